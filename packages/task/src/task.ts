@@ -1,0 +1,67 @@
+/**
+ * What a long-running command is to the code that does its work: it can be cancelled, it reports its stages, and what must be undone is
+ * undone however it ends.
+ */
+import { fail } from "./errors.ts";
+
+/** One stage as it runs. */
+export interface Stage {
+  /** What is being done right now, in a few words. Shown live on a terminal only. */
+  note(text: string): void;
+  /** How far: both in `unit` ("bytes", "objects"). The reporter works out the time left. */
+  progress(done: number, total: number, unit: string): void;
+  /** What the stage did, for its line when it ends. */
+  result(text: string): void;
+}
+
+/** Where stages and commands are shown. `depth` 0 is a stage of the command itself. */
+export interface Reporter {
+  begin(name: string, depth: number): Stage & { end(outcome: "done" | "failed", ms: number): void };
+  /** A command line that was run, for --verbose. */
+  command(line: string, ms: number): void;
+  /** A line of its own that the user must see. */
+  warn(text: string): void;
+}
+
+export const silentReporter: Reporter = {
+  begin: () => ({ note() {}, progress() {}, result() {}, end() {} }),
+  command() {},
+  warn() {},
+};
+
+export class Task {
+  readonly signal: AbortSignal;
+  readonly reporter: Reporter;
+  /** Stages that ended, in order, with their milliseconds. */
+  readonly timings: { name: string; depth: number; ms: number }[];
+  readonly #depth: number;
+
+  constructor(reporter: Reporter = silentReporter, signal: AbortSignal = new AbortController().signal) {
+    this.reporter = reporter;
+    this.signal = signal;
+    this.timings = [];
+    this.#depth = 0;
+  }
+
+  /** Runs `work` as a named stage. Stages that run side by side may overlap. */
+  async stage<T>(name: string, work: (stage: Stage) => Promise<T>): Promise<T> {
+    this.check();
+    const stage = this.reporter.begin(name, this.#depth);
+    const started = performance.now();
+    let outcome: "done" | "failed" = "failed";
+    try {
+      const value = await work(stage);
+      outcome = "done";
+      return value;
+    } finally {
+      const ms = performance.now() - started;
+      this.timings.push({ name, depth: this.#depth, ms });
+      stage.end(outcome, ms);
+    }
+  }
+
+  /** Throws CANCELLED when the run was cancelled. Call it between steps that do not wait for anything. */
+  check(): void {
+    if (this.signal.aborted) throw fail("CANCELLED", "the run was cancelled");
+  }
+}
