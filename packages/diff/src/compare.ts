@@ -1,0 +1,80 @@
+/** Whether two items are the same thing in two builds: size, bytes outside of references, and what each reference goes to. */
+import type { ElfSymbol } from "@suture/elf";
+import { relocationKind } from "@suture/elf";
+import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
+import { isLiteral } from "./literals.ts";
+import { isBookkeeping, stem } from "./names.ts";
+import type { Pairs } from "./pair.ts";
+
+export interface Body {
+  bytes: Uint8Array;
+  size: number;
+  refs: readonly Ref[];
+}
+
+export function bodyOf(item: Item): Body {
+  return { bytes: bytesOf(item), size: sizeOf(item), refs: item.refs };
+}
+
+export class Comparer {
+  readonly #pairs: Pairs;
+  readonly #literals = new Map<Item, Map<Item, boolean>>();
+
+  constructor(pairs: Pairs) {
+    this.#pairs = pairs;
+  }
+
+  /** Undefined if equal, otherwise what differs first, for people. */
+  difference(original: Body, patched: Body): string | undefined {
+    if (original.size !== patched.size) return `size ${original.size} → ${patched.size}`;
+    if (original.bytes.length !== patched.bytes.length) return "initial contents";
+    if (original.refs.length !== patched.refs.length) return `${original.refs.length} → ${patched.refs.length} references`;
+    for (let i = 0; i < original.refs.length; i++) {
+      const a = original.refs[i];
+      const b = patched.refs[i];
+      if (a === undefined || b === undefined || !this.#sameRef(a, b)) return `reference at 0x${(b?.at ?? 0).toString(16)}`;
+    }
+    const at = firstOtherByte(original, patched);
+    return at === undefined ? undefined : `byte at 0x${at.toString(16)}`;
+  }
+
+  #sameRef(a: Ref, b: Ref): boolean {
+    return a.at === b.at && a.type === b.type && a.addend === b.addend && this.same(a.to, b.to);
+  }
+
+  same(a: Item | ElfSymbol, b: Item | ElfSymbol): boolean {
+    if (!isItem(a) || !isItem(b)) return !isItem(a) && !isItem(b) && a.name === b.name && a.place === b.place;
+    if (this.#pairs.joined(a, b)) return true;
+    if (isLiteral(a) && isLiteral(b)) return this.#sameLiteral(a, b);
+    // Bookkeeping without a twin: which of several is meant makes no difference.
+    return a.role === b.role && isBookkeeping(a.name) && stem(a.name) === stem(b.name);
+  }
+
+  #sameLiteral(a: Item, b: Item): boolean {
+    const known = this.#literals.get(a)?.get(b);
+    if (known !== undefined) return known;
+    const row = this.#literals.get(a) ?? new Map<Item, boolean>();
+    this.#literals.set(a, row);
+    // A literal that refers to itself in a circle is equal if nothing else differs.
+    row.set(b, true);
+    const equal = a.role === b.role && this.difference(bodyOf(a), bodyOf(b)) === undefined;
+    row.set(b, equal);
+    return equal;
+  }
+}
+
+function firstOtherByte(a: Body, b: Body): number | undefined {
+  if (a.refs.length === 0 && Buffer.compare(a.bytes, b.bytes) === 0) return undefined;
+  let next = 0;
+  for (let at = 0; at < a.bytes.length; at++) {
+    const ref = a.refs[next];
+    if (ref !== undefined && at === ref.at) {
+      // What stands in the field means nothing: the relocation has the addend.
+      at += Math.max((relocationKind(ref.type)?.size ?? 4) - 1, 0);
+      next++;
+      continue;
+    }
+    if (a.bytes[at] !== b.bytes[at]) return at;
+  }
+  return undefined;
+}

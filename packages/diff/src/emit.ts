@@ -1,0 +1,281 @@
+/** Writes what is carried as a new object: a section for each item, its entries of the special sections, and symbols for what the kernel has. */
+import { type ElfObject, type ElfSymbol, newObject, newSymbol, type Relocation, R_X86_64, Section, SHF, SHT, STB, STT, viewOf } from "@suture/elf";
+import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
+import { isLiteral } from "./literals.ts";
+import type { Inputs, Selector } from "./select.ts";
+import { type Entry, fieldSize } from "./tables.ts";
+import { ALT_REPLACEMENT, tables } from "./x86-64.ts";
+
+/** A symbol of the new object that the running kernel has. */
+export interface External {
+  /** Undefined in the new object. */
+  symbol: ElfSymbol;
+  /** The symbol of the original object that it stands for; undefined if the original object does not define it either. */
+  original: ElfSymbol | undefined;
+}
+
+export interface Emitted {
+  object: ElfObject;
+  externals: External[];
+  /** The symbol of each carried function and variable. */
+  symbols: ReadonlyMap<Item, ElfSymbol>;
+}
+
+export function emit(inputs: Inputs, selector: Selector, file: string): Emitted {
+  return new Emitter(inputs, selector, file).run();
+}
+
+/** Relocations are written against a section's items before its RELA section is made. */
+interface Out {
+  section: Section;
+  relocations: Relocation[];
+}
+
+class Emitter {
+  readonly #in: Inputs;
+  readonly #selector: Selector;
+  readonly #object: ElfObject;
+  readonly #outs: Out[] = [];
+  readonly #symbols = new Map<Item, ElfSymbol>();
+  /** Where an element of a pool went. */
+  readonly #places = new Map<Item, { symbol: ElfSymbol; offset: number }>();
+  readonly #externals = new Map<Item | ElfSymbol, External>();
+  readonly #sectionSymbols = new Map<Section, ElfSymbol>();
+
+  constructor(inputs: Inputs, selector: Selector, file: string) {
+    this.#in = inputs;
+    this.#selector = selector;
+    this.#object = newObject(file);
+  }
+
+  run(): Emitted {
+    const carried = (item: Item): boolean => this.#selector.carried.has(item);
+    this.#pools(this.#in.patched.elements().filter(carried));
+    const whole = this.#in.patched.items.filter(carried);
+    const outs = whole.map((item) => this.#place(item));
+    whole.forEach((item, i) => {
+      const out = outs[i];
+      if (out !== undefined) this.#relocate(item, out, 0, item.refs);
+    });
+    this.#tables(whole.filter((item) => item.kind === "function"));
+    this.#finish();
+    return { object: this.#object, externals: [...this.#externals.values()], symbols: this.#symbols };
+  }
+
+  #out(section: Section): Out {
+    const out = { section, relocations: [] };
+    this.#outs.push(out);
+    return out;
+  }
+
+  #sectionSymbol(section: Section): ElfSymbol {
+    let symbol = this.#sectionSymbols.get(section);
+    if (symbol === undefined) {
+      symbol = newSymbol({ name: "", place: section, bind: STB.LOCAL, type: STT.SECTION });
+      this.#sectionSymbols.set(section, symbol);
+    }
+    return symbol;
+  }
+
+  /** Elements of pools: equal ones once, in sections that the linker does not merge, since places in them are referred to by offset. */
+  #pools(elements: Item[]): void {
+    const pools = new Map<string, { section: Section; parts: Uint8Array[]; size: number; known: Map<string, number> }>();
+    for (const item of elements) {
+      const { flags, entsize, align } = item.section;
+      const strings = (flags & SHF.STRINGS) !== 0;
+      const name = strings ? `.rodata.str${entsize}.${align}` : `.rodata.cst${entsize}`;
+      let pool = pools.get(name);
+      if (pool === undefined) {
+        const section = new Section({ name, type: SHT.PROGBITS, flags: SHF.ALLOC, align });
+        pool = { section, parts: [], size: 0, known: new Map() };
+        pools.set(name, pool);
+        this.#out(section);
+      }
+      const bytes = bytesOf(item);
+      const key = Buffer.from(bytes).toString("latin1");
+      let offset = pool.known.get(key);
+      if (offset === undefined) {
+        const padding = -pool.size & (Math.max(align, 1) - 1);
+        offset = pool.size + padding;
+        pool.parts.push(new Uint8Array(padding), bytes);
+        pool.size = offset + bytes.length;
+        pool.known.set(key, offset);
+      }
+      this.#places.set(item, { symbol: this.#sectionSymbol(pool.section), offset });
+    }
+    for (const pool of pools.values()) pool.section.data = Buffer.concat(pool.parts);
+  }
+
+  #place(item: Item): Out {
+    const from = item.section;
+    const section = new Section({
+      name: sectionName(item),
+      type: from.type,
+      flags: from.flags & ~(SHF.GROUP | SHF.LINK_ORDER | SHF.MERGE | SHF.STRINGS),
+      align: item.kind === "function" && item.start > 0 ? Math.max(from.align, 16) : alignment(item),
+      data: Uint8Array.from(bytesOf(item)),
+      nobitsSize: from.type === SHT.NOBITS ? sizeOf(item) : 0,
+    });
+    const [main] = item.symbols;
+    if (main === undefined) this.#places.set(item, { symbol: this.#sectionSymbol(section), offset: 0 });
+    else {
+      const isNew = this.#in.pairs.original(item) === undefined;
+      const symbol = newSymbol({
+        name: main.name,
+        place: section,
+        value: item.entry,
+        size: sizeOf(item) - item.entry,
+        type: main.type,
+        // What is new may be used by other objects of the patch; what has an original is known by that.
+        bind: isNew && main.bind !== STB.LOCAL && !isLiteral(item) ? STB.GLOBAL : STB.LOCAL,
+        other: main.other,
+      });
+      this.#symbols.set(item, symbol);
+      this.#object.symbols.push(symbol);
+    }
+    return this.#out(section);
+  }
+
+  /** Where a reference goes in the new object, as symbol and addend. */
+  #reach(ref: Ref, from: Item): { symbol: ElfSymbol; addend: number } {
+    const to = this.#selector.destination(ref, from);
+    if ("kernel" in to) return { symbol: this.#external(to.kernel), addend: isItem(to.kernel) ? ref.addend - to.kernel.entry : ref.addend };
+    const place = this.#places.get(to.carried);
+    if (place !== undefined) return { symbol: place.symbol, addend: ref.addend + place.offset };
+    const symbol = this.#symbols.get(to.carried);
+    if (symbol === undefined) throw new Error(`${to.carried.name} is referred to but not carried`);
+    return { symbol, addend: ref.addend - to.carried.entry };
+  }
+
+  #external(to: Item | ElfSymbol): ElfSymbol {
+    const known = this.#externals.get(to);
+    if (known !== undefined) return known.symbol;
+    const original = isItem(to) ? to.symbols[0] : undefined;
+    const symbol = newSymbol({ name: to.name, place: "undef", ...(isItem(to) ? {} : { bind: to.bind }) });
+    this.#externals.set(to, { symbol, original });
+    return symbol;
+  }
+
+  #relocate(from: Item, out: Out, base: number, refs: readonly Ref[]): void {
+    const view = viewOf(out.section.data);
+    for (const ref of refs) {
+      const { symbol, addend } = this.#reach(ref, from);
+      const offset = base + ref.at;
+      // The assembler resolved this one in place; now it is a relocation like the others.
+      if (ref.implied === true) for (let i = 0; i < fieldSize(ref); i++) view.setUint8(offset + i, 0);
+      out.relocations.push({ offset, type: ref.type, symbol, addend });
+    }
+  }
+
+  #tables(functions: Item[]): void {
+    const lists = new Map<string, { owner: Item; entry: Entry }[]>();
+    for (const owner of functions)
+      for (const entry of this.#entries(owner)) {
+        const list = lists.get(entry.section.name);
+        if (list === undefined) lists.set(entry.section.name, [{ owner, entry }]);
+        else list.push({ owner, entry });
+      }
+    for (const table of tables) {
+      const list = lists.get(table.section);
+      if (list !== undefined) this.#table(list);
+    }
+  }
+
+  /** The entries of a function. One cut out of a section of several may lack the unwind entry that it starts with: the one before holds. */
+  #entries(owner: Item): Entry[] {
+    const own = this.#in.patchedEntries.get(owner) ?? [];
+    if (owner.start === 0) return own;
+    const unwind = own.filter((e) => e.beside !== undefined);
+    if (unwind.length === 0 || unwind[0]?.at === 0) return own;
+    const before = (this.#in.patched.bySection.get(owner.section) ?? [])
+      .filter((item) => item.start < owner.start)
+      .flatMap((item) => (this.#in.patchedEntries.get(item) ?? []).filter((e) => e.beside !== undefined));
+    const last = before[before.length - 1];
+    if (last === undefined) return own;
+    return [...own, { ...last, owner, at: 0, refs: last.refs.map((r) => ({ ...r, to: owner, addend: 0, target: 0 })) }];
+  }
+
+  #table(list: { owner: Item; entry: Entry }[]): void {
+    const [first] = list;
+    if (first === undefined) return;
+    const out = this.#out(copyOf(first.entry.section, Buffer.concat(list.map(({ entry }) => entry.bytes))));
+    if (first.entry.beside !== undefined)
+      this.#out(copyOf(first.entry.beside.section, Buffer.concat(list.map(({ entry }) => entry.beside?.bytes ?? new Uint8Array(0)))));
+    const replacements = this.#replacements(list.map(({ entry }) => entry));
+    let at = 0;
+    let replacementAt = 0;
+    for (const { owner, entry } of list) {
+      this.#relocate(owner, out, at, entry.refs);
+      const { replacement } = entry;
+      if (replacement !== undefined && replacements !== undefined) {
+        this.#relocate(owner, replacements, replacementAt, replacement.refs);
+        out.relocations.push({
+          offset: at + replacement.field,
+          type: R_X86_64.PC32,
+          symbol: this.#sectionSymbol(replacements.section),
+          addend: replacementAt,
+        });
+        replacementAt += replacement.size;
+      }
+      at += entry.size;
+    }
+  }
+
+  #replacements(entries: Entry[]): Out | undefined {
+    const parts = entries.flatMap((e) => (e.replacement === undefined ? [] : [e.replacement.bytes]));
+    const from = this.#in.patched.elf.sections.find((s) => s.name === ALT_REPLACEMENT);
+    return parts.length === 0 || from === undefined ? undefined : this.#out(copyOf(from, Buffer.concat(parts)));
+  }
+
+  #finish(): void {
+    const { sections, symbols, symtab } = this.#object;
+    const all: Section[] = [];
+    for (const { section, relocations } of this.#outs) {
+      all.push(section);
+      if (relocations.length === 0) continue;
+      relocations.sort((a, b) => a.offset - b.offset);
+      all.push(
+        new Section({
+          name: `.rela${section.name}`,
+          type: SHT.RELA,
+          flags: SHF.INFO_LINK,
+          align: 8,
+          entsize: 24,
+          target: section,
+          link: symtab,
+          relocations,
+        }),
+      );
+    }
+    sections.unshift(...all);
+    symbols.unshift(...this.#sectionSymbols.values());
+    symbols.push(...[...this.#externals.values()].map((e) => e.symbol));
+  }
+}
+
+function copyOf(from: Section, data: Uint8Array): Section {
+  return new Section({
+    name: from.name,
+    type: from.type,
+    flags: from.flags & ~(SHF.GROUP | SHF.LINK_ORDER),
+    align: from.align,
+    entsize: from.entsize,
+    data: Uint8Array.from(data),
+  });
+}
+
+/** -ffunction-sections names stay; what shared a section gets one of its own. */
+function sectionName(item: Item): string {
+  const { name } = item.section;
+  if (item.kind === "anonymous" || (item.start === 0 && item.end === item.section.size)) return name;
+  if (item.kind === "function") return `.text.${item.name}`;
+  if (item.role === "dyndbg" || item.role === "once") return name;
+  return `${name}.${item.name}`;
+}
+
+/** Objects of a shared section keep the alignment that their place in it had. */
+function alignment(item: Item): number {
+  let { align } = item.section;
+  while (align > 1 && item.start % align !== 0) align /= 2;
+  return align;
+}

@@ -1,0 +1,54 @@
+import { defineErrors } from "@suture/errors";
+
+export const diffErrors = defineErrors({
+  DIFF_NOT_COMPARABLE: {
+    cause: "The two objects cannot be two builds of one source: header, machine or kind of file differ.",
+    mend: "Compile both with the same compiler and options, with -ffunction-sections -fdata-sections.",
+  },
+  DIFF_TABLE: {
+    cause: "A special section (bug table, exception table, alternatives, ...) does not have the shape that the kernel's own types give.",
+    mend: "The object was not built for this kernel, or not passed through objtool: build it with the kernel's own tools.",
+  },
+  DIFF_REFERENCE: {
+    cause: "A relocation of code or data that the patch must carry points to a place that cannot be named.",
+    mend: "Reorganise the fix so that the named function does not need that reference, or write the livepatch by hand.",
+  },
+  DIFF_DATA_CHANGED: {
+    cause: "The fix changes the initial value or size of writable data that exists, live, in the running kernel.",
+    mend: "Leave the variable as it is and set the new value from a callback, or keep new state in a shadow variable.",
+  },
+  DIFF_RODATA_CHANGED: {
+    cause: "The fix changes read-only data that code outside of the patched functions uses too.",
+    mend: "Leave the old table and make a new one with another name, used by the functions that need it.",
+  },
+  DIFF_SECTION_CHANGED: {
+    cause: "The fix changes a section that a running kernel reads only once, or that Suture cannot replace.",
+    mend: "Take the change out of the fix: parameters, exports, initcalls and the like cannot change in a running kernel.",
+  },
+  DIFF_INIT_ONLY: {
+    cause: "The fix changes only code that runs at boot (__init) or never in a built-in object (__exit).",
+    mend: "There is nothing to patch in a running kernel: boot a fixed kernel.",
+  },
+  DIFF_INIT_REFERENCE: {
+    cause: "Patched code refers to code or data of the boot phase, whose memory is free by now.",
+    mend: "Change the fix so that the patched function does not use __init or __initdata symbols.",
+  },
+  DIFF_NOT_PATCHABLE: {
+    cause: "A changed function has no ftrace entry, so it cannot be redirected, and not all of its callers can be taken in.",
+    mend: "Make the change in its callers, or write the livepatch by hand.",
+  },
+  DIFF_STATIC_LOCAL: {
+    cause: "A static local variable of the original could not be paired with the one of the patched object.",
+    mend: "Rename the new variable, or keep the old one in the function that used it.",
+  },
+  DIFF_PER_CPU: {
+    cause: "The fix adds a per-CPU variable.",
+    mend: "Allocate it from a callback (alloc_percpu) or use a shadow variable.",
+  },
+  DIFF_UNKNOWN_SECTION: {
+    cause: "The code that must be carried stands in a kind of section that Suture does not know.",
+    mend: "Report it with the object: nothing is carried blindly.",
+  },
+});
+
+export const fail = diffErrors.fail;

@@ -1,0 +1,23 @@
+/** What gcc adds to names, and what stays when it is taken away. */
+
+/** `foo.isra.0.cold` → `foo.isra.cold`, `count.5` → `count`, `__UNIQUE_ID_ddebug404.5` → `__UNIQUE_ID_ddebug`. Two builds number these differently. */
+export function stem(name: string): string {
+  const plain = name.replace(/\.\d+(?=\.|$)/g, "");
+  return plain.replace(/^(__UNIQUE_ID_[A-Za-z_]*?)\d+$/, "$1");
+}
+
+/** The function that a part split off by gcc belongs to: `foo.cold` → `foo`, `foo.isra.0.cold` → `foo.isra.0`. */
+export function coldParent(name: string): string | undefined {
+  const match = /^(.+)\.cold(\.\d+)?$/.exec(name);
+  return match?.[1];
+}
+
+/**
+ * Static locals that macros make, by the dozen and all with one name: their state is bookkeeping (warned once, rate limit, lock class).
+ * A fresh one costs at most one more message, so these need no twin.
+ */
+const bookkeeping = /^(__already_done|__warned|__print_once|___done|___once_key|_rs|__key|__msg|once_lock|__ret_once)$/;
+
+export function isBookkeeping(name: string): boolean {
+  return bookkeeping.test(stem(name));
+}
