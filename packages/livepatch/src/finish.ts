@@ -1,0 +1,64 @@
+/**
+ * The linked module becomes a livepatch: relocations to symbols that only the livepatch core can find move into sections of their own, which
+ * the core applies, and the symbols get the section index that makes the module loader leave them alone.
+ * Format: Documentation/livepatch/module-elf-format.rst of the kernel.
+ */
+import { type ElfObject, type Relocation, readElf, Section, SHF, SHT, writeElf } from "@suture/elf";
+import { fail } from "./errors.ts";
+import { isKlpSymbol, klpSectionName, LONGEST_OBJECT, LONGEST_SYMBOL, parseKlpSymbol } from "./names.ts";
+
+export function finish(linked: Uint8Array, file: string, manifest: string): Uint8Array {
+  const elf = readElf(linked, file);
+  moveRelocations(elf);
+  for (const symbol of elf.symbols) if (isKlpSymbol(symbol.name)) symbol.place = "livepatch";
+  addManifest(elf, manifest);
+  return writeElf(elf);
+}
+
+function moveRelocations(elf: ElfObject): void {
+  for (const table of elf.sections.filter((s) => s.type === SHT.RELA && s.target !== undefined)) {
+    const { target } = table;
+    if (target === undefined) continue;
+    const byObject = new Map<string, Relocation[]>();
+    const kept: Relocation[] = [];
+    for (const relocation of table.relocations) {
+      const name = relocation.symbol?.name ?? "";
+      if (!isKlpSymbol(name)) {
+        kept.push(relocation);
+        continue;
+      }
+      const klp = parseKlpSymbol(name);
+      if (klp === undefined || klp.object.length > LONGEST_OBJECT || klp.name.length > LONGEST_SYMBOL)
+        throw fail("KLP_BAD_MODULE", `the livepatch core cannot read the symbol name ${name}`, { file: elf.file, section: table.name });
+      const list = byObject.get(klp.object);
+      if (list === undefined) byObject.set(klp.object, [relocation]);
+      else list.push(relocation);
+    }
+    if (byObject.size === 0) continue;
+    const made = [...byObject].map(
+      ([object, relocations]) =>
+        new Section({
+          name: klpSectionName(object, target.name),
+          type: SHT.RELA,
+          // Allocated: the core reads them again when a module that they belong to comes.
+          flags: SHF.ALLOC | SHF.INFO_LINK | SHF.RELA_LIVEPATCH,
+          align: 8,
+          entsize: 24,
+          target,
+          link: elf.symtab,
+          relocations,
+        }),
+    );
+    const at = elf.sections.indexOf(table);
+    table.relocations = kept;
+    elf.sections.splice(at + (kept.length === 0 ? 0 : 1), kept.length === 0 ? 1 : 0, ...made);
+  }
+}
+
+export const MANIFEST_SECTION = ".suture";
+
+function addManifest(elf: ElfObject, manifest: string): void {
+  const section = new Section({ name: MANIFEST_SECTION, type: SHT.PROGBITS, data: Buffer.from(manifest, "utf8") });
+  const at = elf.symtab === undefined ? elf.sections.length : elf.sections.indexOf(elf.symtab);
+  elf.sections.splice(at, 0, section);
+}

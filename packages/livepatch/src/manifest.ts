@@ -1,0 +1,74 @@
+/** What a livepatch says of itself: it stands, as JSON, in the section `.suture` of the module. */
+import { type ElfObject, readElf } from "@suture/elf";
+import { fail } from "./errors.ts";
+import { MANIFEST_SECTION } from "./finish.ts";
+import type { Resolved } from "./resolve.ts";
+
+export interface Manifest {
+  /** The version of this form. */
+  suture: 1;
+  name: string;
+  kernel: { release: string; buildId: string };
+  /** Whether the originals of all patched objects were shown to be what the kernel runs. */
+  proof: { proven: boolean; functions: number; reason?: string };
+  replace: boolean;
+  objects: { path: string; owner: string; original: string; patched: string }[];
+  functions: {
+    object: string;
+    owner: string;
+    name: string;
+    sympos: number;
+    /** Bytes of code before and after. */
+    sizeBefore: number;
+    size: number;
+    why: string;
+  }[];
+  added: { object: string; name: string; kind: "function" | "variable"; size: number }[];
+  /** What differs but has no effect at run time. */
+  skipped: { object: string; name: string; why: string }[];
+  symbols: Resolved[];
+  compiler: string;
+  /** Every input with its SHA-256. */
+  inputs: { kind: "patch" | "package" | "image" | "config"; name: string; version?: string; sha256: string }[];
+  /** From the headers of the patches. */
+  fixes: { subject?: string; cves: string[] }[];
+}
+
+export function writeManifest(manifest: Manifest): string {
+  return `${JSON.stringify(manifest, undefined, 1)}\n`;
+}
+
+/** The manifest of a module; undefined if Suture did not make it. */
+export function readManifest(elf: ElfObject): Manifest | undefined {
+  const section = elf.sections.find((s) => s.name === MANIFEST_SECTION);
+  if (section === undefined) return undefined;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(section.data).toString("utf8"));
+  } catch (cause) {
+    throw fail("KLP_BAD_MODULE", "its manifest is no JSON", { file: elf.file, section: MANIFEST_SECTION }, { cause });
+  }
+  if (!isManifest(parsed))
+    throw fail("KLP_BAD_MODULE", "its manifest is not of a form that this version knows", { file: elf.file, section: MANIFEST_SECTION });
+  return parsed;
+}
+
+/** Checks what is read from a file that others may have changed, as far as it is used. */
+function isManifest(value: unknown): value is Manifest {
+  if (typeof value !== "object" || value === null) return false;
+  const m = value as Partial<Record<keyof Manifest, unknown>>;
+  const kernel = m.kernel as { release?: unknown; buildId?: unknown } | undefined;
+  const proof = m.proof as { proven?: unknown } | undefined;
+  return (
+    m.suture === 1 &&
+    typeof m.name === "string" &&
+    typeof kernel?.release === "string" &&
+    typeof kernel.buildId === "string" &&
+    typeof proof?.proven === "boolean" &&
+    [m.objects, m.functions, m.added, m.skipped, m.symbols, m.inputs, m.fixes].every(Array.isArray)
+  );
+}
+
+export function manifestOf(bytes: Uint8Array, file: string): Manifest | undefined {
+  return readManifest(readElf(bytes, file));
+}

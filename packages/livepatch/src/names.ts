@@ -1,0 +1,44 @@
+/** Names that the kernel's livepatch core reads. Source: Documentation/livepatch/module-elf-format.rst of the kernel. */
+
+/** The part of the kernel that a symbol or relocation belongs to; "vmlinux" for the kernel itself. */
+export interface KlpSymbol {
+  object: string;
+  name: string;
+  sympos: number;
+}
+
+const SYMBOL = /^\.klp\.sym\.([^.]+)\.([^,]+),(\d+)$/;
+const SECTION = /^\.klp\.rela\.([^.]+)\.(.+)$/;
+
+export function klpSymbolName({ object, name, sympos }: KlpSymbol): string {
+  return `.klp.sym.${object}.${name},${sympos}`;
+}
+
+export function parseKlpSymbol(text: string): KlpSymbol | undefined {
+  const match = SYMBOL.exec(text);
+  const [, object, name, sympos] = match ?? [];
+  return object === undefined || name === undefined ? undefined : { object, name, sympos: Number(sympos) };
+}
+
+export function isKlpSymbol(name: string): boolean {
+  return name.startsWith(".klp.sym.");
+}
+
+export function klpSectionName(object: string, section: string): string {
+  return `.klp.rela.${object}.${section}`;
+}
+
+export function parseKlpSection(text: string): { object: string; section: string } | undefined {
+  const match = SECTION.exec(text);
+  const [, object, section] = match ?? [];
+  return object === undefined || section === undefined ? undefined : { object, section };
+}
+
+/** What the core can read: "%55[^.]" for the object and KSYM_NAME_LEN for the symbol. */
+export const LONGEST_OBJECT = 55;
+export const LONGEST_SYMBOL = 511;
+
+/** A module's name as the kernel has it: dashes are underscores. */
+export function moduleName(name: string): string {
+  return name.replace(/-/g, "_");
+}
