@@ -116,15 +116,20 @@ function pairObjects(original: Cut, patched: Cut, pairs: Pairs): void {
   pairBy(before.filter(named), after.filter(named), pairs, exactName);
   const unnamed = (i: Item): boolean => i.kind === "anonymous";
   pairBy(before.filter(unnamed), after.filter(unnamed), pairs, (i) => i.name);
-  pairByContents(before.filter((i) => i.role === "dyndbg"), after.filter((i) => i.role === "dyndbg"), pairs);
+  const descriptor = (i: Item): boolean => i.role === "dyndbg";
+  for (const key of [contentsKey, referencesKey]) pairByContents(before.filter(descriptor), after.filter(descriptor), pairs, key);
   const local = (i: Item): boolean => i.symbols.length > 0 && !named(i) && i.role !== "dyndbg";
   pairStaticLocals(before.filter(local), after.filter(local), pairs, new Users(original), new Users(patched));
 }
 
-/** Descriptors of pr_debug: the function, the format and the line that they hold say which is which. */
-function pairByContents(before: Item[], after: Item[], pairs: Pairs): void {
-  const originals = group(before, contentsKey);
-  for (const [key, items] of group(after, contentsKey)) {
+/** Descriptors of pr_debug: the function, the format and the line that they hold say which is which; without the line, if that moved. */
+function pairByContents(before: Item[], after: Item[], pairs: Pairs, contents: (item: Item) => string): void {
+  const originals = group(
+    before.filter((i) => pairs.patched(i) === undefined),
+    contents,
+  );
+  const open = after.filter((i) => pairs.original(i) === undefined);
+  for (const [key, items] of group(open, contents)) {
     const twins = originals.get(key);
     if (twins?.length !== items.length) continue;
     items.forEach((item, i) => {
@@ -136,11 +141,15 @@ function pairByContents(before: Item[], after: Item[], pairs: Pairs): void {
 
 /** Bytes, and of each reference what it says or the name that it goes to. */
 function contentsKey(item: Item): string {
+  return `${Buffer.from(bytesOf(item)).toString("latin1")}${referencesKey(item)}`;
+}
+
+function referencesKey(item: Item): string {
   const refs = item.refs.map((ref) => {
     if (!isItem(ref.to)) return ref.to.name;
     return isLiteral(ref.to) ? Buffer.from(bytesOf(ref.to)).toString("latin1") : stem(ref.to.name);
   });
-  return JSON.stringify([Buffer.from(bytesOf(item)).toString("latin1"), refs]);
+  return JSON.stringify(refs);
 }
 
 /** Which functions use an item. A function without a twin speaks through those that use it: inlining moves code between them. */

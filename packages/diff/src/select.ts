@@ -103,7 +103,7 @@ export class Selector {
       const before = a[i];
       const after = b[i];
       if (before === undefined || after === undefined || before.table !== after.table) return "entries of special sections";
-      if (this.#compare.difference(before, after) !== undefined) return `entry of ${after.section.name}`;
+      if (this.#compare.difference({ ...before, bytes: before.compared }, { ...after, bytes: after.compared }) !== undefined) return `entry of ${after.section.name}`;
       const { replacement: x } = before;
       const { replacement: y } = after;
       if ((x === undefined) !== (y === undefined)) return "an alternative";
@@ -115,7 +115,8 @@ export class Selector {
   #findChangedData(): void {
     const { patched, pairs } = this.#in;
     for (const item of patched.items) {
-      if (item.kind === "function" || isLiteral(item) || isBookkeeping(item.name)) continue;
+      // A descriptor of pr_debug with another line is the same one.
+      if (item.kind === "function" || item.role === "dyndbg" || isLiteral(item) || isBookkeeping(item.name)) continue;
       const original = pairs.original(item);
       if (original === undefined) {
         if (item.role === "declared") this.skipped.push({ name: item.name, why: `new in ${item.section.name}, which is read once` });

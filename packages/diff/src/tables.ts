@@ -7,6 +7,8 @@ import { ALT_REPLACEMENT, type TableKind, type TypeLayouts, tables } from "./x86
 
 export interface Entry extends Body {
   table: TableKind;
+  /** `bytes` without what may differ between equal entries. */
+  compared: Uint8Array;
   section: Section;
   /** The function, and the byte in it, that the entry's first field points at. */
   owner: Item;
@@ -62,12 +64,14 @@ function* read(cut: Cut, table: TableKind, section: Section, layouts: TypeLayout
     if (key === undefined) continue;
     if (key.at !== 0 || !isItem(key.to)) throw fail("DIFF_TABLE", "an entry does not start with a pointer to code of this object", where);
     const index = start / size;
+    const bytes = section.data.subarray(start, start + size);
     yield {
       table,
+      compared: masked(bytes, table, layouts),
       section,
       owner: key.to,
       at: key.target,
-      bytes: section.data.subarray(start, start + size),
+      bytes,
       size,
       refs,
       beside:
@@ -77,6 +81,12 @@ function* read(cut: Cut, table: TableKind, section: Section, layouts: TypeLayout
       replacement: replacementOf(cut, table, section, start, refs, layouts),
     };
   }
+}
+
+function masked(bytes: Uint8Array, table: TableKind, layouts: TypeLayouts): Uint8Array {
+  if (table.noise === undefined || typeof table.size === "number") return bytes;
+  const field = layouts.member(table.size.struct, table.noise);
+  return field === undefined ? bytes : Uint8Array.from(bytes).fill(0, field.offset, field.offset + field.size);
 }
 
 function besideOf(

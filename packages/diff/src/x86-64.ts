@@ -30,6 +30,8 @@ export interface TableKind {
   size: { struct: string } | number;
   /** Entries of a changed function are compared too: what they say is behaviour. */
   compared: boolean;
+  /** A field that says nothing about behaviour: the line that a warning names, of a function that is the same but for its place. */
+  noise?: string;
   /** A second table, entry for entry beside this one. */
   beside?: { section: string; struct: string };
   /** Field of the entry that points at replacement code, and the fields that say how long it is. */
@@ -38,7 +40,7 @@ export interface TableKind {
 
 /** Source: the kernel's arch/x86/include/asm and include/linux headers that define the structures named here. */
 export const tables: readonly TableKind[] = [
-  { section: "__bug_table", size: { struct: "bug_entry" }, compared: true },
+  { section: "__bug_table", size: { struct: "bug_entry" }, compared: true, noise: "line" },
   { section: "__ex_table", size: { struct: "exception_table_entry" }, compared: true },
   { section: "__jump_table", size: { struct: "jump_entry" }, compared: true },
   {
