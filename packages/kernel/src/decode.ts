@@ -1,0 +1,67 @@
+/** A vmlinuz or vmlinux in memory → its parts. */
+import { type ElfObject, ET, readElf } from "@suture/elf";
+import type { Task } from "@suture/task";
+import { readBanner } from "./banner.ts";
+import { compressionOf, decompress } from "./decompress.ts";
+import { fail } from "./errors.ts";
+import type { ImageParts } from "./image.ts";
+import { readKallsyms } from "./kallsyms.ts";
+import { readLayout } from "./layout.ts";
+import { buildIdOf } from "./notes.ts";
+import { readRelocationTable } from "./relocation-table.ts";
+import { isBootImage, readBootImage } from "./setup-header.ts";
+import { memoryStorage, type Storage } from "./storage.ts";
+import { SymbolTable } from "./symbols.ts";
+import { viewOf } from "@suture/elf";
+
+/** Kernels unpack to 50-70 MB; with everything built in and debugging on, to some hundred. */
+const LARGEST_IMAGE = 1 << 30;
+const SECTION_HEADER = 64;
+
+export interface DecodedImage {
+  parts: ImageParts;
+  /** The ELF file. */
+  storage: Storage;
+}
+
+export async function decodeImage(task: Task, bytes: Uint8Array, file: string): Promise<DecodedImage> {
+  const packed = isBootImage(bytes);
+  const unpacked = packed ? await unpackBootImage(task, bytes, file) : { bytes, release: undefined };
+  if (!packed && (bytes.length < 4 || viewOf(bytes).getUint32(0, false) !== 0x7f454c46))
+    throw fail("KERNEL_NOT_AN_IMAGE", "neither a bzImage's setup header nor an ELF header is there", { file, offset: 0 });
+  task.check();
+  const elf = readElf(unpacked.bytes, file);
+  if (elf.type !== ET.EXEC)
+    throw fail("KERNEL_NOT_AN_IMAGE", `an ELF file of type ${elf.type} is no kernel image, which has type ${ET.EXEC}`, { file, offset: 16 });
+  const end = elfEnd(elf);
+  const storage = memoryStorage(unpacked.bytes.subarray(0, end));
+  const layout = readLayout(elf);
+  const relocations = packed ? readRelocationTable(unpacked.bytes.subarray(end), layout, file, end) : undefined;
+  const symbols = readKallsyms(storage, layout, file);
+  task.check();
+  const banner = readBanner(storage, layout, new SymbolTable(symbols), unpacked.release, file);
+  const buildId = buildIdOf(elf);
+  if (buildId === undefined) throw fail("KERNEL_BAD_NOTE", "no note section holds a build-id", { file });
+  return { parts: { ...banner, buildId, layout, relocations, symbols }, storage };
+}
+
+async function unpackBootImage(task: Task, bytes: Uint8Array, file: string): Promise<{ bytes: Uint8Array; release: string }> {
+  const { payload, payloadAt, release } = readBootImage(bytes, file);
+  const where = { file, offset: payloadAt };
+  const kind = compressionOf(payload);
+  if (kind === undefined)
+    throw fail("KERNEL_COMPRESSION_UNSUPPORTED", `the payload starts with ${Buffer.from(payload.subarray(0, 6)).toString("hex")}`, where);
+  const size = viewOf(payload).getUint32(payload.length - 4, true);
+  if (size > LARGEST_IMAGE) throw fail("KERNEL_TOO_BIG", `the payload is said to unpack to ${size} bytes`, where);
+  // gzip ends with the size by itself.
+  const data = kind === "gzip" ? payload : payload.subarray(0, payload.length - 4);
+  return { bytes: await decompress(task, kind, { bytes: data, size, limit: LARGEST_IMAGE, file, fileOffset: payloadAt }), release };
+}
+
+/** Where the ELF file ends by its own tables. */
+function elfEnd(elf: ElfObject): number {
+  let end = (elf.shoff ?? 0) + (elf.sections.length + 1) * SECTION_HEADER;
+  for (const section of elf.sections) if (section.origin !== undefined) end = Math.max(end, section.origin.offset + section.data.length);
+  for (const segment of elf.segments) end = Math.max(end, segment.offset + segment.filesz);
+  return end;
+}

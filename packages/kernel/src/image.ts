@@ -1,0 +1,138 @@
+/** A kernel's image as the proof and the linker ask for it. Made by `openImage`. */
+import { Btf } from "./btf.ts";
+import { fail } from "./errors.ts";
+import { hex, type ImageLayout, type ImageSection, type PerCpuArea, unsigned } from "./layout.ts";
+import { firstNotBelow, holds, RELOCATED, type Relocated, type RelocationTable } from "./relocation-table.ts";
+import type { Storage } from "./storage.ts";
+import { type SymbolArrays, SymbolTable } from "./symbols.ts";
+
+/** What is decoded of an image, and what the cache keeps of it besides the bytes. */
+export interface ImageParts {
+  release: string;
+  banner: string;
+  /** Hex. */
+  buildId: string;
+  layout: ImageLayout;
+  /** Undefined for an uncompressed vmlinux, which has no such table. */
+  relocations: RelocationTable | undefined;
+  symbols: SymbolArrays;
+}
+
+/** A table that the linker script encloses in two symbols. */
+export interface MarkedTable {
+  /** Of the first byte. */
+  address: number;
+  bytes: Uint8Array;
+}
+
+export class KernelImage {
+  /** The path that was opened. */
+  readonly file: string;
+  /** Of the whole file, hex. */
+  readonly sha256: string;
+  /** What `uname -r` says. */
+  readonly release: string;
+  /** The text of /proc/version: release, builder, compiler, version. */
+  readonly banner: string;
+  /** Hex. */
+  readonly buildId: string;
+  /** Sections that are in memory at run time, by unsigned address: the per-cpu section, linked at 0, comes first. */
+  readonly sections: readonly ImageSection[];
+  /** Where the per-cpu section is at boot, for kernels that link it at address 0. */
+  readonly perCpu: PerCpuArea | undefined;
+  readonly symbols: SymbolTable;
+  readonly #layout: ImageLayout;
+  readonly #relocations: RelocationTable | undefined;
+  readonly #storage: Storage;
+  #btf: Btf | undefined;
+
+  constructor(file: string, sha256: string, parts: ImageParts, storage: Storage) {
+    this.file = file;
+    this.sha256 = sha256;
+    this.release = parts.release;
+    this.banner = parts.banner;
+    this.buildId = parts.buildId;
+    this.sections = parts.layout.sections;
+    this.perCpu = parts.layout.perCpu;
+    this.symbols = new SymbolTable(parts.symbols);
+    this.#layout = parts.layout;
+    this.#relocations = parts.relocations;
+    this.#storage = storage;
+  }
+
+  /** Type information, or undefined if the kernel has none. Read when first asked for. @throws KERNEL_BAD_BTF */
+  get btf(): Btf | undefined {
+    const section = this.sections.find((s) => s.name === ".BTF" && !s.nobits);
+    if (this.#btf === undefined && section !== undefined)
+      this.#btf = new Btf(this.#storage.read(section.offset, section.size), this.file);
+    return this.#btf;
+  }
+
+  /** The section that holds the address. Addresses inside of the per-cpu area at boot are those of the per-cpu section. */
+  sectionAt(address: number): ImageSection | undefined {
+    return this.#layout.sectionAt(this.#layout.linked(address));
+  }
+
+  /**
+   * Bytes as they are in the file: nothing is patched yet, relocated or randomized. Zeros for NOBITS; undefined if the range is not inside
+   * of one section. Not to be written to.
+   */
+  read(address: number, length: number): Uint8Array | undefined {
+    const linked = this.#layout.linked(address);
+    const section = this.#layout.sectionAt(linked);
+    if (section === undefined || length < 0) return undefined;
+    const offset = unsigned(linked) - unsigned(section.address);
+    if (length > section.size - offset) return undefined;
+    return section.nobits ? new Uint8Array(length) : this.#storage.read(section.offset + offset, length);
+  }
+
+  /** Whether the image has a relocation table; without one `relocated` knows nothing. */
+  get hasRelocations(): boolean {
+    return this.#relocations !== undefined;
+  }
+
+  /** How the kernel's own relocation table treats the field at the address; undefined if it leaves it alone. */
+  relocated(address: number): Relocated | undefined {
+    const table = this.#relocations;
+    if (table === undefined) return undefined;
+    const booted = this.#layout.booted(address);
+    return RELOCATED.find((kind) => holds(table[kind], booted));
+  }
+
+  /** All fields of the relocation table with start <= address < end, by address. The range lies inside of one section. */
+  relocationsIn(start: number, end: number): { address: number; kind: Relocated }[] {
+    const found: { address: number; kind: Relocated }[] = [];
+    if (this.#relocations === undefined) return found;
+    const booted = this.#layout.booted(start);
+    for (const kind of RELOCATED) {
+      const group = this.#relocations[kind];
+      for (let i = firstNotBelow(group, booted); i < group.length && (group[i] as number) < booted + (end - start); i++)
+        found.push({ address: (group[i] as number) - booted + start, kind });
+    }
+    return found.sort((a, b) => a.address - b.address);
+  }
+
+  /**
+   * The table between two symbols, e.g. `__start___jump_table` and `__stop___jump_table`; undefined if the kernel has neither.
+   * @throws KERNEL_BAD_TABLE if they enclose no part of one section
+   */
+  table(startName: string, stopName: string): MarkedTable | undefined {
+    const [start, ...moreStarts] = this.symbols.named(startName);
+    const [stop, ...moreStops] = this.symbols.named(stopName);
+    if (start === undefined && stop === undefined) return undefined;
+    if (start === undefined || stop === undefined || moreStarts.length > 0 || moreStops.length > 0)
+      throw fail("KERNEL_BAD_TABLE", `${startName} and ${stopName} are not both there once`, { file: this.file, symbol: startName });
+    const bytes = this.read(start.address, stop.address - start.address);
+    if (bytes === undefined)
+      throw fail("KERNEL_BAD_TABLE", `from ${hex(start.address)} to ${stopName} at ${hex(stop.address)} is no part of one section`, {
+        file: this.file,
+        symbol: startName,
+      });
+    return { address: start.address, bytes };
+  }
+
+  /** Closes the cache file. What was not read by then cannot be read any more. */
+  close(): void {
+    this.#storage.close();
+  }
+}

@@ -1,0 +1,10 @@
+export { Btf, type BtfMember, type BtfPrototype } from "./btf.ts";
+export { KernelConfig } from "./config.ts";
+export { kernelErrors } from "./errors.ts";
+export { KernelImage, type MarkedTable } from "./image.ts";
+export { hex, type ImageSection, type PerCpuArea } from "./layout.ts";
+export { KernelModule, openModule } from "./module.ts";
+export { type OpenImageOptions, openImage } from "./open-image.ts";
+export type { Relocated } from "./relocation-table.ts";
+export { type KernelSymbol, SymbolTable } from "./symbols.ts";
+export { type Export, parseSymvers } from "./symvers.ts";

@@ -1,0 +1,162 @@
+/** The symbols of an image, in kallsyms order. Kept in typed arrays; a symbol becomes an object when it is asked for, and stays the same one. */
+import { fail } from "./errors.ts";
+import { hex, isKernelAddress, unsigned } from "./layout.ts";
+
+export interface KernelSymbol {
+  name: string;
+  /** A per-cpu symbol's is its offset into the per-cpu area. */
+  address: number;
+  /** The letter of kallsyms and nm: T and t text, D d R r B b data, A a absolute (and per-cpu), W w V v weak. */
+  type: string;
+}
+
+/** The table as it is decoded and cached. Symbol i's name is `names[nameStarts[i] .. nameStarts[i + 1]]`. */
+export interface SymbolArrays {
+  /** Unsigned low halves of the addresses, ascending. */
+  addresses: Uint32Array;
+  types: Uint8Array;
+  names: Uint8Array;
+  nameStarts: Uint32Array;
+}
+
+export class SymbolTable {
+  readonly length: number;
+  readonly #addresses: Uint32Array;
+  readonly #types: Uint8Array;
+  readonly #names: Buffer;
+  readonly #nameStarts: Uint32Array;
+  readonly #made = new Map<number, KernelSymbol>();
+  #all: readonly KernelSymbol[] | undefined;
+  #index: NameIndex | undefined;
+
+  constructor(arrays: SymbolArrays) {
+    this.length = arrays.addresses.length;
+    this.#addresses = arrays.addresses;
+    this.#types = arrays.types;
+    this.#names = Buffer.from(arrays.names.buffer, arrays.names.byteOffset, arrays.names.byteLength);
+    this.#nameStarts = arrays.nameStarts;
+  }
+
+  /** Kallsyms order: by unsigned address (per-cpu symbols first), equal addresses in table order. Makes an object for every symbol. */
+  get all(): readonly KernelSymbol[] {
+    if (this.#all === undefined) this.#all = Array.from({ length: this.length }, (_, i) => this.#symbol(i));
+    return this.#all;
+  }
+
+  /** In kallsyms order. */
+  named(name: string): readonly KernelSymbol[] {
+    return this.#indicesOf(name).map((i) => this.#symbol(i));
+  }
+
+  /** All with exactly this address. */
+  at(address: number): readonly KernelSymbol[] {
+    const found: KernelSymbol[] = [];
+    if (!isKernelAddress(address)) return found;
+    const key = unsigned(address);
+    for (let i = this.#firstAbove(key) - 1; i >= 0 && this.#addresses[i] === key; i--) found.push(this.#symbol(i));
+    return found.reverse();
+  }
+
+  /** The last symbol at or before the address. */
+  containing(address: number): KernelSymbol | undefined {
+    if (!isKernelAddress(address)) return undefined;
+    const i = this.#firstAbove(unsigned(address)) - 1;
+    return i < 0 ? undefined : this.#symbol(i);
+  }
+
+  /** The first address above the given one at which there is a symbol. */
+  next(address: number): number | undefined {
+    if (!isKernelAddress(address)) return undefined;
+    const found = this.#addresses[this.#firstAbove(unsigned(address))];
+    return found === undefined ? undefined : found | 0;
+  }
+
+  /** What a livepatch gives to name exactly this symbol: 0 if its name is unique, else its rank, from 1, among all of that name. */
+  sympos(symbol: KernelSymbol): number {
+    const same = this.named(symbol.name);
+    const rank = same.indexOf(symbol);
+    if (rank < 0)
+      throw fail("KERNEL_FOREIGN_SYMBOL", `at ${hex(symbol.address)} is not of this image`, { symbol: symbol.name });
+    return same.length === 1 ? 0 : rank + 1;
+  }
+
+  /** Index of the first symbol whose address is above `key`. */
+  #firstAbove(key: number): number {
+    let low = 0;
+    let high = this.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#addresses[middle] as number) <= key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #symbol(i: number): KernelSymbol {
+    const made = this.#made.get(i);
+    if (made !== undefined) return made;
+    const symbol: KernelSymbol = {
+      name: this.#names.toString("latin1", this.#nameStarts[i], this.#nameStarts[i + 1]),
+      address: (this.#addresses[i] as number) | 0,
+      type: String.fromCharCode(this.#types[i] as number),
+    };
+    this.#made.set(i, symbol);
+    return symbol;
+  }
+
+  #indicesOf(name: string): number[] {
+    if (this.#index === undefined) this.#index = new NameIndex(this.#names, this.#nameStarts);
+    return this.#index.find(name);
+  }
+}
+
+/** Symbols by name: hash chains in two arrays. Each chain is in kallsyms order. */
+class NameIndex {
+  readonly #names: Buffer;
+  readonly #starts: Uint32Array;
+  /** First symbol of each chain, plus 1; 0 ends it. */
+  readonly #heads: Uint32Array;
+  readonly #next: Uint32Array;
+  readonly #mask: number;
+
+  constructor(names: Buffer, starts: Uint32Array) {
+    const count = starts.length - 1;
+    const size = 2 ** Math.ceil(Math.log2(count + 1));
+    this.#names = names;
+    this.#starts = starts;
+    this.#heads = new Uint32Array(size);
+    this.#next = new Uint32Array(count);
+    this.#mask = size - 1;
+    for (let i = count - 1; i >= 0; i--) {
+      let hash = HASH_SEED;
+      for (let at = starts[i] as number; at < (starts[i + 1] as number); at++) hash = Math.imul(hash ^ (names[at] as number), HASH_PRIME);
+      const bucket = mix(hash) & this.#mask;
+      this.#next[i] = this.#heads[bucket] as number;
+      this.#heads[bucket] = i + 1;
+    }
+  }
+
+  find(name: string): number[] {
+    let hash = HASH_SEED;
+    for (let k = 0; k < name.length; k++) hash = Math.imul(hash ^ name.charCodeAt(k), HASH_PRIME);
+    const found: number[] = [];
+    for (let link = this.#heads[mix(hash) & this.#mask] as number; link !== 0; link = this.#next[link - 1] as number)
+      if (this.#equals(link - 1, name)) found.push(link - 1);
+    return found;
+  }
+
+  #equals(i: number, name: string): boolean {
+    const start = this.#starts[i] as number;
+    if ((this.#starts[i + 1] as number) - start !== name.length) return false;
+    for (let k = 0; k < name.length; k++) if (this.#names[start + k] !== name.charCodeAt(k)) return false;
+    return true;
+  }
+}
+
+/** FNV-1a. */
+const HASH_SEED = 0x811c9dc5;
+const HASH_PRIME = 0x01000193;
+
+function mix(hash: number): number {
+  return hash ^ (hash >>> 15);
+}
