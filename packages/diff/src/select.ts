@@ -86,7 +86,7 @@ export class Selector {
       if (item.kind !== "function") continue;
       const original = pairs.original(item);
       if (original === undefined) continue;
-      const why = this.#functionDifference(original, item) ?? (force(item) ? "asked for" : undefined);
+      const why = this.#functionDifference(original, item) ?? (item.role === "text" && force(item) ? "asked for" : undefined);
       if (why === undefined) continue;
       if (item.role === "text") this.#change(item, why);
       else this.skipped.push({ name: item.name, why: "runs only at boot, or never" });
