@@ -4,14 +4,14 @@ import { type ElfObject, type ElfSymbol, newObject, newSymbol, relocationSection
 import type { Btf } from "@suture/kernel";
 import { addDescriptor, type DescribedObject } from "./descriptor.ts";
 import { fail } from "./errors.ts";
-import { type KernelView, type Locate, locatedSymbol, type Resolved, resolveExternal } from "./resolve.ts";
+import { splitUser } from "./names.ts";
+import { type Locate, type Owner, type Resolved, resolveExternal, type World } from "./resolve.ts";
 
 /** What was changed in one object of the kernel. */
 export interface Part {
   /** Path of the object in the source tree. */
   object: string;
-  /** "vmlinux", or the module that the object is part of. */
-  owner: string;
+  owner: Owner;
   delta: Delta;
   locate: Locate;
 }
@@ -25,7 +25,7 @@ export interface Combined {
 export interface CombineOptions {
   name: string;
   replace: boolean;
-  kernel: KernelView;
+  world: World;
   btf: Btf;
 }
 
@@ -34,14 +34,14 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
   const news = new Set(parts.flatMap((part) => newGlobals(part)));
   const outside = new Map<string, ElfSymbol>();
   const resolved = new Map<string, Resolved>();
-  const described: DescribedObject = { module: undefined, functions: [] };
+  const described = new Map<string, DescribedObject>();
   const functions: Combined["functions"] = [];
   for (const part of parts) {
     const { object } = part.delta;
     if (object === undefined) continue;
     const replaced = new Map<ElfSymbol, ElfSymbol>();
     for (const external of part.delta.externals) {
-      const how = resolveExternal(external, part.locate, options.kernel, news, part.object);
+      const how = resolveExternal(external, part.owner, part.locate, options.world, news, part.object);
       resolved.set(how.symbol, how);
       let symbol = outside.get(how.symbol);
       if (symbol === undefined) {
@@ -52,15 +52,14 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
     }
     append(elf, object, replaced);
     for (const func of part.delta.functions) {
-      const kernelSymbol = locatedSymbol(func.original, part.locate, options.kernel.symbols, part.object);
-      const sympos = options.kernel.symbols.sympos(kernelSymbol);
-      if (functions.some((f) => f.name === kernelSymbol.name && f.sympos === sympos))
+      const { name, sympos } = part.owner.own(func.original, part.locate, part.object);
+      if (functions.some((f) => f.owner === part.owner.name && f.name === name && f.sympos === sympos))
         throw fail("KLP_DUPLICATE_FUNCTION", `${func.name} is replaced twice`, { file: part.object, symbol: func.name });
-      described.functions.push({ name: kernelSymbol.name, sympos, symbol: func.symbol });
+      objectOf(described, part.owner.name).functions.push({ name, sympos, symbol: func.symbol });
       functions.push({
         object: part.object,
-        owner: part.owner,
-        name: kernelSymbol.name,
+        owner: part.owner.name,
+        name,
         sympos,
         sizeBefore: func.sizeBefore,
         size: func.size,
@@ -70,9 +69,20 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
   }
   linkInside(elf, outside, news);
   elf.symbols.push(...outside.values());
-  addDescriptor(elf, [described], options.replace, options.btf);
-  const symbols = [...resolved.values()].sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+  addDescriptor(elf, [...described.values()], options.replace, options.btf);
+  const symbols = [...resolved.values()]
+    .map((r) => ({ ...r, symbol: splitUser(r.symbol).symbol }))
+    .sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
   return { object: elf, functions, symbols };
+}
+
+function objectOf(described: Map<string, DescribedObject>, owner: string): DescribedObject {
+  let object = described.get(owner);
+  if (object === undefined) {
+    object = { module: owner === "vmlinux" ? undefined : owner, functions: [] };
+    described.set(owner, object);
+  }
+  return object;
 }
 
 function newGlobals(part: Part): string[] {

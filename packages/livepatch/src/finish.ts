@@ -5,12 +5,16 @@
  */
 import { type ElfObject, type Relocation, readElf, Section, SHF, SHT, writeElf } from "@suture/elf";
 import { fail } from "./errors.ts";
-import { isKlpSymbol, klpSectionName, LONGEST_OBJECT, LONGEST_SYMBOL, parseKlpSymbol } from "./names.ts";
+import { isKlpSymbol, klpSectionName, LONGEST_OBJECT, LONGEST_SYMBOL, parseKlpSymbol, splitUser } from "./names.ts";
 
 export function finish(linked: Uint8Array, file: string, manifest: string): Uint8Array {
   const elf = readElf(linked, file);
   moveRelocations(elf);
-  for (const symbol of elf.symbols) if (isKlpSymbol(symbol.name)) symbol.place = "livepatch";
+  for (const symbol of elf.symbols) {
+    if (!isKlpSymbol(symbol.name)) continue;
+    symbol.place = "livepatch";
+    symbol.name = splitUser(symbol.name).symbol;
+  }
   addManifest(elf, manifest);
   return writeElf(elf);
 }
@@ -27,11 +31,13 @@ function moveRelocations(elf: ElfObject): void {
         kept.push(relocation);
         continue;
       }
-      const klp = parseKlpSymbol(name);
+      const { symbol, user } = splitUser(name);
+      const klp = parseKlpSymbol(symbol);
       if (klp === undefined || klp.object.length > LONGEST_OBJECT || klp.name.length > LONGEST_SYMBOL)
         throw fail("KLP_BAD_MODULE", `the livepatch core cannot read the symbol name ${name}`, { file: elf.file, section: table.name });
-      const list = byObject.get(klp.object);
-      if (list === undefined) byObject.set(klp.object, [relocation]);
+      const object = user ?? klp.object;
+      const list = byObject.get(object);
+      if (list === undefined) byObject.set(object, [relocation]);
       else list.push(relocation);
     }
     if (byObject.size === 0) continue;

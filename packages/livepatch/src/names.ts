@@ -34,6 +34,19 @@ export function parseKlpSection(text: string): { object: string; section: string
   return object === undefined || section === undefined ? undefined : { object, section };
 }
 
+/**
+ * Until the module is finished, a symbol of one module that code of another uses carries the user's name, which decides when the relocation is
+ * applied. A semicolon occurs in no symbol name.
+ */
+export function withUser(symbol: string, user: string): string {
+  return `${symbol};${user}`;
+}
+
+export function splitUser(symbol: string): { symbol: string; user: string | undefined } {
+  const [name = symbol, user] = symbol.split(";");
+  return { symbol: name, user };
+}
+
 /** What the core can read: "%55[^.]" for the object and KSYM_NAME_LEN for the symbol. */
 export const LONGEST_OBJECT = 55;
 export const LONGEST_SYMBOL = 511;

@@ -3,7 +3,7 @@ import type { External } from "@suture/diff";
 import type { ElfSymbol } from "@suture/elf";
 import type { Export, KernelSymbol, SymbolTable } from "@suture/kernel";
 import { fail } from "./errors.ts";
-import { klpSymbolName } from "./names.ts";
+import { klpSymbolName, moduleName, withUser } from "./names.ts";
 
 export interface Resolved {
   /** As the code names it. */
@@ -24,23 +24,77 @@ export interface KernelView {
 /** Where the proof says that a symbol of the original object is in the image; undefined if it says nothing. */
 export type Locate = (symbol: ElfSymbol) => number | undefined;
 
+/** The part of the kernel that patched objects belong to: vmlinux or one module. It names its own symbols for the livepatch core. */
+export interface Owner {
+  /** "vmlinux", or the module's name as the kernel has it. */
+  name: string;
+  /** A symbol that an original object of this part defines. @throws KLP_UNRESOLVED, KLP_AMBIGUOUS */
+  own(symbol: ElfSymbol, locate: Locate, file: string): Place;
+  /** A global symbol that another object of this part defines; undefined if none does. */
+  global(name: string, file: string): Place | undefined;
+}
+
+/** How the livepatch core finds a symbol. */
+export interface Place {
+  name: string;
+  sympos: number;
+}
+
+export interface World {
+  kernel: KernelView;
+  vmlinux: Owner;
+  /** The module that exports a symbol, to find the symbol's place in it. */
+  module(name: string): Owner;
+}
+
 /** @param news symbols that another object of the same patch defines */
-export function resolveExternal(external: External, locate: Locate, kernel: KernelView, news: ReadonlySet<string>, file: string): Resolved {
+export function resolveExternal(external: External, owner: Owner, locate: Locate, world: World, news: ReadonlySet<string>, file: string): Resolved {
   const { original, symbol } = external;
   const { name } = symbol;
   if (original === undefined && news.has(name)) return { name, how: "patch", object: undefined, sympos: undefined, symbol: name };
   const global = original === undefined || original.bind !== 0;
-  const exported = kernel.exports.get(name);
+  const exported = world.kernel.exports.get(name);
   // An export in a namespace needs a declaration in the importing module: the livepatch core needs none.
   if (global && exported?.module === "vmlinux" && exported.namespace === "")
     return { name, how: "exported", object: undefined, sympos: undefined, symbol: name };
-  const found = original === undefined ? globalSymbol(name, kernel.symbols, file) : locatedSymbol(original, locate, kernel.symbols, file);
-  const sympos = kernel.symbols.sympos(found);
-  return { name, how: "klp", object: "vmlinux", sympos, symbol: klpSymbolName({ object: "vmlinux", name: found.name, sympos }) };
+  if (original !== undefined) return klp(name, owner, owner.own(original, locate, file), owner);
+  const here = owner.global(name, file);
+  if (here !== undefined) return klp(name, owner, here, owner);
+  const from = exported === undefined ? undefined : exported.module === "vmlinux" ? world.vmlinux : world.module(moduleOf(exported.module));
+  const place = from?.global(name, file);
+  if (from === undefined || place === undefined) throw unresolved(name, file);
+  return klp(name, from, place, owner);
+}
+
+/** `fs/jbd2/jbd2` of Module.symvers → `jbd2`. */
+function moduleOf(path: string): string {
+  return moduleName(path.slice(path.lastIndexOf("/") + 1));
+}
+
+function klp(name: string, from: Owner, place: Place, user: Owner): Resolved {
+  const symbol = klpSymbolName({ object: from.name, name: place.name, sympos: place.sympos });
+  // Another module's symbol can be found when the module that uses it is loaded, so the relocation is applied with that one.
+  const foreign = from.name !== "vmlinux" && from.name !== user.name;
+  return { name, how: "klp", object: from.name, sympos: place.sympos, symbol: foreign ? withUser(symbol, user.name) : symbol };
+}
+
+/** The kernel itself as owner. */
+export function vmlinuxOwner(symbols: SymbolTable): Owner {
+  const place = (found: KernelSymbol): Place => ({ name: found.name, sympos: symbols.sympos(found) });
+  return {
+    name: "vmlinux",
+    own: (symbol, locate, file) => place(locatedSymbol(symbol, locate, symbols, file)),
+    global: (name, file) => {
+      const globals = symbols.named(name).filter((c) => isGlobal(c.type));
+      const [found] = globals;
+      if (globals.length > 1) throw ambiguous(name, globals, file);
+      return found === undefined ? undefined : place(found);
+    },
+  };
 }
 
 /** The kernel's symbol that a symbol of the original object is. */
-export function locatedSymbol(original: ElfSymbol, locate: Locate, symbols: SymbolTable, file: string): KernelSymbol {
+function locatedSymbol(original: ElfSymbol, locate: Locate, symbols: SymbolTable, file: string): KernelSymbol {
   const { name } = original;
   const candidates = symbols.named(name);
   const address = locate(original);
@@ -59,23 +113,13 @@ export function locatedSymbol(original: ElfSymbol, locate: Locate, symbols: Symb
   return found;
 }
 
-/** A symbol that another object of the kernel defines: the one with this name that is global. */
-function globalSymbol(name: string, symbols: SymbolTable, file: string): KernelSymbol {
-  const candidates = symbols.named(name);
-  const globals = candidates.filter((c) => isGlobal(c.type));
-  const [found] = globals;
-  if (found === undefined) throw unresolved(name, file);
-  if (globals.length > 1) throw ambiguous(name, globals, file);
-  return found;
-}
-
 /** The symbol table writes the types of global symbols as capitals; weak ones as w and v, in either case. */
 function isGlobal(type: string): boolean {
   return type === type.toUpperCase() || type === "w" || type === "v";
 }
 
 function unresolved(name: string, file: string): Error {
-  return fail("KLP_UNRESOLVED", `the kernel has no symbol ${name}`, { file, symbol: name });
+  return fail("KLP_UNRESOLVED", `the kernel has no symbol ${name} that this code could reach`, { file, symbol: name });
 }
 
 function ambiguous(name: string, candidates: readonly KernelSymbol[], file: string): Error {

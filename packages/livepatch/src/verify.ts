@@ -64,7 +64,7 @@ export function checkForm(elf: ElfObject): void {
       if (symbol === undefined) throw fail("KLP_BAD_MODULE", "a relocation has no symbol", at);
       if (klp !== (symbol.place === "livepatch"))
         throw fail("KLP_BAD_MODULE", klp ? "the livepatch core cannot find this symbol" : "the module loader cannot find this symbol", at);
-      if (named !== undefined && parseKlpSymbol(symbol.name)?.object !== named.object && named.object === "vmlinux")
+      if (named !== undefined && named.object === "vmlinux" && parseKlpSymbol(symbol.name)?.object !== "vmlinux")
         throw fail("KLP_BAD_MODULE", "the symbol belongs to another object than the relocations", at);
       if (isSection(symbol.place) && (symbol.place.flags & SHF.ALLOC) === 0)
         throw fail("KLP_BAD_MODULE", `it refers to ${symbol.place.name}, which is not loaded`, at);
