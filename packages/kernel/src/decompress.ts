@@ -80,19 +80,19 @@ async function pipe(
   task: Task,
   program: { argv: readonly string[]; packageName: string },
   kind: Compression,
-  { bytes, file, fileOffset }: Packed,
+  { bytes, size, file, fileOffset }: Packed,
   limit: number,
 ): Promise<Uint8Array> {
   const started = performance.now();
   const where = { file, offset: fileOffset };
   const child = start(task, program.argv, { env: { ...process.env, LC_ALL: "C" }, stdio: ["pipe", "pipe", "pipe"] });
-  const chunks: Buffer[] = [];
+  const output = size === undefined ? new GrowingOutput() : new KnownOutput(size);
   let total = 0;
   let stderr = "";
   child.stdout?.on("data", (chunk: Buffer) => {
-    total += chunk.length;
-    if (total <= limit) chunks.push(chunk);
+    if (total + chunk.length <= limit) output.add(chunk, total);
     else child.kill("SIGKILL");
+    total += chunk.length;
   });
   child.stderr?.on("data", (chunk: Buffer) => {
     if (stderr.length < 1000) stderr += chunk.toString();
@@ -116,5 +116,34 @@ async function pipe(
   task.check();
   if (total > limit) throw fail("KERNEL_TOO_BIG", `the ${kind} data unpack to more than ${limit} bytes`, where);
   if (code !== 0) throw fail("KERNEL_BAD_PAYLOAD", `${program.argv[0]} does not unpack the data: ${stderr.trim()}`, where);
-  return Buffer.concat(chunks, total);
+  return output.bytes(total);
+}
+
+/** Output whose size is known: written to where it stays. */
+class KnownOutput {
+  readonly #out: Buffer;
+
+  constructor(size: number) {
+    this.#out = Buffer.allocUnsafeSlow(size);
+  }
+
+  add(chunk: Buffer, at: number): void {
+    this.#out.set(chunk, at);
+  }
+
+  bytes(total: number): Uint8Array {
+    return this.#out.subarray(0, total);
+  }
+}
+
+class GrowingOutput {
+  readonly #chunks: Buffer[] = [];
+
+  add(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+  }
+
+  bytes(total: number): Uint8Array {
+    return Buffer.concat(this.#chunks, total);
+  }
 }

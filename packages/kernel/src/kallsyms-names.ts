@@ -27,7 +27,7 @@ const MARKER_STEP = 256;
 export function findNames(data: Uint8Array, tokens: TokenTable, bias: number): NameRows | undefined {
   const view = viewOf(data);
   // What is no count fails within a few bytes; data made to fail late are given up on after some passes over the section.
-  let effort = 16 * data.length;
+  let effort = 4 * data.length;
   for (let at = align8(tokens.start, bias) - 16; at >= 0; at -= 8) {
     const count = view.getUint32(at, true);
     if (count === 0 || count > MOST_SYMBOLS || view.getUint32(at + 4, true) !== 0) continue;

@@ -4,48 +4,74 @@
  */
 import { fail } from "./errors.ts";
 import { addressCandidates } from "./kallsyms-addresses.ts";
-import { decodeNames, findNames } from "./kallsyms-names.ts";
-import { findTokenTables } from "./kallsyms-tokens.ts";
-import { hex, type ImageLayout, type ImageSection } from "./layout.ts";
+import { type DecodedNames, decodeNames, findNames, type NameRows } from "./kallsyms-names.ts";
+import { checkOrder } from "./kallsyms-order.ts";
+import { align8, findTokenTables, type TokenTable } from "./kallsyms-tokens.ts";
+import { hex, type ImageLayout, type ImageSection, unsigned } from "./layout.ts";
+import { indexNames } from "./name-index.ts";
 import type { Storage } from "./storage.ts";
 import type { SymbolArrays } from "./symbols.ts";
 
+/** A kernel has one token table; images made to have more are not searched for long. */
+const MOST_TOKEN_TABLES = 8;
+
 /** @throws KERNEL_NO_KALLSYMS, KERNEL_BAD_KALLSYMS */
 export function readKallsyms(storage: Storage, layout: ImageLayout, file: string): SymbolArrays {
-  let closest = "no token table is in any data section";
+  let why = "no data section holds a token table";
+  let tried = 0;
   for (const section of layout.sections) {
     if (section.nobits || section.executable) continue;
     const data = storage.read(section.offset, section.size);
     const bias = section.address & 7;
     for (const tokens of findTokenTables(data, bias)) {
       const rows = findNames(data, tokens, bias);
-      if (rows === undefined) {
-        closest = `no names lead up to the token table at ${hex(section.address + tokens.start)}`;
-        continue;
-      }
-      const names = decodeNames(data, rows, tokens, file, section.name);
-      for (const { addresses } of addressCandidates(data, rows.count, rows.countAt, tokens.end, bias)) {
-        const arrays = { addresses, ...names };
-        if (fits(arrays, layout)) return arrays;
-      }
-      throw fail("KERNEL_BAD_KALLSYMS", `${rows.count} names, but no table of their addresses beside them`, {
-        file,
-        section: section.name,
-        offset: rows.countAt,
-      });
+      if (rows !== undefined) return decode({ data, bias, tokens, rows, section }, layout, file);
+      why = `no names lead up to the token table at ${hex(section.address + tokens.start)}`;
+      if (++tried === MOST_TOKEN_TABLES) throw fail("KERNEL_NO_KALLSYMS", why, { file });
     }
   }
-  throw fail("KERNEL_NO_KALLSYMS", closest, { file });
+  throw fail("KERNEL_NO_KALLSYMS", why, { file });
 }
 
-/** Whether _text or _stext is where the text section starts. */
-function fits(arrays: SymbolArrays, layout: ImageLayout): boolean {
-  const text = layout.sections.find((section: ImageSection) => section.executable);
-  if (text === undefined) return false;
-  const names = Buffer.from(arrays.names.buffer, arrays.names.byteOffset, arrays.names.byteLength);
-  const key = text.address >>> 0;
-  for (let i = arrays.addresses.indexOf(key); arrays.addresses[i] === key; i++) {
-    const name = names.toString("latin1", arrays.nameStarts[i], arrays.nameStarts[i + 1]);
+interface Found {
+  data: Uint8Array;
+  /** The section's address modulo 8. */
+  bias: number;
+  tokens: TokenTable;
+  rows: NameRows;
+  section: ImageSection;
+}
+
+function decode({ data, bias, tokens, rows, section }: Found, layout: ImageLayout, file: string): SymbolArrays {
+  const where = { file, section: section.name, offset: rows.countAt };
+  const names = decodeNames(data, rows, tokens, file, section.name);
+  const candidates = addressCandidates(data, rows.count, rows.countAt, tokens.end, bias);
+  const table = candidates.find(({ addresses }) => fits(addresses, names, layout));
+  if (table === undefined)
+    throw fail("KERNEL_BAD_KALLSYMS", `${rows.count} names, and no table of addresses beside them that fits the image`, where);
+  // Kernels before 6.2 may have no order of names: then nothing stands between markers and tokens.
+  const orderAt = table.end > tokens.end ? align8(table.end, bias) : rows.sequencesAt;
+  if (orderAt !== undefined) {
+    if (orderAt + 3 * rows.count > data.length)
+      throw fail("KERNEL_BAD_KALLSYMS", "the order of names reaches past the section's end", { ...where, offset: orderAt });
+    checkOrder(data, orderAt, names, file, section.name);
+  }
+  return { addresses: table.addresses, ...names, nameIndex: indexNames(names.names, names.nameStarts) };
+}
+
+/** Whether _text or _stext is where the text section starts, and no symbol lies outside of the image. */
+function fits(addresses: Uint32Array, { names, nameStarts }: DecodedNames, layout: ImageLayout): boolean {
+  const text = layout.sections.find((section) => section.executable);
+  const first = layout.sections.find((section) => section.address < 0);
+  const last = layout.sections.at(-1);
+  if (text === undefined || first === undefined || last === undefined) return false;
+  const lowest = unsigned(first.address);
+  const highest = unsigned(last.address) + last.size;
+  if (addresses.some((address) => address >= 0x80000000 && (address < lowest || address > highest))) return false;
+  const start = unsigned(text.address);
+  const strings = Buffer.from(names.buffer, names.byteOffset, names.byteLength);
+  for (let i = addresses.indexOf(start); i >= 0 && addresses[i] === start; i++) {
+    const name = strings.toString("latin1", nameStarts[i], nameStarts[i + 1]);
     if (name === "_text" || name === "_stext") return true;
   }
   return false;

@@ -1,7 +1,8 @@
 /** Opens a kernel's image: from the cache where it is there and sound, else by decoding it. */
 import type { Task } from "@suture/task";
-import { decodeImage } from "./decode.ts";
-import { readWhole, sha256Of } from "./files.ts";
+import { openCached, writeCached } from "./cache.ts";
+import { type DecodedImage, decodeImage } from "./decode.ts";
+import { hashFile, readWhole, sha256Of } from "./files.ts";
 import { KernelImage } from "./image.ts";
 
 export interface OpenImageOptions {
@@ -9,9 +10,36 @@ export interface OpenImageOptions {
   cache?: string;
 }
 
-/** @param path a vmlinuz (bzImage) or an uncompressed vmlinux */
-export async function openImage(task: Task, path: string, _options: OpenImageOptions = {}): Promise<KernelImage> {
-  const bytes = await readWhole(path);
-  const { parts, storage } = await decodeImage(task, bytes, path);
-  return new KernelImage(path, sha256Of(bytes), parts, storage);
+/**
+ * The image's bytes are hashed on every call: the cached form is of exactly this file.
+ * @param path a vmlinuz (bzImage) or an uncompressed vmlinux
+ */
+export async function openImage(task: Task, path: string, { cache }: OpenImageOptions = {}): Promise<KernelImage> {
+  if (cache !== undefined) {
+    const sha256 = await hashFile(task, path);
+    const cached = openCached(cache, sha256);
+    if (cached !== undefined) return new KernelImage(path, sha256, cached.parts, cached.storage);
+  }
+  return task.stage("decode the kernel image", async (stage) => {
+    const bytes = await readWhole(path);
+    const sha256 = sha256Of(bytes);
+    const decoded = await decodeImage(task, bytes, path);
+    stage.result(`${decoded.parts.release}, ${decoded.parts.symbols.addresses.length} symbols`);
+    const kept = cache === undefined ? undefined : await keep(task, cache, sha256, decoded);
+    const { parts, storage } = kept ?? decoded;
+    return new KernelImage(path, sha256, parts, storage);
+  });
+}
+
+/** Writes the cache and opens what was written, so that the unpacked image need not stay in memory. A full disk costs time only. */
+async function keep(task: Task, cache: string, sha256: string, decoded: DecodedImage): Promise<DecodedImage | undefined> {
+  try {
+    await writeCached(task, cache, sha256, decoded);
+  } catch (error) {
+    task.check();
+    if (!(error instanceof Error && "syscall" in error)) throw error;
+    task.reporter.warn(`the decoded kernel image could not be kept: ${error.message}`);
+    return undefined;
+  }
+  return openCached(cache, sha256);
 }

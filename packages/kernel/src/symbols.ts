@@ -1,6 +1,7 @@
 /** The symbols of an image, in kallsyms order. Kept in typed arrays; a symbol becomes an object when it is asked for, and stays the same one. */
 import { fail } from "./errors.ts";
 import { hex, isKernelAddress, unsigned } from "./layout.ts";
+import { findName, type NameIndex } from "./name-index.ts";
 
 export interface KernelSymbol {
   name: string;
@@ -17,6 +18,7 @@ export interface SymbolArrays {
   types: Uint8Array;
   names: Uint8Array;
   nameStarts: Uint32Array;
+  nameIndex: NameIndex;
 }
 
 export class SymbolTable {
@@ -26,8 +28,8 @@ export class SymbolTable {
   readonly #names: Buffer;
   readonly #nameStarts: Uint32Array;
   readonly #made = new Map<number, KernelSymbol>();
+  readonly #nameIndex: NameIndex;
   #all: readonly KernelSymbol[] | undefined;
-  #index: NameIndex | undefined;
 
   constructor(arrays: SymbolArrays) {
     this.length = arrays.addresses.length;
@@ -35,6 +37,7 @@ export class SymbolTable {
     this.#types = arrays.types;
     this.#names = Buffer.from(arrays.names.buffer, arrays.names.byteOffset, arrays.names.byteLength);
     this.#nameStarts = arrays.nameStarts;
+    this.#nameIndex = arrays.nameIndex;
   }
 
   /** Kallsyms order: by unsigned address (per-cpu symbols first), equal addresses in table order. Makes an object for every symbol. */
@@ -45,7 +48,7 @@ export class SymbolTable {
 
   /** In kallsyms order. */
   named(name: string): readonly KernelSymbol[] {
-    return this.#indicesOf(name).map((i) => this.#symbol(i));
+    return findName(this.#nameIndex, this.#names, this.#nameStarts, name).map((i) => this.#symbol(i));
   }
 
   /** All with exactly this address. */
@@ -103,60 +106,4 @@ export class SymbolTable {
     this.#made.set(i, symbol);
     return symbol;
   }
-
-  #indicesOf(name: string): number[] {
-    if (this.#index === undefined) this.#index = new NameIndex(this.#names, this.#nameStarts);
-    return this.#index.find(name);
-  }
-}
-
-/** Symbols by name: hash chains in two arrays. Each chain is in kallsyms order. */
-class NameIndex {
-  readonly #names: Buffer;
-  readonly #starts: Uint32Array;
-  /** First symbol of each chain, plus 1; 0 ends it. */
-  readonly #heads: Uint32Array;
-  readonly #next: Uint32Array;
-  readonly #mask: number;
-
-  constructor(names: Buffer, starts: Uint32Array) {
-    const count = starts.length - 1;
-    const size = 2 ** Math.ceil(Math.log2(count + 1));
-    this.#names = names;
-    this.#starts = starts;
-    this.#heads = new Uint32Array(size);
-    this.#next = new Uint32Array(count);
-    this.#mask = size - 1;
-    for (let i = count - 1; i >= 0; i--) {
-      let hash = HASH_SEED;
-      for (let at = starts[i] as number; at < (starts[i + 1] as number); at++) hash = Math.imul(hash ^ (names[at] as number), HASH_PRIME);
-      const bucket = mix(hash) & this.#mask;
-      this.#next[i] = this.#heads[bucket] as number;
-      this.#heads[bucket] = i + 1;
-    }
-  }
-
-  find(name: string): number[] {
-    let hash = HASH_SEED;
-    for (let k = 0; k < name.length; k++) hash = Math.imul(hash ^ name.charCodeAt(k), HASH_PRIME);
-    const found: number[] = [];
-    for (let link = this.#heads[mix(hash) & this.#mask] as number; link !== 0; link = this.#next[link - 1] as number)
-      if (this.#equals(link - 1, name)) found.push(link - 1);
-    return found;
-  }
-
-  #equals(i: number, name: string): boolean {
-    const start = this.#starts[i] as number;
-    if ((this.#starts[i + 1] as number) - start !== name.length) return false;
-    for (let k = 0; k < name.length; k++) if (this.#names[start + k] !== name.charCodeAt(k)) return false;
-    return true;
-  }
-}
-
-/** FNV-1a. */
-const HASH_SEED = 0x811c9dc5;
-const HASH_PRIME = 0x01000193;
-
-function mix(hash: number): number {
-  return hash ^ (hash >>> 15);
 }
