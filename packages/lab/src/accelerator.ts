@@ -1,0 +1,44 @@
+/** KVM or not. /dev/kvm may be there and still abort QEMU or hang the guest, so only a boot tells; the answer holds until this machine reboots. */
+import { constants } from "node:fs";
+import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Accelerator } from "./machine.ts";
+
+const KVM = "/dev/kvm";
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+/** `known` is false when KVM has to be tried. */
+export async function chooseAccelerator(cache: string | undefined): Promise<{ accelerator: Accelerator; known: boolean }> {
+  const there = await access(KVM, constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!there) return { accelerator: "tcg", known: true };
+  const [bootId, accelerator] = await Promise.all([
+    readFile(BOOT_ID, "utf8"),
+    readFile(cacheFile(cache), "utf8").then(
+      (text) => text.split("\n"),
+      () => [],
+    ),
+  ]).then(([now, [then, remembered]]) => [now.trim() === then, remembered] as const);
+  if (!bootId || (accelerator !== "kvm" && accelerator !== "tcg")) return { accelerator: "kvm", known: false };
+  return { accelerator, known: true };
+}
+
+/** A cache that cannot be written costs the next run a try, nothing else. */
+export async function rememberAccelerator(accelerator: Accelerator, cache: string | undefined): Promise<void> {
+  const file = cacheFile(cache);
+  const partial = `${file}.${process.pid}`;
+  try {
+    await mkdir(join(file, ".."), { recursive: true });
+    await writeFile(partial, `${(await readFile(BOOT_ID, "utf8")).trim()}\n${accelerator}\n`);
+    await rename(partial, file);
+  } catch {
+    await rm(partial, { force: true }).catch(() => {});
+  }
+}
+
+function cacheFile(cache: string | undefined): string {
+  return join(cache ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "suture"), "accelerator");
+}

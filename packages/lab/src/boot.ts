@@ -1,0 +1,121 @@
+/** From a kernel image to a guest that answers. */
+import { randomBytes } from "node:crypto";
+import { basename } from "node:path";
+import { SutureError } from "@suture/errors";
+import type { Task } from "@suture/task";
+import { chooseAccelerator, rememberAccelerator } from "./accelerator.ts";
+import { Agent } from "./agent.ts";
+import { fail } from "./errors.ts";
+import { Guest } from "./guest.ts";
+import { buildInitramfs, type GuestFile, readable } from "./initramfs.ts";
+import { KernelLog } from "./kernel-log.ts";
+import { type Accelerator, startMachine } from "./machine.ts";
+import { loadOrder } from "./modules.ts";
+import { quote } from "./shell.ts";
+
+export interface BootOptions {
+  /** The kernel: a vmlinuz. */
+  image: string;
+  /** Files for the guest. */
+  files?: readonly GuestFile[];
+  /** Modules to load at boot, each after those that it needs; `tree` is the kernel's lib/modules/RELEASE. Built-in ones are fine. */
+  modules?: { tree: string; names: readonly string[] };
+  /** Kernel options after ours. */
+  append?: readonly string[];
+  /** MiB; 512 unless given. */
+  memory?: number;
+  /**
+   * 2 unless given. With 1 a livepatch's transition mostly ends at once; with more it takes 1 to 2 s, as on a real machine: the idle
+   * task of another CPU moves over only when the kernel looks again, and it looks once in a second.
+   */
+  cpus?: number;
+  /** Milliseconds to the first answer; 60 s unless given. */
+  deadlineMs?: number;
+  /** Instead of finding out whether KVM works. */
+  accelerator?: Accelerator;
+  /** Directory where it is remembered whether KVM works here; XDG_CACHE_HOME/suture unless given. */
+  cache?: string;
+}
+
+const DEADLINE_MS = 60_000;
+/** A kernel is up within a second under KVM. One that is not by then hangs, as nested KVM does on some hosts. */
+const KVM_DEADLINE_MS = 8_000;
+const GUEST_MODULES = "/lib/suture";
+
+/**
+ * Boots a kernel. The guest lives until `stop`, until the task is cancelled, or until this process ends.
+ * @throws LAB_HANG, LAB_PANIC, LAB_LOST, LAB_QEMU_MISSING, LAB_BUSYBOX_MISSING, LAB_FILE_UNREADABLE, LAB_MODULE_MISSING, LAB_MODULE_REFUSED
+ */
+export async function boot(task: Task, options: BootOptions): Promise<Guest> {
+  return task.stage(`boot ${basename(options.image)}`, async (stage) => {
+    // QEMU's own word for it would be the same for a directory or a file without permission.
+    await readable(options.image);
+    const modules = options.modules === undefined ? [] : await loadOrder(task, options.modules.tree, options.modules.names);
+    const files = [
+      ...(options.files ?? []),
+      ...modules.map(({ name, data }) => ({ path: `${GUEST_MODULES}/${name}.ko`, content: data })),
+    ];
+    const guest = await bootSomehow(task, { ...options, files });
+    try {
+      for (const { name } of modules) await loadModule(guest, name, options.image);
+    } catch (error) {
+      await guest.stop();
+      throw error;
+    }
+    stage.result(`${guest.release} under ${guest.accelerator.toUpperCase()}`);
+    return guest;
+  });
+}
+
+async function bootSomehow(task: Task, options: BootOptions): Promise<Guest> {
+  if (options.accelerator !== undefined) return bootWith(task, options.accelerator, options);
+  const choice = await chooseAccelerator(options.cache);
+  if (choice.known) return bootWith(task, choice.accelerator, options);
+  try {
+    const deadlineMs = Math.min(KVM_DEADLINE_MS, options.deadlineMs ?? DEADLINE_MS);
+    const guest = await bootWith(task, "kvm", { ...options, deadlineMs });
+    await rememberAccelerator("kvm", options.cache);
+    return guest;
+  } catch (error) {
+    if (!(error instanceof SutureError) || !["LAB_HANG", "LAB_LOST", "LAB_PANIC"].includes(error.code)) throw error;
+    // Only an image that boots without KVM shows that KVM was at fault.
+    const guest = await bootWith(task, "tcg", options);
+    await rememberAccelerator("tcg", options.cache);
+    return guest;
+  }
+}
+
+async function bootWith(task: Task, accelerator: Accelerator, options: BootOptions): Promise<Guest> {
+  const nonce = randomBytes(8).toString("hex");
+  const machine = await startMachine(task, {
+    accelerator,
+    image: options.image,
+    initramfs: await buildInitramfs(task, nonce, options.files ?? []),
+    append: options.append ?? [],
+    memory: options.memory ?? 512,
+    cpus: options.cpus ?? 2,
+  });
+  const agent = new Agent(machine.agent, nonce);
+  const hello = agent.hello();
+  const log = new KernelLog(
+    nonce,
+    (id) => guest.marked(id),
+    (line) => guest.logged(line),
+  );
+  const guest = new Guest({ task, machine, agent, log, accelerator, image: options.image });
+  machine.log.on("data", (chunk: Buffer) => log.push(chunk));
+  try {
+    await guest.ready(hello, options.deadlineMs ?? DEADLINE_MS);
+    return guest;
+  } catch (error) {
+    await guest.stop();
+    throw error;
+  }
+}
+
+async function loadModule(guest: Guest, name: string, image: string): Promise<void> {
+  const loaded = await guest.run(`grep -q ${quote(`^${name} `)} /proc/modules || insmod ${quote(`${GUEST_MODULES}/${name}.ko`)}`);
+  if (loaded.code === 0) return;
+  const said = [loaded.output.trim(), ...loaded.log.map(({ text }) => text)].join("\n");
+  throw fail("LAB_MODULE_REFUSED", `module ${name} was not loaded:\n${said}`, { file: image });
+}

@@ -1,0 +1,50 @@
+import { defineErrors } from "@suture/errors";
+
+export const labErrors = defineErrors({
+  LAB_QEMU_MISSING: {
+    cause: "The emulator that runs the virtual machine is not installed.",
+    mend: "apt-get install qemu-system-x86",
+  },
+  LAB_BUSYBOX_MISSING: {
+    cause: "The programs that run inside the virtual machine come from one static busybox, and there is none.",
+    mend: "apt-get install busybox-static",
+  },
+  LAB_FILE_UNREADABLE: {
+    cause: "A kernel image, module or other file that the virtual machine needs cannot be read.",
+    mend: "Check the path and its permissions.",
+  },
+  LAB_NOT_A_MODULE: {
+    cause: "A file given as a kernel module has no module name in it.",
+    mend: "Give the .ko file that the build made.",
+  },
+  LAB_MODULE_MISSING: {
+    cause: "A module that was asked for, or that another one needs, is not in the kernel's module directory.",
+    mend: "Check the name, and that the directory (lib/modules/RELEASE) belongs to the kernel.",
+  },
+  LAB_MODULE_REFUSED: {
+    cause: "The kernel in the virtual machine did not take a module that was to be loaded at boot.",
+    mend: "Read what the kernel said; the module directory must belong to the image.",
+  },
+  LAB_PUT_FAILED: {
+    cause: "A file could not be written inside the virtual machine.",
+    mend: "Give the machine more memory: its files are kept there.",
+  },
+  LAB_HANG: {
+    cause: "The virtual machine, or a command in it, gave no answer within its deadline and could not be interrupted.",
+    mend: "Read the console's last lines. If the machine is only slow, give it a longer deadline.",
+  },
+  LAB_PANIC: {
+    cause: "The kernel in the virtual machine panicked.",
+    mend: "Read the console's last lines: they show where.",
+  },
+  LAB_LOST: {
+    cause: "The virtual machine ended without being told to.",
+    mend: "Read what QEMU printed, and look for whoever ended it (the kernel's out-of-memory killer logs what it kills).",
+  },
+  LAB_STOPPED: {
+    cause: "A virtual machine that was already stopped was used again.",
+    mend: "This is a mistake in the calling program: boot another one.",
+  },
+});
+
+export const fail = labErrors.fail;

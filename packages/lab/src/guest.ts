@@ -1,0 +1,285 @@
+/** A booted virtual machine: commands in, output and the kernel's log out. */
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import type { SutureError } from "@suture/errors";
+import type { Task } from "@suture/task";
+import type { Agent, Answer } from "./agent.ts";
+import { fail } from "./errors.ts";
+import { CHUNK, OUTPUT_LIMIT, PUT_FILE } from "./init-script.ts";
+import { findEvents, type KernelEvent, lastLines } from "./kernel-events.ts";
+import { type KernelLine, type KernelLog, lineText } from "./kernel-log.ts";
+import type { Accelerator, Machine } from "./machine.ts";
+import { readNotes } from "./notes.ts";
+import { quote } from "./shell.ts";
+
+export interface RunOptions {
+  /** Milliseconds of this machine's time after which the command is killed; 30 s unless given. */
+  timeoutMs?: number;
+}
+
+export interface RunResult {
+  /** As a shell gives it: 128 and the signal's number for a command that a signal ended. */
+  code: number;
+  /** What it printed on both outputs, in that order, as text. */
+  output: string;
+  /** The same as it came. */
+  bytes: Uint8Array;
+  /** It printed more than is kept (256 KiB). */
+  truncated: boolean;
+  /** It did not end by itself and was killed. */
+  timedOut: boolean;
+  /** Milliseconds on the host's and (in steps of 10) on the guest's clock. */
+  ms: number;
+  guestMs: number;
+  /** What the kernel said while it ran. */
+  log: KernelLine[];
+  events: KernelEvent[];
+}
+
+export interface GuestParts {
+  task: Task;
+  machine: Machine;
+  agent: Agent;
+  log: KernelLog;
+  accelerator: Accelerator;
+  image: string;
+}
+
+const RUN_MS = 30_000;
+/** A script that is too long for one request. */
+const SCRIPT_FILE = "/run/script";
+/** How long a guest that is well may take for what costs it nothing: to answer a request, or to bring a mark through its log. */
+const GRACE_MS = 10_000;
+/** How long a hanging guest gets to say where it hangs, and a panicking one to end. */
+const LAST_WORDS_MS = 4_000;
+/** So long a pause is not within an answer. */
+const SILENCE_MS = 3_000;
+
+/** Why there is no guest any more. */
+type End = "stopped" | "panic" | "lost" | "hang";
+
+export class Guest {
+  readonly accelerator: Accelerator;
+  /** Of QEMU. */
+  readonly pid: number;
+  /** Set when the guest has answered for the first time: its release, its build-id (hex), milliseconds from the start of QEMU. */
+  release = "";
+  buildId = "";
+  bootMs = 0;
+  readonly #task: Task;
+  readonly #machine: Machine;
+  readonly #agent: Agent;
+  readonly #log: KernelLog;
+  readonly #image: string;
+  readonly #marks = new Map<number, { seen: () => void; position: number | undefined }>();
+  readonly #gone: Promise<never>;
+  #end: End | undefined;
+  #endError: SutureError | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: GuestParts) {
+    this.#task = parts.task;
+    this.#machine = parts.machine;
+    this.#agent = parts.agent;
+    this.#log = parts.log;
+    this.#image = parts.image;
+    this.accelerator = parts.accelerator;
+    this.pid = parts.machine.pid;
+    this.#gone = parts.machine.ended.then((end) => {
+      this.#log.end();
+      this.#task.check();
+      this.#end ??= "lost";
+      const how = end.signal === null ? `with exit code ${end.code}` : `by ${end.signal}`;
+      this.#endError ??= this.#error(this.#end, `QEMU was ended ${how}${end.stderr === "" ? "" : `: ${end.stderr}`}`);
+      throw this.#endError;
+    });
+    this.#gone.catch(() => {});
+  }
+
+  /** The machine is there and was not found to be broken. */
+  get alive(): boolean {
+    return this.#end === undefined;
+  }
+
+  /** Where the log stands, for `kernelLog`. */
+  get logPosition(): number {
+    return this.#log.position;
+  }
+
+  kernelLog(from = 0): KernelLine[] {
+    return this.#log.since(from);
+  }
+
+  /** Every report of trouble in the log. */
+  events(from = 0): KernelEvent[] {
+    return findEvents(this.#log.since(from));
+  }
+
+  /** The last lines of the log, or the lines of the oops or panic that it ends in, as the kernel prints them. */
+  lastLines(from = 0): string[] {
+    return lastLines(this.#log.since(from)).map(lineText);
+  }
+
+  /** For the log's marks and lines (see boot.ts). */
+  marked(id: number): void {
+    const mark = this.#marks.get(id);
+    if (mark === undefined) return;
+    mark.position = this.#log.position;
+    mark.seen();
+  }
+
+  logged(line: KernelLine): void {
+    if (this.#end !== undefined || !line.text.startsWith("Kernel panic - not syncing")) return;
+    this.#end = "panic";
+    // It restarts by itself, which ends QEMU, when it has printed the rest; if it cannot, it is ended.
+    setTimeout(() => this.#machine.kill(), LAST_WORDS_MS).unref();
+  }
+
+  /** Waits for the agent's first answer. */
+  async ready(hello: Promise<Answer>, deadlineMs: number): Promise<void> {
+    const started = performance.now();
+    const answer = await this.#within(hello, deadlineMs);
+    if (answer === undefined) throw await this.#hang(`the machine did not come up within ${deadlineMs} ms`);
+    this.bootMs = performance.now() - started;
+    const line = answer.output.indexOf("\n");
+    this.release = answer.output.toString("utf8", 0, line);
+    this.buildId = readNotes(answer.output.subarray(line + 1)).buildId ?? "";
+  }
+
+  /**
+   * Runs a shell command or script. Commands run one after the other, in the order in which they were asked for.
+   * @throws LAB_HANG, LAB_PANIC, LAB_LOST, LAB_STOPPED, CANCELLED
+   */
+  run(command: string, options: RunOptions = {}): Promise<RunResult> {
+    const timeoutMs = options.timeoutMs ?? RUN_MS;
+    const script = Buffer.from(`${command}\n`);
+    return this.#inTurn(async () => {
+      if (script.length <= CHUNK) return this.#run(command, timeoutMs);
+      await this.#put(SCRIPT_FILE, script, 0o600);
+      return this.#run(`. ${SCRIPT_FILE}`, timeoutMs);
+    });
+  }
+
+  /** Writes a file in the guest. @throws LAB_PUT_FAILED, and what `run` throws */
+  put(path: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
+    return this.#inTurn(() => this.#put(path, bytes, mode));
+  }
+
+  /** Switches the machine off. It has nothing to save. */
+  async stop(): Promise<void> {
+    this.#end ??= "stopped";
+    this.#machine.kill();
+    await this.#machine.ended;
+  }
+
+  /** A failed command does not keep the next ones from running. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work, work);
+    this.#queue = turn.catch(() => {});
+    return turn;
+  }
+
+  async #put(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+    // The port is the slow part: 70 KiB in a second when the guest is emulated.
+    const packed = await promisify(gzip)(bytes);
+    const [from, to] = [quote(PUT_FILE), quote(path)];
+    for (let offset = 0; offset < packed.length; offset += CHUNK) {
+      const answer = await this.#within(this.#agent.send("data", packed.subarray(offset, offset + CHUNK)).answer, GRACE_MS);
+      if (answer === undefined) throw await this.#hang(`no answer for ${GRACE_MS} ms while ${path} was written`);
+      if (answer.code === 0) continue;
+      await this.#run(`rm -f ${from}`, RUN_MS);
+      throw fail("LAB_PUT_FAILED", `${path} cannot be written: no memory left`, { file: path });
+    }
+    const place = `mkdir -p "$(dirname ${to})" && gunzip -c <${from} >${to} && chmod ${mode.toString(8)} ${to}`;
+    const placed = await this.#run(`${place}; code=$?; rm -f ${from}; exit $code`, RUN_MS);
+    if (placed.code !== 0) throw fail("LAB_PUT_FAILED", `${path} cannot be written: ${placed.output.trim()}`, { file: path });
+  }
+
+  async #run(command: string, timeoutMs: number): Promise<RunResult> {
+    const started = performance.now();
+    const position = this.#log.position;
+    const { id, answer } = this.#agent.send("run", Buffer.from(`${command}\n`));
+    const mark: { seen: () => void; position: number | undefined } = { seen: () => {}, position: undefined };
+    const marked = new Promise<true>((resolve) => {
+      mark.seen = () => resolve(true);
+    });
+    this.#marks.set(id, mark);
+    try {
+      let result = await this.#answered(answer, timeoutMs);
+      const timedOut = result === undefined;
+      if (result === undefined) {
+        this.#agent.send("kill");
+        result = await this.#answered(answer, GRACE_MS);
+      }
+      if (result === undefined) throw await this.#hang(`no answer within ${timeoutMs} ms, and killing did not help, for: ${command}`);
+      const seen = await this.#within(marked, GRACE_MS);
+      if (seen === undefined) throw await this.#hang(`the kernel's log stands still since: ${command}`);
+      const log = this.#log.since(position).slice(0, (mark.position ?? position) - position);
+      return {
+        code: result.code,
+        output: result.output.toString(),
+        bytes: result.output,
+        truncated: result.output.length >= OUTPUT_LIMIT,
+        timedOut,
+        ms: performance.now() - started,
+        guestMs: Math.round((result.to - result.from) * 1000),
+        log,
+        events: findEvents(log),
+      };
+    } finally {
+      this.#marks.delete(id);
+    }
+  }
+
+  /** As `#within`, but an answer that is on its way is waited for. */
+  async #answered(answer: Promise<Answer>, ms: number): Promise<Answer | undefined> {
+    let result = await this.#within(answer, ms);
+    while (result === undefined && this.#agent.silentMs < SILENCE_MS) result = await this.#within(answer, SILENCE_MS);
+    return result;
+  }
+
+  /** What comes first: the value, undefined when the time is over, or an error when the machine has ended. */
+  async #within<T>(value: Promise<T>, ms: number): Promise<T | undefined> {
+    this.#task.check();
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, ms, undefined);
+    });
+    try {
+      return await Promise.race([value, over, this.#gone]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * The guest does not answer: has it say where it hangs, ends it, and makes the error. The agent still listens when only the command hangs;
+   * otherwise an NMI interrupts whatever the first CPU does.
+   */
+  async #hang(why: string): Promise<SutureError> {
+    if (this.#end !== undefined) await this.#gone;
+    this.#end = "hang";
+    const listened = this.release !== "";
+    const dumped = listened ? await this.#within(this.#agent.send("dump").answer, LAST_WORDS_MS).catch(() => undefined) : undefined;
+    if (dumped === undefined) this.#machine.interrupt();
+    await this.#within(new Promise(() => {}), dumped === undefined ? LAST_WORDS_MS : 500).catch(() => {});
+    const error = this.#error("hang", why);
+    this.#endError = error;
+    this.#machine.kill();
+    await this.#machine.ended;
+    this.#task.check();
+    return error;
+  }
+
+  #error(end: End, why: string): SutureError {
+    const where = { file: this.#image };
+    if (end === "stopped") return fail("LAB_STOPPED", "the machine was stopped", where);
+    const lines = this.lastLines();
+    const shown = lines.length === 0 ? "\nThe console shows nothing." : `\nThe console's last lines:\n${lines.join("\n")}`;
+    if (end === "hang") return fail("LAB_HANG", why + shown, where);
+    if (end === "lost") return fail("LAB_LOST", why + shown, where);
+    const panic = this.events().findLast((event) => event.kind === "panic");
+    const line = panic?.lines.findLast(({ text }) => text.startsWith("Kernel panic"));
+    return fail("LAB_PANIC", (line?.text ?? "the kernel panicked") + shown, where);
+  }
+}

@@ -1,0 +1,23 @@
+export { type BootOptions, boot } from "./boot.ts";
+export { type CpioEntry, writeCpio } from "./cpio.ts";
+export { labErrors } from "./errors.ts";
+export type { Guest, RunOptions, RunResult } from "./guest.ts";
+export type { GuestFile } from "./initramfs.ts";
+export { EVENT_KINDS, type EventKind, findEvents, type KernelEvent } from "./kernel-events.ts";
+export { type KernelLine, lineText, parseLine } from "./kernel-log.ts";
+export type { Accelerator } from "./machine.ts";
+export { type KernelModuleFile, loadOrder } from "./modules.ts";
+export { decodeTaint, type Taint } from "./taint.ts";
+export {
+  type Blocker,
+  type Outcome,
+  type PatchedFunction,
+  type ProbeReport,
+  type ProbeResult,
+  type StepName,
+  type StepReport,
+  type TrialOptions,
+  type TrialReport,
+  trial,
+  tryModule,
+} from "./trial.ts";

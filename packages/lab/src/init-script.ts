@@ -1,0 +1,86 @@
+/**
+ * The first program in the guest: it mounts what a Linux program expects, then answers requests on the second serial port until the machine
+ * is switched off. The kernel's log has the first port for itself.
+ *
+ * A request is a line `ID KIND SIZE` and SIZE bytes:
+ *   run    the bytes are a shell script; answered when it ends, with its exit code and output
+ *   kill   ends the running script with all that it started in its session; not answered, as the script then is
+ *   data   appends the bytes to the file that is being put
+ *   dump   asks the kernel to log where every CPU and every blocked task is
+ * An answer is a line `\x01NONCE ID CODE SIZE FROM TO` and SIZE bytes; FROM and TO are the guest's seconds since boot. The host sends at most
+ * CHUNK bytes before it waits for an answer, so that the port's input buffer (64 KiB in the kernel) never overflows.
+ *
+ * Before a script is answered, a line with the nonce and the ID goes through the kernel's log. When the host has seen it, it has seen
+ * everything that the kernel said while the script ran.
+ */
+
+/** Bytes of one request. */
+export const CHUNK = 32 * 1024;
+
+/** Bytes of output that one answer carries; the rest is cut off. An emulated port brings some 160 KiB in a second. */
+export const OUTPUT_LIMIT = 256 * 1024;
+
+/** The word that begins a mark in the kernel's log. */
+export const MARK = "suture-lab";
+
+/** The guest's own directory, a file system of limited size: a script that prints without end gets "no space left" and nothing else breaks. */
+const OWN = "/run/lab";
+
+/** Where a file that is being put grows. */
+export const PUT_FILE = "/run/put";
+
+/** Mounted by one program before anything else: starting programs is what takes time in an emulated guest. */
+export const FSTAB = `proc /proc proc defaults 0 0
+sysfs /sys sysfs defaults 0 0
+dev /dev devtmpfs defaults 0 0
+debugfs /sys/kernel/debug debugfs defaults 0 0
+lab ${OWN} tmpfs size=${2 * OUTPUT_LIMIT} 0 0
+`;
+
+export function initScript(nonce: string): string {
+  return `#!/bin/busybox sh
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root TERM=dumb
+mount -a
+{ mkdir /dev/pts /dev/shm; mount -t devpts devpts /dev/pts; mount -t tmpfs shm /dev/shm; ip link set lo up; } &
+cd /root
+exec 3<>/dev/ttyS1
+stty 115200 raw -echo <&3
+# An interrupt for each 14 bytes instead of 8: input is half as fast again.
+echo 14 >/sys/class/tty/ttyS1/rx_trig_bytes
+exec </dev/null >/dev/null 2>&1
+wait
+
+# answer ID CODE FROM FILE
+answer() {
+  size=$(stat -c %s "$4")
+  [ "$size" -gt ${OUTPUT_LIMIT} ] && size=${OUTPUT_LIMIT}
+  read -r now rest </proc/uptime
+  { printf '\\001${nonce} %s %s %s %s %s\\n' "$1" "$2" "$size" "$3" "$now"; head -c "$size" "$4"; } >&3
+}
+
+# job ID
+job() {
+  read -r from rest </proc/uptime
+  setsid sh ${OWN}/in.$1 >${OWN}/out.$1 2>&1 3>&- &
+  echo $! >${OWN}/pid
+  wait $!
+  code=$?
+  echo "${MARK} ${nonce} $1" >/dev/kmsg
+  answer $1 $code $from ${OWN}/out.$1
+  rm -f ${OWN}/in.$1 ${OWN}/out.$1
+}
+
+cat /proc/sys/kernel/osrelease /sys/kernel/notes >${OWN}/hello
+answer 0 0 0 ${OWN}/hello
+
+while read -r id kind size <&3; do
+  head -c "$size" <&3 >${OWN}/in.$id
+  case $kind in
+    run) job $id & ;;
+    kill) kill -KILL -- -$(cat ${OWN}/pid) ;;
+    data) cat ${OWN}/in.$id >>${PUT_FILE}; answer $id $? 0 /dev/null; rm -f ${OWN}/in.$id ;;
+    dump) echo l >/proc/sysrq-trigger; echo w >/proc/sysrq-trigger; answer $id 0 0 /dev/null ;;
+  esac
+done
+`;
+}

@@ -1,0 +1,153 @@
+/** One QEMU process: its command line, its three lines to us, its end. */
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { access, mkdtemp, open, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { start, type Task } from "@suture/task";
+import { fail } from "./errors.ts";
+
+export type Accelerator = "kvm" | "tcg";
+
+const QEMU = "qemu-system-x86_64";
+
+/**
+ * What the kernel is told. Nothing here changes the code that the kernel runs: mitigations, retpolines and alternatives are what the
+ * processor asks for, as on a real machine.
+ */
+const KERNEL_OPTIONS = [
+  "console=ttyS0,115200",
+  // Every message reaches the console, whatever a program in the guest does to the log level. Measured: no slower than "quiet".
+  "ignore_loglevel",
+  // A panic restarts at once, which -no-reboot turns into the end of QEMU.
+  "panic=-1",
+  // The agent's marks go through /dev/kmsg, which is otherwise limited to ten lines in five seconds.
+  "printk.devkmsg=on",
+  // Kernels that make fewer ports than are there would have no ttyS1.
+  "8250.nr_uarts=4",
+  // The self-tests of the crypto algorithms take 0.5 s of an emulated boot.
+  "cryptomgr.notests",
+  // The test whether the timer interrupts arrive in time fails, with a panic, when the host is busy.
+  "no_timer_check",
+  // On one CPU the kernel would take its lock prefixes out, which is not the code of a real machine.
+  "noreplace-smp",
+  // A guest that hangs is asked where by an NMI: it answers with a panic and a trace. The watchdog that uses NMIs itself has to keep away.
+  "unknown_nmi_panic",
+  "nmi_watchdog=0",
+];
+
+export interface MachineOptions {
+  accelerator: Accelerator;
+  image: string;
+  initramfs: Uint8Array;
+  append: readonly string[];
+  /** MiB */
+  memory: number;
+  cpus: number;
+}
+
+/** How QEMU ended. */
+export interface MachineEnd {
+  code: number | null;
+  signal: string | null;
+  /** What QEMU itself printed. */
+  stderr: string;
+}
+
+export interface Machine {
+  pid: number;
+  /** The kernel's log; only comes from the guest. */
+  log: Socket;
+  agent: Socket;
+  ended: Promise<MachineEnd>;
+  kill(): void;
+  /** Interrupts a guest that does not listen any more. */
+  interrupt(): void;
+}
+
+/** The file descriptors that QEMU inherits. */
+const FD = { log: 3, agent: 4, monitor: 5, initramfs: 6 };
+
+export async function startMachine(task: Task, options: MachineOptions): Promise<Machine> {
+  const qemu = await findQemu();
+  const initramfs = await unnamedFile(options.initramfs);
+  try {
+    const append = [...KERNEL_OPTIONS, ...options.append].join(" ");
+    // The parent-death signal ends QEMU even when this process is killed in a way that it cannot act on.
+    const argv = ["setpriv", "--pdeathsig", "KILL", qemu, ...qemuArguments(options), "-append", append];
+    const child = start(task, argv, { stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", initramfs.fd] });
+    let stderr = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      stderr = (stderr + chunk.toString()).slice(-8192);
+    });
+    const [log, agent, monitor] = [FD.log, FD.agent, FD.monitor].map((fd) => child.stdio[fd] as Socket | null | undefined);
+    const ended = new Promise<MachineEnd>((resolve) => {
+      child.once("error", (error) => resolve({ code: null, signal: null, stderr: error.message }));
+      child.once("close", (code, signal) => resolve({ code, signal, stderr: stderr.trim() }));
+    });
+    if (child.pid === undefined || !log || !agent || !monitor) throw fail("LAB_LOST", `QEMU did not start: ${(await ended).stderr}`);
+    // Writing to a QEMU that has just ended fails; that it ended is told by `ended`.
+    for (const socket of [log, agent, monitor]) socket.on("error", () => {});
+    monitor.resume();
+    return {
+      pid: child.pid,
+      log,
+      agent,
+      ended,
+      kill: () => void child.kill("SIGKILL"),
+      interrupt: () => void monitor.write("nmi\n"),
+    };
+  } finally {
+    await initramfs.close();
+  }
+}
+
+function qemuArguments(options: MachineOptions): string[] {
+  const socket = (id: string, fd: number): string[] => ["-chardev", `socket,id=${id},fd=${fd}`];
+  return [
+    // Nothing but what is named here: no network card, no display, no disk.
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"],
+    ...["-machine", "pc", "-accel", options.accelerator, "-cpu", "max"],
+    ...["-m", String(options.memory), "-smp", String(options.cpus)],
+    ...socket("log", FD.log),
+    ...["-serial", "chardev:log"],
+    ...socket("agent", FD.agent),
+    ...["-serial", "chardev:agent"],
+    ...socket("monitor", FD.monitor),
+    ...["-mon", "chardev=monitor,mode=readline"],
+    ...["-kernel", options.image, "-initrd", `/dev/fd/${FD.initramfs}`],
+  ];
+}
+
+/** @throws LAB_QEMU_MISSING */
+async function findQemu(): Promise<string> {
+  for (const directory of (process.env.PATH ?? "").split(delimiter)) {
+    const path = join(directory, QEMU);
+    const usable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (directory !== "" && usable) return path;
+  }
+  throw fail("LAB_QEMU_MISSING", `there is no ${QEMU}`, { file: QEMU });
+}
+
+/** An open file that no path leads to: however this process ends, it leaves nothing behind. */
+async function unnamedFile(bytes: Uint8Array) {
+  const directory = await mkdtemp(join(tmpdir(), "suture-lab-"));
+  try {
+    const file = await open(join(directory, randomBytes(8).toString("hex")), "wx+", 0o600);
+    await rm(directory, { recursive: true });
+    try {
+      await file.writeFile(bytes);
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}

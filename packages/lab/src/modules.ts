@@ -1,0 +1,116 @@
+/**
+ * The kernel's own modules, to be loaded in the guest: which file a name stands for, and what has to be loaded before it. Read from the
+ * modules themselves: an unpacked kernel package has no modules.dep, and an installed one may be stale.
+ */
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { start, type Task } from "@suture/task";
+import { fail } from "./errors.ts";
+import { readable } from "./initramfs.ts";
+
+export interface KernelModuleFile {
+  /** With underscores, as in /proc/modules. */
+  name: string;
+  /** Unpacked. */
+  data: Buffer;
+}
+
+const MODULE_FILE = /\.ko(?:\.xz|\.zst|\.gz)?$/;
+
+/** The modules of these names and all that they need, each after those that it needs. @throws LAB_MODULE_MISSING, LAB_FILE_UNREADABLE */
+export async function loadOrder(task: Task, tree: string, names: readonly string[]): Promise<KernelModuleFile[]> {
+  const files = await moduleFiles(tree);
+  const builtin = await builtinModules(tree);
+  const order = new Map<string, KernelModuleFile>();
+  const visited = new Set<string>();
+  const visit = async (wanted: string, by: string | undefined): Promise<void> => {
+    const name = moduleName(wanted);
+    if (visited.has(name)) return;
+    visited.add(name);
+    const file = files.get(name);
+    if (file === undefined) {
+      if (builtin.has(name)) return;
+      const needed = by === undefined ? "" : `, which ${by} needs,`;
+      throw fail("LAB_MODULE_MISSING", `module ${name}${needed} is not in ${tree}`, { file: tree, symbol: name });
+    }
+    const data = await readModule(task, file);
+    const { depends, before } = moduleNeeds(data);
+    for (const need of depends) await visit(need, name);
+    // A soft dependency is loaded where there is such a module; it may also be an alias, which only depmod's tables resolve.
+    for (const need of before) if (files.has(moduleName(need))) await visit(need, name);
+    order.set(name, { name, data });
+  };
+  for (const name of names) await visit(name, undefined);
+  return [...order.values()];
+}
+
+/** A module's file, unpacked. @throws LAB_FILE_UNREADABLE */
+export async function readModule(task: Task, file: string): Promise<Buffer> {
+  const packed = await readable(file);
+  if (file.endsWith(".gz")) return promisify(gunzip)(packed);
+  if (file.endsWith(".xz")) return unpack(task, ["xz", "-dc"], packed, file);
+  if (file.endsWith(".zst")) return unpack(task, ["zstd", "-dcq"], packed, file);
+  return packed;
+}
+
+/** The name that the kernel knows a module by. @throws LAB_NOT_A_MODULE */
+export function nameOfModule(data: Buffer, file: string): string {
+  const name = modinfo(data, "name");
+  if (name === undefined || !/^[\w-]{1,55}$/.test(name)) throw fail("LAB_NOT_A_MODULE", `${file} is no kernel module`, { file });
+  return name;
+}
+
+function moduleNeeds(data: Buffer): { depends: string[]; before: string[] } {
+  const depends = (modinfo(data, "depends") ?? "").split(",").filter((name) => name !== "");
+  const before = /(?:^| )pre:([^:]*?)(?= post:|$)/.exec(modinfo(data, "softdep") ?? "")?.[1] ?? "";
+  return { depends, before: before.split(" ").filter((name) => name !== "") };
+}
+
+/**
+ * One field of a module's .modinfo section, a run of `key=value` strings that each end with a zero byte. Found by its form alone: of ELF this
+ * package needs to know nothing else.
+ */
+function modinfo(data: Buffer, key: string): string | undefined {
+  const wanted = `${key}=`;
+  for (let at = data.indexOf(wanted); at >= 0; at = data.indexOf(wanted, at + 1)) {
+    const before = data[at - 1] ?? 0;
+    const end = data.indexOf(0, at);
+    // Other sections may end in any byte before .modinfo starts, but not in one of a word.
+    if (end >= 0 && (before < 0x20 || before > 0x7e)) return data.toString("latin1", at + wanted.length, end);
+  }
+  return undefined;
+}
+
+async function moduleFiles(tree: string): Promise<Map<string, string>> {
+  const paths = await readdir(tree, { recursive: true }).catch((error: unknown) => {
+    throw fail("LAB_FILE_UNREADABLE", `${tree} cannot be read`, { file: tree }, { cause: error });
+  });
+  return new Map(paths.filter((path) => MODULE_FILE.test(path)).map((path) => [moduleName(basename(path)), join(tree, path)]));
+}
+
+async function builtinModules(tree: string): Promise<Set<string>> {
+  const text = await readFile(join(tree, "modules.builtin"), "utf8").catch(() => "");
+  return new Set(text.split("\n").map((path) => moduleName(basename(path))));
+}
+
+/** As in /proc/modules: without the suffixes, with underscores. */
+function moduleName(file: string): string {
+  return file.replace(MODULE_FILE, "").replaceAll("-", "_");
+}
+
+async function unpack(task: Task, argv: readonly string[], packed: Buffer, file: string): Promise<Buffer> {
+  const child = start(task, argv, { stdio: ["pipe", "pipe", "ignore"] });
+  const chunks: Buffer[] = [];
+  child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(packed);
+  const code = await new Promise<number | null>((resolve) => {
+    child.once("error", () => resolve(null));
+    child.once("close", resolve);
+  });
+  task.check();
+  if (code !== 0) throw fail("LAB_FILE_UNREADABLE", `${file} cannot be unpacked by ${argv[0]}`, { file });
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,68 @@
+/** The kernels that the tests boot: stock ones of this machine's archive, unpacked into the cache, never installed. */
+import { access, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { run, type Task } from "@suture/task";
+
+export interface TestKernel {
+  release: string;
+  image: string;
+  /** lib/modules/RELEASE */
+  modules: string;
+  /** Where modules are built: the unpacked headers. */
+  headers: string;
+}
+
+/** By the flavour's meta package, which names the newest release. */
+export const KERNELS = ["linux-image-cloud-amd64", "linux-image-6.12-cloud-amd64"] as const;
+
+const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "suture-test-kernels");
+const SOURCES = join(import.meta.dirname, "modules");
+
+/** Unpacked on the first call; a few seconds and 50 MB of download. */
+export async function testKernel(task: Task, metaPackage: string): Promise<TestKernel> {
+  const [image = ""] = await depends(task, metaPackage, /^linux-image-\d/);
+  const release = image.replace("linux-image-", "");
+  const root = join(CACHE, release);
+  const headers = join(root, "usr/src", `linux-headers-${release}`);
+  const there = await access(root).then(
+    () => true,
+    () => false,
+  );
+  if (!there) await unpack(task, release, root);
+  return { release, headers, image: join(root, "boot", `vmlinuz-${release}`), modules: join(root, "lib/modules", release) };
+}
+
+async function unpack(task: Task, release: string, root: string): Promise<void> {
+  await mkdir(CACHE, { recursive: true });
+  const partial = await mkdtemp(join(CACHE, "partial-"));
+  try {
+    const needed = await depends(task, `linux-headers-${release}`, /^linux-(headers|kbuild)-/);
+    await run(task, ["apt-get", "download", `linux-image-${release}`, `linux-headers-${release}`, ...needed], { cwd: partial });
+    const packages = (await readdir(partial)).filter((name) => name.endsWith(".deb"));
+    for (const name of packages) {
+      await run(task, ["dpkg-deb", "-x", name, "."], { cwd: partial });
+      await rm(join(partial, name));
+    }
+    // The headers name the common ones by where they would be installed.
+    const makefile = join(partial, "usr/src", `linux-headers-${release}`, "Makefile");
+    await writeFile(makefile, (await readFile(makefile, "utf8")).replace("/usr/src/", `${root}/usr/src/`));
+    await rename(partial, root);
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+}
+
+async function depends(task: Task, name: string, pattern: RegExp): Promise<string[]> {
+  const { stdout } = await run(task, ["apt-cache", "depends", name]);
+  return [...stdout.matchAll(/^\s*Depends: (\S+)$/gm)].map(([, found = ""]) => found).filter((found) => pattern.test(found));
+}
+
+/** Builds the test modules (test/modules) for a kernel. @returns the directory that holds the .ko files; the caller removes it. */
+export async function buildTestModules(task: Task, kernel: TestKernel): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "suture-lab-modules-"));
+  for (const name of await readdir(SOURCES)) await copyFile(join(SOURCES, name), join(directory, name));
+  // No type information (BTF) for modules that need none: pahole is not among what we install.
+  await run(task, ["make", "-C", kernel.headers, `M=${directory}`, "KCFLAGS=-g0", "PAHOLE=true", "modules"]);
+  return directory;
+}
