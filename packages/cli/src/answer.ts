@@ -1,0 +1,15 @@
+/** What a command gives back: one document for `--json`, or the same as text. */
+import type { Task } from "@suture/task";
+import type { Command } from "commander";
+
+export interface Answer {
+  document: unknown;
+  text: string;
+  /** 0 unless given. */
+  code?: 0 | 1 | 3;
+}
+
+/** Adds a command to the program. `run` makes the action: it gives the work a task, and prints the answer or the refusal. */
+export type AddCommand = (program: Command, run: Run) => void;
+
+export type Run = <A extends unknown[]>(work: (task: Task, ...args: A) => Promise<Answer>) => (...args: A) => Promise<void>;

@@ -1,0 +1,103 @@
+import { readFile } from "node:fs/promises";
+import type { Inspection } from "@suture/livepatch";
+import type { AddCommand } from "../answer.ts";
+import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
+
+export const inspectCommand: AddCommand = (program, run) => {
+  program
+    .command("inspect")
+    .description("what a livepatch changes, for which kernel, from which inputs; also of one that others built")
+    .argument("<module>", "a .ko file")
+    .action(
+      run(async (_task, file: string) => {
+        const { inspect } = await import("@suture/livepatch");
+        const found = inspect(await readFile(file), file);
+        return { document: found, text: safeText(inspectionText(found)) };
+      }),
+    );
+};
+
+function inspectionText(found: Inspection): string {
+  const { manifest } = found;
+  const owners = new Map(manifest?.functions.map((f) => [`${f.name} ${f.sympos}`, f]));
+  return partsText([
+    fieldsText([
+      ["module", found.name],
+      ["file", found.file],
+      ["livepatch", found.livepatch ? "yes" : "no"],
+      ["kernel", found.release + (manifest === undefined ? "" : `, build-id ${manifest.kernel.buildId}`)],
+      ["vermagic", found.vermagic],
+      ["made by", manifest === undefined ? "not Suture: it has no manifest" : "Suture"],
+      ["proof", manifest === undefined ? "" : proofText(manifest.proof)],
+      ["replaces other livepatches", manifest === undefined ? "" : manifest.replace ? "yes" : "no"],
+      ["compiler", manifest?.compiler ?? ""],
+      ["faults", found.faults.length === 0 ? "none found in the file" : found.faults.join("\n")],
+    ]),
+    headedText(
+      `${countText(found.functions.length, "function")} replaced`,
+      tableText(
+        ["function", "sympos", "size", "object", "why"],
+        found.functions.map((f) => {
+          const known = owners.get(`${f.name} ${f.sympos}`);
+          const size = known === undefined ? bytesText(f.size) : `${known.sizeBefore} → ${bytesText(f.size)}`;
+          return [f.name, String(f.sympos), size, known?.owner ?? "", known?.why ?? ""];
+        }),
+      ),
+    ),
+    headedText(
+      "other functions in the module",
+      tableText(
+        ["function", "size"],
+        found.others.map((f) => [f.name, bytesText(f.size)]),
+      ),
+    ),
+    headedText(
+      `${countText(found.klpSymbols.length, "symbol")} found by the livepatch core`,
+      tableText(
+        ["symbol", "object", "sympos"],
+        found.klpSymbols.map((s) => [s.name, s.object, String(s.sympos)]),
+      ),
+    ),
+    headedText(`${countText(found.imports.length, "symbol")} found by the module loader`, wrap(found.imports)),
+    headedText(
+      "relocations",
+      tableText(
+        ["section", "count", "applied by"],
+        found.relocations.map((r) => [
+          r.section,
+          String(r.count),
+          r.object === undefined ? "module loader" : `livepatch core, for ${r.object}`,
+        ]),
+      ),
+    ),
+    headedText(
+      "fixes",
+      (manifest?.fixes ?? [])
+        .map((f) => `  ${f.subject ?? "(no subject)"}${f.cves.length > 0 ? ` (${f.cves.join(", ")})` : ""}`)
+        .join("\n"),
+    ),
+    headedText(
+      "inputs",
+      tableText(
+        ["kind", "name", "version", "SHA-256"],
+        (manifest?.inputs ?? []).map((i) => [i.kind, i.name, i.version ?? "", i.sha256]),
+      ),
+    ),
+  ]);
+}
+
+function proofText(proof: { proven: boolean; functions: number; reason?: string }): string {
+  const counted = countText(proof.functions, "function");
+  return proof.proven ? `proven: ${counted} of the patched objects are what the kernel runs` : `NOT PROVEN: ${proof.reason ?? "not tried"}`;
+}
+
+/** Words in lines of about 100 characters. */
+function wrap(words: readonly string[]): string {
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + word.length > 100) lines.push(`  ${word}`);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines.join("\n");
+}
