@@ -25,7 +25,9 @@ export function readBanner(
   const bytes = storage.read(section.offset + offset, Math.min(LONGEST_BANNER, section.size - offset));
   const where = { file, symbol: "linux_banner" };
   const end = bytes.indexOf(0);
-  const banner = Buffer.from(bytes.subarray(0, Math.max(end, 0))).toString("latin1").trimEnd();
+  const banner = Buffer.from(bytes.subarray(0, Math.max(end, 0)))
+    .toString("latin1")
+    .trimEnd();
   const given = banner.startsWith(START) ? (banner.slice(START.length).split(" ", 1)[0] ?? "") : "";
   if (!isRelease(given)) throw fail("KERNEL_NO_BANNER", `linux_banner does not start with "${START}RELEASE"`, where);
   if (release !== undefined && given !== release)

@@ -1,7 +1,7 @@
 /**
  * The decoded form of an image as a file, named by the SHA-256 of the image that it was decoded from:
  *
- *     magic, version, size of the tables     (24 bytes)
+ *     magic, version, size of the tables     (16 bytes)
  *     SHA-256 of the tables                  (32 bytes)
  *     tables                                 JSON with its length before it, then arrays, each padded to 8 bytes
  *     the ELF file                           in blocks, whose digests are among the tables
@@ -24,7 +24,7 @@ import type { Storage } from "./storage.ts";
 const MAGIC = Buffer.from("SUTUREKI", "latin1");
 /** To be raised with every change to what is decoded or how it is laid out here: older files are then decoded anew. */
 const VERSION = 1;
-const PREFIX = 24;
+const PREFIX = 16;
 const HEADER = PREFIX + DIGEST;
 const LARGEST_TABLES = 1 << 28;
 const SUFFIX = ".image";
@@ -64,7 +64,7 @@ function readCacheFile(fd: number, path: string): DecodedImage | undefined {
   const header = Buffer.alloc(HEADER);
   if (readSync(fd, header, 0, HEADER, 0) !== HEADER) return undefined;
   if (!header.subarray(0, 8).equals(MAGIC) || header.readUInt32LE(8) !== VERSION) return undefined;
-  const size = header.readUInt32LE(16);
+  const size = header.readUInt32LE(12);
   if (size > LARGEST_TABLES) return undefined;
   const tables = Buffer.allocUnsafeSlow(size);
   if (readSync(fd, tables, 0, size, HEADER) !== size) return undefined;
@@ -138,7 +138,7 @@ export async function writeCached(task: Task, directory: string, sha256: string,
   MAGIC.copy(header);
   const view = viewOf(header);
   view.setUint32(8, VERSION, true);
-  view.setUint32(16, tables.length, true);
+  view.setUint32(12, tables.length, true);
   createHash("sha256").update(tables).digest().copy(header, PREFIX);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await removeUnfinished(directory);

@@ -1,5 +1,5 @@
 /** A vmlinuz or vmlinux in memory → its parts. */
-import { type ElfObject, ET, readElf } from "@suture/elf";
+import { type ElfObject, ET, readElf, viewOf } from "@suture/elf";
 import type { Task } from "@suture/task";
 import { readBanner } from "./banner.ts";
 import { compressionOf, decompress } from "./decompress.ts";
@@ -12,7 +12,6 @@ import { readRelocationTable } from "./relocation-table.ts";
 import { isBootImage, readBootImage } from "./setup-header.ts";
 import { memoryStorage, type Storage } from "./storage.ts";
 import { SymbolTable } from "./symbols.ts";
-import { viewOf } from "@suture/elf";
 
 /** Kernels unpack to 50-70 MB; with everything built in and debugging on, to some hundred. */
 const LARGEST_IMAGE = 1 << 30;
@@ -32,7 +31,10 @@ export async function decodeImage(task: Task, bytes: Uint8Array, file: string): 
   task.check();
   const elf = readElf(unpacked.bytes, file);
   if (elf.type !== ET.EXEC)
-    throw fail("KERNEL_NOT_AN_IMAGE", `an ELF file of type ${elf.type} is no kernel image, which has type ${ET.EXEC}`, { file, offset: 16 });
+    throw fail("KERNEL_NOT_AN_IMAGE", `an ELF file of type ${elf.type} is no kernel image, which has type ${ET.EXEC}`, {
+      file,
+      offset: 16,
+    });
   const end = elfEnd(elf);
   const storage = memoryStorage(unpacked.bytes.subarray(0, end));
   const layout = readLayout(elf);

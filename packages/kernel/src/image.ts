@@ -13,7 +13,7 @@ export interface ImageParts {
   /** Hex. */
   buildId: string;
   layout: ImageLayout;
-  /** Undefined for an uncompressed vmlinux, which has no such table. */
+  /** Undefined for an uncompressed vmlinux and for kernels that cannot be moved, which have no such table. */
   relocations: RelocationTable | undefined;
   symbols: SymbolArrays;
 }
@@ -63,8 +63,7 @@ export class KernelImage {
   /** Type information, or undefined if the kernel has none. Read when first asked for. @throws KERNEL_BAD_BTF */
   get btf(): Btf | undefined {
     const section = this.sections.find((s) => s.name === ".BTF" && !s.nobits);
-    if (this.#btf === undefined && section !== undefined)
-      this.#btf = new Btf(this.#storage.read(section.offset, section.size), this.file);
+    if (this.#btf === undefined && section !== undefined) this.#btf = new Btf(this.#storage.read(section.offset, section.size), this.file);
     return this.#btf;
   }
 

@@ -5,8 +5,8 @@
  * one of them ascends and starts the text section with _text or _stext.
  */
 import { viewOf } from "@suture/elf";
-import { isKernelAddress } from "./layout.ts";
 import { align8 } from "./kallsyms-tokens.ts";
+import { isKernelAddress } from "./layout.ts";
 
 export interface AddressRows {
   /** Unsigned low halves of the addresses. */

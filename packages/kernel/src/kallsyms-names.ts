@@ -100,8 +100,8 @@ export function decodeNames(data: Uint8Array, rows: NameRows, { tokens }: TokenT
       if ((name[k] as number) <= 0x20 || name[k] === 0x7f)
         throw fail("KERNEL_BAD_KALLSYMS", `the name of symbol ${i} holds the character ${name[k]}`, where);
     if (used + size > names.length) {
-      if (2 * names.length > MOST_NAME_BYTES) throw fail("KERNEL_BAD_KALLSYMS", "the names expand beyond any kernel's", where);
-      const grown = new Uint8Array(2 * names.length);
+      if (used + size > MOST_NAME_BYTES) throw fail("KERNEL_BAD_KALLSYMS", "the names expand beyond any kernel's", where);
+      const grown = new Uint8Array(2 * (used + size));
       grown.set(names);
       names = grown;
     }

@@ -22,7 +22,11 @@ export function checkOrder(data: Uint8Array, at: number, { names, nameStarts }: 
       const order = text.compare(text, nameStarts[symbol], nameStarts[symbol + 1], nameStarts[before], nameStarts[before + 1]);
       // 1: the name of `symbol` comes before that of `before`.
       if (order > 0 || (order === 0 && symbol < before))
-        throw fail("KERNEL_BAD_KALLSYMS", `the kernel orders its symbols ${before} and ${symbol} in another way than by name and address`, where);
+        throw fail(
+          "KERNEL_BAD_KALLSYMS",
+          `the kernel orders its symbols ${before} and ${symbol} in another way than by name and address`,
+          where,
+        );
     }
     before = symbol;
   }

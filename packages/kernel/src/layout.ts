@@ -118,5 +118,7 @@ const PT_LOAD = 1;
 
 /** 64-bit hex. */
 export function hex(address: number): string {
-  return `0x${BigInt.asUintN(64, BigInt(Math.trunc(address))).toString(16).padStart(16, "0")}`;
+  return `0x${BigInt.asUintN(64, BigInt(Math.trunc(address)))
+    .toString(16)
+    .padStart(16, "0")}`;
 }

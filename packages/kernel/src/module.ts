@@ -35,7 +35,11 @@ export class KernelModule {
     this.buildId = buildIdOf(elf);
     this.symbols = elf.symbols;
     const [name] = this.modinfo.get("name") ?? [];
-    this.name = name ?? basename(file).replace(/\.ko(\.\w+)?$/, "").replaceAll("-", "_");
+    this.name =
+      name ??
+      basename(file)
+        .replace(/\.ko(\.\w+)?$/, "")
+        .replaceAll("-", "_");
   }
 
   /** All defined symbols of that name, in .symtab order. */
@@ -90,6 +94,7 @@ export async function openModule(task: Task, path: string): Promise<KernelModule
       ? packed
       : await decompress(task, kind, { bytes: packed, size: undefined, limit: LARGEST_MODULE, file: path, fileOffset: 0 });
   const elf = readElf(bytes, path);
-  if (elf.type !== ET.REL) throw fail("KERNEL_BAD_MODULE", `an ELF file of type ${elf.type}, modules have type ${ET.REL}`, { file: path, offset: 16 });
+  if (elf.type !== ET.REL)
+    throw fail("KERNEL_BAD_MODULE", `an ELF file of type ${elf.type}, modules have type ${ET.REL}`, { file: path, offset: 16 });
   return new KernelModule(path, sha256Of(packed), elf);
 }

@@ -16,12 +16,13 @@ export type RelocationTable = Record<Relocated, Int32Array>;
 export const RELOCATED: readonly Relocated[] = ["abs32", "inverse32", "abs64"];
 
 /**
- * @param tail what follows the ELF file in the payload
+ * @param tail what follows the ELF file in the payload; nothing if the kernel cannot be moved
  * @param fileOffset of `tail` in the unpacked image, for errors
  */
-export function readRelocationTable(tail: Uint8Array, layout: ImageLayout, file: string, fileOffset: number): RelocationTable {
+export function readRelocationTable(tail: Uint8Array, layout: ImageLayout, file: string, fileOffset: number): RelocationTable | undefined {
   const where = { file, offset: fileOffset };
-  if (tail.length % 4 !== 0 || tail.length === 0)
+  if (tail.length === 0) return undefined;
+  if (tail.length % 4 !== 0)
     throw fail("KERNEL_BAD_RELOCATIONS", `${tail.length} bytes after the ELF file are no table of 32-bit words`, where);
   const view = viewOf(tail);
   const words = new Int32Array(tail.length / 4);
@@ -33,8 +34,7 @@ export function readRelocationTable(tail: Uint8Array, layout: ImageLayout, file:
     groups.push(words.slice(stop + 1, end));
     end = stop;
   }
-  if (groups.length < 2 || groups.length > 3)
-    throw fail("KERNEL_BAD_RELOCATIONS", `${groups.length} groups, 2 or 3 are known`, where);
+  if (groups.length < 2 || groups.length > 3) throw fail("KERNEL_BAD_RELOCATIONS", `${groups.length} groups, 2 or 3 are known`, where);
   const [abs32, inner, outer] = groups as [Int32Array, Int32Array, Int32Array | undefined];
   const table: RelocationTable =
     outer === undefined ? { abs32, inverse32: new Int32Array(0), abs64: inner } : { abs32, inverse32: inner, abs64: outer };

@@ -90,7 +90,11 @@ export function readBootImage(bytes: Uint8Array, file: string): BootImage {
       at("payload_length"),
     );
   if (length < 8) throw fail("KERNEL_BAD_HEADER", `a payload of ${length} bytes holds no kernel`, at("payload_length"));
-  return { release: readRelease(bytes, header.kernel_version, protectedModeAt, file), payload: bytes.subarray(payloadAt, payloadAt + length), payloadAt };
+  return {
+    release: readRelease(bytes, header.kernel_version, protectedModeAt, file),
+    payload: bytes.subarray(payloadAt, payloadAt + length),
+    payloadAt,
+  };
 }
 
 /** The header points to "RELEASE (BUILDER) VERSION"; the pointer does not count the boot sector. */

@@ -78,8 +78,7 @@ export class SymbolTable {
   sympos(symbol: KernelSymbol): number {
     const same = this.named(symbol.name);
     const rank = same.indexOf(symbol);
-    if (rank < 0)
-      throw fail("KERNEL_FOREIGN_SYMBOL", `at ${hex(symbol.address)} is not of this image`, { symbol: symbol.name });
+    if (rank < 0) throw fail("KERNEL_FOREIGN_SYMBOL", `at ${hex(symbol.address)} is not of this image`, { symbol: symbol.name });
     return same.length === 1 ? 0 : rank + 1;
   }
 
