@@ -2,6 +2,7 @@
 import type { SutureError } from "@suture/errors";
 import { Task } from "@suture/task";
 import { Command, CommanderError } from "commander";
+import about from "../package.json" with { type: "json" };
 import type { Answer, Run } from "./answer.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { fail } from "./errors.ts";
@@ -15,7 +16,6 @@ export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>;
 }
 
-const VERSION = "0.1.0";
 const COMMANDS = [inspectCommand];
 
 /**
@@ -73,7 +73,7 @@ function usageError(thrown: CommanderError): SutureError {
 function makeProgram(run: Run, at: Surroundings): Command {
   const program = new Command("suture")
     .description("Patches a running Linux kernel: a source fix in, a proven livepatch module out.")
-    .version(VERSION)
+    .version(about.version)
     .option("--json", "print one JSON document on stdout")
     .option("--verbose", "show every command that is run")
     .configureHelp({ showGlobalOptions: true });

@@ -15,6 +15,7 @@ class Paper implements Screen {
   /** What a terminal shows after the erasing sequences did their work. */
   shown(): string {
     const lines: string[] = [];
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     for (const [, up, line] of this.text.matchAll(/\u001b\[(\d+)A\u001b\[J|([^\u001b\n]*)\n/g)) {
       if (up !== undefined) lines.length -= Number(up);
       else lines.push(line ?? "");

@@ -1,0 +1,92 @@
+/**
+ * dist/package: what users install. One file with all of our code; beside it what is read at run time: the decoder of x86 instructions
+ * (WebAssembly that its own code reads from its own folder) and the C that is compiled into a module.
+ * `npm pack ./dist/package` makes the archive.
+ */
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const out = join(process.argv[2] ?? join(root, "dist"), "package");
+/** Packages that cannot be part of the one file; they go along in node_modules. */
+const BESIDE = ["iced-x86"];
+
+interface PackageJson {
+  version: string;
+  description: string;
+  license: string;
+  engines: Record<string, string>;
+  dependencies?: Record<string, string>;
+}
+
+const readPackage = (folder: string): PackageJson => JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as PackageJson;
+const workspace = readPackage(root);
+const modules = join(root, "node_modules");
+
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+const { metafile } = await build({
+  entryPoints: [join(root, "packages/cli/src/main.ts")],
+  outfile: join(out, "suture.mjs"),
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  conditions: ["source"],
+  external: BESIDE,
+  metafile: true,
+  legalComments: "none",
+  logLevel: "warning",
+  // CommonJS dependencies ask for node's modules at run time.
+  banner: {
+    js: '#!/usr/bin/env node\nimport { createRequire as makeRequire } from "node:module";\nconst require = makeRequire(import.meta.url);',
+  },
+});
+chmodSync(join(out, "suture.mjs"), 0o755);
+
+for (const name of readdirSync(join(root, "packages"))) {
+  const folder = join(root, "packages", name, "c");
+  if (existsSync(folder)) cpSync(folder, join(out, "c"), { recursive: true });
+}
+for (const name of BESIDE) cpSync(join(modules, name), join(out, "node_modules", name), { recursive: true, dereference: true });
+for (const name of ["LICENSE", "LICENSES", "README.md"])
+  if (existsSync(join(root, name))) cpSync(join(root, name), join(out, name), { recursive: true });
+writeFileSync(join(out, "THIRD-PARTY.txt"), thirdParty([...new Set(Object.keys(metafile.inputs).flatMap(packageOf))].sort()));
+writeFileSync(
+  join(out, "package.json"),
+  `${JSON.stringify(
+    {
+      name: "suture",
+      version: workspace.version,
+      description: workspace.description,
+      license: workspace.license,
+      type: "module",
+      engines: workspace.engines,
+      bin: { suture: "suture.mjs" },
+      dependencies: Object.fromEntries(BESIDE.map((name) => [name, readPackage(join(modules, name)).version])),
+      bundleDependencies: BESIDE,
+    },
+    undefined,
+    2,
+  )}\n`,
+);
+console.log(out);
+
+/** The package that a bundled file is of; none for our own. */
+function packageOf(input: string): string[] {
+  const [, name] = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*\/node_modules\/)/.exec(input) ?? [];
+  return name === undefined ? [] : [name];
+}
+
+/** Their licences ask to go along with the code. */
+function thirdParty(names: string[]): string {
+  return names
+    .map((name) => {
+      const file = readdirSync(join(modules, name)).find((entry) => /^licen[cs]e/i.test(entry));
+      if (file === undefined) throw new Error(`${name} has no licence file`);
+      return `${name} ${readPackage(join(modules, name)).version}\n\n${readFileSync(join(modules, name, file), "utf8").trim()}\n`;
+    })
+    .join(`\n${"-".repeat(80)}\n\n`);
+}
