@@ -4,11 +4,10 @@
  * `npm pack ./dist/package` makes the archive.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { build } from "esbuild";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const root = join(import.meta.dirname, "..");
 const out = join(process.argv[2] ?? join(root, "dist"), "package");
 /** Packages that cannot be part of the one file; they go along in node_modules. */
 const BESIDE = ["iced-x86"];

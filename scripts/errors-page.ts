@@ -1,0 +1,41 @@
+/** docs/errors.md as the error tables of the packages give it. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { ErrorKind, ErrorTable } from "@suture/errors";
+
+const HEAD = `# Errors
+
+Every refusal of Suture has a code, and says what was found, the place, and what can be done:
+
+    error CODE: what was found
+      at: file, section, symbol, offset
+      do: what can be done
+
+With \`--json\` the same is the document \`{"error": {"code", "why", "where", "mend"}}\`. The advice that is printed may be more exact than the
+one here. This page is made from the tables in the packages by \`npm run docs:errors\`; a test holds them together.
+`;
+
+export async function errorsPage(root: string): Promise<string> {
+  const parts = [HEAD];
+  for (const name of readdirSync(join(root, "packages")).sort()) {
+    const kinds = await kindsOf(join(root, "packages", name, "src/errors.ts"));
+    if (kinds.length === 0) continue;
+    const rows = kinds.map(([code, { cause, mend }]) => `| \`${code}\` | ${cell(cause)} | ${cell(mend)} |`);
+    parts.push(`## ${name}\n\n| code | when | what to do |\n| --- | --- | --- |\n${rows.join("\n")}\n`);
+  }
+  return parts.join("\n");
+}
+
+/** The rows of a package's table, in its order. */
+export async function kindsOf(file: string): Promise<[code: string, ErrorKind][]> {
+  if (!existsSync(file)) return [];
+  const module = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  return Object.entries(module)
+    .filter((entry): entry is [string, ErrorTable<string>] => entry[0].endsWith("Errors"))
+    .flatMap(([, table]) => Object.entries(table.kinds));
+}
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|");
+}

@@ -1,0 +1,67 @@
+/** The pages of docs/ say what the sources say. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { errorsPage, kindsOf } from "../scripts/errors-page.ts";
+
+const root = join(import.meta.dirname, "..");
+const packages = readdirSync(join(root, "packages")).sort();
+
+test("docs/errors.md is what `npm run docs:errors` writes", async () => {
+  expect(readFileSync(join(root, "docs/errors.md"), "utf8")).toBe(await errorsPage(root));
+});
+
+test("a code belongs to one package", async () => {
+  const all = await Promise.all(packages.map((name) => kindsOf(join(root, "packages", name, "src/errors.ts"))));
+  const codes = all.flat().map(([code]) => code);
+  expect(codes).toEqual([...new Set(codes)]);
+  for (const code of codes) expect(code).toMatch(/^[A-Z][A-Z0-9_]+$/);
+});
+
+/** Rows of the table in docs/architecture.md whose first cell is a package: its name and what it imports. */
+function documented(): Map<string, string[]> {
+  const page = readFileSync(join(root, "docs/architecture.md"), "utf8");
+  return new Map(
+    [...page.matchAll(/^\| `(\w+)` \|[^|]*\| ([^|]*) \|$/gm)].map(([, name = "", imports = ""]) => [
+      name,
+      imports === "–" ? [] : imports.split(", ").sort(),
+    ]),
+  );
+}
+
+test("docs/architecture.md lists every package with what its package.json lets it import", () => {
+  const declared = new Map(
+    packages.map((name) => {
+      const { dependencies = {} } = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8")) as {
+        dependencies?: Record<string, string>;
+      };
+      return [
+        name,
+        Object.keys(dependencies)
+          .flatMap((d) => (d.startsWith("@suture/") ? [d.slice("@suture/".length)] : []))
+          .sort(),
+      ];
+    }),
+  );
+  expect(Object.fromEntries(documented())).toEqual(Object.fromEntries(declared));
+});
+
+test("a package imports other packages by name, and only those that it declares", () => {
+  const wrong: string[] = [];
+  for (const [name, allowed] of documented()) {
+    const folder = join(root, "packages", name, "src");
+    if (!existsSync(folder)) continue;
+    for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+      // Tests may look over the fence: they use real kernels, which packages/build finds.
+      if (!file.endsWith(".ts") || file.endsWith(".test.ts")) continue;
+      for (const [, from = ""] of readFileSync(join(folder, file), "utf8").matchAll(
+        /(?:from |import\()"(@suture\/[^"]+|(?:\.\.?\/)+[^"]+)"/g,
+      )) {
+        const other = /^@suture\/(.+)$/.exec(from)?.[1];
+        if (other === undefined ? /^(?:\.\.\/)+(?:packages|src)\//.test(from) : !allowed.includes(other))
+          wrong.push(`${name}/${file}: ${from}`);
+      }
+    }
+  }
+  expect(wrong).toEqual([]);
+});
