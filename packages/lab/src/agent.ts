@@ -24,7 +24,7 @@ export class Agent {
   /** Bytes to have before looking again; the body of a long answer is not searched for each chunk. */
   #wanted = 1;
   #lastId = 0;
-  #lastByte = 0;
+  #lastHeard = 0;
 
   constructor(socket: Duplex, nonce: string) {
     this.#socket = socket;
@@ -45,13 +45,13 @@ export class Agent {
     return { id, answer };
   }
 
-  /** Milliseconds since the guest last sent anything. A long answer takes seconds to come. */
-  get silentMs(): number {
-    return performance.now() - this.#lastByte;
+  /** When the guest last sent anything, as performance.now() has it. A long answer takes seconds to come. */
+  get lastHeard(): number {
+    return this.#lastHeard;
   }
 
   #push(chunk: Buffer): void {
-    this.#lastByte = performance.now();
+    this.#lastHeard = performance.now();
     this.#chunks.push(chunk);
     this.#length += chunk.length;
     if (this.#length < this.#wanted) return;
@@ -77,7 +77,10 @@ export class Agent {
     const end = bytes.indexOf("\n", start);
     const skip = { rest: bytes.subarray(start + 1) };
     if (end < 0) return bytes.length - start > HEAD_LIMIT ? skip : { wanted: bytes.length + 1 };
-    const fields = bytes.toString("latin1", start + this.#start.length, end).split(" ").map(Number);
+    const fields = bytes
+      .toString("latin1", start + this.#start.length, end)
+      .split(" ")
+      .map(Number);
     const [id = Number.NaN, code = 0, size = Number.NaN, from = 0, to = 0] = fields;
     if (fields.length !== 5 || fields.some(Number.isNaN) || size < 0 || size > OUTPUT_LIMIT) return skip;
     const body = end + 1 + size;

@@ -51,10 +51,7 @@ export async function boot(task: Task, options: BootOptions): Promise<Guest> {
     // QEMU's own word for it would be the same for a directory or a file without permission.
     await readable(options.image);
     const modules = options.modules === undefined ? [] : await loadOrder(task, options.modules.tree, options.modules.names);
-    const files = [
-      ...(options.files ?? []),
-      ...modules.map(({ name, data }) => ({ path: `${GUEST_MODULES}/${name}.ko`, content: data })),
-    ];
+    const files = [...(options.files ?? []), ...modules.map(({ name, data }) => ({ path: `${GUEST_MODULES}/${name}.ko`, content: data }))];
     const guest = await bootSomehow(task, { ...options, files });
     try {
       for (const { name } of modules) await loadModule(guest, name, options.image);

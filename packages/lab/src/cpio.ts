@@ -19,25 +19,22 @@ const TRAILER = "TRAILER!!!";
 
 /** The archive of these entries in this order. Equal entries give equal bytes: owners and times are 0. */
 export function writeCpio(entries: readonly CpioEntry[]): Buffer {
-  const parts: Buffer[] = [];
-  entries.forEach((entry, index) => {
-    member(parts, index + 1, entry);
-  });
-  write(parts, { ino: 0, mode: 0, name: TRAILER, data: new Uint8Array(0), major: 0, minor: 0 });
-  return Buffer.concat(parts);
+  const members = entries.map((entry, index) => member(index + 1, entry));
+  const trailer = { ino: 0, mode: 0, name: TRAILER, data: new Uint8Array(0), major: 0, minor: 0 };
+  return Buffer.concat([...members, trailer].flatMap(written));
 }
 
-function member(parts: Buffer[], ino: number, entry: CpioEntry): void {
+function member(ino: number, entry: CpioEntry): Member {
   const plain = { ino, name: entry.path, data: new Uint8Array(0), major: 0, minor: 0 };
   switch (entry.kind) {
     case "directory":
-      return write(parts, { ...plain, mode: S_IFDIR | entry.mode });
+      return { ...plain, mode: S_IFDIR | entry.mode };
     case "file":
-      return write(parts, { ...plain, mode: S_IFREG | entry.mode, data: entry.data });
+      return { ...plain, mode: S_IFREG | entry.mode, data: entry.data };
     case "link":
-      return write(parts, { ...plain, mode: S_IFLNK | 0o777, data: Buffer.from(entry.target) });
+      return { ...plain, mode: S_IFLNK | 0o777, data: Buffer.from(entry.target) };
     case "device":
-      return write(parts, { ...plain, mode: S_IFCHR | entry.mode, major: entry.major, minor: entry.minor });
+      return { ...plain, mode: S_IFCHR | entry.mode, major: entry.major, minor: entry.minor };
   }
 }
 
@@ -50,15 +47,15 @@ interface Member {
   minor: number;
 }
 
-function write(parts: Buffer[], { ino, mode, name, data, major, minor }: Member): void {
+function written({ ino, mode, name, data, major, minor }: Member): Buffer[] {
   const nameBytes = Buffer.from(`${name}\0`);
   const nlink = (mode & S_IFDIR) === S_IFDIR ? 2 : 1;
   // ino, mode, uid, gid, nlink, mtime, filesize, device (2), rdevice (2), namesize, check.
   const fields = [ino, mode, 0, 0, nlink, 0, data.length, 0, 0, major, minor, nameBytes.length, 0];
   const header = Buffer.from(`070701${fields.map((field) => field.toString(16).padStart(8, "0")).join("")}`, "latin1");
   // Header and name together, then the data, are each filled up to 4 bytes.
-  parts.push(header, nameBytes, filling(HEADER_SIZE + nameBytes.length), Buffer.from(data.buffer, data.byteOffset, data.length));
-  parts.push(filling(data.length));
+  const content = Buffer.from(data.buffer, data.byteOffset, data.length);
+  return [header, nameBytes, filling(HEADER_SIZE + nameBytes.length), content, filling(data.length)];
 }
 
 function filling(length: number): Buffer {

@@ -233,8 +233,10 @@ export class Guest {
 
   /** As `#within`, but an answer that is on its way is waited for. */
   async #answered(answer: Promise<Answer>, ms: number): Promise<Answer | undefined> {
+    const started = performance.now();
+    const arriving = (): boolean => this.#agent.lastHeard > Math.max(started, performance.now() - SILENCE_MS);
     let result = await this.#within(answer, ms);
-    while (result === undefined && this.#agent.silentMs < SILENCE_MS) result = await this.#within(answer, SILENCE_MS);
+    while (result === undefined && arriving()) result = await this.#within(answer, SILENCE_MS);
     return result;
   }
 

@@ -54,7 +54,10 @@ export class KernelLog {
   #add(raw: string): void {
     const line = parseLine(raw.replace(/\r+$/, "").slice(0, LINE_LIMIT));
     const mark = this.#mark.exec(line.text);
-    if (mark !== null) return this.#onMark(Number(mark[1]));
+    if (mark !== null) {
+      this.#onMark(Number(mark[1]));
+      return;
+    }
     this.#lines.push(line);
     if (this.#lines.length > KEPT_LINES) {
       const gone = KEPT_LINES / 10;

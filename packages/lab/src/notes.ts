@@ -13,7 +13,8 @@ export function readNotes(bytes: Uint8Array): { buildId: string | undefined } {
     const end = desc + align(descSize);
     if (desc + descSize > bytes.length) break;
     const name = Buffer.from(bytes.subarray(offset + HEADER_SIZE, offset + HEADER_SIZE + nameSize)).toString("latin1");
-    if (type === NT_GNU_BUILD_ID && name === "GNU\0") return { buildId: Buffer.from(bytes.subarray(desc, desc + descSize)).toString("hex") };
+    if (type === NT_GNU_BUILD_ID && name === "GNU\0")
+      return { buildId: Buffer.from(bytes.subarray(desc, desc + descSize)).toString("hex") };
     offset = end;
   }
   return { buildId: undefined };

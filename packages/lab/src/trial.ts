@@ -364,7 +364,11 @@ function readTaint(text: string): Taint {
 
 /** Lines `OBJECT/FUNCTION,SYMPOS`. */
 function readFunctions(text: string): PatchedFunction[] {
-  return [...text.matchAll(/^([^/\n]+)\/(.+),(\d+)$/gm)].map(([, object = "", name = "", sympos]) => ({ object, name, sympos: Number(sympos) }));
+  return [...text.matchAll(/^([^/\n]+)\/(.+),(\d+)$/gm)].map(([, object = "", name = "", sympos]) => ({
+    object,
+    name,
+    sympos: Number(sympos),
+  }));
 }
 
 /** Lines `PID NAME`, each followed by its stack: `[<0>] function+0x1/0x2`. */

@@ -1,0 +1,193 @@
+/** Livepatches made here, on stock kernels: one that is well, and every way in which one can go wrong. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Task } from "@suture/task";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildTestModules, KERNELS, type TestKernel, testKernel } from "../test/kernel.ts";
+import { type BootOptions, boot, type TrialOptions, type TrialReport, trial, tryModule } from "./index.ts";
+
+const task = new Task();
+const FUNCTION = { object: "vmlinux", name: "cmdline_proc_show" };
+
+describe.each(KERNELS)("%s", (metaPackage) => {
+  let kernel: TestKernel;
+  let modules: string;
+  let options: BootOptions & TrialOptions;
+
+  beforeAll(async () => {
+    kernel = await testKernel(task, metaPackage);
+    modules = await buildTestModules(task, kernel);
+    options = {
+      image: kernel.image,
+      module: join(modules, "lab_patch.ko"),
+      probes: ["cat /proc/cmdline", "test -s /proc/version"],
+      functions: [FUNCTION],
+    };
+  });
+
+  afterAll(() => rm(modules, { recursive: true, force: true }));
+
+  test("a patch that is well: before, patched, after", async () => {
+    const report = await tryModule(task, options);
+    expect(report).toMatchObject({
+      outcome: "passed",
+      name: "lab_patch",
+      release: kernel.release,
+      failure: undefined,
+      events: [],
+      missing: [],
+    });
+    const [cmdline, version] = report.probes;
+    expect(cmdline?.before?.output).toContain("console=ttyS0");
+    expect(cmdline?.patched?.output).toBe("patched by the lab\n");
+    expect(cmdline?.after?.output).toBe(cmdline?.before?.output);
+    expect([version?.before?.code, version?.patched?.code, version?.after?.code]).toEqual([0, 0, 0]);
+    expect(report.functions).toEqual([{ ...FUNCTION, sympos: 1 }]);
+    expect(report.steps.map(({ name }) => name)).toEqual([
+      "probe before",
+      "load",
+      "patch",
+      "probe patched",
+      "disable",
+      "unload",
+      "probe after",
+    ]);
+    expect(report.taint).toMatchObject({ before: { value: 0 }, loaded: { letters: "OEK" }, after: { letters: "OEK" } });
+    expect(report.patchMs).toBeGreaterThan(0);
+    expect(report.unpatchMs).toBeGreaterThan(0);
+    expect(report.livepatchLines.map(({ text }) => text)).toContain("livepatch: 'lab_patch': patching complete");
+    expect(JSON.parse(JSON.stringify(report)).outcome).toBe("passed");
+  });
+
+  test("several in one guest: well, warning, refused, not what was meant, well again", async () => {
+    // On one processor a transition ends at once.
+    const guest = await boot(task, { ...options, cpus: 1 });
+    const turn = (more: Partial<TrialOptions>): Promise<TrialReport> => trial(task, guest, { ...options, ...more });
+    try {
+      expect((await turn({})).outcome).toBe("passed");
+
+      const warned = await turn({ parameters: ["fault=warn"] });
+      expect(warned).toMatchObject({ outcome: "warned", failure: undefined, taint: { after: { letters: "WOEK" } } });
+      expect(warned.events.map(({ kind }) => kind)).toEqual(["warning"]);
+      expect(warned.events[0]?.lines.map(({ text }) => text)).toEqual(expect.arrayContaining(["lab: as asked"]));
+      expect(warned.steps.find(({ name }) => name === "probe patched")?.events.length).toBe(1);
+
+      const refused = await turn({ parameters: ["fault=einval"] });
+      expect(refused).toMatchObject({ outcome: "refused", refusal: { errno: "EINVAL" }, failure: { step: "load" } });
+
+      const meant = await turn({ functions: [FUNCTION, { object: "vmlinux", name: "meminfo_proc_show" }] });
+      expect(meant).toMatchObject({ outcome: "incomplete", missing: [{ name: "meminfo_proc_show" }] });
+      expect(meant.probes[0]?.after?.output).toContain("console=ttyS0");
+
+      const absent = await turn({ module: join(modules, "lab_sleeper.ko") });
+      expect(absent).toMatchObject({ outcome: "refused", failure: { why: expect.stringContaining("is no livepatch") } });
+
+      const failing = await turn({ probes: ["false", "sleep 100"], timeouts: { probeMs: 1000 } });
+      expect(failing.outcome).toBe("passed");
+      expect(failing.probes.map(({ patched }) => [patched?.code, patched?.timedOut])).toEqual([
+        [1, false],
+        [137, true],
+      ]);
+      expect(guest.alive).toBe(true);
+    } finally {
+      await guest.stop();
+    }
+  });
+
+  test("a transition that does not end: who blocks it, and back again", async () => {
+    const guest = await boot(task, {
+      ...options,
+      files: [{ path: "/lab_sleeper.ko", content: { file: join(modules, "lab_sleeper.ko") } }],
+    });
+    try {
+      expect((await guest.run("insmod /lab_sleeper.ko; sleep 1")).code).toBe(0);
+      const report = await trial(task, guest, {
+        ...options,
+        module: join(modules, "lab_sleeper_patch.ko"),
+        functions: [{ object: "lab_sleeper", name: "lab_sleep" }],
+        timeouts: { transitionMs: 5000 },
+      });
+      expect(report).toMatchObject({
+        outcome: "stuck",
+        missing: [],
+        failure: { step: "patch", why: expect.stringContaining("lab_sleeper (") },
+      });
+      expect(report.blockers.map(({ name }) => name)).toEqual(["lab_sleeper"]);
+      expect(report.blockers[0]?.stack.join(" ")).toContain("lab_sleep+");
+      expect(report.steps.at(-1)?.name).toBe("probe after");
+      expect((await guest.run("ls /sys/kernel/livepatch; grep lab_sleeper_patch /proc/modules")).output).toBe("");
+    } finally {
+      await guest.stop();
+    }
+  });
+
+  test.each([
+    ["oops", "oopsed", "probe patched", /NULL pointer/],
+    ["bug", "oopsed", "probe patched", /kernel BUG at/],
+    ["panic", "panicked", "probe patched", /Kernel panic - not syncing: lab: as asked/],
+    ["load-oops", "oopsed", "load", /NULL pointer/],
+    ["load-panic", "panicked", "load", /Kernel panic - not syncing: lab: as asked/],
+  ] as const)("%s: %s in the step %s", async (fault, outcome, step, why) => {
+    const report = await tryModule(task, { ...options, parameters: [`fault=${fault}`] });
+    expect(report).toMatchObject({ outcome, failure: { step, why: expect.stringMatching(why) } });
+    expect(report.failure?.console.join("\n")).toMatch(fault.startsWith("load") ? /lab_patch_init/ : /lab_cmdline_show/);
+    expect(report.probes[0]?.before?.output).toContain("console=ttyS0");
+    expect(report.probes[0]?.after).toBeUndefined();
+  });
+
+  test.each([
+    // The other processor still answers and says where this one is; alone, it is asked by an NMI.
+    ["hang", 2, "probe patched"],
+    ["freeze", 1, "probe patched"],
+    ["load-hang", 2, "load"],
+    ["load-sleep", 1, "load"],
+  ] as const)("%s on %d processors is a hang, and the console shows where", async (fault, cpus, step) => {
+    const timeouts = { probeMs: 3000, loadMs: 3000 };
+    const report = await tryModule(task, { ...options, cpus, timeouts, parameters: [`fault=${fault}`] });
+    expect([report.outcome, report.failure?.step]).toEqual(fault === "load-sleep" ? ["stuck", step] : ["hung", step]);
+    if (fault !== "load-sleep") expect(report.log.map(({ text }) => text).join("\n")).toMatch(/misbehave|lab_cmdline_show|lab_patch_init/);
+  });
+});
+
+describe("around a trial", () => {
+  let kernel: TestKernel;
+  let modules: string;
+
+  beforeAll(async () => {
+    kernel = await testKernel(task, KERNELS[0]);
+    modules = await buildTestModules(task, kernel);
+  });
+
+  afterAll(() => rm(modules, { recursive: true, force: true }));
+
+  test("QEMU killed in the middle", async () => {
+    const guest = await boot(task, { image: kernel.image });
+    const module = join(modules, "lab_patch.ko");
+    const running = trial(task, guest, { module, probes: ["echo 'in the probe' >/dev/kmsg; sleep 20"] });
+    await expect.poll(() => guest.kernelLog().at(-1)?.text, { timeout: 30_000 }).toBe("in the probe");
+    process.kill(guest.pid, "SIGKILL");
+    const report = await running;
+    expect(report).toMatchObject({ outcome: "lost", failure: { step: "probe before", why: "QEMU was ended by SIGKILL" } });
+    expect(report.failure?.console.at(-1)).toContain("in the probe");
+  });
+
+  test("cancelled in the middle", async () => {
+    const abort = new AbortController();
+    const module = join(modules, "lab_patch.ko");
+    const running = tryModule(new Task(undefined, abort.signal), { image: kernel.image, module, probes: ["sleep 20"] });
+    setTimeout(() => abort.abort(), 6000);
+    await expect(running).rejects.toMatchObject({ code: "CANCELLED" });
+  });
+
+  test("what is no module costs no boot; a module of another kernel is refused", async () => {
+    const timings = new Task();
+    const options = { image: kernel.image, probes: [] };
+    await expect(tryModule(timings, { ...options, module: kernel.image })).rejects.toMatchObject({ code: "LAB_NOT_A_MODULE" });
+    await expect(tryModule(timings, { ...options, module: "/nowhere" })).rejects.toMatchObject({ code: "LAB_FILE_UNREADABLE" });
+    expect(timings.timings).toEqual([]);
+    const other = await testKernel(task, KERNELS[1]);
+    const report = await tryModule(timings, { ...options, image: other.image, module: join(modules, "lab_patch.ko") });
+    expect(report).toMatchObject({ outcome: "refused", refusal: { errno: "ENOEXEC" } });
+    expect(report.refusal?.said.join("\n")).toContain("lab_patch");
+  });
+});
