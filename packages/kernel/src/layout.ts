@@ -74,11 +74,14 @@ export class ImageLayout {
 /** @throws KERNEL_BAD_IMAGE */
 export function readLayout(elf: ElfObject): ImageLayout {
   const sections: ImageSection[] = [];
+  let total = 0;
   for (const section of elf.sections) {
     if ((section.flags & SHF.ALLOC) === 0 || section.size === 0) continue;
     const where = { file: elf.file, section: section.name };
     if (!isKernelAddress(section.addr) || unsigned(section.addr) + section.size > 0x100000000)
       throw fail("KERNEL_BAD_IMAGE", `${section.size} bytes at ${hex(section.addr)} are not where a kernel is`, where);
+    total += section.size;
+    if (total > LARGEST_KERNEL) throw fail("KERNEL_BAD_IMAGE", `with it the kernel has more than ${LARGEST_KERNEL} bytes`, where);
     const nobits = section.type === SHT.NOBITS;
     sections.push({
       name: section.name,
@@ -115,6 +118,8 @@ function perCpuArea(elf: ElfObject): PerCpuArea | undefined {
 }
 
 const PT_LOAD = 1;
+/** KERNEL_IMAGE_SIZE, the addresses that a kernel has for itself. */
+const LARGEST_KERNEL = 1 << 30;
 
 /** 64-bit hex. */
 export function hex(address: number): string {

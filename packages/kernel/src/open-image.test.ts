@@ -49,7 +49,7 @@ function answers(image: KernelImage) {
     ...{ release, banner, buildId, sha256, perCpu, hasRelocations },
     sections: [...sections],
     symbols: image.symbols.all.map((symbol) => ({ ...symbol, sympos: image.symbols.sympos(symbol) })),
-    contents: sections.map((section) => Buffer.from(image.read(section.address, section.size) ?? []).toString("hex")),
+    contents: sections.map((section) => Buffer.from(image.read(section.address, Math.min(section.size, 1 << 20)) ?? []).toString("hex")),
     relocations: sections.map((section) => image.relocationsIn(section.address, section.address + section.size)),
     btf: image.btf?.count,
   };
@@ -172,11 +172,13 @@ describe("openImage", () => {
     const changes = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 10 });
     // Half of the changes go to the headers, which are a small part of the file.
     const place = (where: number): number => (where % 2 === 0 ? where % 200 : good.length - 1 - (where % 700));
+    const path = written(good);
     await fc.assert(
       fc.asyncProperty(changes, fc.boolean(), async (list, inHeaders) => {
         const bytes = Uint8Array.from(good);
         for (const [where, value] of list) bytes[inHeaders ? place(where) : where % bytes.length] = value;
-        const code = await codeOfAsync(open(bytes).then(answers));
+        writeFileSync(path, bytes);
+        const code = await codeOfAsync(openImage(new Task(), path).then(answers));
         if (code !== undefined) expect(code).toMatch(/^(KERNEL|ELF)_/);
       }),
       { numRuns: 1000 },
