@@ -2,12 +2,12 @@
 import type { ElfObject } from "@suture/elf";
 import { fail } from "./errors.ts";
 
-/** Values by key, in file order. @throws KERNEL_BAD_MODULE */
-export function readModinfo(elf: ElfObject): Map<string, readonly string[]> {
+/** Values by key, in file order; none if there is no such section. @throws KERNEL_BAD_MODULE */
+export function modinfoOf(elf: ElfObject): Map<string, readonly string[]> {
   const sections = elf.sections.filter((section) => section.name === ".modinfo");
   const [section] = sections;
-  if (section === undefined || sections.length > 1)
-    throw fail("KERNEL_BAD_MODULE", `${sections.length} .modinfo sections, a module has one`, { file: elf.file });
+  if (sections.length > 1) throw fail("KERNEL_BAD_MODULE", `${sections.length} .modinfo sections, a module has one`, { file: elf.file });
+  if (section === undefined) return new Map();
   const found = new Map<string, string[]>();
   const { data } = section;
   for (let at = 0; at < data.length; ) {

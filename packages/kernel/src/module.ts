@@ -5,7 +5,7 @@ import type { Task } from "@suture/task";
 import { compressionOf, decompress } from "./decompress.ts";
 import { fail } from "./errors.ts";
 import { readWhole, sha256Of } from "./files.ts";
-import { readModinfo } from "./modinfo.ts";
+import { modinfoOf } from "./modinfo.ts";
 import { buildIdOf } from "./notes.ts";
 
 /** Large drivers with debug information reach some hundred megabytes. */
@@ -31,7 +31,9 @@ export class KernelModule {
     this.file = file;
     this.sha256 = sha256;
     this.elf = elf;
-    this.modinfo = readModinfo(elf);
+    this.modinfo = modinfoOf(elf);
+    if (!elf.sections.some((section) => section.name === ".modinfo"))
+      throw fail("KERNEL_BAD_MODULE", "no .modinfo section, a module has one", { file });
     this.buildId = buildIdOf(elf);
     this.symbols = elf.symbols;
     const [name] = this.modinfo.get("name") ?? [];
