@@ -1,7 +1,6 @@
 /** Whether two items are the same thing in two builds: size, bytes outside of references, and what each reference goes to. */
-import type { ElfSymbol } from "@suture/elf";
-import { relocationKind } from "@suture/elf";
-import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
+import { type ElfSymbol, isSection, relocationKind } from "@suture/elf";
+import { bytesOf, type Cut, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping, stem } from "./names.ts";
 import type { Pairs } from "./pair.ts";
@@ -12,19 +11,30 @@ export interface Body {
   refs: readonly Ref[];
 }
 
-export function bodyOf(item: Item): Body {
-  return { bytes: bytesOf(item), size: sizeOf(item), refs: item.refs };
-}
-
 export class Comparer {
+  readonly #original: Cut;
+  readonly #patched: Cut;
   readonly #pairs: Pairs;
   readonly #literals = new Map<Item, Map<Item, boolean>>();
+  /** By the original's section: whether the patched one holds the same items at the same places. */
+  readonly #layouts = new Map<readonly Item[], boolean>();
 
-  constructor(pairs: Pairs) {
+  constructor(original: Cut, patched: Cut, pairs: Pairs) {
+    this.#original = original;
+    this.#patched = patched;
     this.#pairs = pairs;
   }
 
   /** Undefined if equal, otherwise what differs first, for people. */
+  items(original: Item, patched: Item): string | undefined {
+    // Where a section's layout is the same, equal displacements go to equal places.
+    const plain = original.kind !== "function" || this.#sameLayout(original, patched);
+    return this.difference(
+      { bytes: bytesOf(original), size: sizeOf(original), refs: plain ? original.refs : this.#original.refsOf(original) },
+      { bytes: bytesOf(patched), size: sizeOf(patched), refs: plain ? patched.refs : this.#patched.refsOf(patched) },
+    );
+  }
+
   difference(original: Body, patched: Body): string | undefined {
     if (original.size !== patched.size) return `size ${original.size} → ${patched.size}`;
     if (original.bytes.length !== patched.bytes.length) return "initial contents";
@@ -39,11 +49,11 @@ export class Comparer {
   }
 
   #sameRef(a: Ref, b: Ref): boolean {
-    return a.at === b.at && a.type === b.type && a.addend === b.addend && this.same(a.to, b.to);
+    return a.at === b.at && a.type === b.type && a.addend === b.addend && a.weak?.name === b.weak?.name && this.#same(a.to, b.to);
   }
 
-  same(a: Item | ElfSymbol, b: Item | ElfSymbol): boolean {
-    if (!isItem(a) || !isItem(b)) return !isItem(a) && !isItem(b) && a.name === b.name && a.place === b.place;
+  #same(a: Item | ElfSymbol, b: Item | ElfSymbol): boolean {
+    if (!isItem(a) || !isItem(b)) return !isItem(a) && !isItem(b) && a.name === b.name && placeName(a) === placeName(b);
     if (this.#pairs.joined(a, b)) return true;
     if (isLiteral(a) && isLiteral(b)) return this.#sameLiteral(a, b);
     // Bookkeeping without a twin: which of several is meant makes no difference.
@@ -57,14 +67,32 @@ export class Comparer {
     this.#literals.set(a, row);
     // A literal that refers to itself in a circle is equal if nothing else differs.
     row.set(b, true);
-    const equal = a.role === b.role && this.difference(bodyOf(a), bodyOf(b)) === undefined;
+    const equal = a.role === b.role && this.items(a, b) === undefined;
     row.set(b, equal);
     return equal;
   }
+
+  #sameLayout({ beside: a }: Item, { beside: b }: Item): boolean {
+    let same = this.#layouts.get(a);
+    if (same === undefined) {
+      same =
+        a.length === b.length &&
+        a.every((item, i) => {
+          const twin = b[i];
+          return twin !== undefined && this.#pairs.joined(item, twin) && item.start === twin.start && item.end === twin.end;
+        });
+      this.#layouts.set(a, same);
+    }
+    return same;
+  }
+}
+
+function placeName({ place }: ElfSymbol): string {
+  return isSection(place) ? place.name : place;
 }
 
 function firstOtherByte(a: Body, b: Body): number | undefined {
-  if (a.refs.length === 0 && Buffer.compare(a.bytes, b.bytes) === 0) return undefined;
+  if (Buffer.compare(a.bytes, b.bytes) === 0) return undefined;
   let next = 0;
   for (let at = 0; at < a.bytes.length; at++) {
     const ref = a.refs[next];

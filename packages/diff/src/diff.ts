@@ -5,6 +5,7 @@ import { fail } from "./errors.ts";
 import { cut, type Item, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { pair } from "./pair.ts";
+import type { Build } from "./sections.ts";
 import { type Inputs, Selector } from "./select.ts";
 import { entriesOf } from "./tables.ts";
 import type { TypeLayouts } from "./x86-64.ts";
@@ -44,6 +45,8 @@ export interface Delta {
 
 export interface DiffOptions {
   layouts: TypeLayouts;
+  /** What decides which sections the kernel keeps. */
+  build: Build;
   /** Take these functions in even if they are the same: a livepatch that replaces a function by itself. */
   force?: (name: string) => boolean;
 }
@@ -51,8 +54,8 @@ export interface DiffOptions {
 /** @throws DIFF_* with what cannot be patched, where, and the way out */
 export function diff(original: ElfObject, patched: ElfObject, options: DiffOptions): Delta {
   checkComparable(original, patched);
-  const before = cut(original);
-  const after = cut(patched);
+  const before = cut(original, options.build);
+  const after = cut(patched, options.build);
   const inputs: Inputs = {
     original: before,
     patched: after,

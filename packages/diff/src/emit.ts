@@ -55,7 +55,7 @@ class Emitter {
     const outs = whole.map((item) => this.#place(item));
     whole.forEach((item, i) => {
       const out = outs[i];
-      if (out !== undefined) this.#relocate(item, out, 0, item.refs);
+      if (out !== undefined) this.#relocate(item, out, 0, this.#in.patched.refsOf(item));
     });
     this.#tables(whole.filter((item) => item.kind === "function"));
     this.#finish();
@@ -162,7 +162,7 @@ class Emitter {
       const { symbol, addend } = this.#reach(ref, from);
       const offset = base + ref.at;
       // The assembler resolved this one in place; now it is a relocation like the others.
-      if (ref.implied === true) for (let i = 0; i < fieldSize(ref); i++) view.setUint8(offset + i, 0);
+      if (ref.implied) for (let i = 0; i < fieldSize(ref); i++) view.setUint8(offset + i, 0);
       out.relocations.push({ offset, type: ref.type, symbol, addend });
     }
   }
@@ -187,7 +187,7 @@ class Emitter {
     if (owner.start === 0) return own;
     const unwind = own.filter((e) => e.beside !== undefined);
     if (unwind.length === 0 || unwind[0]?.at === 0) return own;
-    const before = (this.#in.patched.bySection.get(owner.section) ?? [])
+    const before = owner.beside
       .filter((item) => item.start < owner.start)
       .flatMap((item) => (this.#in.patchedEntries.get(item) ?? []).filter((e) => e.beside !== undefined));
     const last = before[before.length - 1];

@@ -1,11 +1,13 @@
 /**
- * Decoding, where relocations alone do not tell: which instruction holds a field, and which branches the assembler resolved by itself.
- * The decoder costs 80 ms to load, so it is loaded when the first object needs it.
+ * Decoding, where bytes and relocations alone do not tell: which instruction holds a field, and which places of its own section code refers
+ * to without a relocation. The decoder takes 80 ms to load, so it is loaded when the first object needs it.
  */
 import { createRequire } from "node:module";
 import { R_X86_64 } from "@suture/elf";
+import { FIELD_TO_END } from "./x86-64.ts";
 
 type Iced = typeof import("iced-x86");
+type Instruction = InstanceType<Iced["Instruction"]>;
 let loaded: Iced | undefined;
 
 function iced(): Iced {
@@ -13,71 +15,89 @@ function iced(): Iced {
   return loaded;
 }
 
-export interface InstructionEnds {
-  /** The end of the instruction that covers the byte offset. */
-  after(offset: number): number;
-}
+/** Code is decoded as if it stood here, so that places before its start stay positive. */
+const BASE = 0x100000000n;
 
-export function instructionEnds(code: Uint8Array): InstructionEnds {
+/** `at`: where the instruction ends. */
+function decode(code: Uint8Array, each: (instruction: Instruction, end: number, offsets: () => FieldOffsets) => void): void {
   const { Decoder, DecoderOptions, Instruction } = iced();
   const decoder = new Decoder(64, code, DecoderOptions.None);
+  decoder.ip = BASE;
   const instruction = new Instruction();
-  const ends: number[] = [];
   while (decoder.canDecode) {
     decoder.decodeOut(instruction);
-    ends.push(decoder.position);
+    each(instruction, decoder.position, () => {
+      const offsets = decoder.getConstantOffsets(instruction);
+      const start = decoder.position - instruction.length;
+      const fields = {
+        displacement: offsets.hasDisplacement ? start + offsets.displacementOffset : undefined,
+        immediate: offsets.hasImmediate ? start + offsets.immediateOffset : undefined,
+        immediateSize: offsets.immediateSize,
+      };
+      offsets.free();
+      return fields;
+    });
   }
   instruction.free();
   decoder.free();
-  return {
-    after(offset) {
-      let low = 0;
-      let high = ends.length;
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if ((ends[middle] ?? 0) <= offset) low = middle + 1;
-        else high = middle;
-      }
-      return ends[low] ?? 0;
-    },
-  };
 }
 
-export interface OutgoingBranch {
-  /** Byte offset of the displacement. */
+interface FieldOffsets {
+  displacement: number | undefined;
+  immediate: number | undefined;
+  immediateSize: number;
+}
+
+/** Of each PC-relative data operand: byte offset of its field → bytes from there to the instruction's end. */
+export function operandEnds(code: Uint8Array): ReadonlyMap<number, number> {
+  const ends = new Map<number, number>();
+  decode(code, (instruction, end, offsets) => {
+    if (!instruction.isIpRelMemoryOperand) return;
+    const { displacement } = offsets();
+    if (displacement !== undefined && FIELD_TO_END.includes(end - displacement)) ends.set(displacement, end - displacement);
+  });
+  return ends;
+}
+
+/** A reference that the assembler resolved by itself. */
+export interface Implied {
+  /** Byte offset of the field. */
   at: number;
-  /** The relocation that the displacement would have. */
+  /** The relocation that the field would have. */
   type: number;
   /** Where it goes, from the start of the code. */
   target: number;
   /** Bytes from the field to the instruction's end. */
   toEnd: number;
+  branch: boolean;
 }
 
-/** Direct branches that leave `code`. Those that have a relocation are in it too (their displacement is zero): the caller leaves them out. */
-export function outgoingBranches(code: Uint8Array): OutgoingBranch[] {
-  const { Decoder, DecoderOptions, Instruction, FlowControl } = iced();
-  const decoder = new Decoder(64, code, DecoderOptions.None);
-  decoder.ip = BASE;
-  const instruction = new Instruction();
-  const out: OutgoingBranch[] = [];
-  while (decoder.canDecode) {
-    decoder.decodeOut(instruction);
-    const flow = instruction.flowControl;
-    if (flow !== FlowControl.Call && flow !== FlowControl.UnconditionalBranch && flow !== FlowControl.ConditionalBranch) continue;
-    if (!instruction.isCallNear && !instruction.isJmpShortOrNear && !instruction.isJccShortOrNear) continue;
-    const offsets = decoder.getConstantOffsets(instruction);
-    const at = decoder.position - instruction.length + offsets.immediateOffset;
-    const size = offsets.immediateSize;
+/** Direct branches and PC-relative operands that leave `code`. Those with a relocation are among them; the caller knows which these are. */
+export function leaving(code: Uint8Array): Implied[] {
+  const { FlowControl } = iced();
+  const branches: ReadonlySet<number> = new Set([
+    FlowControl.Call,
+    FlowControl.UnconditionalBranch,
+    FlowControl.ConditionalBranch,
+    FlowControl.XbeginXabortXend,
+  ]);
+  const out: Implied[] = [];
+  const inside = (target: number): boolean => target >= 0 && target < code.length;
+  decode(code, (instruction, end, offsets) => {
+    if (instruction.isIpRelMemoryOperand) {
+      const target = Number(instruction.ipRelMemoryAddress - BASE);
+      const { displacement } = offsets();
+      if (displacement === undefined || inside(target)) return;
+      out.push({ at: displacement, type: R_X86_64.PC32, target, toEnd: end - displacement, branch: false });
+      return;
+    }
+    if (!branches.has(instruction.flowControl)) return;
+    const { immediate, immediateSize } = offsets();
+    // An indirect branch has no target of its own.
+    if (immediate === undefined || instruction.nearBranchTarget === 0n) return;
     const target = Number(instruction.nearBranchTarget - BASE);
-    offsets.free();
-    if (size === 0 || (target >= 0 && target < code.length)) continue;
-    out.push({ at, type: size === 1 ? R_X86_64.PC8 : R_X86_64.PLT32, target, toEnd: size });
-  }
-  instruction.free();
-  decoder.free();
+    if (inside(target)) return;
+    out.push({ at: immediate, type: immediateSize === 1 ? R_X86_64.PC8 : R_X86_64.PLT32, target, toEnd: end - immediate, branch: true });
+  });
   return out;
 }
-
-/** Code is decoded as if it stood here, so that branches before its start stay positive. */
-const BASE = 0x100000000n;

@@ -1,39 +1,111 @@
-/** What kind of thing a section holds, as far as patching a running kernel goes. */
+/**
+ * What kind of thing a section holds, as far as patching a running kernel goes. The names are those that the kernel's linker scripts collect
+ * (include/asm-generic/vmlinux.lds.h, arch/x86/kernel/vmlinux.lds.S, scripts/module.lds.S). A name that is not known here is "unknown":
+ * nothing of it is carried, and nothing of it may change.
+ */
 import { type Section, SHF, SHT } from "@suture/elf";
 import { ALT_AUX, ALT_REPLACEMENT, tables } from "./x86-64.ts";
 
 export type SectionRole =
   | "text" // code that runs at any time
-  | "init" // code and data of the boot phase, and of the exit of a built-in object
+  | "init" // code and data of the boot phase, or of a module's loading
+  | "exit" // code and data that a built-in object never uses
   | "data" // writable data, live in the kernel
   | "rodata" // read-only objects
   | "pool" // strings and constants that the linker merges: only contents count
-  | "once" // bookkeeping of the once-macros (.data.once)
+  | "once" // bookkeeping of the once-macros
   | "percpu"
   | "dyndbg" // descriptors of pr_debug
   | "table" // special tables that point at code
   | "replacement" // pieces of code that belong to alternatives
-  | "declared" // read once at boot or module load: parameters, exports, initcalls, trace events
+  | "declared" // read once at boot or when a module is loaded: parameters, exports, trace events
+  | "unknown" // what is there can be referred to; it cannot change, and nothing new can be carried
   | "ignored"; // means nothing at run time
 
-const initPrefix = /^\.(init|exit|meminit|devinit|cpuinit)\b|^\.(init|exit)\./;
-const declared =
-  /^(___?ksymtab|___kcrctab|__ksymtab_strings|__param|\.initcall|\.con_initcall|__syscalls_metadata|_ftrace_event|_ftrace_eval_map|_bpf_raw_tp|__bpf_raw_tp_map|__tracepoints_ptrs|__tracepoints_strings|\.BTF_ids|_error_injection_whitelist|_kprobe_blacklist|\.modinfo|__modver|\.x86_cpu_dev|\.apicdrivers|\.iommu_table|\.pci_fixup|\.builtin_fw|___srcu_struct_ptrs|__ksym|__export_symbol|\.export_symbol|\.lsm_info|\.early_lsm_info|__governor_thermal_table|__thermal_table|__governor|_thermal|__clk_of_table|__acpi_probe_table|\.printk_index|__bpf_ctx|__earlycon_table|\.ctors|\.init_array|\.tracepoints|__reservedmem|\.kunit_test_suites|\.con_init|\.x86_trampoline|\.acpi_probe|__dl_sched|__idle_sched|__rt_sched|__fair_sched|__stop_sched)/;
+/** What decides which memory the kernel keeps. */
+export interface Build {
+  /** The object belongs to a module: its .exit sections are live. */
+  module: boolean;
+  /** CONFIG_MEMORY_HOTPLUG, which keeps the .meminit sections. Undefined: not known, so that they may not be touched. */
+  memoryHotplug: boolean | undefined;
+}
 
-export function roleOf(section: Section): SectionRole {
+/** A star stands for any characters. The first row that fits counts. */
+const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
+  // Not loaded, dropped by the linker, or of interest to tools only.
+  { role: "ignored", names: [".discard*", ".comment", ".debug*", ".note*", ".modinfo", ".BTF", ".stab*", ".gnu.version*", ".eh_frame*"] },
+  { role: "table", names: [".orc_unwind", ".orc_header", ...tables.map((t) => t.section)] },
+  { role: "replacement", names: [ALT_REPLACEMENT, ALT_AUX] },
+  { role: "dyndbg", names: ["__dyndbg"] },
+
+  // Run or read once.
+  { role: "init", names: [".init.*", ".initcall*", ".con_initcall.init", ".init_array*", ".ctors*", ".head.text", ".dtb.init.rodata"] },
+  { role: "init", names: [".early_lsm_info.init", ".lsm_info.init", ".x86_cpu_dev.init", ".x86_intel_mid_dev.init"] },
+  { role: "exit", names: [".exit.*", ".exitcall.exit", ".fini_array*"] },
+  { role: "declared", names: ["___ksymtab*", "___kcrctab*", "___kentry*", ".export_symbol", "__param", "__modver"] },
+  { role: "declared", names: ["__syscalls_metadata", "_ftrace_events", "_ftrace_eval_map", "__trace_printk_fmt", "__tracepoint_str"] },
+  { role: "declared", names: ["__tracepoints_ptrs", "__tracepoints_strings", "__bpf_raw_tp_map", "___srcu_struct_ptrs"] },
+  { role: "declared", names: ["_kprobe_blacklist", "_error_injection_whitelist", ".BTF_ids", ".static_call_tramp_key"] },
+  { role: "declared", names: [".pci_fixup_*", ".apicdrivers", ".iommu_table", ".builtin_fw", ".printk_index", ".kunit_*"] },
+  { role: "declared", names: ["__dyndbg_classes", "__earlycon_table", "__*_of_table", "__*_acpi_probe_table", "__*_thermal_table"] },
+
+  // Code that has a section of its own.
+  { role: "text", names: [".sched.text", ".spinlock.text", ".lock.text", ".kprobes.text", ".noinstr.text", ".cpuidle.text"] },
+  { role: "text", names: [".irqentry.text", ".softirqentry.text", ".entry.text", ".ref.text", ".static_call.text"] },
+
+  // Data that has a section of its own.
+  { role: "percpu", names: [".data..percpu*"] },
+  { role: "once", names: [".data.once", ".data..once"] },
+  { role: "data", names: [".data..read_mostly", ".data..ro_after_init", ".data..cacheline_aligned", ".data..shared_aligned"] },
+  { role: "data", names: [".data..page_aligned", ".bss..page_aligned", ".ref.data", "__tracepoints"] },
+  { role: "rodata", names: [".ref.rodata", ".data.rel.ro*", ".rodata1", ".rodata..c_jump_table"] },
+];
+
+const exact = new Map<string, SectionRole>();
+const patterns: { start: string; end: string; role: SectionRole }[] = [];
+for (const { role, names } of rows)
+  for (const name of names) {
+    const star = name.indexOf("*");
+    if (star >= 0) patterns.push({ start: name.slice(0, star), end: name.slice(star + 1), role });
+    else if (!exact.has(name)) exact.set(name, role);
+  }
+
+export function roleOf(section: Section, build: Build): SectionRole {
   const { name, flags } = section;
-  if (section.type !== SHT.PROGBITS && section.type !== SHT.NOBITS) return "ignored";
-  if (name.startsWith(".discard") || name === ".comment" || name.startsWith(".debug") || name.startsWith(".note")) return "ignored";
-  if (name === ".orc_unwind" || name === ".orc_header" || tables.some((t) => t.section === name)) return "table";
-  if (name === ALT_REPLACEMENT || name === ALT_AUX) return "replacement";
-  if (initPrefix.test(name) || name === ".ref.data" || name.startsWith(".init")) return "init";
-  if ((flags & SHF.ALLOC) === 0) return declared.test(name) ? "declared" : "ignored";
+  const allocated = (flags & SHF.ALLOC) !== 0;
+  if (section.type === SHT.NOTE) return "ignored";
+  if (section.type !== SHT.PROGBITS && section.type !== SHT.NOBITS) return allocated ? "unknown" : "ignored";
+  const common = commonRole(section);
+  if (common !== undefined) return common;
+  const role = exact.get(name) ?? patterns.find((p) => name.startsWith(p.start) && name.endsWith(p.end))?.role ?? memoryRole(name, build);
+  if (role === "exit" && build.module) return liveRole(section);
+  if (role !== undefined) return role;
+  if (!allocated) return "ignored";
+  return (flags & SHF.MERGE) !== 0 ? "pool" : "unknown";
+}
+
+/** Of the sections that nearly everything is in: .text.NAME, .data.NAME, .bss.NAME, .rodata.NAME and the plain ones. */
+function commonRole({ name, flags }: Section): SectionRole | undefined {
+  const match = /^\.(text|data|bss|rodata)(?:$|\.(?!\.))/.exec(name);
+  if (match === null || (flags & SHF.ALLOC) === 0 || exact.has(name) || name.startsWith(".data.rel.ro")) return undefined;
+  const code = (flags & SHF.EXECINSTR) !== 0;
+  if (match[1] === "text") return code ? "text" : "unknown";
+  if (code) return "unknown";
   if ((flags & SHF.MERGE) !== 0) return "pool";
-  if (declared.test(name)) return "declared";
+  return (flags & SHF.WRITE) !== 0 ? "data" : "rodata";
+}
+
+/** Memory that is kept where memory can be plugged in at run time. */
+function memoryRole(name: string, { memoryHotplug }: Build): SectionRole | undefined {
+  const match = /^\.mem(init|exit)\.(text|data|rodata)$/.exec(name);
+  if (match === null) return undefined;
+  if (memoryHotplug === undefined) return "unknown";
+  if (!memoryHotplug) return match[1] === "init" ? "init" : "exit";
+  return match[2] === "text" ? "text" : match[2] === "data" ? "data" : "rodata";
+}
+
+function liveRole({ flags }: Section): SectionRole {
   if ((flags & SHF.EXECINSTR) !== 0) return "text";
-  if (name.startsWith(".data..percpu")) return "percpu";
-  if (name === ".data.once") return "once";
-  if (name === "__dyndbg") return "dyndbg";
-  if (name.startsWith(".rodata") || name.startsWith(".data.rel.ro")) return "rodata";
+  if ((flags & SHF.MERGE) !== 0) return "pool";
   return (flags & SHF.WRITE) !== 0 ? "data" : "rodata";
 }

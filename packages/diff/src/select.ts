@@ -3,7 +3,7 @@
  * is referred to there, never copied.
  */
 import type { ElfSymbol } from "@suture/elf";
-import { bodyOf, Comparer } from "./compare.ts";
+import { Comparer } from "./compare.ts";
 import { fail } from "./errors.ts";
 import { type Cut, type Item, isItem, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
@@ -46,7 +46,7 @@ export class Selector {
 
   constructor(inputs: Inputs) {
     this.#in = inputs;
-    this.#compare = new Comparer(inputs.pairs);
+    this.#compare = new Comparer(inputs.original, inputs.patched, inputs.pairs);
     for (const item of inputs.patched.items)
       for (const ref of item.refs) {
         if (!isItem(ref.to)) continue;
@@ -94,7 +94,7 @@ export class Selector {
   }
 
   #functionDifference(original: Item, patched: Item): string | undefined {
-    const difference = this.#compare.difference(bodyOf(original), bodyOf(patched));
+    const difference = this.#compare.items(original, patched);
     if (difference !== undefined) return difference;
     const a = (this.#in.originalEntries.get(original) ?? []).filter((e) => e.table.compared);
     const b = (this.#in.patchedEntries.get(patched) ?? []).filter((e) => e.table.compared);
@@ -122,7 +122,7 @@ export class Selector {
         if (item.role === "declared") this.skipped.push({ name: item.name, why: `new in ${item.section.name}, which is read once` });
         continue;
       }
-      const difference = this.#compare.difference(bodyOf(original), bodyOf(item));
+      const difference = this.#compare.items(original, item);
       if (difference === undefined) continue;
       const where = { file: patched.elf.file, symbol: item.name, section: item.section.name };
       if (item.role === "init") this.skipped.push({ name: item.name, why: "is used only at boot" });
@@ -212,7 +212,7 @@ export class Selector {
 
   /** All references of an item, with those of its entries in special sections. */
   *refsOf(item: Item): Generator<Ref> {
-    yield* item.refs;
+    yield* this.#in.patched.refsOf(item);
     if (item.kind !== "function") return;
     for (const entry of this.#in.patchedEntries.get(item) ?? []) {
       yield* entry.refs;
@@ -231,6 +231,7 @@ export class Selector {
   }
 
   destination(ref: Ref, from: Item): Destination {
+    if (ref.fault !== undefined) throw ref.fault;
     if (!isItem(ref.to)) return { kernel: ref.to };
     const to = ref.to;
     const original = this.#in.pairs.original(to);
@@ -279,20 +280,26 @@ export class Selector {
     return true;
   }
 
+  /** A reference that may mean a neighbour is right if the neighbours are the kernel's. */
   #checkAmbiguous(ref: Ref, from: Item): void {
-    if (ref.ambiguous !== true || !isItem(ref.to)) return;
-    const { patched, original, pairs } = this.#in;
-    const after = patched.bySection.get(ref.to.section) ?? [];
-    const twin = pairs.original(ref.to);
-    const before = twin === undefined ? [] : (original.bySection.get(twin.section) ?? []);
-    const previous = after[after.indexOf(ref.to) - 1];
-    const previousBefore = twin === undefined ? undefined : before[before.indexOf(twin) - 1];
-    if (previous !== undefined && pairs.original(previous) !== previousBefore)
-      throw fail("DIFF_REFERENCE", `${from.name} refers to the end of ${previous.name} or to the start of ${ref.to.name}`, {
-        file: patched.elf.file,
-        symbol: from.name,
-        offset: ref.at,
-      });
+    if (!ref.loose || !isItem(ref.to)) return;
+    const { patched, pairs } = this.#in;
+    const { to } = ref;
+    const original = pairs.original(to);
+    if (original === undefined) return;
+    const at = to.beside.indexOf(to);
+    const atBefore = original.beside.indexOf(original);
+    for (const step of [-1, 1]) {
+      const neighbour = to.beside[at + step];
+      const before = original.beside[atBefore + step];
+      if (neighbour === undefined && before === undefined) continue;
+      if (neighbour === undefined || before === undefined || pairs.original(neighbour) !== before || neighbour.start - to.start !== before.start - original.start)
+        throw fail("DIFF_REFERENCE", `${from.name} refers to ${to.name} or to what stands beside it, which moved`, {
+          file: patched.elf.file,
+          symbol: from.name,
+          offset: ref.at,
+        });
+    }
   }
 
   /** A table that points into a carried function may be used by carried code only: others would jump into the new code. */

@@ -57,7 +57,7 @@ function* read(cut: Cut, table: TableKind, section: Section, layouts: TypeLayout
   for (let start = 0; start < section.size; start += size) {
     const refs: Ref[] = [];
     for (let r = relocations[next]; r !== undefined && r.offset < start + size; r = relocations[++next])
-      refs.push({ at: r.offset - start, ...cut.resolve(section, r) });
+      refs.push(cut.resolve(section, r, r.offset - start));
     const key = refs[0];
     const where = { file, section: section.name, offset: start };
     // objtool leaves entries of code that it removed, and empty ones, without a relocation.

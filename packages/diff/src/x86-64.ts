@@ -10,7 +10,55 @@ export function isBranchField(code: Uint8Array, at: number): boolean {
 }
 
 /** Bytes from a PC-relative field of an instruction to its end: the field itself and an immediate of 0, 1, 2 or 4 bytes. */
-export const FIELD_TO_END = [4, 5, 6, 8] as const;
+export const FIELD_TO_END: readonly number[] = [4, 5, 6, 8];
+
+/** Relocations that the kernel's module loader applies (arch/x86/kernel/module.c). */
+export const LOADABLE: ReadonlySet<number> = new Set([
+  R_X86_64[64],
+  R_X86_64[32],
+  R_X86_64["32S"],
+  R_X86_64.PC32,
+  R_X86_64.PLT32,
+  R_X86_64.PC64,
+]);
+
+/** Whether the instruction with the PC-relative field may only compute the address (lea), so that it may be one past an object's end. */
+export function mayComputeAddress(code: Uint8Array, at: number): boolean {
+  return code[at - 2] === 0x8d;
+}
+
+/**
+ * Bytes from a PC-relative data operand to the end of its instruction, where the bytes before it leave no doubt; undefined where the
+ * instruction must be decoded. Source: Intel SDM volume 2, appendix A (opcode maps).
+ */
+export function fieldToEnd(code: Uint8Array, at: number): number | undefined {
+  const modrm = code[at - 1] ?? 0;
+  const opcode = code[at - 2] ?? 0;
+  // Operands relative to the instruction pointer have mod 00 and rm 101.
+  if (at < 2 || (modrm & 0xc7) !== 0x05) return undefined;
+  // A VEX, EVEX or XOP prefix, or the three-byte map with an immediate, may stand before.
+  if (code[at - 4] === 0xc5 || code[at - 5] === 0xc4 || code[at - 5] === 0x8f || code[at - 6] === 0x62) return undefined;
+  if (code[at - 4] === 0x0f && code[at - 3] === 0x3a) return undefined;
+  const wide = wideImmediate(opcode, modrm);
+  // An operand size prefix makes it two bytes.
+  if (wide && [3, 4, 5, 6].some((back) => code[at - back] === 0x66)) return undefined;
+  const one = wide ? 4 : byteImmediate(opcode, modrm) ? 1 : 0;
+  if (code[at - 3] === 0x0f && one !== (escapedImmediate.has(opcode) ? 1 : 0)) return undefined;
+  return 4 + one;
+}
+
+function wideImmediate(opcode: number, modrm: number): boolean {
+  return opcode === 0x69 || opcode === 0x81 || opcode === 0xc7 || (opcode === 0xf7 && (modrm & 0x30) === 0);
+}
+
+function byteImmediate(opcode: number, modrm: number): boolean {
+  return byteImmediates.has(opcode) || (opcode === 0xf6 && (modrm & 0x30) === 0);
+}
+
+const byteImmediates: ReadonlySet<number> = new Set([0x6b, 0x80, 0x82, 0x83, 0xc0, 0xc1, 0xc6]);
+
+/** In the map of opcodes after 0f. */
+const escapedImmediate: ReadonlySet<number> = new Set([0x70, 0x71, 0x72, 0x73, 0xa4, 0xac, 0xba, 0xc2, 0xc4, 0xc5, 0xc6]);
 
 export function isPcRelative(type: number): boolean {
   return relocationKind(type)?.pcRelative === true;

@@ -1,0 +1,210 @@
+/** What a relocation really refers to: the object, not its section, and for PC-relative operands counted from the instruction's end. */
+import { type ElfObject, type ElfSymbol, isSection, newSymbol, type Relocation, type Section, SHF, STB, STT } from "@suture/elf";
+import type { SutureError } from "@suture/errors";
+import { fail } from "./errors.ts";
+import { type Implied, leaving, operandEnds } from "./instructions.ts";
+import { bytesOf, type Item, isCode, type Ref, sizeOf } from "./items.ts";
+import type { SectionRole } from "./sections.ts";
+import { FIELD_TO_END, fieldToEnd, isBranchField, isPcRelative, mayComputeAddress } from "./x86-64.ts";
+
+interface Place {
+  role: SectionRole;
+  items: readonly Item[];
+}
+
+export class Resolver {
+  readonly #elf: ElfObject;
+  readonly #places = new Map<Section, Place>();
+  readonly #bySymbol = new Map<ElfSymbol, Item>();
+  readonly #elements = new Map<Section, Map<number, Item>>();
+  readonly #ends = new Map<Item, ReadonlyMap<number, number>>();
+
+  constructor(elf: ElfObject) {
+    this.#elf = elf;
+  }
+
+  add(section: Section, role: SectionRole, items: readonly Item[]): void {
+    this.#places.set(section, { role, items });
+    for (const item of items) {
+      for (const symbol of item.symbols) this.#bySymbol.set(symbol, item);
+      for (const symbol of item.labels) this.#bySymbol.set(symbol, item);
+    }
+  }
+
+  elements(): Item[] {
+    return [...this.#elements.values()].flatMap((byOffset) => [...byOffset.values()].sort((a, b) => a.start - b.start));
+  }
+
+  resolve(from: Section, relocation: Relocation, at: number): Ref {
+    const { symbol, type, addend, offset } = relocation;
+    const code = isCode(from);
+    const pcRelative = code && isPcRelative(type);
+    const branch = pcRelative && isBranchField(from.data, offset);
+    if (symbol === undefined)
+      return reference(at, type, newSymbol({ name: "", place: "abs" }), addend, addend, branch, {
+        fault: this.#fault("a relocation has no symbol", from, offset),
+      });
+    if (!isSection(symbol.place)) return reference(at, type, symbol, addend, pcRelative ? addend + 4 : addend, branch);
+    const section = symbol.place;
+    const place = this.#places.get(section);
+    const broken = (why: string): Ref => reference(at, type, symbol, addend, addend, branch, { fault: this.#fault(why, from, offset) });
+    if (place === undefined || place.role === "ignored" || place.role === "table") return broken(`a relocation points into ${section.name}`);
+    // The offset in the section that the field's value is counted from.
+    const base = symbol.value + addend;
+    const known = !pcRelative ? 0 : branch ? 4 : undefined;
+    if (place.role === "pool") {
+      // The assembler keeps the symbol of an element wherever the addend is not zero, so that the symbol says which element it is.
+      const start = symbol.type === STT.SECTION ? base + (known ?? this.#toEnd(from, offset) ?? 4) : symbol.value;
+      const element = this.#element(section, start);
+      if (element === undefined) return broken(`a relocation points to ${section.name}+${start}, outside of it`);
+      return reference(at, type, element, base - element.start, start - element.start, branch);
+    }
+    const named = symbol.type === STT.SECTION ? undefined : this.#bySymbol.get(symbol);
+    const only = named ?? (place.items.length === 1 ? place.items[0] : undefined);
+    if (only !== undefined)
+      return reference(at, type, only, base - only.start, base - only.start + (known ?? 4), branch, {
+        weak: symbol.bind === STB.WEAK ? symbol : undefined,
+      });
+    return this.#amongSeveral(from, relocation, at, place, base, known, branch) ?? broken(`a relocation points to ${section.name}+${base}, where nothing is`);
+  }
+
+  /** A reference by section symbol, or by a local label, into a section that holds several items. */
+  #amongSeveral(from: Section, { symbol, type, offset }: Relocation, at: number, place: Place, base: number, known: number | undefined, branch: boolean): Ref | undefined {
+    const { items, role } = place;
+    if (symbol !== undefined && symbol.type !== STT.SECTION) {
+      const item = itemAt(items, symbol.value);
+      return item === undefined ? undefined : reference(at, type, item, base - item.start, base - item.start + (known ?? 4), branch, { loose: symbol.value === item.end });
+    }
+    let target = base + (known ?? 4);
+    let item = itemAt(items, target);
+    if (known === undefined && FIELD_TO_END.some((toEnd) => itemAt(items, base + toEnd) !== item)) {
+      const toEnd = this.#toEnd(from, offset);
+      if (toEnd === undefined) return undefined;
+      target = base + toEnd;
+      item = itemAt(items, target);
+    }
+    if (item === undefined) return undefined;
+    // Flags and descriptors are single things: nothing points beside them.
+    const single = branch || item.kind !== "object" || role === "once" || role === "dyndbg";
+    const edge = target === item.end || (target === item.start && item !== items[0]);
+    // Code that names an address, rather than what is there, may use it with an index or as a bound.
+    const computes = isCode(from) && (known === 0 || mayComputeAddress(from.data, offset));
+    const accesses = isCode(from) && !computes && target < item.end;
+    return reference(at, type, item, base - item.start, target - item.start, branch, { loose: !single && !accesses && (computes || edge) });
+  }
+
+  #fault(why: string, from: Section, offset: number): SutureError {
+    return fail("DIFF_REFERENCE", why, { file: this.#elf.file, section: from.name, offset });
+  }
+
+  /** Bytes from a PC-relative operand's field to the end of its instruction; undefined if that cannot be read. */
+  #toEnd(from: Section, offset: number): number | undefined {
+    const quick = fieldToEnd(from.data, offset);
+    if (quick !== undefined) return quick;
+    const item = itemAt(this.#places.get(from)?.items ?? [], offset);
+    if (item === undefined) return undefined;
+    let ends = this.#ends.get(item);
+    if (ends === undefined) {
+      ends = operandEnds(bytesOf(item));
+      this.#ends.set(item, ends);
+    }
+    return ends.get(offset - item.start);
+  }
+
+  /** The relocations' references of code that shares its section, and those that the assembler resolved within the section. */
+  withImplied(item: Item): readonly Ref[] {
+    const fields = new Set(item.refs.map((ref) => ref.at));
+    const implied = leaving(bytesOf(item)).filter((found) => !fields.has(found.at));
+    return [...item.refs, ...implied.map((found) => this.#implied(item, found))].sort((a, b) => a.at - b.at);
+  }
+
+  #implied(item: Item, { at, type, target, toEnd, branch }: Implied): Ref {
+    const to = itemAt(item.beside, item.start + target);
+    if (to === undefined)
+      return reference(at, type, newSymbol({ name: "", place: "abs" }), target, target, branch, {
+        implied: true,
+        fault: this.#fault(`${item.name} refers to a place outside of its section`, item.section, item.start + at),
+      });
+    const inside = item.start + target - to.start;
+    return reference(at, type, to, inside - toEnd, inside, branch, { implied: true });
+  }
+
+  /** One string or constant of a pool. */
+  #element(section: Section, offset: number): Item | undefined {
+    const width = Math.max(section.entsize, 1);
+    const strings = (section.flags & SHF.STRINGS) !== 0;
+    const start = strings ? offset : Math.floor(offset / width) * width;
+    if (start < 0 || start >= section.data.length) return undefined;
+    let byOffset = this.#elements.get(section);
+    if (byOffset === undefined) {
+      byOffset = new Map();
+      this.#elements.set(section, byOffset);
+    }
+    const known = byOffset.get(start);
+    if (known !== undefined) return known;
+    const end = strings ? stringEnd(section.data, start, width) : start + width;
+    if (end === undefined || end > section.data.length) return undefined;
+    const element: Item = {
+      kind: "element",
+      role: "pool",
+      name: `${section.name}+0x${start.toString(16)}`,
+      symbols: [],
+      labels: [],
+      section,
+      start,
+      end,
+      entry: 0,
+      refs: [],
+      beside: [],
+    };
+    byOffset.set(start, element);
+    return element;
+  }
+}
+
+function reference(
+  at: number,
+  type: number,
+  to: Item | ElfSymbol,
+  addend: number,
+  target: number,
+  branch: boolean,
+  more?: { loose?: boolean; implied?: boolean; weak?: ElfSymbol | undefined; fault?: SutureError },
+): Ref {
+  return {
+    at,
+    type,
+    to,
+    addend,
+    target,
+    branch,
+    loose: more?.loose ?? false,
+    implied: more?.implied ?? false,
+    weak: more?.weak,
+    fault: more?.fault,
+  };
+}
+
+/** The item that covers the offset, or ends there with none behind it. */
+function itemAt(items: readonly Item[], offset: number): Item | undefined {
+  if (offset < 0) return undefined;
+  let low = 0;
+  let high = items.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((items[middle]?.start ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  const item = items[low];
+  return item !== undefined && offset <= item.end ? item : undefined;
+}
+
+/** Where the string ends that starts at `start`, with its zero; undefined if it does not. */
+function stringEnd(data: Uint8Array, start: number, width: number): number | undefined {
+  if (width === 1) {
+    const zero = data.indexOf(0, start);
+    return zero < 0 ? undefined : zero + 1;
+  }
+  for (let at = start; at + width <= data.length; at += width) if (data.subarray(at, at + width).every((byte) => byte === 0)) return at + width;
+  return undefined;
+}
