@@ -68,6 +68,13 @@ export const Rela = defineRecord({
   r_addend: "i64",
 });
 
+export const Chdr = defineRecord({
+  ch_type: "u32",
+  ch_reserved: "u32",
+  ch_size: "i64",
+  ch_addralign: "i64",
+});
+
 export const ELF_MAGIC = 0x464c457f;
 export const ELFCLASS64 = 2;
 export const ELFDATA2LSB = 1;
@@ -100,6 +107,8 @@ export const SHF = {
   LINK_ORDER: 0x80,
   GROUP: 0x200,
   TLS: 0x400,
+  /** The contents begin with Elf64_Chdr; offsets into the section are offsets into what they unpack to. */
+  COMPRESSED: 0x800,
   /** The kernel's: relocations of a livepatch module that the livepatch core applies (include/uapi/linux/elf.h). */
   RELA_LIVEPATCH: 0x00100000,
 } as const;

@@ -3,7 +3,7 @@
  * nothing is allocated that the file's own size does not bound.
  */
 import { fail } from "./errors.ts";
-import { ELF_MAGIC, ELFCLASS64, ELFDATA2LSB, ET, EV_CURRENT, Ehdr, Phdr, Rela, SHN, SHT, Shdr, Sym } from "./format.ts";
+import { Chdr, Ehdr, ELF_MAGIC, ELFCLASS64, ELFDATA2LSB, ET, EV_CURRENT, Phdr, Rela, SHF, SHN, SHT, Shdr, Sym } from "./format.ts";
 import { type ElfObject, type ElfSymbol, type Place, type Relocation, Section, type Segment } from "./model.ts";
 import { viewOf } from "./record.ts";
 import { StringReader } from "./strings.ts";
@@ -85,8 +85,7 @@ function readSectionTable(view: DataView, header: ReturnType<typeof Ehdr.cursor>
       offset: Ehdr.offsets.e_shoff,
     });
   const first = Shdr.cursor(view, shoff);
-  if (first.sh_type !== SHT.NULL)
-    throw fail("ELF_BAD_SECTION", `section 0 has type ${first.sh_type}, not NULL`, { file, offset: shoff });
+  if (first.sh_type !== SHT.NULL) throw fail("ELF_BAD_SECTION", `section 0 has type ${first.sh_type}, not NULL`, { file, offset: shoff });
   const extended = header.e_shnum === 0;
   const count = extended ? first.sh_size : header.e_shnum;
   if (count < 1 || !inFile(shoff, count * Shdr.size, size))
@@ -101,11 +100,19 @@ function readSectionTable(view: DataView, header: ReturnType<typeof Ehdr.cursor>
       file,
       offset: Ehdr.offsets.e_shstrndx,
     });
+  // An image's contents are aligned in memory, an object's in the file.
+  const aligned = header.e_phnum === 0;
   const headers: RawSection[] = [];
   const cursor = Shdr.cursor(view);
   for (let index = 1; index < count; index++) {
     cursor.at = shoff + index * Shdr.size;
-    headers.push(rawSection(cursor, index, size, count, file));
+    const raw = rawSection(cursor, index, size, count, file);
+    if (aligned && raw.type !== SHT.NOBITS && raw.size > 0 && raw.offset % Math.max(raw.align, 1) !== 0)
+      throw fail("ELF_BAD_SECTION", `section ${index}: its contents at ${raw.offset} are not aligned to ${raw.align}`, {
+        file,
+        offset: raw.at,
+      });
+    headers.push(raw);
   }
   checkOverlaps(headers, header, count, file);
   const strings = shstrndx === 0 ? undefined : headers[shstrndx - 1];
@@ -151,11 +158,7 @@ function rawSection(c: ReturnType<typeof Shdr.cursor>, index: number, fileSize: 
   if (raw.size < 0 || raw.offset < 0 || raw.entsize < 0 || raw.flags < 0)
     throw fail("ELF_BAD_SECTION", `section ${index} has a negative size, offset, entry size or flags`, where);
   if (raw.type !== SHT.NOBITS && !inFile(raw.offset, raw.size, fileSize))
-    throw fail(
-      "ELF_TRUNCATED",
-      `section ${index}: ${raw.size} bytes at ${raw.offset} reach past the file's end (${fileSize})`,
-      where,
-    );
+    throw fail("ELF_TRUNCATED", `section ${index}: ${raw.size} bytes at ${raw.offset} reach past the file's end (${fileSize})`, where);
   if (raw.align < 0 || (raw.align !== 0 && !isPowerOfTwo(raw.align)) || raw.align > 0x40000000)
     throw fail("ELF_BAD_SECTION", `section ${index}: alignment ${raw.align} is not a power of two`, where);
   if (raw.link >= count) throw fail("ELF_BAD_SECTION", `section ${index}: sh_link ${raw.link} of ${count} sections`, where);
@@ -173,7 +176,7 @@ function isPowerOfTwo(value: number): boolean {
 /** No two parts of the file may share bytes: what one edit changes can then never change another. */
 function checkOverlaps(headers: RawSection[], header: ReturnType<typeof Ehdr.cursor>, count: number, file: string): void {
   const parts = headers
-    .filter((h) => h.type !== SHT.NOBITS && h.type !== SHT.NULL && h.size > 0)
+    .filter((h) => h.type !== SHT.NOBITS && h.size > 0)
     .map((h) => ({ what: `section ${h.index}`, start: h.offset, end: h.offset + h.size }));
   parts.push({ what: "the ELF header", start: 0, end: Ehdr.size });
   parts.push({ what: "the section header table", start: header.e_shoff, end: header.e_shoff + count * Shdr.size });
@@ -282,17 +285,16 @@ function readSymbols(elf: ElfObject, headers: RawSection[], at: (index: number) 
     c.at = i * Sym.size;
     const where = { file, section: symtab.name, offset: raw.offset + c.at };
     const bind = c.st_info >> 4;
-    if ((bind === 0) !== i < raw.info)
-      throw fail("ELF_BAD_SYMBOL", `symbol ${i} has binding ${bind}; locals end at ${raw.info}`, where);
+    if ((bind === 0) !== i < raw.info) throw fail("ELF_BAD_SYMBOL", `symbol ${i} has binding ${bind}; locals end at ${raw.info}`, where);
     const place = placeOf(c.st_shndx, extended?.getUint32(i * 4, true), at);
     if (place === undefined) throw fail("ELF_BAD_SYMBOL", `symbol ${i} is in section ${c.st_shndx}, which is not there`, where);
     const { st_value: value, st_size: size } = c;
     if (!Number.isSafeInteger(value) || !Number.isSafeInteger(size) || size < 0)
       throw fail("ELF_BAD_SYMBOL", `symbol ${i}: value ${value} or size ${size} is out of every range`, where);
-    if (elf.type === ET.REL && typeof place !== "string" && (value < 0 || value + size > place.size))
+    if (elf.type === ET.REL && typeof place !== "string" && (value < 0 || value + size > addressable(place)))
       throw fail(
         "ELF_BAD_SYMBOL",
-        `symbol ${i}: ${size} bytes at ${value} lie outside of section ${place.name} of ${place.size} bytes`,
+        `symbol ${i}: ${size} bytes at ${value} lie outside of section ${place.name} of ${addressable(place)} bytes`,
         where,
       );
     symbols.push({
@@ -348,16 +350,23 @@ function attachRelocations(elf: ElfObject, headers: RawSection[]): void {
 
 /** Checked when the object is read, so that making them later cannot fail. */
 function checkRelocations(elf: ElfObject, section: Section, target: Section, fileOffset: number): void {
+  const size = addressable(target);
   const c = Rela.cursor(viewOf(section.data));
   for (c.at = 0; c.at < section.data.length; c.at += Rela.size) {
     const offset = c.r_offset;
-    if (!(offset >= 0 && offset <= target.size) || c.r_sym > elf.symbols.length || !Number.isSafeInteger(c.r_addend))
+    if (!(offset >= 0 && offset <= size) || c.r_sym > elf.symbols.length || !Number.isSafeInteger(c.r_addend))
       throw fail(
         "ELF_BAD_RELOCATION",
-        `relocation at ${offset} of ${target.name} (${target.size} bytes) to symbol ${c.r_sym} of ${elf.symbols.length}, addend ${c.r_addend}`,
+        `relocation at ${offset} of ${target.name} (${size} bytes) to symbol ${c.r_sym} of ${elf.symbols.length}, addend ${c.r_addend}`,
         { file: elf.file, section: section.name, offset: fileOffset + c.at },
       );
   }
+}
+
+/** Bytes that offsets into the section may reach. */
+function addressable(section: Section): number {
+  if ((section.flags & SHF.COMPRESSED) === 0 || section.data.length < Chdr.size) return section.size;
+  return Chdr.cursor(viewOf(section.data)).ch_size;
 }
 
 function readRelocations(data: Uint8Array, symbols: ElfSymbol[]): Relocation[] {

@@ -3,8 +3,8 @@
  * byte for byte; a new one is laid out in the order of its sections. Output depends on the object alone.
  */
 import { fail } from "./errors.ts";
-import { ELF_MAGIC, ELFCLASS64, ELFDATA2LSB, EV_CURRENT, Ehdr, Rela, SHN, SHT, Shdr, Sym } from "./format.ts";
-import { type ElfObject, type ElfSymbol, isSection, type Place, Section } from "./model.ts";
+import { Ehdr, ELF_MAGIC, ELFCLASS64, ELFDATA2LSB, EV_CURRENT, Rela, SHN, SHT, Shdr, Sym } from "./format.ts";
+import { type ElfObject, type ElfSymbol, isSection, type Place, type Section } from "./model.ts";
 import { viewOf } from "./record.ts";
 import { StringBuilder } from "./strings.ts";
 
@@ -55,7 +55,7 @@ function serialise(elf: ElfObject, numbers: Numbers): Contents {
   for (const section of elf.sections) names.set(section, sectionStrings.add(section.name, section.origin?.nameOffset));
   for (const section of elf.sections) {
     if (section.type === SHT.SYMTAB) bytes.set(section, symbolTable(elf, numbers, symbolStrings));
-    else if (section.type === SHT.SYMTAB_SHNDX) bytes.set(section, indexTable(elf, numbers));
+    else if (section.type === SHT.SYMTAB_SHNDX && section.link === elf.symtab) bytes.set(section, indexTable(elf, numbers));
     else if (section.type === SHT.RELA && section.target !== undefined) bytes.set(section, relocationTable(elf, section, numbers));
     else if (section.type === SHT.GROUP) bytes.set(section, groupTable(elf, section, numbers));
     else bytes.set(section, section.data);

@@ -1,0 +1,98 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { C_SOURCE, S_SOURCE, Workshop } from "../test/gcc.ts";
+import { readElf } from "./read.ts";
+import { writeElf } from "./write.ts";
+
+const shop = new Workshop();
+afterAll(() => shop.close());
+
+function expectSame(bytes: Uint8Array): void {
+  expect(Buffer.compare(writeElf(readElf(bytes, "out.o")), bytes)).toBe(0);
+}
+
+const KERNEL = ["-mcmodel=kernel", "-fno-pic", "-mno-red-zone", "-mno-sse", "-ffreestanding"];
+
+describe("what gcc writes comes back byte for byte", () => {
+  const levels = ["-O0", "-O1", "-O2", "-O3", "-Os"];
+  const debug = [["-g0"], ["-g3"], ["-g", "-gdwarf-4"], ["-g", "-gz"], ["-g", "-gsplit-dwarf"]];
+  const shapes = [
+    [],
+    ["-ffunction-sections", "-fdata-sections"],
+    ["-fPIC"],
+    ["-fcommon", "-mcmodel=large"],
+    ["-pg", "-mfentry", "-mrecord-mcount", "-fno-pic"],
+    ["-fpatchable-function-entry=16,16", "-fcf-protection=full"],
+    ["-fstack-protector-strong", "-fno-asynchronous-unwind-tables"],
+    ["-flto", "-ffat-lto-objects"],
+    ["-fsanitize=undefined", "-fno-reorder-functions"],
+    ["-ftest-coverage", "-fprofile-arcs"],
+  ];
+  test.each(levels)("%s", (level) => {
+    for (const shape of shapes) expectSame(shop.compile(C_SOURCE, "c", [level, ...shape]));
+  });
+  test.each(debug.map((options) => ({ options })))("$options", ({ options }) => {
+    for (const shape of shapes) expectSame(shop.compile(C_SOURCE, "c", ["-O2", ...options, ...shape]));
+  });
+  test("as for a kernel", () => {
+    const source = C_SOURCE.replace(/^.*double floating.*$/m, "");
+    for (const more of [[], ["-ffunction-sections", "-fdata-sections"]]) expectSame(shop.compile(source, "c", [...KERNEL, "-O2", ...more]));
+  });
+  test("an empty source", () => expectSame(shop.compile("", "c", [])));
+});
+
+test("what the assembler writes comes back byte for byte", () => {
+  for (const options of [[], ["-Wa,--gdwarf-5"], ["-Wa,-mrelax-relocations=no"], ["-Wa,--keep-locals"]])
+    expectSame(shop.compile(S_SOURCE, "s", options));
+});
+
+test("what ld -r, strip and objcopy write comes back byte for byte", () => {
+  shop.compile(S_SOURCE, "s", []);
+  shop.run("cp", "out.o", "a.o");
+  shop.compile(C_SOURCE, "c", ["-O2", "-g", "-ffunction-sections"]);
+  shop.run("ld", "-r", "a.o", "out.o", "-o", "linked.o");
+  expectSame(shop.read("linked.o"));
+  shop.run("ld", "-r", "--build-id=sha1", "--gc-sections", "--entry=choose", "out.o", "-o", "collected.o");
+  expectSame(shop.read("collected.o"));
+  for (const options of [["--strip-debug"], ["--strip-unneeded"], ["--remove-section=.comment"]]) {
+    shop.run("strip", ...options, "linked.o", "-o", "stripped.o");
+    expectSame(shop.read("stripped.o"));
+  }
+  shop.run(
+    "objcopy",
+    "--add-section",
+    "extra=in.c",
+    "--rename-section",
+    ".data=.renamed",
+    "--globalize-symbol=counted",
+    "out.o",
+    "copied.o",
+  );
+  expectSame(shop.read("copied.o"));
+});
+
+test("what the C library is made of comes back byte for byte", () => {
+  const objects = shop.libraryObjects();
+  expect(objects.length).toBeGreaterThan(1000);
+  const changed = objects.filter(({ name, bytes }) => Buffer.compare(writeElf(readElf(bytes, name)), bytes) !== 0);
+  expect(changed.map(({ name }) => name)).toEqual([]);
+});
+
+test("more sections than 16 bits can number", () => {
+  const source = `.altmacro
+    .macro one n
+    .section .s\\n,"a"
+    .globl g\\n
+    g\\n: .long g\\n - .
+    .endm
+    .set i, 0
+    .rept 66000
+    one %i
+    .set i, i + 1
+    .endr
+`;
+  const bytes = shop.compile(source, "s", []);
+  expectSame(bytes);
+  const elf = readElf(bytes, "out.o");
+  const last = elf.symbols.find((s) => s.name === "g65999");
+  expect(last?.place).toBe(elf.sections.find((s) => s.name === ".s65999"));
+});
