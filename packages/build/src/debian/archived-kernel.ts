@@ -1,0 +1,130 @@
+/** Which packages of the archive belong to one kernel. */
+import { fail } from "../errors.ts";
+import type { Archive } from "./archive.ts";
+import type { Dependency, Package, SourceName } from "./packages.ts";
+
+/** A kernel's image in the archive with what there is to build for it. */
+export interface ArchivedKernel {
+  release: string;
+  image: Package;
+  /** The exact source that the image was built from. */
+  source: Package | undefined;
+  headers: Package | undefined;
+  /** The kernel's own build tools. The archive may have newer ones of the series only. */
+  kbuild: Package | undefined;
+  /** Undefined where the headers do not say. */
+  compiler: string | undefined;
+  /** A set of patches on top of the source that the flavour is built with (rt). */
+  featureset: string | undefined;
+}
+
+/** Packages such as linux-image-amd64 only depend on the newest image: the name of a real one holds a whole version. */
+const IMAGE = /^linux-image-(\d+\.\d+\.\d.*)$/;
+const UNSIGNED = /-unsigned$/;
+
+/** Every image that can still be downloaded, or that is installed: the newest release and version first. */
+export function archivedKernels(archive: Archive): ArchivedKernel[] {
+  return archive
+    .names()
+    .filter((name) => IMAGE.test(name) && !UNSIGNED.test(name))
+    .sort((a, b) => b.localeCompare(a, "en", { numeric: true }))
+    .flatMap((name) => archive.versions(name))
+    .map((image) => archivedKernel(archive, image));
+}
+
+function archivedKernel(archive: Archive, image: Package): ArchivedKernel {
+  const release = IMAGE.exec(image.name)?.[1] ?? image.name;
+  const headers = archive.versions(`linux-headers-${release}`).find((p) => p.version === image.version && p.download !== undefined);
+  const common = dependency(headers, /^linux-headers-.*-common(?:-(.+))?$/);
+  const compiler = dependency(headers, /^(?:linux-compiler-)?((?:gcc|clang)-\d+)(?:-[a-z0-9]+)?$/);
+  return {
+    release,
+    image,
+    source: sourceOf(archive, image.source),
+    headers,
+    kbuild: kbuildOf(archive, headers),
+    compiler: compiler?.match,
+    featureset: common?.match,
+  };
+}
+
+/** The linux-source package that was built together with the image. */
+function sourceOf(archive: Archive, source: SourceName): Package | undefined {
+  return archive
+    .names()
+    .filter((name) => name.startsWith("linux-source-"))
+    .flatMap((name) => archive.versions(name))
+    .find((p) => p.source.name === source.name && p.version === source.version && p.download !== undefined);
+}
+
+/** Of the same version if that is there, else the newest. */
+function kbuildOf(archive: Archive, headers: Package | undefined): Package | undefined {
+  const needed = dependency(headers, /^linux-kbuild-/);
+  if (headers === undefined || needed === undefined) return undefined;
+  const there = archive.versions(needed.name).filter((p) => p.download !== undefined);
+  return there.find((p) => p.version === headers.version) ?? there[0];
+}
+
+function dependency(p: Package | undefined, pattern: RegExp): { name: string; match: string | undefined } | undefined {
+  const found = p?.depends.flatMap((entry: Dependency) => entry).find(({ name }) => pattern.test(name));
+  return found === undefined ? undefined : { name: found.name, match: pattern.exec(found.name)?.[1] };
+}
+
+/** An archived kernel with all that is needed to build for it. */
+export interface CompleteKernel extends ArchivedKernel {
+  source: Package;
+  headers: Package;
+  kbuild: Package;
+}
+
+/**
+ * @param version of the image package, where one release has several. The newest if undefined.
+ * @throws KERNEL_NOT_FOUND, SOURCE_NOT_FOUND, ARCHIVE_NO_HEADERS
+ */
+export function findKernel(archive: Archive, release: string, version: string | undefined): CompleteKernel {
+  const all = archivedKernels(archive);
+  const ofRelease = all.filter((kernel) => kernel.release === release);
+  const found = ofRelease.find((kernel) => version === undefined || kernel.image.version === version);
+  if (found === undefined) throw notFound(all, release, version, ofRelease);
+  const { image, source, headers, kbuild } = found;
+  if (image.download === undefined)
+    throw fail("KERNEL_NOT_FOUND", `${image.name} ${image.version} is installed, but the archive does not have it any more`, {
+      file: image.name,
+    });
+  if (source === undefined) {
+    const others = archive
+      .names()
+      .filter((name) => name.startsWith("linux-source-"))
+      .flatMap((name) => archive.versions(name))
+      .filter((p) => p.source.name === image.source.name);
+    throw fail(
+      "SOURCE_NOT_FOUND",
+      `${image.name} was built from ${image.source.name} ${image.source.version}, and the archive has no linux-source of it; ` +
+        `it has ${others.length === 0 ? "none" : others.map((p) => p.version).join(", ")}`,
+      { file: image.name },
+    );
+  }
+  if (headers === undefined || kbuild === undefined)
+    throw fail(
+      "ARCHIVE_NO_HEADERS",
+      `the archive has no linux-${headers === undefined ? "headers" : "kbuild"} for ${release} ${image.version}`,
+      {
+        file: image.name,
+      },
+    );
+  return { ...found, source, headers, kbuild };
+}
+
+function notFound(all: readonly ArchivedKernel[], release: string, version: string | undefined, ofRelease: readonly ArchivedKernel[]) {
+  if (ofRelease.length > 0)
+    return fail(
+      "KERNEL_NOT_FOUND",
+      `the archive has ${release} in version ${ofRelease.map((k) => k.image.version).join(", ")}, not in ${version}`,
+      { file: release },
+    );
+  return fail(
+    "KERNEL_NOT_FOUND",
+    all.length === 0 ? "apt knows no kernel at all" : `apt knows no linux-image-${release}; the newest that it knows is ${all[0]?.release}`,
+    { file: release },
+  );
+}

@@ -1,0 +1,83 @@
+/**
+ * What is where in the cache. One function for each path; nothing else makes one.
+ *
+ *     debs/NAME_VERSION_ARCH.deb        packages of the archive, whose hash was compared with the archive's index
+ *     sources/SOURCE_VERSION/           the source as linux-source has it, never compiled in
+ *     kernels/RELEASE_VERSION_FORMAT/   one kernel, ready to build for:
+ *         target.json                     what it is and what it was made from
+ *         image/                          the image package unpacked: boot/vmlinuz-RELEASE, lib/modules/RELEASE
+ *         tree/                           the source (hard links into sources/) with the configuration, generated headers and tools
+ *     locks/                            empty files, locked while what they are named after is made; never removed
+ *
+ * What is there under its name is complete. It is made beside it, under a name that ends in `.unfinished`, and renamed when it is on the disk.
+ */
+import { homedir } from "node:os";
+import { basename, dirname, join } from "node:path";
+
+/** To be raised when a kernel's directory is made in another way than before: older ones are then not used. */
+const FORMAT = 1;
+
+const UNFINISHED = ".unfinished";
+
+/** $XDG_CACHE_HOME/suture, or ~/.cache/suture. */
+export function cacheRoot(env: Readonly<Record<string, string | undefined>>): string {
+  const { XDG_CACHE_HOME } = env;
+  // The specification: a path that is not absolute is to be ignored.
+  return join(XDG_CACHE_HOME?.startsWith("/") ? XDG_CACHE_HOME : join(homedir(), ".cache"), "suture");
+}
+
+export function debsDirectory(cache: string): string {
+  return join(cache, "debs");
+}
+
+/** Versions are as in file names of the archive: without the epoch. */
+export function debPath(cache: string, deb: { name: string; version: string; architecture: string }): string {
+  return join(debsDirectory(cache), `${deb.name}_${withoutEpoch(deb.version)}_${deb.architecture}.deb`);
+}
+
+export function sourcePath(cache: string, source: { name: string; version: string }): string {
+  return join(cache, "sources", `${source.name}_${withoutEpoch(source.version)}`);
+}
+
+export function kernelsDirectory(cache: string): string {
+  return join(cache, "kernels");
+}
+
+export function kernelPath(cache: string, release: string, version: string): string {
+  return join(kernelsDirectory(cache), `${release}_${withoutEpoch(version)}_${FORMAT}`);
+}
+
+/** The release and version of a directory in kernels/, if it is a finished one of this format. */
+export function kernelOfPath(path: string): { release: string; version: string } | undefined {
+  const match = /^([^_]+)_([^_]+)_(\d+)$/.exec(basename(path));
+  return match?.[1] === undefined || match[2] === undefined || Number(match[3]) !== FORMAT
+    ? undefined
+    : { release: match[1], version: match[2] };
+}
+
+export const inKernel = {
+  description: (kernel: string): string => join(kernel, "target.json"),
+  image: (kernel: string): string => join(kernel, "image"),
+  vmlinuz: (kernel: string, release: string): string => join(kernel, "image", "boot", `vmlinuz-${release}`),
+  modules: (kernel: string, release: string): string => join(kernel, "image", "lib", "modules", release),
+  tree: (kernel: string): string => join(kernel, "tree"),
+};
+
+/** The lock under which `path` is made. */
+export function lockPath(cache: string, path: string): string {
+  return join(cache, "locks", `${basename(dirname(path))}-${basename(path)}`);
+}
+
+/** A name beside `path`, for what becomes it. */
+export function unfinishedPath(path: string, random: string): string {
+  return `${path}.${random}${UNFINISHED}`;
+}
+
+/** Whether `name` is what a run left of the making of `path`. */
+export function isUnfinished(name: string, path: string): boolean {
+  return name.startsWith(`${basename(path)}.`) && name.endsWith(UNFINISHED);
+}
+
+function withoutEpoch(version: string): string {
+  return version.replace(/^\d+:/, "");
+}

@@ -1,0 +1,122 @@
+/**
+ * Making what the cache holds: each thing once, beside its name, and under its name only when it is complete and on the disk. A run that is
+ * killed leaves a directory or file that ends in `.unfinished`, which the next run that makes the same thing removes.
+ */
+import { randomBytes } from "node:crypto";
+import { access, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { SutureError } from "@suture/errors";
+import { run, type Task } from "@suture/task";
+import { fail } from "../errors.ts";
+import { isUnfinished, lockPath, unfinishedPath } from "./layout.ts";
+import { withLock } from "./lock.ts";
+
+export async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Sees to it that the directory `path` is there. `make` fills an empty directory that takes its name when it is done.
+ * Only one process makes it; others wait.
+ * @throws CACHE_FULL, CACHE_UNWRITABLE and what `make` throws
+ */
+export async function makeOnce(task: Task, cache: string, path: string, make: (beside: string) => Promise<void>): Promise<void> {
+  if (await exists(path)) return;
+  await inCache(cache, async () => {
+    await exclusively(task, cache, path, async () => {
+      if (await exists(path)) return;
+      await removeUnfinished(path);
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      const beside = unfinishedPath(path, randomBytes(6).toString("hex"));
+      try {
+        await mkdir(beside);
+        await make(beside);
+        // One program for all files of the tree is much quicker than a call for each.
+        await run(task, ["sync", "--file-system", beside]);
+        await rename(beside, path);
+        await syncDirectory(dirname(path));
+      } finally {
+        await rm(beside, { recursive: true, force: true });
+      }
+    });
+  });
+}
+
+/** Does `work` while no other process makes `path`. Waiting is a stage of its own. */
+export async function exclusively<T>(task: Task, cache: string, path: string, work: () => Promise<T>): Promise<T> {
+  let over = (): void => {};
+  let waiting: Promise<void> | undefined;
+  const onWait = (): void => {
+    waiting = task.stage("wait", (stage) => {
+      stage.note(`another run is making ${basename(path)}`);
+      stage.result(`for another run: ${basename(path)}`);
+      return new Promise((resolve) => {
+        over = resolve;
+      });
+    });
+  };
+  const waited = async (): Promise<void> => {
+    over();
+    await waiting;
+  };
+  try {
+    return await withLock(task, lockPath(cache, path), onWait, async () => {
+      await waited();
+      return work();
+    });
+  } finally {
+    await waited();
+  }
+}
+
+/** Removes what killed runs left of the making of `path`. Only for who holds its lock. */
+export async function removeUnfinished(path: string): Promise<void> {
+  const directory = dirname(path);
+  for (const name of await readdir(directory).catch(() => []))
+    if (isUnfinished(name, path)) await rm(join(directory, name), { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** Makes a rename in the directory last. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Does `work` on the cache; a full or unwritable disk is told as such, whoever met it. */
+export async function inCache<T>(cache: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const ours = error instanceof SutureError;
+    if (code === "ENOSPC" || code === "EDQUOT" || (ours && FULL.test(text)))
+      throw fail("CACHE_FULL", `no space is left: ${lastLine(text)}`, { file: cache }, { cause: error });
+    if (code === "EACCES" || code === "EROFS" || code === "EPERM") throw fail("CACHE_UNWRITABLE", text, { file: cache }, { cause: error });
+    throw error;
+  }
+}
+
+/** What programs print when the disk is full or a quota is used up. */
+const FULL = /No space left on device|Disk quota exceeded|You don't have enough free space/;
+
+function lastLine(text: string): string {
+  return (
+    text
+      .split("\n")
+      .find((line) => FULL.test(line))
+      ?.trim() ?? text
+  );
+}
+
+/** A program that ends when this process does, even if this one is killed in a way that it cannot act on. */
+export function mortal(...argv: string[]): string[] {
+  return ["setpriv", "--pdeathsig", "KILL", ...argv];
+}

@@ -1,0 +1,71 @@
+/**
+ * A source tree made ready to compile single objects, without the kernel's own prepare step: what that would make is in the packages. The
+ * headers package has the configuration and the generated headers of exactly this kernel, the kbuild package its host programs.
+ */
+import { chmod, copyFile, cp, mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { run, type Task } from "@suture/task";
+import { fail } from "../errors.ts";
+import { exists, mortal } from "./store.ts";
+
+/** Where the unpacked packages are. */
+export interface Parts {
+  source: string;
+  headers: string;
+  kbuild: string;
+}
+
+/** What the headers' .kernelvariables says of the build. */
+export interface KernelVariables {
+  arch: string;
+  compiler: string;
+}
+
+/** Targets of the top Makefile that would make what is there already. */
+const DONE = ["prepare", "scripts", "archprepare", "prepare0"];
+
+export function makeArguments(release: string, { arch, compiler }: KernelVariables): string[] {
+  return [`ARCH=${arch}`, `KERNELRELEASE=${release}`, `CC=${compiler}`, ...DONE.flatMap((target) => ["-o", target])];
+}
+
+/** Makes `tree`, which is not there yet. */
+export async function makeTree(task: Task, tree: string, release: string, parts: Parts): Promise<KernelVariables> {
+  const headers = join(parts.headers, "usr", "src", `linux-headers-${release}`);
+  const variables = parseVariables(await readFile(join(headers, ".kernelvariables"), "utf8"), join(headers, ".kernelvariables"));
+  // Hard links: a second flavour of the same source costs a second and no space. What is added below replaces nothing in place.
+  await run(task, mortal("cp", "--archive", "--link", "--no-target-directory", parts.source, tree));
+  for (const file of [".config", "Module.symvers"]) await copyFile(join(headers, file), join(tree, file));
+  const generated = [join("include", "config"), join("include", "generated"), join("arch", variables.arch, "include", "generated")];
+  for (const directory of generated) await cp(join(headers, directory), join(tree, directory), { recursive: true });
+  await addTools(join(parts.kbuild, "usr", "lib"), tree);
+  // Its place is taken by a file that names nothing, and the configuration is older than what was made from it.
+  await writeFile(join(tree, "include", "config", "auto.conf.cmd"), "");
+  const past = new Date("2000-01-01");
+  await utimes(join(tree, ".config"), past, past);
+  return variables;
+}
+
+/** Copies what the kbuild package has and the source does not: the programs that the kernel's build made for itself. */
+async function addTools(lib: string, tree: string): Promise<void> {
+  const kbuild = (await readdir(lib)).find((name) => name.startsWith("linux-kbuild-"));
+  if (kbuild === undefined) throw fail("SOURCE_TREE", "the kbuild package has no usr/lib/linux-kbuild-*", { file: lib });
+  const root = join(lib, kbuild);
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const from = join(entry.parentPath, entry.name);
+    const to = join(tree, relative(root, from));
+    if (await exists(to)) continue;
+    await mkdir(dirname(to), { recursive: true });
+    await copyFile(from, to);
+    await chmod(to, 0o755);
+  }
+}
+
+/** @throws SOURCE_TREE */
+export function parseVariables(text: string, file: string): KernelVariables {
+  const arch = /^(?:override )?ARCH\s*:?=\s*(\S+)$/m.exec(text)?.[1];
+  const compiler = /^(?:override )?CC\s*:?=.*?([A-Za-z][\w.]*-\d+)\s*$/m.exec(text)?.[1];
+  if (arch === undefined || compiler === undefined)
+    throw fail("SOURCE_TREE", `it does not say ${arch === undefined ? "ARCH" : "CC"} in a way that is known`, { file });
+  return { arch, compiler };
+}

@@ -1,0 +1,95 @@
+import { defineErrors } from "@suture/errors";
+
+export const buildErrors = defineErrors({
+  PATCH_UNREADABLE: {
+    cause: "The file is no patch that Suture can read: no unified diff, a damaged hunk, or a binary, renaming or deleting change.",
+    mend: "Give a unified diff, as `git format-patch`, `git diff` or `diff -u` writes it.",
+  },
+  PATCH_DOES_NOT_APPLY: {
+    cause: "A hunk of the patch is not found in the kernel's source. Lines may have moved, but what the patch names must be there exactly.",
+    mend: "Take the fix as it was backported to this kernel's series, or adapt it to the source of exactly this version.",
+  },
+  PATCH_NOT_FOR_KERNEL: {
+    cause: "The patch changes a file that this kernel is not built from, in its configuration and architecture.",
+    mend: "The kernel does not have the fault, or the fix is for another configuration: leave that file out of the patch.",
+  },
+  PATCH_NOT_C: {
+    cause:
+      "The patch changes something that cannot be replaced function by function: assembly, build rules, configuration, linker scripts.",
+    mend: "Take that file out of the patch if the fix works without it; otherwise boot a fixed kernel.",
+  },
+  BUILD_NOTHING_CHANGED: {
+    cause: "All objects that the patch affects compile to the same code as before.",
+    mend: "There is nothing to patch: the change is to comments, to code that this configuration leaves out, or has no effect.",
+  },
+  BUILD_KBUILD: {
+    cause: "The kernel's own build rules did not say how an object is compiled.",
+    mend: "Read what make printed. The source tree must be one that is ready to build modules.",
+  },
+  BUILD_COMPILE: {
+    cause: "The compiler or objtool refused the patched source.",
+    mend: "Mend the fix: it does not compile for this kernel.",
+  },
+  BUILD_SEVERAL_OWNERS: {
+    cause: "The object is linked into several modules, or both into the kernel and a module.",
+    mend: "Suture cannot tell which copy to patch: report it with the object's name.",
+  },
+  BUILD_LINK: {
+    cause: "The kernel's own tools (modpost, ld) refused the livepatch module.",
+    mend: "Read what they printed; report it with the inputs if the fix is right.",
+  },
+  BUILD_NAME: {
+    cause: "The name cannot be a module's name.",
+    mend: "Use letters, digits, - and _, at most 40, with --name.",
+  },
+  ARCHIVE_NO_APT: {
+    cause: "The machine has no apt, and kernels are found through it.",
+    mend: "Use a Debian system, or give a prepared tree.",
+  },
+  ARCHIVE_NO_LISTS: {
+    cause: "apt has no package lists on this machine, and they could not be fetched.",
+    mend: "Run as root: apt-get update",
+  },
+  ARCHIVE_NO_HEADERS: {
+    cause: "The archive does not have the headers or build tools of this kernel (any more).",
+    mend: "Choose a kernel for which `suture kernels` shows sources and headers, and boot it.",
+  },
+  ARCHIVE_DOWNLOAD: {
+    cause: "apt could not download a package.",
+    mend: "Read what apt printed. If a package is not found, the lists are old: run `apt-get update` as root.",
+  },
+  ARCHIVE_DAMAGED: {
+    cause: "A package that was downloaded is not the one that the archive's signed index describes.",
+    mend: "Run it again. If it stays, the mirror or a proxy hands out something else: use another one.",
+  },
+  ARCHIVE_UNEXPECTED: {
+    cause: "A kernel package does not hold the files that such packages hold.",
+    mend: "Report it with the package's name and version.",
+  },
+  KERNEL_NOT_FOUND: {
+    cause: "There is no kernel with that release in the archive.",
+    mend: "`suture kernels` lists those that can be built for. If it should be there, the lists are old: run `apt-get update` as root.",
+  },
+  SOURCE_NOT_FOUND: {
+    cause: "The archive does not have the source that this kernel was built from (any more).",
+    mend: "Choose a kernel for which `suture kernels` shows the source, and boot it.",
+  },
+  SOURCE_COMPILER_MISSING: {
+    cause: "The compiler that the kernel was built with is not installed.",
+    mend: "Install it with apt-get; its name is the package's.",
+  },
+  SOURCE_TREE: {
+    cause: "The kernel's source could not be made ready to compile objects.",
+    mend: "Read what was printed; report it with the kernel's release if the disk and the packages are sound.",
+  },
+  CACHE_FULL: {
+    cause: "The disk of the cache is full, or a quota is used up. A kernel takes about 2 GB.",
+    mend: "Make room, or set XDG_CACHE_HOME to a directory on a larger disk. Nothing half-made was left behind.",
+  },
+  CACHE_UNWRITABLE: {
+    cause: "The cache's directory cannot be written.",
+    mend: "Make it writable for this user, or set XDG_CACHE_HOME to another directory.",
+  },
+});
+
+export const fail = buildErrors.fail;

@@ -1,0 +1,30 @@
+/** A kernel that can be built for: where its parts are on this machine. What a provider makes and the pipeline works on. */
+
+/** A package that a target was made from, for the manifest. */
+export interface TargetInput {
+  kind: "package";
+  name: string;
+  version: string;
+  sha256: string;
+}
+
+export interface Target {
+  /** What `uname -r` says on it. */
+  release: string;
+  /** Path of vmlinuz. */
+  image: string;
+  /** lib/modules/RELEASE with the .ko files. */
+  modules: string | undefined;
+  /** A source tree that is ready to compile single objects. Shared: it is never changed. */
+  tree: string;
+  /** The arguments that make takes in the tree before its goals. */
+  make: readonly string[];
+  /** The compiler's program, e.g. gcc-NN. */
+  compiler: string;
+  /** Path of the Module.symvers of vmlinux and its modules. */
+  symvers: string;
+  /** Path of the configuration (.config). */
+  config: string;
+  /** In a fixed order. */
+  inputs: readonly TargetInput[];
+}
