@@ -22,6 +22,14 @@ export const buildErrors = defineErrors({
     cause: "All objects that the patch affects compile to the same code as before.",
     mend: "There is nothing to patch: the change is to comments, to code that this configuration leaves out, or has no effect.",
   },
+  BUILD_NOT_AT_RUN_TIME: {
+    cause: "All that the patch changes runs or is read only while the kernel boots, or never.",
+    mend: "There is nothing to patch in a running kernel: boot a fixed one.",
+  },
+  BUILD_KERNEL: {
+    cause: "The parts of the kernel that is built for do not belong together, or one is missing.",
+    mend: "Take image, modules and source tree of one and the same kernel.",
+  },
   BUILD_KBUILD: {
     cause: "The kernel's own build rules did not say how an object is compiled.",
     mend: "Read what make printed. The source tree must be one that is ready to build modules.",
@@ -33,6 +41,14 @@ export const buildErrors = defineErrors({
   BUILD_SEVERAL_OWNERS: {
     cause: "The object is linked into several modules, or both into the kernel and a module.",
     mend: "Suture cannot tell which copy to patch: report it with the object's name.",
+  },
+  BUILD_VIEW: {
+    cause: "A changed header is included by a path on which the compiler finds the original.",
+    mend: "Report it with the patch: this is a limit of how Suture shows the compiler the changed source.",
+  },
+  BUILD_UNPROVEN: {
+    cause: "An object that the patch affects is not what the kernel runs: source, configuration or compiler differ from the kernel's.",
+    mend: "Read the likely cause. Take the source package and compiler that the kernel was built with; --unproven builds a module all the same, for experts.",
   },
   BUILD_LINK: {
     cause: "The kernel's own tools (modpost, ld) refused the livepatch module.",

@@ -4,7 +4,9 @@ import { Task } from "@suture/task";
 import { Command, CommanderError } from "commander";
 import about from "../package.json" with { type: "json" };
 import type { Answer, Run } from "./answer.ts";
+import { buildCommand } from "./commands/build.ts";
 import { inspectCommand } from "./commands/inspect.ts";
+import { tryCommand } from "./commands/try.ts";
 import { fail } from "./errors.ts";
 import { exitCode, failureText, sutureError } from "./failure.ts";
 import { type Screen, ScreenReporter } from "./reporter.ts";
@@ -16,7 +18,7 @@ export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>;
 }
 
-const COMMANDS = [inspectCommand];
+const COMMANDS = [buildCommand, tryCommand, inspectCommand];
 
 /**
  * Runs one command line.

@@ -9,6 +9,14 @@ export const cliErrors = defineErrors({
     cause: "A file or directory could not be read or written.",
     mend: "Check the path, its permissions and the space that is left.",
   },
+  TRY_REFUSED: {
+    cause: "The module is not one that may be loaded, not even into a virtual machine: no livepatch, not well formed, or not proven.",
+    mend: "Build it again; `suture inspect` shows what is in it.",
+  },
+  TRY_OTHER_KERNEL: {
+    cause: "The livepatch was built for another kernel than the one that it is to be tried on.",
+    mend: "Build it for that kernel, or leave out --kernel to try it on its own.",
+  },
   CLI_INTERNAL: {
     cause: "Suture met something that it did not expect: a fault in Suture itself.",
     mend: "Run it again with --verbose and report what it prints, with the inputs.",

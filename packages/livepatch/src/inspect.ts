@@ -1,5 +1,16 @@
 /** What a livepatch module says and holds: ours with its manifest, and others' as far as the file shows it. */
-import { type ElfObject, type ElfSymbol, isSection, R_X86_64, readElf, relocationSections, type Section, SHF, STT, viewOf } from "@suture/elf";
+import {
+  type ElfObject,
+  type ElfSymbol,
+  isSection,
+  R_X86_64,
+  readElf,
+  relocationSections,
+  type Section,
+  SHF,
+  STT,
+  viewOf,
+} from "@suture/elf";
 import { modinfoOf } from "@suture/kernel";
 import { fail } from "./errors.ts";
 import { type Manifest, readManifest } from "./manifest.ts";

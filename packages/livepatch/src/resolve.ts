@@ -1,7 +1,7 @@
 /** How each symbol that patched code needs is reached: exported by the kernel, or through the livepatch core by name and place. */
 import type { External } from "@suture/diff";
-import type { ElfSymbol } from "@suture/elf";
-import type { Export, KernelSymbol, SymbolTable } from "@suture/kernel";
+import { type ElfSymbol, isSection, STB } from "@suture/elf";
+import { type Export, hex, type KernelModule, type KernelSymbol, type SymbolTable } from "@suture/kernel";
 import { fail } from "./errors.ts";
 import { klpSymbolName, moduleName, withUser } from "./names.ts";
 
@@ -21,16 +21,16 @@ export interface KernelView {
   exports: ReadonlyMap<string, Export>;
 }
 
-/** Where the proof says that a symbol of the original object is in the image; undefined if it says nothing. */
-export type Locate = (symbol: ElfSymbol) => number | undefined;
+/** How the proof names a symbol of the original object; undefined where it has shown nothing. */
+export type Locate = (symbol: ElfSymbol) => Place | undefined;
 
-/** The part of the kernel that patched objects belong to: vmlinux or one module. It names its own symbols for the livepatch core. */
+/** The part of the kernel that patched objects belong to: vmlinux or one module. */
 export interface Owner {
   /** "vmlinux", or the module's name as the kernel has it. */
   name: string;
-  /** A symbol that an original object of this part defines. @throws KLP_UNRESOLVED, KLP_AMBIGUOUS */
-  own(symbol: ElfSymbol, locate: Locate, file: string): Place;
-  /** A global symbol that another object of this part defines; undefined if none does. */
+  /** A symbol that is there once: without a proof of the place, only that is certain. @throws KLP_UNRESOLVED, KLP_AMBIGUOUS */
+  unique(name: string, file: string): Place;
+  /** A global symbol that another object of this part defines; undefined if none does. @throws KLP_AMBIGUOUS */
   global(name: string, file: string): Place | undefined;
 }
 
@@ -48,7 +48,14 @@ export interface World {
 }
 
 /** @param news symbols that another object of the same patch defines */
-export function resolveExternal(external: External, owner: Owner, locate: Locate, world: World, news: ReadonlySet<string>, file: string): Resolved {
+export function resolveExternal(
+  external: External,
+  owner: Owner,
+  locate: Locate,
+  world: World,
+  news: ReadonlySet<string>,
+  file: string,
+): Resolved {
   const { original, symbol } = external;
   const { name } = symbol;
   if (original === undefined && news.has(name)) return { name, how: "patch", object: undefined, sympos: undefined, symbol: name };
@@ -57,7 +64,7 @@ export function resolveExternal(external: External, owner: Owner, locate: Locate
   // An export in a namespace needs a declaration in the importing module: the livepatch core needs none.
   if (global && exported?.module === "vmlinux" && exported.namespace === "")
     return { name, how: "exported", object: undefined, sympos: undefined, symbol: name };
-  if (original !== undefined) return klp(name, owner, owner.own(original, locate, file), owner);
+  if (original !== undefined) return klp(name, owner, locate(original) ?? owner.unique(original.name, file), owner);
   const here = owner.global(name, file);
   if (here !== undefined) return klp(name, owner, here, owner);
   const from = exported === undefined ? undefined : exported.module === "vmlinux" ? world.vmlinux : world.module(moduleOf(exported.module));
@@ -81,35 +88,43 @@ function klp(name: string, from: Owner, place: Place, user: Owner): Resolved {
 /** The kernel itself as owner. */
 export function vmlinuxOwner(symbols: SymbolTable): Owner {
   const place = (found: KernelSymbol): Place => ({ name: found.name, sympos: symbols.sympos(found) });
+  const addresses = (found: readonly KernelSymbol[]): string[] => found.map(({ address }) => hex(address));
   return {
     name: "vmlinux",
-    own: (symbol, locate, file) => place(locatedSymbol(symbol, locate, symbols, file)),
-    global: (name, file) => {
-      const globals = symbols.named(name).filter((c) => isGlobal(c.type));
-      const [found] = globals;
-      if (globals.length > 1) throw ambiguous(name, globals, file);
-      return found === undefined ? undefined : place(found);
+    unique(name, file) {
+      const found = symbols.named(name);
+      return place(only(found, addresses(found), name, file));
+    },
+    global(name, file) {
+      const found = symbols.named(name).filter((symbol) => isGlobal(symbol.type));
+      return found.length === 0 ? undefined : place(only(found, addresses(found), name, file));
     },
   };
 }
 
-/** The kernel's symbol that a symbol of the original object is. */
-function locatedSymbol(original: ElfSymbol, locate: Locate, symbols: SymbolTable, file: string): KernelSymbol {
-  const { name } = original;
-  const candidates = symbols.named(name);
-  const address = locate(original);
-  const where = { file, symbol: name };
-  if (address === undefined) {
-    // Without a proof of the place, only a name that is there once is certain.
-    const [only] = candidates;
-    if (candidates.length === 1 && only !== undefined) return only;
-    throw candidates.length === 0 ? unresolved(name, file) : ambiguous(name, candidates, file);
-  }
-  const here = candidates.filter((c) => c.address === address);
-  const [found] = here;
-  if (found === undefined)
-    throw fail("KLP_UNRESOLVED", `the kernel's symbol table has no ${name} at ${hex(address)}, where the proof places it`, where);
-  if (here.length > 1) throw ambiguous(name, here, file);
+/** A module as owner, from its .ko file. */
+export function moduleOwner(module: KernelModule): Owner {
+  const place = (found: ElfSymbol): Place => ({ name: found.name, sympos: module.sympos(found) });
+  const places = (found: readonly ElfSymbol[]): string[] =>
+    found.map(({ place: at, value }) => `${isSection(at) ? at.name : at}+0x${value.toString(16)}`);
+  return {
+    name: moduleName(module.name),
+    unique(name, file) {
+      const found = module.named(name);
+      return place(only(found, places(found), name, file));
+    },
+    global(name, file) {
+      const found = module.named(name).filter((symbol) => symbol.bind !== STB.LOCAL);
+      return found.length === 0 ? undefined : place(only(found, places(found), name, file));
+    },
+  };
+}
+
+function only<T>(candidates: readonly T[], places: readonly string[], name: string, file: string): T {
+  const [found] = candidates;
+  if (found === undefined) throw unresolved(name, file);
+  if (candidates.length > 1)
+    throw fail("KLP_AMBIGUOUS", `${candidates.length} symbols are named ${name}: ${places.join(", ")}`, { file, symbol: name });
   return found;
 }
 
@@ -120,13 +135,4 @@ function isGlobal(type: string): boolean {
 
 function unresolved(name: string, file: string): Error {
   return fail("KLP_UNRESOLVED", `the kernel has no symbol ${name} that this code could reach`, { file, symbol: name });
-}
-
-function ambiguous(name: string, candidates: readonly KernelSymbol[], file: string): Error {
-  const places = candidates.map((c) => hex(c.address)).join(", ");
-  return fail("KLP_AMBIGUOUS", `${candidates.length} symbols of the kernel are named ${name}: ${places}`, { file, symbol: name });
-}
-
-function hex(address: number): string {
-  return `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`;
 }

@@ -20,7 +20,8 @@ const applied: ReadonlySet<number> = new Set([
 ]);
 
 /** Read before a module of its own can be relocated: only what vmlinux has can be named in them. */
-const early = /^(\.altinstructions|\.parainstructions|__jump_table|\.static_call_sites|\.smp_locks|\.retpoline_sites|\.return_sites|\.call_sites)$/;
+const early =
+  /^(\.altinstructions|\.parainstructions|__jump_table|\.static_call_sites|\.smp_locks|\.retpoline_sites|\.return_sites|\.call_sites)$/;
 
 /** @throws KLP_BAD_MODULE, KLP_NOT_LIVEPATCH */
 export function verify(bytes: Uint8Array, file: string, release: string, kernel: KernelView): void {
@@ -59,7 +60,11 @@ export function checkForm(elf: ElfObject): void {
       // Sections that are not loaded (notes of tools, debug information) are not relocated by the kernel.
       if ((table.target.flags & SHF.ALLOC) === 0) continue;
       if (!applied.has(relocation.type))
-        throw fail("KLP_BAD_MODULE", `the kernel does not apply relocations of type ${relocationKind(relocation.type)?.name ?? relocation.type}`, at);
+        throw fail(
+          "KLP_BAD_MODULE",
+          `the kernel does not apply relocations of type ${relocationKind(relocation.type)?.name ?? relocation.type}`,
+          at,
+        );
       if (relocation.type === R_X86_64.NONE) continue;
       if (symbol === undefined) throw fail("KLP_BAD_MODULE", "a relocation has no symbol", at);
       if (klp !== (symbol.place === "livepatch"))
@@ -83,7 +88,8 @@ function checkImport(elf: ElfObject, name: string, kernel: KernelView): void {
 function checkKlpSymbol(elf: ElfObject, name: string, kernel: KernelView): void {
   const where = { file: elf.file, symbol: name };
   const klp = parseKlpSymbol(name);
-  if (klp === undefined) throw fail("KLP_BAD_MODULE", `section index ${SHN.LIVEPATCH} on a name that the livepatch core cannot read`, where);
+  if (klp === undefined)
+    throw fail("KLP_BAD_MODULE", `section index ${SHN.LIVEPATCH} on a name that the livepatch core cannot read`, where);
   if (klp.object !== "vmlinux") return;
   const count = kernel.symbols.named(klp.name).length;
   if (klp.sympos === 0 ? count !== 1 : klp.sympos > count)

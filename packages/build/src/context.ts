@@ -1,0 +1,125 @@
+/** All that is known of the kernel that is built for, opened once for a run. */
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { TypeLayouts } from "@suture/diff";
+import {
+  type Btf,
+  type Export,
+  KernelConfig,
+  type KernelImage,
+  type KernelModule,
+  openImage,
+  openModule,
+  parseSymvers,
+} from "@suture/kernel";
+import { type KernelView, moduleName, moduleOwner, type Owner, vmlinuxOwner, type World } from "@suture/livepatch";
+import { run, type Task } from "@suture/task";
+import { fail } from "./errors.ts";
+import { type Commands, commandsOf } from "./kbuild/commands.ts";
+import type { Target } from "./target.ts";
+
+export class KernelContext {
+  readonly target: Target;
+  readonly image: KernelImage;
+  readonly btf: Btf;
+  readonly config: KernelConfig;
+  readonly commands: Commands;
+  /** First line of the compiler's --version. */
+  readonly compiler: string;
+  readonly world: World;
+  /** Path of each module of the kernel by its name. */
+  readonly #modulePaths: ReadonlyMap<string, string>;
+  readonly #modules = new Map<string, KernelModule>();
+
+  private constructor(
+    parts: Pick<KernelContext, "target" | "image" | "btf" | "config" | "commands" | "compiler">,
+    symvers: ReadonlyMap<string, Export>,
+    modulePaths: ReadonlyMap<string, string>,
+  ) {
+    this.target = parts.target;
+    this.image = parts.image;
+    this.btf = parts.btf;
+    this.config = parts.config;
+    this.commands = parts.commands;
+    this.compiler = parts.compiler;
+    this.#modulePaths = modulePaths;
+    const kernel: KernelView = { symbols: parts.image.symbols, exports: symvers };
+    this.world = { kernel, vmlinux: vmlinuxOwner(kernel.symbols), module: (name) => this.#ownerOf(name) };
+  }
+
+  /** @throws BUILD_KERNEL and what reading its parts throws */
+  static async open(task: Task, target: Target, cache: string): Promise<KernelContext> {
+    const [image, config, symvers, version, commands] = await Promise.all([
+      openImage(task, target.image, { cache: join(cache, "images") }),
+      readFile(target.config, "utf8"),
+      readFile(target.symvers, "utf8"),
+      run(task, [target.compiler, "--version"]),
+      commandsOf(task, target, join(cache, "kbuild")),
+    ]);
+    const { btf } = image;
+    if (image.release !== target.release)
+      throw fail("BUILD_KERNEL", `the image is of ${image.release}, the tree of ${target.release}`, { file: target.image });
+    if (btf === undefined) throw fail("BUILD_KERNEL", "it has no type information (CONFIG_DEBUG_INFO_BTF)", { file: target.image });
+    return new KernelContext(
+      { target, image, btf, config: KernelConfig.parse(config, target.config), commands, compiler: version.stdout.split("\n")[0] ?? "" },
+      parseSymvers(symvers, target.symvers),
+      target.modules === undefined ? new Map() : await modulePaths(target.modules),
+    );
+  }
+
+  get layouts(): TypeLayouts {
+    const { btf } = this;
+    return {
+      size: (struct) => btf.structSize(struct),
+      member: (struct, name) => {
+        const found = btf.members(struct)?.find((member) => member.name === name);
+        return found === undefined ? undefined : { offset: found.offset, size: found.size };
+      },
+    };
+  }
+
+  /** "vmlinux" or a module, which must have been opened by `module`. */
+  owner(name: string): Owner {
+    return name === "vmlinux" ? this.world.vmlinux : this.#ownerOf(name);
+  }
+
+  /** Opens a module of the kernel. @throws BUILD_KERNEL */
+  async module(task: Task, name: string): Promise<KernelModule> {
+    const known = this.#modules.get(name);
+    if (known !== undefined) return known;
+    const path = this.#modulePaths.get(name);
+    if (path === undefined)
+      throw fail("BUILD_KERNEL", `the kernel's packages have no module ${name}`, {
+        file: this.target.modules ?? this.target.image,
+        symbol: name,
+      });
+    const module = await openModule(task, path);
+    this.#modules.set(name, module);
+    return module;
+  }
+
+  /** Opens the modules that export what modules use, so that `world.module` has them. */
+  async openExporters(task: Task, names: Iterable<string>): Promise<void> {
+    for (const name of names) {
+      const exported = this.world.kernel.exports.get(name);
+      if (exported !== undefined && exported.module !== "vmlinux") await this.module(task, moduleName(basename(exported.module)));
+    }
+  }
+
+  #ownerOf(name: string): Owner {
+    const module = this.#modules.get(name);
+    if (module === undefined) throw fail("BUILD_KERNEL", `module ${name} was not opened`, { symbol: name });
+    return moduleOwner(module);
+  }
+}
+
+const MODULE_FILE = /\.ko(\.xz|\.zst|\.gz)?$/;
+
+async function modulePaths(folder: string): Promise<Map<string, string>> {
+  const paths = await readdir(join(folder, "kernel"), { recursive: true });
+  return new Map(
+    paths
+      .filter((path) => MODULE_FILE.test(path))
+      .map((path) => [moduleName(basename(path).replace(MODULE_FILE, "")), join(folder, "kernel", path)]),
+  );
+}

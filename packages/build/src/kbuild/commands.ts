@@ -1,0 +1,138 @@
+/**
+ * How the kernel's own build compiles each of its objects: the command lines that make would run for the whole kernel, asked for once per
+ * kernel with `make -n` and kept. An object is compiled by running its line with another output, which is what kbuild does without its
+ * overhead. The lines that save them have the form `scripts/basic/fixdep DEPFILE fs/pipe.o 'gcc-12 ... -c -o fs/pipe.o fs/pipe.c ;
+ * ./tools/objtool/objtool ... fs/pipe.o' > FILE` (scripts/Kbuild.include, cmd_and_fixdep).
+ */
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, normalize } from "node:path";
+import { moduleName } from "@suture/livepatch";
+import { run, type Task } from "@suture/task";
+import { fail } from "../errors.ts";
+import type { Target } from "../target.ts";
+import { keyOf } from "./key.ts";
+
+export interface ObjectCommand {
+  /** Path in the source tree. */
+  object: string;
+  source: string;
+  /** "vmlinux", or the name of the module as the kernel has it. */
+  owner: string;
+  /** The shell commands, to be run in the source tree; they write `object` and `depfile`. */
+  compile: string;
+  depfile: string;
+  /** Undefined where the build passes no single object through objtool. */
+  objtool: string | undefined;
+}
+
+/** The owner of an object that is linked more than once. No module has this name. */
+const SEVERAL = "";
+
+/** What is kept of a command: the rest follows from the object's name. */
+type Row = [object: string, source: string, owner: string, compile: string, objtool: string];
+
+export class Commands {
+  readonly #rows: ReadonlyMap<string, Row>;
+  readonly #bySource = new Map<string, string[]>();
+
+  constructor(rows: readonly Row[]) {
+    this.#rows = new Map(rows.map((row) => [row[0], row]));
+    for (const [object, source] of rows) {
+      const list = this.#bySource.get(source);
+      if (list === undefined) this.#bySource.set(source, [object]);
+      else list.push(object);
+    }
+  }
+
+  get objects(): string[] {
+    return [...this.#rows.keys()];
+  }
+
+  get sources(): string[] {
+    return [...this.#bySource.keys()];
+  }
+
+  /** The objects that are compiled from a C file itself. */
+  ofSource(source: string): readonly string[] {
+    return this.#bySource.get(source) ?? [];
+  }
+
+  /** @throws BUILD_KBUILD */
+  of(object: string): ObjectCommand {
+    const row = this.#rows.get(object);
+    if (row === undefined) throw fail("BUILD_KBUILD", "the kernel is not built from such an object", { file: object });
+    const [, source, owner, compile, objtool] = row;
+    if (owner === SEVERAL)
+      throw fail("BUILD_SEVERAL_OWNERS", "several modules, or a module and the kernel, are linked with it", { file: object });
+    const slash = object.lastIndexOf("/");
+    const depfile = `${object.slice(0, slash + 1)}.${object.slice(slash + 1)}.d`;
+    return { object, source, owner, compile, depfile, objtool: objtool === "" ? undefined : objtool };
+  }
+}
+
+/** To be raised with every change to what a row holds. */
+const VERSION = 1;
+
+/** @throws BUILD_KBUILD */
+export async function commandsOf(task: Task, target: Target, cache: string): Promise<Commands> {
+  const path = join(cache, `${keyOf(target, ["commands", VERSION])}.json`);
+  const kept = await readFile(path, "utf8").catch(() => undefined);
+  if (kept !== undefined) return new Commands(JSON.parse(kept) as Row[]);
+  return task.stage("rules", async (stage) => {
+    stage.note("asking the kernel's build how each object is compiled");
+    const rows = await ask(task, target);
+    if (rows.length === 0) throw fail("BUILD_KBUILD", "make -n printed no command that compiles an object", { file: target.tree });
+    const part = `${path}.${process.pid}.part`;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(part, JSON.stringify(rows));
+      await rename(part, path);
+    } finally {
+      await rm(part, { force: true });
+    }
+    stage.result(`${rows.length} objects`);
+    return new Commands(rows);
+  });
+}
+
+async function ask(task: Task, target: Target): Promise<Row[]> {
+  const rows = new Map<string, Row>();
+  // Objects whose own sources are made by the build may be missing: make says so, goes on, and ends with 2.
+  const argv = ["make", "-n", "-k", "-j2", "V=1", ...target.make, "vmlinux", "modules"];
+  const { stdout } = await run(task, argv, { cwd: target.tree, accept: [1, 2] });
+  for (const line of stdout.split("\n")) {
+    const row = rowOf(line);
+    if (row === undefined) continue;
+    if ((rows.get(row[0])?.[2] ?? row[2]) !== row[2]) row[2] = SEVERAL;
+    rows.set(row[0], row);
+  }
+  return [...rows.values()].sort((a, b) => (a[0] < b[0] ? -1 : 1));
+}
+
+/** A line of make's that saves a command: scripts/basic/fixdep DEPFILE OBJECT 'COMMAND' > FILE */
+function rowOf(line: string): Row | undefined {
+  const start = /scripts\/basic\/fixdep \S+ (\S+\.o) '/.exec(line);
+  const object = start?.[1];
+  if (start === null || object === undefined) return undefined;
+  const from = start.index + start[0].length;
+  const to = line.indexOf("' > ", from);
+  if (to < 0) return undefined;
+  // Written for the shell in single quotes, and for make in the file that it goes to.
+  const command = line.slice(from, to).replaceAll("'\\''", "'").replaceAll("$(pound)", "#").replaceAll("$$", "$");
+  const [compile = "", ...rest] = command.split(/\s*;\s*(?=\S*objtool )/);
+  const source = new RegExp(` -c -o ${literally(object)} (\\S+\\.c)\\s*$`).exec(compile)?.[1];
+  if (source === undefined) return undefined;
+  return [object, normalize(source), ownerOf(compile, object), compile.trim(), rest.join(" ; ").trim()];
+}
+
+/** -DKBUILD_MODFILE='"fs/ext4/ext4"' names the module, for built-in objects what would be one; -DMODULE says which. */
+function ownerOf(compile: string, object: string): string {
+  if (!/\s-DMODULE(?=\s|$)/.test(compile)) return "vmlinux";
+  const file = /-DKBUILD_MODFILE='"([^"]*)"'/.exec(compile)?.[1] ?? object.slice(0, -2);
+  if (file.includes(" ")) return SEVERAL;
+  return moduleName(file.slice(file.lastIndexOf("/") + 1));
+}
+
+function literally(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}

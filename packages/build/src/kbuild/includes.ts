@@ -1,0 +1,90 @@
+/**
+ * Which C files a changed file reaches through #include. An estimate from the text that leaves nothing out: conditions are not looked at, and
+ * a name may mean any file that ends with it. The caller drops what does not change after preprocessing. Read once per kernel and kept.
+ */
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, normalize } from "node:path";
+import { run, type Task } from "@suture/task";
+import type { Target } from "../target.ts";
+import { keyOf } from "./key.ts";
+
+/** Folders whose files no kernel object includes; of arch/ only the one that is built. */
+const FOREIGN = new Set(["Documentation", "tools", "samples", "usr", "LICENSES", "arch"]);
+const ARCHITECTURE = "arch/x86";
+const INCLUDE = '^[[:space:]]*#[[:space:]]*include[[:space:]]+[<"][^>"]+[>"]';
+
+/** To be raised with every change to what is kept. */
+const VERSION = 1;
+
+/** A file, and what one of its #include lines names. */
+type Line = [file: string, name: string];
+
+export class IncludeGraph {
+  /** By the last part of what is included. */
+  readonly #users = new Map<string, Line[]>();
+
+  constructor(lines: readonly Line[]) {
+    for (const line of lines) {
+      const key = lastPart(line[1]);
+      const list = this.#users.get(key);
+      if (list === undefined) this.#users.set(key, [line]);
+      else list.push(line);
+    }
+  }
+
+  /** All files that include one of `paths`, directly or not; with them. */
+  reach(paths: readonly string[]): Set<string> {
+    const reached = new Set(paths);
+    const queue = [...paths];
+    for (let path = queue.pop(); path !== undefined; path = queue.pop())
+      for (const [file, name] of this.#users.get(lastPart(path)) ?? []) {
+        if (reached.has(file) || !mayMean(file, name, path)) continue;
+        reached.add(file);
+        queue.push(file);
+      }
+    return reached;
+  }
+}
+
+/** @param changed new text by path: what changed files include counts too */
+export async function includesOf(task: Task, target: Target, cache: string, changed: ReadonlyMap<string, string>): Promise<IncludeGraph> {
+  const path = join(cache, `${keyOf(target, ["includes", VERSION])}.json`);
+  const kept = await readFile(path, "utf8").catch(() => undefined);
+  const lines = kept === undefined ? await readAndKeep(task, target.tree, path) : (JSON.parse(kept) as Line[]);
+  for (const [file, text] of changed)
+    for (const [, name = ""] of text.matchAll(/^[ \t]*#[ \t]*include[ \t]+[<"]([^>"\n]+)[>"]/gm)) lines.push([file, name]);
+  return new IncludeGraph(lines);
+}
+
+async function readAndKeep(task: Task, tree: string, path: string): Promise<Line[]> {
+  const lines = await read(task, tree);
+  const part = `${path}.${process.pid}.part`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(part, JSON.stringify(lines));
+    await rename(part, path);
+  } finally {
+    await rm(part, { force: true });
+  }
+  return lines;
+}
+
+async function read(task: Task, tree: string): Promise<Line[]> {
+  const entries = await readdir(tree, { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory() && !FOREIGN.has(entry.name)).map((entry) => entry.name);
+  const argv = ["grep", "-rEoI", "--include=*.[chS]", "--include=*.inc", INCLUDE, ARCHITECTURE, ...folders.sort()];
+  const { stdout } = await run(task, argv, { cwd: tree, accept: [1] });
+  return stdout.split("\n").flatMap((line): Line[] => {
+    const [, file, name] = /^([^:]+):.*[<"]([^>"]+)[>"]/.exec(line) ?? [];
+    return file === undefined || name === undefined ? [] : [[file, name]];
+  });
+}
+
+function lastPart(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+function mayMean(file: string, name: string, path: string): boolean {
+  const plain = name.replace(/^(\.\.?\/)+/, "");
+  return path === plain || path.endsWith(`/${plain}`) || normalize(join(dirname(file), name)) === path;
+}

@@ -1,0 +1,36 @@
+/** The object that holds a patch → a kernel module, by the kernel's own tools: ld, modpost, gcc, ld. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SutureError } from "@suture/errors";
+import { run, type Task } from "@suture/task";
+import { fail } from "../errors.ts";
+import type { Target } from "../target.ts";
+import { FOLDER, NAME, type Recipe } from "./recipe.ts";
+
+/** @returns the module's bytes; its livepatch relocations are still ordinary ones. @throws BUILD_LINK */
+export async function linkModule(task: Task, target: Target, recipe: Recipe, name: string, object: Uint8Array): Promise<Uint8Array> {
+  const folder = await mkdtemp(join(tmpdir(), "suture-link-"));
+  const shell = async (command: string, input = ""): Promise<void> => {
+    try {
+      await run(task, ["sh", "-c", command.replaceAll(FOLDER, folder).replaceAll(NAME, name)], { cwd: target.tree, input });
+    } catch (error) {
+      if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
+      throw fail("BUILD_LINK", error.message, { file: `${name}.ko` }, { cause: error });
+    }
+  };
+  const file = (suffix: string): string => join(folder, name + suffix);
+  try {
+    await writeFile(join(folder, "entry.o"), Buffer.from(recipe.entry, "base64"));
+    await writeFile(join(folder, "patch.o"), object);
+    await writeFile(file(".mod"), `${join(folder, "entry.o")}\n${join(folder, "patch.o")}\n`);
+    await shell(`ld -r -m elf_x86_64 -z noexecstack -o ${FOLDER}/${NAME}.o ${FOLDER}/entry.o ${FOLDER}/patch.o`);
+    // -w: what the livepatch core will find is unknown to modpost. The last gate looks at every symbol again.
+    await shell(`${recipe.modpost} -w`, `${file(".o")}\n`);
+    await shell(recipe.compile);
+    await shell(recipe.link);
+    return await readFile(file(".ko"));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * How the kernel's own build makes a module out of an object: asked once per kernel by building the entry code as a module, and kept. A
+ * livepatch is then linked with the same command lines, without make. They are taken from what kbuild saves (.NAME.o.cmd, .NAME.ko.cmd) and,
+ * for modpost, prints.
+ */
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { entrySource } from "@suture/livepatch";
+import { run, type Task } from "@suture/task";
+import { fail } from "../errors.ts";
+import { keyOf } from "../kbuild/key.ts";
+import type { Target } from "../target.ts";
+
+/** Shell commands to be run in the source tree, with FOLDER and NAME to be replaced. */
+export interface Recipe {
+  /** FOLDER/NAME.o → FOLDER/NAME.mod.c, with FOLDER/objects on its input. */
+  modpost: string;
+  /** FOLDER/NAME.mod.c → FOLDER/NAME.mod.o */
+  compile: string;
+  /** FOLDER/NAME.o, FOLDER/NAME.mod.o → FOLDER/NAME.ko */
+  link: string;
+  /** The compiled entry code, in base64. */
+  entry: string;
+}
+
+export const FOLDER = "@FOLDER@";
+export const NAME = "suture_module_name";
+
+/** To be raised with every change to what a recipe holds. */
+const VERSION = 1;
+
+/** @throws BUILD_KBUILD */
+export async function recipeOf(task: Task, target: Target, cache: string): Promise<Recipe> {
+  const source = entrySource();
+  const key = keyOf(target, ["recipe", VERSION, source]);
+  const path = join(cache, `${key}.json`);
+  const kept = await readFile(path, "utf8").catch(() => undefined);
+  if (kept !== undefined) return JSON.parse(kept) as Recipe;
+  const folder = await mkdtemp(join(tmpdir(), "suture-recipe-"));
+  const part = `${path}.${process.pid}.part`;
+  try {
+    const recipe = await ask(task, target, folder, source);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(part, JSON.stringify(recipe));
+    await rename(part, path);
+    return recipe;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    await rm(part, { force: true });
+  }
+}
+
+async function ask(task: Task, target: Target, folder: string, source: string): Promise<Recipe> {
+  await writeFile(join(folder, "Kbuild"), `obj-m := ${NAME}.o\nccflags-y := -g0\n`);
+  await writeFile(join(folder, `${NAME}.c`), source);
+  // What the entry code registers is not there yet: modpost only warns.
+  const argv = ["make", "V=1", ...target.make, `M=${folder}`, "KBUILD_MODPOST_WARN=1", "modules"];
+  const { stdout } = await run(task, argv, { cwd: target.tree });
+  const text = (command: string): string => command.replaceAll(folder, FOLDER);
+  const modpost = stdout.split("\n").find((line) => /\|\s*\S*scripts\/mod\/modpost /.test(line));
+  if (modpost === undefined) throw fail("BUILD_KBUILD", "make did not print how it runs modpost", { file: target.tree });
+  return {
+    modpost: text(modpost.slice(modpost.indexOf("|") + 1).trim()),
+    compile: text(await savedCommand(folder, `${NAME}.mod.o`)),
+    link: text(await savedCommand(folder, `${NAME}.ko`)),
+    entry: (await readFile(join(folder, `${NAME}.o`))).toString("base64"),
+  };
+}
+
+/** `cmd_TARGET := COMMAND` (`savedcmd_` since 6.5), written for make. */
+async function savedCommand(folder: string, name: string): Promise<string> {
+  const file = join(folder, `.${name}.cmd`);
+  const saved = await readFile(file, "utf8").catch(() => "");
+  const command = /^(?:saved)?cmd_\S+ := (.*)$/m.exec(saved)?.[1];
+  if (command === undefined) throw fail("BUILD_KBUILD", "make did not save how it makes this file", { file });
+  return command.replaceAll("$(pound)", "#").replaceAll("$$", "$");
+}

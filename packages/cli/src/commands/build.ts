@@ -1,0 +1,87 @@
+import type { Livepatch } from "@suture/build";
+import type { AddCommand } from "../answer.ts";
+import { fail } from "../errors.ts";
+import { cacheDirectory, KERNEL_OPTION, targetOf } from "../kernel-option.ts";
+import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
+import { writeWhole } from "../write-file.ts";
+
+interface Options {
+  kernel?: string;
+  name?: string;
+  output?: string;
+  replace: boolean;
+  unproven?: boolean;
+  jobs?: string;
+}
+
+export const buildCommand: AddCommand = (program, run) => {
+  program
+    .command("build")
+    .description("build a livepatch out of source patches, for one kernel")
+    .argument("<patch...>", "unified diffs (git format-patch, git diff, diff -u), applied in this order")
+    .option(...KERNEL_OPTION)
+    .option("--name <name>", "the livepatch's name; made out of the first patch's file name unless given")
+    .option("--output <file>", "where the module goes; livepatch-NAME.ko unless given")
+    .option("--replace", "loading it takes all other livepatches out", false)
+    .option("--unproven", "build although an object is not shown to be what the kernel runs: for experts, and marked so")
+    .option("--jobs <count>", "compilers at a time; as many as there are processors unless given")
+    .action(
+      run(async (task, patches: string[], options: Options) => {
+        const { buildLivepatch } = await import("@suture/build");
+        const target = await targetOf(task, options.kernel);
+        const livepatch = await buildLivepatch(task, target, {
+          patches,
+          name: options.name,
+          replace: options.replace,
+          unproven: options.unproven === true,
+          jobs: jobsOf(options.jobs),
+          cache: cacheDirectory(),
+        });
+        const file = options.output ?? livepatch.file;
+        await writeWhole(file, livepatch.bytes);
+        return { document: { file, size: livepatch.bytes.length, manifest: livepatch.manifest }, text: buildText(livepatch, file) };
+      }),
+    );
+};
+
+function jobsOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const jobs = Number(text);
+  if (!Number.isInteger(jobs) || jobs < 1 || jobs > 1024) throw fail("CLI_USAGE", `--jobs ${text} is no number of compilers`);
+  return jobs;
+}
+
+function buildText({ bytes, manifest }: Livepatch, file: string): string {
+  const { proof } = manifest;
+  return partsText([
+    headedText(
+      `${countText(manifest.functions.length, "function")} replaced`,
+      tableText(
+        ["function", "in", "size", "why"],
+        manifest.functions.map((f) => [f.name, f.owner, `${f.sizeBefore} → ${f.size}`, f.why]),
+      ),
+    ),
+    headedText(
+      "added",
+      tableText(
+        ["name", "kind", "size"],
+        manifest.added.map((a) => [a.name, a.kind, bytesText(a.size)]),
+      ),
+    ),
+    headedText(
+      "left as it is",
+      tableText(
+        ["name", "why"],
+        manifest.skipped.map((s) => [s.name, s.why]),
+      ),
+    ),
+    fieldsText([
+      ["module", `${file}, ${bytesText(bytes.length)}`],
+      ["kernel", `${manifest.kernel.release}, build-id ${manifest.kernel.buildId}`],
+      [
+        "proof",
+        proof.proven ? `${proof.functions} functions of the patched objects are what the kernel runs` : `NOT PROVEN: ${proof.reason ?? ""}`,
+      ],
+    ]),
+  ]);
+}

@@ -1,0 +1,147 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Target } from "@suture/build";
+import type { ProbeResult, TrialReport } from "@suture/lab";
+import type { Manifest } from "@suture/livepatch";
+import type { Task } from "@suture/task";
+import type { AddCommand } from "../answer.ts";
+import { fail } from "../errors.ts";
+import { cacheDirectory, KERNEL_OPTION, targetOf } from "../kernel-option.ts";
+import { fieldsText, headedText, partsText, safeText, timeText } from "../text.ts";
+import { writeWhole } from "../write-file.ts";
+
+interface Options {
+  kernel?: string;
+  probe: string[];
+  module: string[];
+  unproven?: boolean;
+}
+
+export const tryCommand: AddCommand = (program, run) => {
+  const several = (value: string, before: string[]): string[] => [...before, value];
+  program
+    .command("try")
+    .description("boot the stock kernel in a virtual machine, load a livepatch, take it out again, and report")
+    .argument("<patch-or-module...>", "source patches, or one .ko file")
+    .option(...KERNEL_OPTION)
+    .option("--probe <command>", "a shell command, run before, with and after the patch; may be given again", several, [])
+    .option("--module <name>", "a module of the kernel to load first; those that the patch is for are loaded anyway", several, [])
+    .option("--unproven", "try a livepatch that is not proven to fit the kernel")
+    .action(
+      run(async (task, files: string[], options: Options) => {
+        const folder = await mkdtemp(join(tmpdir(), "suture-try-"));
+        try {
+          const { module, target, manifest } = await livepatchOf(task, files, options, folder);
+          const report = await tryOn(task, target, module, manifest, options);
+          const good = report.outcome === "passed" || report.outcome === "warned";
+          return { document: report, text: safeText(trialText(report, manifest)), code: good ? 0 : 1 };
+        } finally {
+          await rm(folder, { recursive: true, force: true });
+        }
+      }),
+    );
+};
+
+interface Tried {
+  module: string;
+  target: Target;
+  manifest: Manifest | undefined;
+}
+
+async function livepatchOf(task: Task, files: readonly string[], options: Options, folder: string): Promise<Tried> {
+  const [first = ""] = files;
+  if (!first.endsWith(".ko")) {
+    const { buildLivepatch } = await import("@suture/build");
+    const target = await targetOf(task, options.kernel);
+    const unproven = options.unproven === true;
+    const { bytes, file, manifest } = await buildLivepatch(task, target, {
+      patches: files,
+      replace: false,
+      unproven,
+      cache: cacheDirectory(),
+    });
+    const module = join(folder, file);
+    await writeWhole(module, bytes);
+    return { module, target, manifest };
+  }
+  if (files.length > 1) throw fail("CLI_USAGE", "one .ko file can be tried at a time");
+  const { inspect } = await import("@suture/livepatch");
+  const { release, livepatch, manifest, faults } = inspect(await readFile(first), first);
+  if (!livepatch) throw fail("TRY_REFUSED", "it is a module, but no livepatch", { file: first });
+  if (faults.length > 0) throw fail("TRY_REFUSED", faults.join("; "), { file: first });
+  if (options.kernel !== undefined && options.kernel !== release)
+    throw fail("TRY_OTHER_KERNEL", `it is for ${release}, not for ${options.kernel}`, { file: first });
+  if (manifest !== undefined && !manifest.proof.proven && options.unproven !== true)
+    throw fail(
+      "TRY_REFUSED",
+      `it is not proven to fit: ${manifest.proof.reason ?? ""}`,
+      { file: first },
+      { mend: "Try it with --unproven." },
+    );
+  return { module: first, target: await targetOf(task, release), manifest };
+}
+
+async function tryOn(task: Task, target: Target, module: string, manifest: Manifest | undefined, options: Options): Promise<TrialReport> {
+  const [{ tryModule }, { openImage }] = await Promise.all([import("@suture/lab"), import("@suture/kernel")]);
+  const image = await openImage(task, target.image, { cache: join(cacheDirectory(), "images") });
+  const { buildId } = image;
+  image.close();
+  if (manifest !== undefined && manifest.kernel.buildId !== buildId)
+    throw fail("TRY_OTHER_KERNEL", `it is for build-id ${manifest.kernel.buildId}; this ${target.release} has ${buildId}`, {
+      file: module,
+    });
+  const owners = [...new Set((manifest?.functions ?? []).map((f) => f.owner))].filter((owner) => owner !== "vmlinux");
+  const names = [...new Set([...options.module, ...owners])];
+  if (names.length > 0 && target.modules === undefined) throw fail("TRY_REFUSED", `${target.release} has no modules`, { file: module });
+  return tryModule(task, {
+    image: target.image,
+    module,
+    probes: options.probe,
+    functions: (manifest?.functions ?? []).map((f) => ({ object: f.owner, name: f.name })),
+    ...(names.length === 0 || target.modules === undefined ? {} : { modules: { tree: target.modules, names } }),
+    cache: cacheDirectory(),
+  });
+}
+
+const MS = (ms: number | undefined): string => (ms === undefined ? "" : timeText(ms));
+
+function trialText(report: TrialReport, manifest: Manifest | undefined): string {
+  const { failure, refusal, taint } = report;
+  return partsText([
+    ...report.probes.map(({ command, before, patched, after }) => headedText(`$ ${command}`, columns([before, patched, after]))),
+    fieldsText([
+      ["outcome", failure === undefined ? report.outcome : `${report.outcome} (${failure.step}): ${failure.why}`],
+      ["kernel", `${report.release}, build-id ${report.buildId}, in QEMU under ${report.accelerator.toUpperCase()}`],
+      ["livepatch", `${report.name}${manifest === undefined ? "" : manifest.proof.proven ? ", proven" : ", NOT PROVEN"}`],
+      ["functions", report.functions.map(({ object, name, sympos }) => `${object}:${name}${sympos === 0 ? "" : `,${sympos}`}`).join("\n")],
+      ["transition", report.patchMs === undefined ? "" : `${MS(report.patchMs)} in, ${MS(report.unpatchMs)} out`],
+      ["taint", [taint.before, taint.loaded, taint.after].map((t) => (t === undefined ? "?" : t.letters || "none")).join(" → ")],
+      ["refused", refusal === undefined ? "" : [`${refusal.errno}: ${refusal.text}`, ...refusal.said].join("\n")],
+      ["blocked by", report.blockers.map(({ pid, name, stack }) => `${name} (${pid})\n  ${stack.join("\n  ")}`).join("\n")],
+      ["warnings", report.events.length === 0 ? "none" : report.events.map(({ headline }) => headline).join("\n")],
+    ]),
+    headedText("the console's last lines", (failure?.console ?? []).map((line) => `  ${line}`).join("\n")),
+  ]);
+}
+
+const NAMES = ["before", "patched", "after"];
+
+/** The three outputs of a probe side by side; one under the other where lines are long. */
+function columns(results: readonly (ProbeResult | undefined)[]): string {
+  const texts = results.map((result) => (result === undefined ? ["(not run)"] : outputLines(result)));
+  const widths = texts.map((lines, i) => Math.max(...lines.map((line) => line.length), NAMES[i]?.length ?? 0));
+  if (widths.reduce((sum, width) => sum + width + 3, 0) > 150)
+    return texts.map((lines, i) => `  ${NAMES[i]}\n${lines.map((line) => `    ${line}`).join("\n")}`).join("\n");
+  const height = Math.max(...texts.map((lines) => lines.length));
+  const row = (cells: readonly string[]): string => `  ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")}`.trimEnd();
+  return [row(NAMES), ...Array.from({ length: height }, (_, line) => row(texts.map((lines) => lines[line] ?? "")))].join("\n");
+}
+
+function outputLines({ output, code, timedOut, truncated }: ProbeResult): string[] {
+  const lines = output.replace(/\n$/, "").replaceAll("\t", "  ").split("\n");
+  if (truncated) lines.push("(cut off)");
+  if (timedOut) lines.push("(did not end)");
+  else if (code !== 0) lines.push(`(exit code ${code})`);
+  return lines;
+}
