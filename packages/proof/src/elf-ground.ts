@@ -1,0 +1,178 @@
+/**
+ * A relocatable file as ground: a module, or another build of the object. Its sections and undefined symbols are given addresses so far from
+ * each other that no reference to one can be taken for another; what a field refers to is what its relocation says.
+ */
+import {
+  type ElfObject,
+  type ElfSymbol,
+  isSection,
+  relocationKind,
+  relocationSections,
+  type Section,
+  SHF,
+  SHT,
+  STB,
+  STT,
+} from "@suture/elf";
+import type { Field, Ground, Stretch } from "./ground.ts";
+import type { Place } from "./model.ts";
+import { isNothing, type TableKind } from "./x86-64.ts";
+
+/** More than a section or an addend can be. */
+const APART = 2 ** 33;
+/** Of places: it is the one address where nothing is. */
+const FIRST = 1;
+
+interface Held {
+  section: Section;
+  address: number;
+  /** By offset; made when first asked for. */
+  relocations: Map<number, { type: number; refersTo: number }> | undefined;
+  fields: Field[] | undefined;
+}
+
+export class ElfGround implements Ground {
+  readonly name: string;
+  readonly #tables: Map<Section, Section[]>;
+  readonly #held: Held[] = [];
+  readonly #addresses = new Map<Section, Held>();
+  readonly #undefined = new Map<string, number>();
+  readonly #byName = new Map<string, ElfSymbol[]>();
+  readonly #nameOf: (symbol: ElfSymbol) => number | undefined;
+
+  /** @param sympos how the livepatch core counts a symbol of this file; undefined where it cannot name it */
+  constructor(elf: ElfObject, name: string, sympos: (symbol: ElfSymbol) => number | undefined) {
+    this.name = name;
+    this.#nameOf = sympos;
+    this.#tables = relocationSections(elf);
+    for (const section of elf.sections) {
+      if ((section.flags & SHF.ALLOC) === 0) continue;
+      const held: Held = { section, address: (FIRST + this.#held.length) * APART, relocations: undefined, fields: undefined };
+      this.#held.push(held);
+      this.#addresses.set(section, held);
+    }
+    for (const symbol of elf.symbols) {
+      if (symbol.name === "" || symbol.type === STT.SECTION || symbol.type === STT.FILE) continue;
+      if (symbol.place === "undef" && !this.#undefined.has(symbol.name))
+        this.#undefined.set(symbol.name, (FIRST + elf.sections.length + this.#undefined.size) * APART);
+      const list = this.#byName.get(symbol.name);
+      if (list === undefined) this.#byName.set(symbol.name, [symbol]);
+      else list.push(symbol);
+    }
+  }
+
+  addressOf(section: Section): number | undefined {
+    return this.#addresses.get(section)?.address;
+  }
+
+  read(address: number, length: number): Uint8Array | undefined {
+    const at = this.#at(address);
+    if (at === undefined || length < 0 || at.offset + length > at.held.section.size) return undefined;
+    const { section } = at.held;
+    return section.type === SHT.NOBITS ? new Uint8Array(length) : section.data.subarray(at.offset, at.offset + length);
+  }
+
+  refersTo(_view: DataView, _at: number, type: number, address: number): number | undefined {
+    const at = this.#at(address);
+    if (at === undefined) return undefined;
+    const found = this.#relocationsOf(at.held).get(at.offset);
+    return found?.type === type ? found.refersTo : undefined;
+  }
+
+  fields(start: number, end: number): readonly Field[] {
+    const at = this.#at(start);
+    if (at === undefined) return [];
+    this.#relocationsOf(at.held);
+    return (at.held.fields ?? []).filter((field) => field.address >= start && field.address < end);
+  }
+
+  tag(type: number): string | undefined {
+    return tagOf(type);
+  }
+
+  named(name: string): readonly number[] {
+    return this.#addressesOf(name, () => true);
+  }
+
+  globals(name: string): readonly number[] {
+    return this.#addressesOf(name, (symbol) => symbol.bind !== STB.LOCAL);
+  }
+
+  table(kind: TableKind): { entries: Stretch; beside: Stretch | undefined } | undefined {
+    const entries = this.#stretch(kind.section);
+    return entries === undefined
+      ? undefined
+      : { entries, beside: kind.beside === undefined ? undefined : this.#stretch(kind.beside.section) };
+  }
+
+  show(address: number): string {
+    const at = this.#at(address);
+    if (at !== undefined) return `${at.held.section.name} + 0x${at.offset.toString(16)}`;
+    for (const [name, place] of this.#undefined) if (Math.abs(address - place) < APART / 2) return name;
+    return "nothing";
+  }
+
+  locate(address: number): { section: string; address: number } | undefined {
+    const at = this.#at(address);
+    return at === undefined ? undefined : { section: at.held.section.name, address: at.offset };
+  }
+
+  place(symbol: ElfSymbol, address: number): Place | undefined {
+    const located = this.locate(address);
+    const found = this.#byName.get(symbol.name)?.find((s) => this.#addressOf(s) === address);
+    const sympos = found === undefined ? undefined : this.#nameOf(found);
+    return sympos === undefined || located === undefined ? undefined : { name: symbol.name, sympos, ...located };
+  }
+
+  describe(address: number): string {
+    return this.#at(address) === undefined ? "one that another part of the kernel defines" : `the one at ${this.show(address)}`;
+  }
+
+  #at(address: number): { held: Held; offset: number } | undefined {
+    const index = Math.floor(address / APART);
+    const held = this.#held[index - FIRST];
+    return held === undefined ? undefined : { held, offset: address - held.address };
+  }
+
+  #addressOf(symbol: ElfSymbol | undefined): number | undefined {
+    if (symbol === undefined) return 0;
+    if (isSection(symbol.place)) {
+      const base = this.#addresses.get(symbol.place)?.address;
+      return base === undefined ? undefined : base + symbol.value;
+    }
+    if (symbol.place === "undef") return this.#undefined.get(symbol.name);
+    return symbol.place === "abs" ? symbol.value : undefined;
+  }
+
+  #addressesOf(name: string, wanted: (symbol: ElfSymbol) => boolean): number[] {
+    const found = (this.#byName.get(name) ?? []).filter(wanted).map((symbol) => this.#addressOf(symbol));
+    return found.filter((address) => address !== undefined);
+  }
+
+  #relocationsOf(held: Held): Map<number, { type: number; refersTo: number }> {
+    if (held.relocations !== undefined) return held.relocations;
+    const byOffset = new Map<number, { type: number; refersTo: number }>();
+    const fields: Field[] = [];
+    for (const table of this.#tables.get(held.section) ?? [])
+      for (const { offset, type, symbol, addend } of table.relocations) {
+        if (isNothing(type)) continue;
+        const address = this.#addressOf(symbol);
+        // Two relocations of one field, or one of something that is not loaded: nothing that the field could be held to.
+        const refersTo = address === undefined || byOffset.has(offset) ? Number.NaN : address + addend;
+        byOffset.set(offset, { type, refersTo });
+        fields.push({ address: held.address + offset, tag: tagOf(type) });
+      }
+    held.relocations = byOffset;
+    held.fields = fields.sort((a, b) => a.address - b.address);
+    return byOffset;
+  }
+
+  #stretch(name: string): Stretch | undefined {
+    const held = this.#held.find(({ section }) => section.name === name);
+    return held === undefined ? undefined : { address: held.address, bytes: held.section.data };
+  }
+}
+
+function tagOf(type: number): string {
+  return relocationKind(type)?.name ?? String(type);
+}

@@ -1,0 +1,108 @@
+/** From what was found wrong to what that means for each function: a function is proven if nothing that it is made of or refers to is in doubt. */
+import type { Ground } from "./ground.ts";
+import { isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
+import type { Doubt, FunctionProof, Overridden } from "./model.ts";
+import type { Placement } from "./placement.ts";
+import type { Finding, Verdict } from "./verify.ts";
+import { isInitOnly } from "./x86-64.ts";
+
+export interface Judged {
+  functions: FunctionProof[];
+  overridden: Overridden[];
+}
+
+export function judge(parts: Parts, placement: Placement, verdict: Verdict, ground: Ground): Judged {
+  const whole = new Map<Part, Finding[]>();
+  const inside = new Map<Part, Finding[]>();
+  for (const finding of verdict.findings) add(finding.at === undefined ? whole : inside, finding.part, finding);
+  const doubted = doubtedData(verdict);
+  const overridden: Overridden[] = [];
+  const functions: FunctionProof[] = [];
+  for (const part of parts.all) {
+    if (part.role !== "code") continue;
+    const base = placement.bases.get(part);
+    for (const symbol of part.symbols) {
+      if (!isFunction(symbol)) continue;
+      const first = itemAt(part, symbol.value);
+      const end = Math.max(symbol.value + symbol.size, first?.end ?? 0);
+      const doubts: FunctionProof["doubts"] = (whole.get(part) ?? []).map(brief);
+      const own = (inside.get(part) ?? []).filter(({ at }) => at !== undefined && at >= symbol.value && at < end);
+      doubts.unshift(...own.map(brief));
+      const items = part.items.filter(({ start }) => start >= symbol.value && start < end);
+      for (const data of new Set(items.flatMap((item) => [...(verdict.uses.get(item) ?? [])]))) {
+        const why = doubted.get(data);
+        if (why !== undefined) doubts.push({ code: "data", why: `refers to ${data.section.name}: ${why}` });
+      }
+      const address = base === undefined ? undefined : base + symbol.value;
+      const over =
+        isWeak(symbol) && address !== undefined && !ground.named(symbol.name).includes(address)
+          ? overriding(symbol.name, ground)
+          : undefined;
+      if (over !== undefined) {
+        overridden.push({ name: symbol.name, by: over });
+        doubts.unshift({ code: "overridden", why: `the kernel runs ${over}` });
+      } else if (isWeak(symbol) && address !== undefined && !ground.named(symbol.name).includes(address))
+        doubts.unshift({ code: "absent", why: `${ground.name} does not have ${symbol.name}` });
+      const located = address === undefined ? undefined : ground.locate(address);
+      functions.push({
+        name: symbol.name,
+        section: part.section.name,
+        offset: symbol.value,
+        size: symbol.size,
+        address: located?.address,
+        kernelSection: located?.section,
+        init: isInitOnly(part.section.name),
+        proven: doubts.length === 0,
+        doubts,
+      });
+    }
+  }
+  doubtWholes(functions);
+  functions.sort((a, b) => (a.section < b.section ? -1 : a.section > b.section ? 1 : a.offset - b.offset));
+  return { functions, overridden };
+}
+
+function brief({ code, why }: Finding): { code: Doubt; why: string } {
+  return { code, why };
+}
+
+function overriding(name: string, ground: Ground): string | undefined {
+  const [winner] = ground.globals(name);
+  return winner === undefined ? undefined : ground.describe(winner);
+}
+
+/** Data that is in doubt itself, or refers to such data. */
+function doubtedData({ findings, uses }: Verdict): Map<Part, string> {
+  const doubted = new Map<Part, string>();
+  for (const { part, why, at } of findings) {
+    // A function in doubt does not make those that call it doubtful, but a part of which not even the place is known does.
+    if (part.role === "code" && at !== undefined) continue;
+    if (!doubted.has(part)) doubted.set(part, why);
+  }
+  const users = new Map<Part, Part[]>();
+  for (const [item, used] of uses) if (item.section.role === "data") for (const part of used) add(users, part, item.section);
+  for (const part of doubted.keys())
+    for (const user of users.get(part) ?? [])
+      if (!doubted.has(user)) doubted.set(user, `refers to ${part.section.name}: ${doubted.get(part)}`);
+  return doubted;
+}
+
+/** A function is as good as its cold part, and the other way round. */
+function doubtWholes(functions: FunctionProof[]): void {
+  const byName = new Map(functions.map((f) => [f.name, f]));
+  for (const cold of functions) {
+    const owner = cold.name.includes(".cold") ? byName.get(cold.name.slice(0, cold.name.indexOf(".cold"))) : undefined;
+    if (owner === undefined) continue;
+    const [one] = [owner, cold].filter(({ proven }) => !proven);
+    const other = one === owner ? cold : owner;
+    if (one === undefined || !other.proven) continue;
+    other.proven = false;
+    other.doubts.push({ code: "part", why: `${one.name} is not proven` });
+  }
+}
+
+function add<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}

@@ -1,0 +1,87 @@
+/** The kernel's image as ground: fields are linked, so what they refer to is worked out from their bytes. */
+import type { ElfSymbol } from "@suture/elf";
+import { hex, type KernelImage, type KernelSymbol } from "@suture/kernel";
+import type { Field, Ground, Stretch } from "./ground.ts";
+import type { Place } from "./model.ts";
+import { linkedValue, relocatedAs, type TableKind } from "./x86-64.ts";
+
+export class ImageGround implements Ground {
+  readonly name = "the kernel";
+  readonly #image: KernelImage;
+
+  constructor(image: KernelImage) {
+    this.#image = image;
+  }
+
+  read(address: number, length: number): Uint8Array | undefined {
+    return this.#image.read(address, length);
+  }
+
+  refersTo(view: DataView, at: number, type: number, address: number): number | undefined {
+    return linkedValue(view, at, type, address);
+  }
+
+  fields(start: number, end: number): readonly Field[] {
+    return this.#image.relocationsIn(start, end).map(({ address, kind }) => ({ address, tag: kind }));
+  }
+
+  tag(type: number, target: number, missing: boolean): string | undefined {
+    if (missing || !this.#image.hasRelocations) return undefined;
+    // Numbers that are no kernel addresses are offsets into the per-cpu area, or constants where it is linked like the rest.
+    if (target >= 0 && this.#image.perCpu === undefined) return undefined;
+    return relocatedAs(type, target >= 0);
+  }
+
+  named(name: string): readonly number[] {
+    return this.#image.symbols.named(name).map((symbol) => symbol.address);
+  }
+
+  globals(name: string): readonly number[] {
+    return this.#image.symbols
+      .named(name)
+      .filter(isGlobal)
+      .map((symbol) => symbol.address);
+  }
+
+  table(kind: TableKind): { entries: Stretch; beside: Stretch | undefined } | undefined {
+    const entries = this.#stretch(kind.section, kind.start, kind.stop);
+    if (entries === undefined) return undefined;
+    const { beside } = kind;
+    return { entries, beside: beside === undefined ? undefined : this.#stretch(beside.section, beside.start, beside.stop) };
+  }
+
+  show(address: number): string {
+    return hex(address);
+  }
+
+  locate(address: number): { section: string; address: number } | undefined {
+    const section = this.#image.sectionAt(address);
+    return section === undefined ? undefined : { section: section.name, address };
+  }
+
+  place(symbol: ElfSymbol, address: number): Place | undefined {
+    const section = this.#image.sectionAt(address);
+    const found = this.#image.symbols.named(symbol.name).find((s) => s.address === address);
+    if (found === undefined || section === undefined) return undefined;
+    return { name: symbol.name, sympos: this.#image.symbols.sympos(found), address, section: section.name };
+  }
+
+  describe(address: number): string {
+    // The object that defines it is not recorded; the function before it mostly is of the same one.
+    const before = this.#image.symbols.containing(address - 1);
+    return `the one at ${hex(address)}${before === undefined ? "" : `, after ${before.name}`}`;
+  }
+
+  #stretch(section: string, start: string, stop: string): Stretch | undefined {
+    const marked = this.#image.table(start, stop);
+    if (marked !== undefined) return marked;
+    const found = this.#image.sections.find((s) => s.name === section && !s.nobits);
+    const bytes = found === undefined ? undefined : this.#image.read(found.address, found.size);
+    return found === undefined || bytes === undefined ? undefined : { address: found.address, bytes };
+  }
+}
+
+/** The symbol table writes the types of global symbols as capitals; weak ones as w and v, in either case. */
+function isGlobal({ type }: KernelSymbol): boolean {
+  return type === type.toUpperCase() || type === "w" || type === "v";
+}

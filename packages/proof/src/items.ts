@@ -1,0 +1,139 @@
+/** An object as the proof sees it: sections with their relocations, cut into functions and variables. */
+import {
+  type ElfObject,
+  type ElfSymbol,
+  isSection,
+  type Relocation,
+  relocationSections,
+  type Section,
+  SHF,
+  SHT,
+  STB,
+  STT,
+} from "@suture/elf";
+import { isBuildOnly, isNothing, tables } from "./x86-64.ts";
+
+/** A function or variable with what follows it up to the next; or the part of a section that no symbol names. */
+export interface Item {
+  section: Part;
+  /** The symbols that start here; none for an unnamed part. */
+  symbols: ElfSymbol[];
+  start: number;
+  end: number;
+}
+
+/** What a section is to the proof. */
+export type Role =
+  /** Functions. */
+  | "code"
+  /** Data, and code that no symbol names: pieces of alternatives. */
+  | "data"
+  /** Strings and constants that the linker merges: each is looked up where it is used. */
+  | "merged"
+  /** Entries about code, looked up by the code's place. */
+  | "table"
+  /** Not in the running kernel. */
+  | "none";
+
+/** A section of the object. */
+export interface Part {
+  section: Section;
+  role: Role;
+  /** By offset, without those that mean nothing. */
+  relocations: readonly Relocation[];
+  /** By offset; together they cover the section. */
+  items: readonly Item[];
+  /** Symbols that the section defines, but the section's own. */
+  symbols: readonly ElfSymbol[];
+}
+
+export interface Parts {
+  elf: ElfObject;
+  all: readonly Part[];
+  of(section: Section): Part | undefined;
+}
+
+export function partsOf(elf: ElfObject): Parts {
+  const relocations = relocationSections(elf);
+  const symbols = new Map<Section, ElfSymbol[]>();
+  for (const symbol of elf.symbols) {
+    if (!isSection(symbol.place) || symbol.type === STT.SECTION || symbol.name === "") continue;
+    const list = symbols.get(symbol.place);
+    if (list === undefined) symbols.set(symbol.place, [symbol]);
+    else list.push(symbol);
+  }
+  const bySection = new Map<Section, Part>();
+  for (const section of elf.sections) {
+    const own = symbols.get(section) ?? [];
+    const part: Part = { section, role: roleOf(section, own), relocations: [], items: [], symbols: own };
+    if (part.role !== "none") {
+      part.relocations = (relocations.get(section) ?? [])
+        .flatMap((table) => table.relocations)
+        .filter(({ type }) => !isNothing(type))
+        .sort((a, b) => a.offset - b.offset);
+      part.items = itemsOf(part);
+    }
+    bySection.set(section, part);
+  }
+  return { elf, all: [...bySection.values()], of: (section) => bySection.get(section) };
+}
+
+const besides: ReadonlySet<string> = new Set(tables.map(({ beside }) => beside?.section ?? ""));
+const tableNames: ReadonlySet<string> = new Set(tables.map(({ section }) => section));
+
+function roleOf(section: Section, symbols: readonly ElfSymbol[]): Role {
+  if ((section.flags & SHF.ALLOC) === 0 || isBuildOnly(section.name) || besides.has(section.name)) return "none";
+  if (tableNames.has(section.name)) return "table";
+  // Empty variables (lock classes without lockdep) still have addresses.
+  if (section.size === 0 && symbols.length === 0) return "none";
+  if ((section.flags & SHF.MERGE) !== 0) return "merged";
+  return (section.flags & SHF.EXECINSTR) !== 0 && symbols.some(isNamed) ? "code" : "data";
+}
+
+/** A symbol that is a function or variable of the source, and not a label of the assembler. */
+function isNamed({ name }: ElfSymbol): boolean {
+  return !name.startsWith(".L");
+}
+
+function itemsOf(part: Part): Item[] {
+  const { section } = part;
+  const starts = new Map<number, ElfSymbol[]>();
+  for (const symbol of part.symbols) {
+    if (!isNamed(symbol)) continue;
+    const list = starts.get(symbol.value);
+    if (list === undefined) starts.set(symbol.value, [symbol]);
+    else list.push(symbol);
+  }
+  const items: Item[] = [];
+  if (!starts.has(0) && section.size > 0) items.push({ section: part, symbols: [], start: 0, end: section.size });
+  for (const start of [...starts.keys()].sort((a, b) => a - b)) {
+    const before = items.at(-1);
+    if (before !== undefined) before.end = start;
+    items.push({ section: part, symbols: starts.get(start) ?? [], start, end: section.size });
+  }
+  return items;
+}
+
+export function isFunction({ type }: ElfSymbol): boolean {
+  return type === STT.FUNC;
+}
+
+export function isWeak({ bind }: ElfSymbol): boolean {
+  return bind === STB.WEAK;
+}
+
+export function hasNoBytes({ type }: Section): boolean {
+  return type === SHT.NOBITS;
+}
+
+/** The last item that starts at or before the offset. */
+export function itemAt(part: Part, offset: number): Item | undefined {
+  let low = 0;
+  let high = part.items.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((part.items[middle] as Item).start <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return part.items[low - 1];
+}

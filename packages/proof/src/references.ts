@@ -1,0 +1,70 @@
+/** Relocations of an object, as what they say about the ground: where a part must lie, or what a symbol's address must be. */
+import { type ElfSymbol, isSection, type Relocation, type Section, STB, STT } from "@suture/elf";
+import type { Ground } from "./ground.ts";
+import type { Part, Parts } from "./items.ts";
+import { isPcRelative } from "./x86-64.ts";
+
+/** What a relocation's symbol stands for. */
+export type Target =
+  /** A place in a part of this object that the linker keeps as it is. `strong`: a global symbol, which the kernel must have at that place. */
+  | { kind: "part"; part: Part; offset: number; strong: ElfSymbol | undefined }
+  /** A string or constant that the linker merges with equal ones. `exact`: S + A is where it is, not S. */
+  | { kind: "merged"; section: Section; offset: number; exact: boolean }
+  /** A symbol whose address is found by its name. */
+  | { kind: "name"; symbol: ElfSymbol; own: { part: Part; offset: number } | undefined }
+  /** A constant. */
+  | { kind: "number"; value: number }
+  | { kind: "unknown"; why: string };
+
+export function targetOf({ symbol, type, addend }: Relocation, parts: Parts): Target {
+  if (symbol === undefined) return { kind: "number", value: 0 };
+  const { place } = symbol;
+  if (place === "abs") return { kind: "number", value: symbol.value };
+  if (place === "undef") return { kind: "name", symbol, own: undefined };
+  if (!isSection(place)) return { kind: "unknown", why: `refers to ${symbol.name}, a ${place} symbol` };
+  const part = parts.of(place);
+  if (part?.role === "merged") return merged(symbol, place, type, addend);
+  if (part === undefined || part.role === "none" || part.role === "table")
+    return { kind: "unknown", why: `refers to ${place.name}, which is not in the kernel as it is in the object` };
+  if (symbol.bind === STB.LOCAL) return { kind: "part", part, offset: symbol.value, strong: undefined };
+  if (symbol.bind === STB.GLOBAL) return { kind: "part", part, offset: symbol.value, strong: symbol };
+  return { kind: "name", symbol, own: { part, offset: symbol.value } };
+}
+
+/** The linker looks up the string at symbol + addend where the symbol is the section's, else the one at the symbol. */
+function merged(symbol: ElfSymbol, section: Section, type: number, addend: number): Target {
+  if (symbol.type !== STT.SECTION) return { kind: "merged", section, offset: symbol.value, exact: false };
+  if (isPcRelative(type)) return { kind: "unknown", why: `refers to ${section.name} relative to the instruction, without a symbol` };
+  return { kind: "merged", section, offset: symbol.value + addend, exact: true };
+}
+
+/** Bytes of the string (with its end) or constant at the offset; undefined if it does not end. */
+export function mergedEntity(section: Section, offset: number, strings: boolean): { start: number; bytes: Uint8Array } | undefined {
+  const { data } = section;
+  const unit = Math.max(section.entsize, 1);
+  if (offset < 0 || offset >= data.length) return undefined;
+  if (!strings) {
+    const start = offset - (offset % unit);
+    return start + unit > data.length ? undefined : { start, bytes: data.subarray(start, start + unit) };
+  }
+  for (let end = offset; end + unit <= data.length; end += unit)
+    if (data.subarray(end, end + unit).every((byte) => byte === 0)) return { start: offset, bytes: data.subarray(offset, end + unit) };
+  return undefined;
+}
+
+/** Why S is not an address of the symbol; undefined if it is. */
+export function checkName(symbol: ElfSymbol, target: number, own: number | undefined, ground: Ground): string | undefined {
+  const known = ground.globals(symbol.name);
+  if (known.length === 0) {
+    if (symbol.bind === STB.WEAK)
+      return target === 0 ? undefined : `refers to ${ground.show(target)}, and nothing defines the weak ${symbol.name}`;
+    // A global symbol that the kernel's symbol table leaves out can only be held to the place of its section.
+    if (own !== undefined) return target === own ? undefined : `refers to ${ground.show(target)}, not to ${symbol.name} of this object`;
+    return `refers to ${symbol.name}, which ${ground.name} does not have`;
+  }
+  if (!known.includes(target))
+    return `refers to ${ground.show(target)}, not to ${symbol.name} at ${known.map((a) => ground.show(a)).join(", ")}`;
+  if (known.length > 1 && own !== target)
+    return `refers to ${symbol.name} at ${ground.show(target)}, of which ${ground.name} has ${known.length}`;
+  return undefined;
+}

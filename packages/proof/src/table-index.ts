@@ -1,0 +1,65 @@
+/** The ground's special tables by the code that their entries are about. Made once for a kernel and kept with it. */
+import { viewOf } from "@suture/elf";
+import { fail } from "./errors.ts";
+import type { Ground, Stretch } from "./ground.ts";
+import type { TableKind } from "./x86-64.ts";
+
+export interface TableIndex {
+  entries: Stretch;
+  beside: Stretch | undefined;
+  /** Bytes of an entry. */
+  size: number;
+  /** Ascending: what the first field of each entry refers to. */
+  keys: Float64Array;
+  /** Entry numbers, in the order of `keys`; equal keys in table order. */
+  order: Uint32Array;
+}
+
+export class GroundTables {
+  readonly #ground: Ground;
+  readonly #made = new Map<string, TableIndex | undefined>();
+
+  constructor(ground: Ground) {
+    this.#ground = ground;
+  }
+
+  /** Undefined if the ground has no such table. @param size of an entry, in bytes */
+  get(kind: TableKind, size: number): TableIndex | undefined {
+    if (!this.#made.has(kind.section)) this.#made.set(kind.section, makeIndex(this.#ground, kind, size));
+    return this.#made.get(kind.section);
+  }
+}
+
+function makeIndex(ground: Ground, kind: TableKind, size: number): TableIndex | undefined {
+  const table = ground.table(kind);
+  if (table === undefined) return undefined;
+  const { entries, beside } = table;
+  // Tables are aligned to more than their entries at their end.
+  const count = Math.floor(entries.bytes.length / size);
+  if (entries.bytes.subarray(count * size).some((byte) => byte !== 0))
+    throw fail("PROOF_BAD_TABLE", `${entries.bytes.length} bytes are no whole number of entries of ${size}`, { section: kind.section });
+  const view = viewOf(entries.bytes);
+  const found = new Float64Array(count);
+  for (let i = 0; i < count; i++)
+    found[i] = ground.refersTo(view, i * size, kind.key, entries.address + i * size) ?? Number.NEGATIVE_INFINITY;
+  const order = Uint32Array.from(found.keys());
+  if (!ascending(found)) order.sort((a, b) => (found[a] as number) - (found[b] as number) || a - b);
+  return { entries, beside, size, keys: Float64Array.from(order, (i) => found[i] as number), order };
+}
+
+function ascending(keys: Float64Array): boolean {
+  for (let i = 1; i < keys.length; i++) if ((keys[i] as number) < (keys[i - 1] as number)) return false;
+  return true;
+}
+
+/** Index of the first key that is not below. */
+export function firstKey({ keys }: TableIndex, key: number): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((keys[middle] as number) < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,91 @@
+/** The special tables of the object, entry by entry, by the code that each is about. */
+import { isSection, type Relocation, type Section } from "@suture/elf";
+import { fail } from "./errors.ts";
+import type { Part, Parts } from "./items.ts";
+import type { Layouts } from "./model.ts";
+import { type TableKind, tables } from "./x86-64.ts";
+
+export interface Entry {
+  /** The section that holds it. */
+  table: Section;
+  /** Bytes from the table's start. */
+  start: number;
+  end: number;
+  /** The first of them is the key: it starts the entry. */
+  relocations: readonly Relocation[];
+  /** The code that the entry is about. */
+  code: Part;
+  offset: number;
+}
+
+export interface ObjectTable {
+  kind: TableKind;
+  /** Undefined if the object has none: then the kernel must have no entries about its code. */
+  part: Part | undefined;
+  /** Bytes of an entry. */
+  size: number;
+  entries: readonly Entry[];
+  beside: { part: Part; size: number } | undefined;
+}
+
+/** A table of every kind. @throws PROOF_NO_LAYOUT, PROOF_BAD_TABLE */
+export function tablesOf(parts: Parts, layouts: Layouts): ObjectTable[] {
+  const found: ObjectTable[] = [];
+  for (const kind of tables) {
+    const own = parts.all.filter(({ section, role }) => role === "table" && section.name === kind.section && section.size > 0);
+    found.push(...own.map((part) => read(kind, part, parts, layouts)));
+    // A kernel without the structure has no such table.
+    const size = typeof kind.size === "number" ? kind.size : layouts.size(kind.size.struct);
+    if (own.length === 0 && size !== undefined && size > 0) found.push({ kind, part: undefined, size, entries: [], beside: undefined });
+  }
+  return found;
+}
+
+function read(kind: TableKind, part: Part, parts: Parts, layouts: Layouts): ObjectTable {
+  const { file } = parts.elf;
+  const where = { file, section: part.section.name };
+  const size = typeof kind.size === "number" ? kind.size : structSize(kind.size.struct, layouts, file, kind.section);
+  if (part.section.size % size !== 0)
+    throw fail("PROOF_BAD_TABLE", `${part.section.size} bytes are no whole number of entries of ${size}`, where);
+  const beside = kind.beside === undefined ? undefined : besideOf(kind.beside, part, size, parts, layouts);
+  const entries: Entry[] = [];
+  let next = 0;
+  for (let start = 0; start < part.section.size; start += size) {
+    const first = next;
+    while ((part.relocations[next]?.offset ?? Number.POSITIVE_INFINITY) < start + size) next++;
+    const relocations = part.relocations.slice(first, next);
+    const [key] = relocations;
+    // objtool leaves entries of code that it removed, and empty ones, without a relocation.
+    if (key === undefined) continue;
+    const place = key.symbol?.place;
+    const code = place !== undefined && isSection(place) ? parts.of(place) : undefined;
+    if (key.offset !== start || key.type !== kind.key || code === undefined || key.symbol === undefined)
+      throw fail("PROOF_BAD_TABLE", "an entry does not start with a pointer to code of this object", { ...where, offset: start });
+    entries.push({ table: part.section, start, end: start + size, relocations, code, offset: key.symbol.value + key.addend });
+  }
+  return { kind, part, size, entries, beside };
+}
+
+function structSize(struct: string, layouts: Layouts, file: string, section: string): number {
+  const size = layouts.size(struct);
+  if (size === undefined || size <= 0) throw fail("PROOF_NO_LAYOUT", `the kernel's types have no struct ${struct}`, { file, section });
+  return size;
+}
+
+function besideOf(
+  beside: NonNullable<TableKind["beside"]>,
+  part: Part,
+  entry: number,
+  parts: Parts,
+  layouts: Layouts,
+): { part: Part; size: number } {
+  const { file } = parts.elf;
+  const size = structSize(beside.struct, layouts, file, beside.section);
+  const other = parts.all.find(({ section }) => section.name === beside.section);
+  if (other === undefined || other.section.size / size !== part.section.size / entry)
+    throw fail("PROOF_BAD_TABLE", `${beside.section} does not have an entry for each of ${part.section.name}`, {
+      file,
+      section: beside.section,
+    });
+  return { part: other, size };
+}

@@ -1,0 +1,418 @@
+/**
+ * Holds every symbol, byte, relocation and table entry of the placed parts against the ground. What is found wrong is put down where it is;
+ * functions.ts works out what that means for each function.
+ */
+import { type Relocation, SHF, viewOf } from "@suture/elf";
+import type { Field, Ground } from "./ground.ts";
+import { hasNoBytes, type Item, isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
+import type { Doubt } from "./model.ts";
+import type { Placement } from "./placement.ts";
+import { checkName, mergedEntity, type Target, targetOf } from "./references.ts";
+import { firstKey, type GroundTables, type TableIndex } from "./table-index.ts";
+import type { Entry, ObjectTable } from "./tables.ts";
+import { fieldSize } from "./x86-64.ts";
+
+/** Something that is wrong. */
+export interface Finding {
+  code: Doubt;
+  /** The part that it counts against. */
+  part: Part;
+  /** Bytes from that part's start; undefined if it is about the whole part. */
+  at: number | undefined;
+  why: string;
+  /** Where the bytes are: in the part itself, or in a table's entry about it. */
+  section: string;
+  offset: number;
+  bytes: { object: Uint8Array; kernel: Uint8Array } | undefined;
+}
+
+export interface Verdict {
+  findings: readonly Finding[];
+  /** Data that each item, and each table entry about it, refers to; by item, or by part for what is about no item. */
+  uses: ReadonlyMap<Item, ReadonlySet<Part>>;
+}
+
+/** Bytes shown of each side of a mismatch. */
+const SHOWN = 16;
+
+export function verify(parts: Parts, tables: readonly ObjectTable[], placement: Placement, ground: Ground, index: GroundTables): Verdict {
+  const verification = new Verification(parts, placement, ground, index);
+  for (const part of parts.all) if (part.role === "code" || part.role === "data") verification.part(part);
+  verification.overlaps();
+  for (const table of tables) verification.table(table);
+  verification.dropUnused();
+  return verification;
+}
+
+/** A run of bytes with relocations: an item, or an entry of a table. */
+interface Span {
+  data: Uint8Array;
+  /** In `data`. */
+  start: number;
+  end: number;
+  relocations: readonly Relocation[];
+  /** The ground's bytes of the span, and the address of the first. */
+  bytes: Uint8Array;
+  address: number;
+}
+
+interface Wrong {
+  code: Doubt;
+  /** In `data`. */
+  offset: number;
+  why: string;
+}
+
+class Verification implements Verdict {
+  findings: Finding[] = [];
+  readonly uses = new Map<Item, Set<Part>>();
+  readonly #parts: Parts;
+  readonly #placement: Placement;
+  readonly #ground: Ground;
+  readonly #index: GroundTables;
+
+  constructor(parts: Parts, placement: Placement, ground: Ground, index: GroundTables) {
+    this.#parts = parts;
+    this.#placement = placement;
+    this.#ground = ground;
+    this.#index = index;
+  }
+
+  part(part: Part): void {
+    const { section } = part;
+    const base = this.#placement.bases.get(part);
+    if (base === undefined) {
+      const candidates = this.#placement.ambiguous.get(part);
+      if (candidates !== undefined)
+        this.#whole(part, "ambiguous", `fits at ${candidates.map((address) => this.#ground.show(address)).join(", ")}`);
+      else this.#whole(part, "unplaced", `nothing says where ${this.#ground.name} has it`);
+      return;
+    }
+    const bytes = section.size === 0 ? new Uint8Array(0) : this.#ground.read(base, section.size);
+    if (bytes === undefined) {
+      this.#whole(
+        part,
+        "unplaced",
+        `${section.size} bytes at ${this.#ground.show(base)} are no part of one section of ${this.#ground.name}`,
+      );
+      return;
+    }
+    this.#symbols(part, base);
+    const data = hasNoBytes(section) ? new Uint8Array(section.size) : section.data;
+    const wrong = new Set<Item>();
+    let next = 0;
+    for (const item of part.items) {
+      const first = next;
+      while ((part.relocations[next]?.offset ?? Number.POSITIVE_INFINITY) < item.end) next++;
+      const span: Span = {
+        data,
+        start: item.start,
+        end: item.end,
+        relocations: part.relocations.slice(first, next),
+        bytes: bytes.subarray(item.start, item.end),
+        address: base + item.start,
+      };
+      const found = this.#compare(span, item);
+      if (found === undefined) continue;
+      wrong.add(item);
+      this.#put(part, found, section.name, span, found.offset);
+    }
+    this.#fields(part, base, bytes, wrong);
+  }
+
+  /** Each symbol is the ground's. */
+  #symbols(part: Part, base: number): void {
+    let vouched = 0;
+    for (const symbol of part.symbols) {
+      const known = this.#ground.named(symbol.name);
+      const address = base + symbol.value;
+      if (known.includes(address)) {
+        vouched++;
+        continue;
+      }
+      if (isWeak(symbol)) continue;
+      // The kernel's symbol table has no labels of the assembler and of the build.
+      if (known.length === 0 && symbol.type === 0) continue;
+      const where = known.length === 0 ? "does not have it" : `has it at ${known.map((a) => this.#ground.show(a)).join(", ")}`;
+      this.findings.push({
+        code: known.length === 0 ? "absent" : "unplaced",
+        part,
+        at: known.length === 0 ? symbol.value : undefined,
+        why: `${symbol.name} would be at ${this.#ground.show(address)}; ${this.#ground.name} ${where}`,
+        section: part.section.name,
+        offset: symbol.value,
+        bytes: undefined,
+      });
+    }
+    // What can be written is known by its place, not by what is in it.
+    if (vouched === 0 && ((part.section.flags & SHF.WRITE) !== 0 || part.role === "code"))
+      this.#whole(part, "unplaced", `no symbol says that ${this.#ground.name} has it at ${this.#ground.show(base)}`);
+  }
+
+  #compare(span: Span, user: Item): Wrong | undefined {
+    const view = viewOf(span.bytes);
+    let from = span.start;
+    for (const relocation of span.relocations) {
+      const { offset, type } = relocation;
+      const size = fieldSize(type);
+      if (size === undefined || offset < from || offset + size > span.end)
+        return { code: "unsupported", offset, why: `a relocation of type ${type} that is not understood` };
+      const different = firstDifference(span, from, offset);
+      if (different !== undefined) return different;
+      from = offset + size;
+      const at = offset - span.start;
+      const address = span.address + at;
+      const value = this.#ground.refersTo(view, at, type, address);
+      const wrong =
+        value === undefined || Number.isNaN(value)
+          ? ({ code: "reference", why: `${this.#ground.name} has no such reference there` } as const)
+          : this.#reference(relocation, value, user);
+      if (wrong !== undefined) return { ...wrong, offset };
+    }
+    return firstDifference(span, from, span.end);
+  }
+
+  #reference(relocation: Relocation, value: number, user: Item): { code: Doubt; why: string } | undefined {
+    const target = targetOf(relocation, this.#parts);
+    const address = value - relocation.addend;
+    const ground = this.#ground;
+    switch (target.kind) {
+      case "unknown":
+        return { code: "unsupported", why: target.why };
+      case "number":
+        return address === target.value ? undefined : { code: "reference", why: `holds ${ground.show(address)}, not ${target.value}` };
+      case "name": {
+        const base = target.own === undefined ? undefined : this.#placement.bases.get(target.own.part);
+        const why = checkName(
+          target.symbol,
+          address,
+          base === undefined || target.own === undefined ? undefined : base + target.own.offset,
+          ground,
+        );
+        return why === undefined ? undefined : { code: "reference", why };
+      }
+      case "merged":
+        return this.#merged(target, target.exact ? value : address);
+      case "part": {
+        const base = this.#placement.bases.get(target.part);
+        this.#use(user, target.part);
+        // Parts without a place are put down where they are.
+        if (base === undefined) return undefined;
+        if (address !== base + target.offset)
+          return {
+            code: "reference",
+            why: `refers to ${ground.show(address)}, not to ${inPart(target.part, target.offset)} at ${ground.show(base + target.offset)}`,
+          };
+        const why = target.strong === undefined ? undefined : checkName(target.strong, address, address, ground);
+        return why === undefined ? undefined : { code: "reference", why };
+      }
+    }
+  }
+
+  #merged({ section, offset }: Extract<Target, { kind: "merged" }>, address: number): { code: Doubt; why: string } | undefined {
+    const entity = mergedEntity(section, offset, (section.flags & SHF.STRINGS) !== 0);
+    if (entity === undefined) return { code: "unsupported", why: `refers to ${section.name} + ${offset}, where nothing whole is` };
+    const kernel = this.#ground.read(address - (offset - entity.start), entity.bytes.length);
+    if (kernel !== undefined && Buffer.compare(kernel, entity.bytes) === 0) return undefined;
+    return {
+      code: "reference",
+      why: `refers to ${textOf(entity.bytes)}, ${this.#ground.name} to ${kernel === undefined ? "nothing" : textOf(kernel)}`,
+    };
+  }
+
+  /** The ground's fields inside of the part are those that the relocations call for. */
+  #fields(part: Part, base: number, bytes: Uint8Array, wrong: Set<Item>): void {
+    const found = this.#ground.fields(base, base + part.section.size);
+    const expected = this.#expected(part.relocations, viewOf(bytes), 0, base);
+    for (const { offset, why } of differences(expected, found, base)) {
+      const item = itemAt(part, offset);
+      // What differs already needs no second reason.
+      if (item === undefined || wrong.has(item)) continue;
+      wrong.add(item);
+      this.findings.push({ code: "relocation", part, at: offset, why, section: part.section.name, offset, bytes: undefined });
+    }
+  }
+
+  #expected(relocations: readonly Relocation[], view: DataView, start: number, address: number): Field[] {
+    const fields: Field[] = [];
+    for (const relocation of relocations) {
+      const at = relocation.offset - start;
+      if (fieldSize(relocation.type) === undefined) continue;
+      const value = this.#ground.refersTo(view, at, relocation.type, address + at);
+      if (value === undefined) continue;
+      const { symbol } = relocation;
+      const missing = symbol?.place === "undef" && isWeak(symbol) && this.#ground.globals(symbol.name).length === 0;
+      const tag = this.#ground.tag(relocation.type, value - relocation.addend, missing || symbol === undefined || symbol.place === "abs");
+      if (tag !== undefined) fields.push({ address: address + at, tag });
+    }
+    return fields;
+  }
+
+  /** No two parts are in one place. */
+  overlaps(): void {
+    const placed = [...this.#placement.bases].filter(([{ section }]) => section.size > 0).sort(([, a], [, b]) => a - b);
+    for (let i = 1; i < placed.length; i++) {
+      const [before, start] = placed[i - 1] as [Part, number];
+      const [part, base] = placed[i] as [Part, number];
+      if (start + before.section.size <= base) continue;
+      for (const [one, other] of [
+        [part, before],
+        [before, part],
+      ] as const)
+        this.#whole(one, "unplaced", `would be at ${this.#ground.show(base)}, in one place with ${other.section.name}`);
+    }
+  }
+
+  /** Data that nothing refers to (lists that the linker makes of many objects) needs no place. */
+  dropUnused(): void {
+    const used = new Set([...this.uses.values()].flatMap((set) => [...set]));
+    this.findings = this.findings.filter(({ part }) => part.role === "code" || used.has(part) || this.#placement.bases.has(part));
+  }
+
+  table(table: ObjectTable): void {
+    const index = this.#index.get(table.kind, table.size);
+    const used = new Map<Part, { index: TableIndex; taken: Set<number> }>();
+    for (const entry of table.entries) {
+      const base = this.#placement.bases.get(entry.code);
+      if (base === undefined) continue;
+      let use = used.get(entry.code);
+      if (use === undefined && index !== undefined) {
+        use = { index, taken: new Set() };
+        used.set(entry.code, use);
+      }
+      this.#entry(table, entry, base, use);
+    }
+    for (const [part, base] of this.#placement.bases) {
+      if ((part.section.flags & SHF.EXECINSTR) === 0) continue;
+      if (index !== undefined) this.#extra(table, part, base, index, used.get(part)?.taken ?? new Set());
+    }
+  }
+
+  #entry(table: ObjectTable, entry: Entry, base: number, use: { index: TableIndex; taken: Set<number> } | undefined): void {
+    const { data, name } = entry.table;
+    const user = itemAt(entry.code, entry.offset) as Item;
+    const key = base + entry.offset;
+    let first: { wrong: Wrong; span: Span } | undefined;
+    if (use !== undefined) {
+      const { index, taken } = use;
+      for (let i = firstKey(index, key); index.keys[i] === key; i++) {
+        if (taken.has(i)) continue;
+        const at = (index.order[i] as number) * table.size;
+        const bytes = index.entries.bytes.subarray(at, at + table.size);
+        const span: Span = {
+          data,
+          start: entry.start,
+          end: entry.end,
+          relocations: entry.relocations,
+          bytes,
+          address: index.entries.address + at,
+        };
+        const wrong =
+          this.#compare(span, user) ?? this.#entryFields(entry, span) ?? this.#beside(table, entry, index, index.order[i] as number);
+        if (wrong === undefined) {
+          taken.add(i);
+          return;
+        }
+        first ??= { wrong, span };
+      }
+    }
+    const why =
+      first === undefined
+        ? `${this.#ground.name} has no entry in ${name} for ${this.#ground.show(key)}`
+        : `its entry in ${name}: ${first.wrong.why}`;
+    const wrong: Wrong = { code: "table", offset: first?.wrong.offset ?? entry.start, why };
+    this.#put(entry.code, wrong, name, first?.span, Math.min(entry.offset, Math.max(entry.code.section.size - 1, 0)));
+  }
+
+  #entryFields(entry: Entry, { bytes, start, address }: Span): Wrong | undefined {
+    const expected = this.#expected(entry.relocations, viewOf(bytes), start, address);
+    const [different] = differences(expected, this.#ground.fields(address, address + bytes.length), address);
+    return different === undefined ? undefined : { code: "relocation", offset: start + different.offset, why: different.why };
+  }
+
+  #beside({ beside, size }: ObjectTable, { start }: Entry, index: TableIndex, number: number): Wrong | undefined {
+    if (beside === undefined) return undefined;
+    const at = (start / size) * beside.size;
+    const own = beside.part.section.data.subarray(at, at + beside.size);
+    const kernel = index.beside?.bytes.subarray(number * beside.size, (number + 1) * beside.size);
+    if (kernel !== undefined && Buffer.compare(own, kernel) === 0) return undefined;
+    return { code: "table", offset: start, why: `its entry in ${beside.part.section.name} differs` };
+  }
+
+  /** The ground has no entries about the part but those of the object. */
+  #extra({ kind }: ObjectTable, part: Part, base: number, index: TableIndex, taken: ReadonlySet<number>): void {
+    const end = base + part.section.size;
+    for (let i = firstKey(index, base); i < index.keys.length && (index.keys[i] as number) < end; i++) {
+      const at = (index.keys[i] as number) - base;
+      // The part before ends its entries with one for the byte after it.
+      if (taken.has(i) || (kind.terminated === true && at === 0)) continue;
+      const why = `${this.#ground.name} has an entry in ${kind.section} for ${this.#ground.show(base + at)}, the object has none`;
+      this.findings.push({ code: "table", part, at, why, section: part.section.name, offset: at, bytes: undefined });
+    }
+  }
+
+  #use(item: Item, part: Part): void {
+    const set = this.uses.get(item);
+    if (set === undefined) this.uses.set(item, new Set([part]));
+    else set.add(part);
+  }
+
+  #put(part: Part, wrong: Wrong, section: string, span: Span | undefined, at: number): void {
+    const offset = span === undefined ? 0 : wrong.offset - span.start;
+    const bytes =
+      span === undefined
+        ? undefined
+        : {
+            object: span.data.slice(wrong.offset, Math.min(wrong.offset + SHOWN, span.end)),
+            kernel: span.bytes.slice(offset, offset + SHOWN),
+          };
+    this.findings.push({ code: wrong.code, part, at, why: wrong.why, section, offset: wrong.offset, bytes });
+  }
+
+  #whole(part: Part, code: Doubt, why: string): void {
+    this.findings.push({ code, part, at: undefined, why, section: part.section.name, offset: 0, bytes: undefined });
+  }
+}
+
+function firstDifference({ data, bytes, start }: Span, from: number, to: number): Wrong | undefined {
+  for (let i = from; i < to; i++)
+    if (data[i] !== bytes[i - start])
+      return { code: "bytes", offset: i, why: `byte 0x${hex2(data[i])}, the kernel has 0x${hex2(bytes[i - start])}` };
+  return undefined;
+}
+
+function hex2(byte: number | undefined): string {
+  return (byte ?? 0).toString(16).padStart(2, "0");
+}
+
+function* differences(expected: readonly Field[], found: readonly Field[], base: number): Generator<{ offset: number; why: string }> {
+  let f = 0;
+  for (const field of expected) {
+    for (; f < found.length && (found[f] as Field).address < field.address; f++)
+      yield {
+        offset: (found[f] as Field).address - base,
+        why: `the kernel relocates it (${(found[f] as Field).tag}), the object does not`,
+      };
+    const same = found[f]?.address === field.address;
+    const tag = same ? found[f]?.tag : undefined;
+    if (same) f++;
+    if (tag !== field.tag)
+      yield {
+        offset: field.address - base,
+        why: `to be relocated as ${field.tag}, the kernel ${tag === undefined ? "does not" : `does as ${tag}`}`,
+      };
+  }
+  for (; f < found.length; f++)
+    yield { offset: (found[f] as Field).address - base, why: `the kernel relocates it (${(found[f] as Field).tag}), the object does not` };
+}
+
+function inPart(part: Part, offset: number): string {
+  const item = itemAt(part, offset);
+  const name = item?.symbols.find(isFunction)?.name ?? item?.symbols[0]?.name;
+  return name === undefined ? `${part.section.name} + 0x${offset.toString(16)}` : name;
+}
+
+function textOf(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString("latin1").replace(/\0+$/, "");
+  return /^[\t\n\x20-\x7e]*$/.test(text) ? JSON.stringify(text) : `0x${Buffer.from(bytes).toString("hex")}`;
+}
