@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { type Delta, diff } from "@suture/diff";
 import { readElf, writeElf } from "@suture/elf";
-import { combine, finish, type Manifest, type Part, verify, writeManifest } from "@suture/livepatch";
+import { combine, finish, type Manifest, moduleName, type Part, verify, writeManifest } from "@suture/livepatch";
 import type { ObjectProof } from "@suture/proof";
 import type { Task } from "@suture/task";
 import { type Affected, affectedObjects } from "./affected.ts";
@@ -83,8 +83,8 @@ export async function buildLivepatch(task: Task, target: Target, options: BuildO
     return await task.stage("link", async (stage) => {
       const combined = combine(parts, { name, replace: options.replace, world: kernel.world, btf: kernel.btf });
       const manifest = await manifestOf(kernel, options, name, patches, { parts, proofs, combined, compiled });
-      const linked = await linkModule(task, target, recipe, moduleNameOf(name), writeElf(combined.object));
-      const file = `${moduleNameOf(name)}.ko`;
+      const linked = await linkModule(task, target, recipe, moduleName(`livepatch-${name}`), writeElf(combined.object));
+      const file = `livepatch-${name}.ko`;
       const bytes = finish(linked, file, writeManifest(manifest));
       verify(bytes, file, target.release, kernel.world.kernel);
       stage.result(`${file}, ${bytes.length} bytes`);
@@ -94,10 +94,6 @@ export async function buildLivepatch(task: Task, target: Target, options: BuildO
     await view.dispose();
     kernel.image.close();
   }
-}
-
-function moduleNameOf(name: string): string {
-  return `livepatch-${name}`;
 }
 
 function overlayOf(files: readonly ChangedFile[]): Map<string, string> {

@@ -37,6 +37,9 @@ export async function makeTree(task: Task, tree: string, release: string, parts:
   for (const file of [".config", "Module.symvers"]) await copyFile(join(headers, file), join(tree, file));
   const generated = [join("include", "config"), join("include", "generated"), join("arch", variables.arch, "include", "generated")];
   for (const directory of generated) await cp(join(headers, directory), join(tree, directory), { recursive: true });
+  // The linker script of modules, which the kernel's build made at one of two places.
+  for (const file of [join("scripts", "module.lds"), join("arch", variables.arch, "module.lds")])
+    if (await exists(join(headers, file))) await copyFile(join(headers, file), join(tree, file));
   await addTools(join(parts.kbuild, "usr", "lib"), tree);
   // Its place is taken by a file that names nothing, and the configuration is older than what was made from it.
   await writeFile(join(tree, "include", "config", "auto.conf.cmd"), "");

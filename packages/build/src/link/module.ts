@@ -8,7 +8,7 @@ import { fail } from "../errors.ts";
 import type { Target } from "../target.ts";
 import { FOLDER, NAME, type Recipe } from "./recipe.ts";
 
-/** @returns the module's bytes; its livepatch relocations are still ordinary ones. @throws BUILD_LINK */
+/** @param name of the module as the kernel has it. @returns the module's bytes; its livepatch relocations are still ordinary ones. @throws BUILD_LINK */
 export async function linkModule(task: Task, target: Target, recipe: Recipe, name: string, object: Uint8Array): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), "suture-link-"));
   const shell = async (command: string, input = ""): Promise<void> => {
@@ -23,10 +23,11 @@ export async function linkModule(task: Task, target: Target, recipe: Recipe, nam
   try {
     await writeFile(join(folder, "entry.o"), Buffer.from(recipe.entry, "base64"));
     await writeFile(join(folder, "patch.o"), object);
-    await writeFile(file(".mod"), `${join(folder, "entry.o")}\n${join(folder, "patch.o")}\n`);
+    // The list of objects that the module is made of, for the versions of what they export: nothing.
+    await writeFile(file(".mod"), "");
     await shell(`ld -r -m elf_x86_64 -z noexecstack -o ${FOLDER}/${NAME}.o ${FOLDER}/entry.o ${FOLDER}/patch.o`);
-    // -w: what the livepatch core will find is unknown to modpost. The last gate looks at every symbol again.
-    await shell(`${recipe.modpost} -w`, `${file(".o")}\n`);
+    // It warns of what the livepatch core will find and it does not know. The last gate looks at every symbol again.
+    await shell(recipe.modpost, `${file(".o")}\n`);
     await shell(recipe.compile);
     await shell(recipe.link);
     return await readFile(file(".ko"));
