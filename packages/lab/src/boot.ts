@@ -31,6 +31,10 @@ export interface BootOptions {
   cpus?: number;
   /** Milliseconds to the first answer; 60 s unless given. */
   deadlineMs?: number;
+  /** Milliseconds that a guest which is well may take for what costs it nothing, as to answer or to log a line; 10 s unless given. */
+  graceMs?: number;
+  /** Raw images, each a virtio disk (/dev/vda and on) that is written to. The guest needs the modules virtio_pci and virtio_blk for them. */
+  disks?: readonly string[];
   /** Instead of finding out whether KVM works. */
   accelerator?: Accelerator;
   /** Directory where it is remembered whether KVM works here; XDG_CACHE_HOME/suture unless given. */
@@ -38,6 +42,7 @@ export interface BootOptions {
 }
 
 const DEADLINE_MS = 60_000;
+const GRACE_MS = 10_000;
 /** A kernel is up within a second under KVM. One that is not by then hangs, as nested KVM does on some hosts. */
 const KVM_DEADLINE_MS = 8_000;
 const GUEST_MODULES = "/lib/suture";
@@ -91,6 +96,7 @@ async function bootWith(task: Task, accelerator: Accelerator, options: BootOptio
     append: options.append ?? [],
     memory: options.memory ?? 512,
     cpus: options.cpus ?? 2,
+    disks: options.disks ?? [],
   });
   const agent = new Agent(machine.agent, nonce);
   const hello = agent.hello();
@@ -99,7 +105,7 @@ async function bootWith(task: Task, accelerator: Accelerator, options: BootOptio
     (id) => guest.marked(id),
     (line) => guest.logged(line),
   );
-  const guest = new Guest({ task, machine, agent, log, accelerator, image: options.image });
+  const guest = new Guest({ task, machine, agent, log, accelerator, image: options.image, graceMs: options.graceMs ?? GRACE_MS });
   machine.log.on("data", (chunk: Buffer) => log.push(chunk));
   try {
     await guest.ready(hello, options.deadlineMs ?? DEADLINE_MS);

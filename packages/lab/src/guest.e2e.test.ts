@@ -156,7 +156,7 @@ describe("trouble", () => {
   });
 
   test("a machine that stands still is a hang", async () => {
-    const guest = await boot(task, options);
+    const guest = await boot(task, { ...options, graceMs: 3000 });
     // Nothing in the guest can answer, not even to an NMI.
     process.kill(guest.pid, "SIGSTOP");
     expect(await refusal(guest.run("true", { timeoutMs: 500 }))).toMatchObject({ code: "LAB_HANG" });

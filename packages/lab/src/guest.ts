@@ -43,13 +43,12 @@ export interface GuestParts {
   log: KernelLog;
   accelerator: Accelerator;
   image: string;
+  graceMs: number;
 }
 
 const RUN_MS = 30_000;
 /** A script that is too long for one request. */
 const SCRIPT_FILE = "/run/script";
-/** How long a guest that is well may take for what costs it nothing: to answer a request, or to bring a mark through its log. */
-const GRACE_MS = 10_000;
 /** How long a hanging guest gets to say where it hangs, and a panicking one to end. */
 const LAST_WORDS_MS = 4_000;
 /** So long a pause is not within an answer. */
@@ -71,6 +70,8 @@ export class Guest {
   readonly #agent: Agent;
   readonly #log: KernelLog;
   readonly #image: string;
+  /** How long a guest that is well may take to answer a request, or to bring a mark through its log. */
+  readonly #graceMs: number;
   readonly #marks = new Map<number, { seen: () => void; position: number | undefined }>();
   readonly #gone: Promise<never>;
   #end: End | undefined;
@@ -83,6 +84,7 @@ export class Guest {
     this.#agent = parts.agent;
     this.#log = parts.log;
     this.#image = parts.image;
+    this.#graceMs = parts.graceMs;
     this.accelerator = parts.accelerator;
     this.pid = parts.machine.pid;
     this.#gone = parts.machine.ended.then((end) => {
@@ -184,8 +186,8 @@ export class Guest {
     const packed = await promisify(gzip)(bytes);
     const [from, to] = [quote(PUT_FILE), quote(path)];
     for (let offset = 0; offset < packed.length; offset += CHUNK) {
-      const answer = await this.#within(this.#agent.send("data", packed.subarray(offset, offset + CHUNK)).answer, GRACE_MS);
-      if (answer === undefined) throw await this.#hang(`no answer for ${GRACE_MS} ms while ${path} was written`);
+      const answer = await this.#within(this.#agent.send("data", packed.subarray(offset, offset + CHUNK)).answer, this.#graceMs);
+      if (answer === undefined) throw await this.#hang(`no answer for ${this.#graceMs} ms while ${path} was written`);
       if (answer.code === 0) continue;
       await this.#run(`rm -f ${from}`, RUN_MS);
       throw fail("LAB_PUT_FAILED", `${path} cannot be written: no memory left`, { file: path });
@@ -209,10 +211,10 @@ export class Guest {
       const timedOut = result === undefined;
       if (result === undefined) {
         this.#agent.send("kill");
-        result = await this.#answered(answer, GRACE_MS);
+        result = await this.#answered(answer, this.#graceMs);
       }
       if (result === undefined) throw await this.#hang(`no answer within ${timeoutMs} ms, and killing did not help, for: ${command}`);
-      const seen = await this.#within(marked, GRACE_MS);
+      const seen = await this.#within(marked, this.#graceMs);
       if (seen === undefined) throw await this.#hang(`the kernel's log stands still since: ${command}`);
       const log = this.#log.since(position).slice(0, (mark.position ?? position) - position);
       return {

@@ -4,7 +4,8 @@
  *
  * A request is a line `ID KIND SIZE` and SIZE bytes:
  *   run    the bytes are a shell script; answered when it ends, with its exit code and output
- *   kill   ends the running script with all that it started in its session; not answered, as the script then is
+ *   kill   ends the running script with all that it started in its session; not answered itself: the script is when nothing of it runs any
+ *          more, which never comes to pass when one of its processes hangs in the kernel
  *   data   appends the bytes to the file that is being put
  *   dump   asks the kernel to log where every CPU and every blocked task is
  * An answer is a line `\x01NONCE ID CODE SIZE FROM TO` and SIZE bytes; FROM and TO are the guest's seconds since boot. The host sends at most
@@ -58,13 +59,26 @@ answer() {
   { printf '\\001${nonce} %s %s %s %s %s\\n' "$1" "$2" "$size" "$3" "$now"; head -c "$size" "$4"; } >&3
 }
 
+# living SESSION: does any of its processes still run?
+living() {
+  for status in $(grep -l "^NSsid:[[:space:]]$1$" /proc/[0-9]*/status 2>/dev/null); do
+    grep -q "^State:.Z" $status || return 0
+  done
+  return 1
+}
+
 # job ID
 job() {
   read -r from rest </proc/uptime
   setsid sh ${OWN}/in.$1 >${OWN}/out.$1 2>&1 3>&- &
-  echo $! >${OWN}/pid
-  wait $!
+  session=$!
+  echo $session >${OWN}/session
+  wait $session
   code=$?
+  if [ -e ${OWN}/killed ]; then
+    while living $session; do usleep 50000; done
+    rm ${OWN}/killed
+  fi
   echo "${MARK} ${nonce} $1" >/dev/kmsg
   answer $1 $code $from ${OWN}/out.$1
   rm -f ${OWN}/in.$1 ${OWN}/out.$1
@@ -77,7 +91,7 @@ while read -r id kind size <&3; do
   head -c "$size" <&3 >${OWN}/in.$id
   case $kind in
     run) job $id & ;;
-    kill) kill -KILL -- -$(cat ${OWN}/pid) ;;
+    kill) touch ${OWN}/killed; kill -KILL -- -$(cat ${OWN}/session) ;;
     data) cat ${OWN}/in.$id >>${PUT_FILE}; answer $id $? 0 /dev/null; rm -f ${OWN}/in.$id ;;
     dump) echo l >/proc/sysrq-trigger; echo w >/proc/sysrq-trigger; answer $id 0 0 /dev/null ;;
   esac

@@ -1,4 +1,4 @@
-/** Livepatches made here, on stock kernels: one that is well, and every way in which one can go wrong. */
+/** Livepatches made here, on stock kernels: tried as they should be, refused, interrupted. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Task } from "@suture/task";
@@ -20,7 +20,7 @@ describe.each(KERNELS)("%s", (metaPackage) => {
     options = {
       image: kernel.image,
       module: join(modules, "lab_patch.ko"),
-      probes: ["cat /proc/cmdline", "test -s /proc/version"],
+      probes: ["cat /proc/cmdline", "grep -q Linux /proc/version"],
       functions: [FUNCTION],
     };
   });
@@ -119,33 +119,6 @@ describe.each(KERNELS)("%s", (metaPackage) => {
     } finally {
       await guest.stop();
     }
-  });
-
-  test.each([
-    ["oops", "oopsed", "probe patched", /NULL pointer/],
-    ["bug", "oopsed", "probe patched", /kernel BUG at/],
-    ["panic", "panicked", "probe patched", /Kernel panic - not syncing: lab: as asked/],
-    ["load-oops", "oopsed", "load", /NULL pointer/],
-    ["load-panic", "panicked", "load", /Kernel panic - not syncing: lab: as asked/],
-  ] as const)("%s: %s in the step %s", async (fault, outcome, step, why) => {
-    const report = await tryModule(task, { ...options, parameters: [`fault=${fault}`] });
-    expect(report).toMatchObject({ outcome, failure: { step, why: expect.stringMatching(why) } });
-    expect(report.failure?.console.join("\n")).toMatch(fault.startsWith("load") ? /lab_patch_init/ : /lab_cmdline_show/);
-    expect(report.probes[0]?.before?.output).toContain("console=ttyS0");
-    expect(report.probes[0]?.after).toBeUndefined();
-  });
-
-  test.each([
-    // The other processor still answers and says where this one is; alone, it is asked by an NMI.
-    ["hang", 2, "probe patched"],
-    ["freeze", 1, "probe patched"],
-    ["load-hang", 2, "load"],
-    ["load-sleep", 1, "load"],
-  ] as const)("%s on %d processors is a hang, and the console shows where", async (fault, cpus, step) => {
-    const timeouts = { probeMs: 3000, loadMs: 3000 };
-    const report = await tryModule(task, { ...options, cpus, timeouts, parameters: [`fault=${fault}`] });
-    expect([report.outcome, report.failure?.step]).toEqual(fault === "load-sleep" ? ["stuck", step] : ["hung", step]);
-    if (fault !== "load-sleep") expect(report.log.map(({ text }) => text).join("\n")).toMatch(/misbehave|lab_cmdline_show|lab_patch_init/);
   });
 });
 

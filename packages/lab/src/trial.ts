@@ -1,6 +1,6 @@
 /** One livepatch on a running guest: probed before, loaded, probed, unloaded, probed again. */
+import { constants } from "node:os";
 import { basename } from "node:path";
-import { getSystemErrorMap } from "node:util";
 import { SutureError } from "@suture/errors";
 import type { Stage, Task } from "@suture/task";
 import { type BootOptions, boot } from "./boot.ts";
@@ -90,7 +90,7 @@ export interface TrialReport {
   failure: { step: StepName; why: string; console: string[] } | undefined;
   steps: StepReport[];
   probes: ProbeReport[];
-  /** How loading failed: the error's name and text (EINVAL, invalid argument), and what the kernel and insmod said. */
+  /** How loading failed: the error's name and text (EINVAL, Invalid argument), and what the kernel and insmod said. */
   refusal: { errno: string; text: string; said: string[] } | undefined;
   /** From start to completion by the kernel's log, or as long as we waited for it. */
   patchMs: number | undefined;
@@ -258,8 +258,9 @@ class Course {
     const result = await this.#run(`insmod ${words}`, this.#timeouts.loadMs);
     if (result.code === 0) return;
     if (result.timedOut) throw new TrialEnd("stuck", `insmod did not end within ${this.#timeouts.loadMs} ms`);
-    // busybox's insmod exits with the errno of the system call.
-    const [errno, text] = getSystemErrorMap().get(-result.code) ?? [`exit code ${result.code}`, result.output.trim()];
+    // busybox's insmod exits with the errno of the system call and ends its message with the text for it.
+    const errno = Object.entries(constants.errno).find(([, value]) => value === result.code)?.[0] ?? `exit code ${result.code}`;
+    const text = result.output.trim().split(": ").at(-1) ?? "";
     const said = [...result.log.map(lineText), ...result.output.trim().split("\n")];
     this.#report.refusal = { errno, text, said };
     throw new TrialEnd("refused", `the kernel refused the module: ${errno}, ${text}`);

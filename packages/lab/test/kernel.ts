@@ -25,11 +25,7 @@ export async function testKernel(task: Task, metaPackage: string): Promise<TestK
   const release = image.replace("linux-image-", "");
   const root = join(CACHE, release);
   const headers = join(root, "usr/src", `linux-headers-${release}`);
-  const there = await access(root).then(
-    () => true,
-    () => false,
-  );
-  if (!there) await unpack(task, release, root);
+  if (!(await present(root))) await unpack(task, release, root);
   return { release, headers, image: join(root, "boot", `vmlinuz-${release}`), modules: join(root, "lib/modules", release) };
 }
 
@@ -47,10 +43,20 @@ async function unpack(task: Task, release: string, root: string): Promise<void> 
     // The headers name the common ones by where they would be installed.
     const makefile = join(partial, "usr/src", `linux-headers-${release}`, "Makefile");
     await writeFile(makefile, (await readFile(makefile, "utf8")).replace("/usr/src/", `${root}/usr/src/`));
-    await rename(partial, root);
+    // Two test files may have unpacked it at the same time: the first one's stays, they are the same.
+    await rename(partial, root).catch(async (error: unknown) => {
+      if (!(await present(root))) throw error;
+    });
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
+}
+
+function present(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function depends(task: Task, name: string, pattern: RegExp): Promise<string[]> {
