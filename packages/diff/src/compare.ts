@@ -3,7 +3,7 @@ import { type ElfSymbol, isSection, relocationKind } from "@suture/elf";
 import { bytesOf, type Cut, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping, stem } from "./names.ts";
-import type { Pairs } from "./pair.ts";
+import type { Pairs } from "./pairs.ts";
 
 export interface Body {
   bytes: Uint8Array;

@@ -1,19 +1,25 @@
 /** Two builds of one object → what changed, and an object that holds it. Passes in a row. */
 import type { ElfObject, ElfSymbol } from "@suture/elf";
-import { emit, type External } from "./emit.ts";
+import { takeCallers } from "./callers.ts";
+import { carry, type KeepEntry } from "./carry.ts";
+import { findChanges } from "./changes.ts";
+import { type External, emit } from "./emit.ts";
 import { fail } from "./errors.ts";
 import { cut, type Item, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { pair } from "./pair.ts";
+import { type KeyedEntry, type Named, Plan, type Side } from "./plan.ts";
 import type { Build } from "./sections.ts";
-import { type Inputs, Selector } from "./select.ts";
 import { entriesOf } from "./tables.ts";
+import { Users } from "./users.ts";
 import type { TypeLayouts } from "./x86-64.ts";
 
 export interface ChangedFunction {
   /** Its name in the original, which is the kernel's. */
   name: string;
   why: string;
+  /** Of one that is taken in for what it calls: the functions in between, from the one that differs on. */
+  through: readonly string[];
   /** Bytes, before and after. */
   sizeBefore: number;
   size: number;
@@ -30,13 +36,21 @@ export interface Added {
 
 /** What a patch of one object is made of. */
 export interface Delta {
+  /** "same": nothing differs. "idle": what differs needs nothing in a running kernel, see `skipped`. "patch": `object` holds it. */
+  outcome: "same" | "idle" | "patch";
   /** Calls of these are redirected. */
   functions: ChangedFunction[];
   /** Changed functions without an ftrace entry: carried along with their callers. */
-  carriedAlong: { name: string; why: string }[];
+  carriedAlong: Named[];
   added: Added[];
   /** What differs but needs nothing at run time. */
-  skipped: { name: string; why: string }[];
+  skipped: Named[];
+  /** Functions that `force` asked for and that cannot be taken in. */
+  notTaken: (Named & { code: string })[];
+  /** What a person should know of the patch. */
+  notes: string[];
+  /** Static keys and static calls of the kernel that entries of the object's special sections refer to; `kept` as `keepEntry` said. */
+  keys: (KeyedEntry & { kept: boolean })[];
   /** Undefined symbols of `object` that the running kernel has. */
   externals: External[];
   /** Undefined if nothing changed that runs. */
@@ -49,46 +63,66 @@ export interface DiffOptions {
   build: Build;
   /** Take these functions in even if they are the same: a livepatch that replaces a function by itself. */
   force?: (name: string) => boolean;
+  /** Whether a key is in vmlinux, so that the entry that refers to it can be relocated in time. Without it, all are kept. */
+  keepEntry?: KeepEntry;
 }
 
 /** @throws DIFF_* with what cannot be patched, where, and the way out */
 export function diff(original: ElfObject, patched: ElfObject, options: DiffOptions): Delta {
   checkComparable(original, patched);
-  const before = cut(original, options.build);
-  const after = cut(patched, options.build);
-  const inputs: Inputs = {
-    original: before,
-    patched: after,
-    pairs: pair(before, after),
-    originalEntries: entriesOf(before, options.layouts),
-    patchedEntries: entriesOf(after, options.layouts),
-  };
-  const selector = new Selector(inputs);
-  const { changed, carried, skipped } = selector.run((item) => options.force?.(item.name) === true && selector.patchable(item));
-  if (changed.size === 0) return { functions: [], carriedAlong: [], added: [], skipped, externals: [], object: undefined };
-  const emitted = emit(inputs, selector, patched.file);
-  const functions: ChangedFunction[] = [];
-  const carriedAlong: { name: string; why: string }[] = [];
-  for (const [item, why] of changed) {
-    const originalItem = inputs.pairs.original(item);
-    const symbol = emitted.symbols.get(item);
-    const name = originalItem?.symbols[0];
-    if (originalItem === undefined || name === undefined || symbol === undefined) continue;
-    if (selector.redirected(item))
-      functions.push({ name: name.name, why, sizeBefore: sizeOf(originalItem), size: sizeOf(item), original: name, symbol });
-    else carriedAlong.push({ name: name.name, why });
-  }
-  if (functions.length === 0)
-    throw fail("DIFF_NOT_PATCHABLE", `none of the changed functions can be redirected: ${carriedAlong.map((f) => f.name).join(", ")}`, {
-      file: patched.file,
-    });
-  return { functions, carriedAlong, added: addedOf(inputs, carried), skipped, externals: emitted.externals, object: emitted.object };
+  const before = sideOf(original, options);
+  const after = sideOf(patched, options);
+  const pairs = pair(before.cut, after.cut, before.users, after.users);
+  const plan = new Plan({ original: before, patched: after, pairs, build: options.build });
+  findChanges(plan, options.force ?? (() => false));
+  takeCallers(plan);
+  carry(plan, options.keepEntry ?? (() => true));
+  const { skipped, notTaken, notes, keys } = plan;
+  if (plan.carried.size === 0)
+    return {
+      outcome: skipped.length === 0 ? "same" : "idle",
+      functions: [],
+      carriedAlong: [],
+      added: [],
+      skipped,
+      notTaken,
+      notes,
+      keys,
+      externals: [],
+      object: undefined,
+    };
+  const { object, externals, symbols } = emit(plan);
+  return { outcome: "patch", ...changedOf(plan, symbols), added: addedOf(plan), skipped, notTaken, notes, keys, externals, object };
 }
 
-function addedOf(inputs: Inputs, carried: ReadonlySet<Item>): Added[] {
-  return inputs.patched.items
-    .filter((item) => carried.has(item) && inputs.pairs.original(item) === undefined && item.symbols.length > 0 && !isLiteral(item))
-    .map((item) => ({ name: item.name, kind: item.kind === "function" ? ("function" as const) : ("variable" as const), size: sizeOf(item) }));
+function sideOf(elf: ElfObject, { build, layouts }: DiffOptions): Side {
+  const whole = cut(elf, build);
+  return { cut: whole, entries: entriesOf(whole, layouts), users: new Users(whole) };
+}
+
+function changedOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Pick<Delta, "functions" | "carriedAlong"> {
+  const functions: ChangedFunction[] = [];
+  const carriedAlong: Named[] = [];
+  for (const item of plan.in.patched.cut.items) {
+    const change = plan.changed.get(item);
+    const symbol = symbols.get(item);
+    if (change === undefined || symbol === undefined) continue;
+    const { why, through } = change;
+    for (const original of plan.originalsOf(item)) {
+      const name = original.symbols[0];
+      if (name === undefined) continue;
+      if (plan.redirectable(item))
+        functions.push({ name: name.name, why, through, sizeBefore: sizeOf(original), size: sizeOf(item), original: name, symbol });
+      else carriedAlong.push({ name: name.name, why });
+    }
+  }
+  return { functions, carriedAlong };
+}
+
+function addedOf(plan: Plan): Added[] {
+  return plan.in.patched.cut.items
+    .filter((item) => plan.carried.has(item) && plan.in.pairs.original(item) === undefined && item.symbols.length > 0 && !isLiteral(item))
+    .map((item) => ({ name: item.name, kind: item.kind === "function" ? "function" : "variable", size: sizeOf(item) }));
 }
 
 function checkComparable(original: ElfObject, patched: ElfObject): void {

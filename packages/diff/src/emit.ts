@@ -1,10 +1,25 @@
 /** Writes what is carried as a new object: a section for each item, its entries of the special sections, and symbols for what the kernel has. */
-import { type ElfObject, type ElfSymbol, newObject, newSymbol, type Relocation, R_X86_64, Section, SHF, SHT, STB, STT, viewOf } from "@suture/elf";
+import {
+  type ElfObject,
+  type ElfSymbol,
+  newObject,
+  newSymbol,
+  R_X86_64,
+  type Relocation,
+  relocationKind,
+  Section,
+  SHF,
+  SHT,
+  STB,
+  STT,
+  viewOf,
+} from "@suture/elf";
+import { destinationOf } from "./destinations.ts";
 import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
-import type { Inputs, Selector } from "./select.ts";
-import { type Entry, fieldSize } from "./tables.ts";
-import { ALT_REPLACEMENT, tables } from "./x86-64.ts";
+import type { Plan } from "./plan.ts";
+import type { Entry } from "./tables.ts";
+import { type TableKind, tables } from "./x86-64.ts";
 
 /** A symbol of the new object that the running kernel has. */
 export interface External {
@@ -21,8 +36,8 @@ export interface Emitted {
   symbols: ReadonlyMap<Item, ElfSymbol>;
 }
 
-export function emit(inputs: Inputs, selector: Selector, file: string): Emitted {
-  return new Emitter(inputs, selector, file).run();
+export function emit(plan: Plan): Emitted {
+  return new Emitter(plan).run();
 }
 
 /** Relocations are written against a section's items before its RELA section is made. */
@@ -31,9 +46,22 @@ interface Out {
   relocations: Relocation[];
 }
 
+interface Kept {
+  owner: Item;
+  entry: Entry;
+}
+
+/** A piece of replacement code, where it was and where it went. */
+interface Replaced {
+  pool: Item;
+  from: number;
+  size: number;
+  symbol: ElfSymbol;
+  offset: number;
+}
+
 class Emitter {
-  readonly #in: Inputs;
-  readonly #selector: Selector;
+  readonly #plan: Plan;
   readonly #object: ElfObject;
   readonly #outs: Out[] = [];
   readonly #symbols = new Map<Item, ElfSymbol>();
@@ -42,22 +70,22 @@ class Emitter {
   readonly #externals = new Map<Item | ElfSymbol, External>();
   readonly #sectionSymbols = new Map<Section, ElfSymbol>();
 
-  constructor(inputs: Inputs, selector: Selector, file: string) {
-    this.#in = inputs;
-    this.#selector = selector;
-    this.#object = newObject(file);
+  constructor(plan: Plan) {
+    this.#plan = plan;
+    this.#object = newObject(plan.in.patched.cut.elf.file);
   }
 
   run(): Emitted {
-    const carried = (item: Item): boolean => this.#selector.carried.has(item);
-    this.#pools(this.#in.patched.elements().filter(carried));
-    const whole = this.#in.patched.items.filter(carried);
+    const { cut } = this.#plan.in.patched;
+    const carried = (item: Item): boolean => this.#plan.carried.has(item);
+    this.#pools(cut.elements().filter(carried));
+    const whole = cut.items.filter(carried);
     const outs = whole.map((item) => this.#place(item));
     whole.forEach((item, i) => {
       const out = outs[i];
-      if (out !== undefined) this.#relocate(item, out, 0, this.#in.patched.refsOf(item));
+      if (out !== undefined) this.#relocate(item, out, 0, cut.refsOf(item), false);
     });
-    this.#tables(whole.filter((item) => item.kind === "function"));
+    this.#tables(whole);
     this.#finish();
     return { object: this.#object, externals: [...this.#externals.values()], symbols: this.#symbols };
   }
@@ -119,7 +147,7 @@ class Emitter {
     const [main] = item.symbols;
     if (main === undefined) this.#places.set(item, { symbol: this.#sectionSymbol(section), offset: 0 });
     else {
-      const isNew = this.#in.pairs.original(item) === undefined;
+      const isNew = this.#plan.in.pairs.original(item) === undefined;
       const symbol = newSymbol({
         name: main.name,
         place: section,
@@ -137,8 +165,8 @@ class Emitter {
   }
 
   /** Where a reference goes in the new object, as symbol and addend. */
-  #reach(ref: Ref, from: Item): { symbol: ElfSymbol; addend: number } {
-    const to = this.#selector.destination(ref, from);
+  #reach(ref: Ref, from: Item, inTable: boolean): { symbol: ElfSymbol; addend: number } {
+    const to = destinationOf(this.#plan, ref, from, inTable);
     if ("kernel" in to) return { symbol: this.#external(to.kernel), addend: isItem(to.kernel) ? ref.addend - to.kernel.entry : ref.addend };
     const place = this.#places.get(to.carried);
     if (place !== undefined) return { symbol: place.symbol, addend: ref.addend + place.offset };
@@ -151,80 +179,115 @@ class Emitter {
     const known = this.#externals.get(to);
     if (known !== undefined) return known.symbol;
     const original = isItem(to) ? to.symbols[0] : undefined;
-    const symbol = newSymbol({ name: to.name, place: "undef", ...(isItem(to) ? {} : { bind: to.bind }) });
+    // A weak symbol that the kernel may lack stays weak; one that this object defines is there.
+    const weak = !isItem(to) && to.place === "undef" && to.bind === STB.WEAK;
+    const symbol = newSymbol({ name: original?.name ?? to.name, place: "undef", bind: weak ? STB.WEAK : STB.GLOBAL });
     this.#externals.set(to, { symbol, original });
     return symbol;
   }
 
-  #relocate(from: Item, out: Out, base: number, refs: readonly Ref[]): void {
+  #relocate(from: Item, out: Out, base: number, refs: readonly Ref[], inTable: boolean): void {
     const view = viewOf(out.section.data);
     for (const ref of refs) {
-      const { symbol, addend } = this.#reach(ref, from);
+      const { symbol, addend } = this.#reach(ref, from, inTable);
       const offset = base + ref.at;
       // The assembler resolved this one in place; now it is a relocation like the others.
-      if (ref.implied) for (let i = 0; i < fieldSize(ref); i++) view.setUint8(offset + i, 0);
+      if (ref.implied) for (let i = 0; i < (relocationKind(ref.type)?.size ?? 0); i++) view.setUint8(offset + i, 0);
       out.relocations.push({ offset, type: ref.type, symbol, addend });
     }
   }
 
-  #tables(functions: Item[]): void {
-    const lists = new Map<string, { owner: Item; entry: Entry }[]>();
-    for (const owner of functions)
+  #tables(owners: Item[]): void {
+    const lists = new Map<TableKind, Kept[]>();
+    for (const owner of owners)
       for (const entry of this.#entries(owner)) {
-        const list = lists.get(entry.section.name);
-        if (list === undefined) lists.set(entry.section.name, [{ owner, entry }]);
+        const list = lists.get(entry.table);
+        if (list === undefined) lists.set(entry.table, [{ owner, entry }]);
         else list.push({ owner, entry });
       }
-    for (const table of tables) {
-      const list = lists.get(table.section);
-      if (list !== undefined) this.#table(list);
+    // The replacements' places must be known when tables of places are written.
+    const ordered = [...tables].sort((a, b) => Number(b.replacement !== undefined) - Number(a.replacement !== undefined));
+    const replaced: Replaced[] = [];
+    for (const table of ordered) {
+      const list = lists.get(table) ?? [];
+      const inside = this.#insideReplacements(table, replaced);
+      if (list.length + inside.length > 0) this.#table(list, inside, replaced);
     }
   }
 
-  /** The entries of a function. One cut out of a section of several may lack the unwind entry that it starts with: the one before holds. */
+  /** The entries of an item. One cut out of a section of several may lack the unwind entry that it starts with: the one before holds. */
   #entries(owner: Item): Entry[] {
-    const own = this.#in.patchedEntries.get(owner) ?? [];
+    const { entries } = this.#plan.in.patched;
+    const own = (entries.get(owner) ?? []).filter((e) => !this.#plan.dropped.has(e));
     if (owner.start === 0) return own;
     const unwind = own.filter((e) => e.beside !== undefined);
     if (unwind.length === 0 || unwind[0]?.at === 0) return own;
-    const before = owner.beside
-      .filter((item) => item.start < owner.start)
-      .flatMap((item) => (this.#in.patchedEntries.get(item) ?? []).filter((e) => e.beside !== undefined));
-    const last = before[before.length - 1];
+    let last: Entry | undefined;
+    for (const item of owner.beside) {
+      if (item.start >= owner.start) break;
+      for (const entry of entries.get(item) ?? []) if (entry.beside !== undefined) last = entry;
+    }
     if (last === undefined) return own;
-    return [...own, { ...last, owner, at: 0, refs: last.refs.map((r) => ({ ...r, to: owner, addend: 0, target: 0 })) }];
+    return [{ ...last, owner, at: 0, refs: last.refs.map((r) => ({ ...r, to: owner, addend: 0, target: 0 })) }, ...own];
   }
 
-  #table(list: { owner: Item; entry: Entry }[]): void {
-    const [first] = list;
+  /** Entries that point into carried replacements, with where those went. */
+  #insideReplacements(table: TableKind, replaced: readonly Replaced[]): { entry: Entry; symbol: ElfSymbol; offset: number }[] {
+    if (replaced.length === 0) return [];
+    const byStart = new Map<Item, Replaced[]>();
+    for (const one of replaced) {
+      const list = byStart.get(one.pool);
+      if (list === undefined) byStart.set(one.pool, [one]);
+      else list.push(one);
+    }
+    const found: { entry: Entry; symbol: ElfSymbol; offset: number }[] = [];
+    for (const [pool, list] of byStart) {
+      list.sort((a, b) => a.from - b.from);
+      let i = 0;
+      for (const entry of this.#plan.in.patched.entries.get(pool) ?? []) {
+        // Unwinding through a replacement is done where it replaces.
+        if (entry.table !== table || entry.beside !== undefined || entry.refs.length !== 1) continue;
+        while (i < list.length && entry.at >= (list[i]?.from ?? 0) + (list[i]?.size ?? 0)) i++;
+        const part = list[i];
+        if (part !== undefined && entry.at >= part.from)
+          found.push({ entry, symbol: part.symbol, offset: part.offset + entry.at - part.from });
+      }
+    }
+    return found;
+  }
+
+  #table(list: readonly Kept[], inside: readonly { entry: Entry; symbol: ElfSymbol; offset: number }[], replaced: Replaced[]): void {
+    const entries = [...list.map((kept) => kept.entry), ...inside.map((i) => i.entry)];
+    const [first] = entries;
     if (first === undefined) return;
-    const out = this.#out(copyOf(first.entry.section, Buffer.concat(list.map(({ entry }) => entry.bytes))));
-    if (first.entry.beside !== undefined)
-      this.#out(copyOf(first.entry.beside.section, Buffer.concat(list.map(({ entry }) => entry.beside?.bytes ?? new Uint8Array(0)))));
-    const replacements = this.#replacements(list.map(({ entry }) => entry));
+    const out = this.#out(copyOf(first.section, Buffer.concat(entries.map((entry) => entry.bytes))));
+    if (first.beside !== undefined)
+      this.#out(copyOf(first.beside.section, Buffer.concat(entries.map((entry) => entry.beside?.bytes ?? new Uint8Array(0)))));
+    const replacements = this.#replacements(entries);
     let at = 0;
     let replacementAt = 0;
     for (const { owner, entry } of list) {
-      this.#relocate(owner, out, at, entry.refs);
+      this.#relocate(owner, out, at, entry.refs, true);
       const { replacement } = entry;
       if (replacement !== undefined && replacements !== undefined) {
-        this.#relocate(owner, replacements, replacementAt, replacement.refs);
-        out.relocations.push({
-          offset: at + replacement.field,
-          type: R_X86_64.PC32,
-          symbol: this.#sectionSymbol(replacements.section),
-          addend: replacementAt,
-        });
+        const symbol = this.#sectionSymbol(replacements.section);
+        this.#relocate(owner, replacements, replacementAt, replacement.refs, true);
+        out.relocations.push({ offset: at + replacement.field, type: R_X86_64.PC32, symbol, addend: replacementAt });
+        replaced.push({ pool: replacement.pool, from: replacement.from, size: replacement.size, symbol, offset: replacementAt });
         replacementAt += replacement.size;
       }
       at += entry.size;
     }
+    for (const { entry, symbol, offset } of inside) {
+      for (const ref of entry.refs) out.relocations.push({ offset: at + ref.at, type: ref.type, symbol, addend: offset });
+      at += entry.size;
+    }
   }
 
-  #replacements(entries: Entry[]): Out | undefined {
-    const parts = entries.flatMap((e) => (e.replacement === undefined ? [] : [e.replacement.bytes]));
-    const from = this.#in.patched.elf.sections.find((s) => s.name === ALT_REPLACEMENT);
-    return parts.length === 0 || from === undefined ? undefined : this.#out(copyOf(from, Buffer.concat(parts)));
+  #replacements(entries: readonly Entry[]): Out | undefined {
+    const parts = entries.flatMap((e) => (e.replacement === undefined ? [] : [e.replacement]));
+    const [first] = parts;
+    return first === undefined ? undefined : this.#out(copyOf(first.pool.section, Buffer.concat(parts.map((p) => p.bytes))));
   }
 
   #finish(): void {

@@ -37,6 +37,10 @@ export const diffErrors = defineErrors({
     cause: "A changed function has no ftrace entry, so it cannot be redirected, and not all of its callers can be taken in.",
     mend: "Make the change in its callers, or write the livepatch by hand.",
   },
+  DIFF_MODULE_KEY: {
+    cause: "Patched code branches on a static key of a module, which cannot be tied to the patch before that module is loaded.",
+    mend: "In the fix, read the key at run time: `static_key_enabled(&key)` instead of `static_branch_*(&key)`; leave trace calls out of the function.",
+  },
   DIFF_STATIC_LOCAL: {
     cause: "A static local variable of the original could not be paired with the one of the patched object.",
     mend: "Rename the new variable, or keep the old one in the function that used it.",

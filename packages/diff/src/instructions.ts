@@ -59,6 +59,16 @@ export function operandEnds(code: Uint8Array): ReadonlyMap<number, number> {
   return ends;
 }
 
+/** Whether the field at `at` is a number that an instruction compares something with. */
+export function comparesAddress(code: Uint8Array, at: number): boolean {
+  const { Mnemonic } = iced();
+  let compares = false;
+  decode(code, (instruction, end, offsets) => {
+    if (end > at && end - instruction.length <= at && instruction.mnemonic === Mnemonic.Cmp) compares = offsets().immediate === at;
+  });
+  return compares;
+}
+
 /** A reference that the assembler resolved by itself. */
 export interface Implied {
   /** Byte offset of the field. */

@@ -2,7 +2,18 @@
  * Cuts an object into items: what a patch can carry by itself. A function, a data object, a section without symbols, or one element of a
  * pool. From here on every relocation is a reference to an item or to an undefined symbol; none is to a section symbol.
  */
-import { type ElfObject, type ElfSymbol, isSection, type Relocation, relocationSections, type Section, SHF, SHT, STB, STT } from "@suture/elf";
+import {
+  type ElfObject,
+  type ElfSymbol,
+  isSection,
+  type Relocation,
+  relocationSections,
+  type Section,
+  SHF,
+  SHT,
+  STB,
+  STT,
+} from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import { Resolver } from "./references.ts";
 import { type Build, roleOf, type SectionRole } from "./sections.ts";

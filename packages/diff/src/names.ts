@@ -1,9 +1,10 @@
 /** What gcc adds to names, and what stays when it is taken away. */
 
-/** `foo.isra.0.cold` → `foo.isra.cold`, `count.5` → `count`, `__UNIQUE_ID_ddebug404.5` → `__UNIQUE_ID_ddebug`. Two builds number these differently. */
+/** `foo.isra.0.cold` → `foo.isra.cold`, `count.5` → `count`, `__UNIQUE_ID_ddebug404.5` → `__UNIQUE_ID_ddebug`, `__initcall__kmod_x__40_7_f6` → `__initcall__kmod_x__f6`. Two builds number these differently. */
 export function stem(name: string): string {
   const plain = name.replace(/\.\d+(?=\.|$)/g, "");
-  return plain.replace(/^(__UNIQUE_ID_[A-Za-z_]*?)\d+$/, "$1");
+  if (!plain.startsWith("__")) return plain;
+  return plain.replace(/^(__UNIQUE_ID_.*?)\d+$/, "$1").replace(/^(__initcall__kmod_.+?__)\d+_\d+_/, "$1");
 }
 
 /** The function that a part split off by gcc belongs to: `foo.cold` → `foo`, `foo.isra.0.cold` → `foo.isra.0`. */

@@ -3,7 +3,7 @@ import { type ElfObject, type ElfSymbol, isSection, newSymbol, type Relocation, 
 import type { SutureError } from "@suture/errors";
 import { fail } from "./errors.ts";
 import { type Implied, leaving, operandEnds } from "./instructions.ts";
-import { bytesOf, type Item, isCode, type Ref, sizeOf } from "./items.ts";
+import { bytesOf, type Item, isCode, type Ref } from "./items.ts";
 import type { SectionRole } from "./sections.ts";
 import { FIELD_TO_END, fieldToEnd, isBranchField, isPcRelative, mayComputeAddress } from "./x86-64.ts";
 
@@ -48,7 +48,8 @@ export class Resolver {
     const section = symbol.place;
     const place = this.#places.get(section);
     const broken = (why: string): Ref => reference(at, type, symbol, addend, addend, branch, { fault: this.#fault(why, from, offset) });
-    if (place === undefined || place.role === "ignored" || place.role === "table") return broken(`a relocation points into ${section.name}`);
+    if (place === undefined || place.role === "ignored" || place.role === "table")
+      return broken(`a relocation points into ${section.name}`);
     // The offset in the section that the field's value is counted from.
     const base = symbol.value + addend;
     const known = !pcRelative ? 0 : branch ? 4 : undefined;
@@ -65,15 +66,28 @@ export class Resolver {
       return reference(at, type, only, base - only.start, base - only.start + (known ?? 4), branch, {
         weak: symbol.bind === STB.WEAK ? symbol : undefined,
       });
-    return this.#amongSeveral(from, relocation, at, place, base, known, branch) ?? broken(`a relocation points to ${section.name}+${base}, where nothing is`);
+    return (
+      this.#amongSeveral(from, relocation, at, place, base, known, branch) ??
+      broken(`a relocation points to ${section.name}+${base}, where nothing is`)
+    );
   }
 
   /** A reference by section symbol, or by a local label, into a section that holds several items. */
-  #amongSeveral(from: Section, { symbol, type, offset }: Relocation, at: number, place: Place, base: number, known: number | undefined, branch: boolean): Ref | undefined {
+  #amongSeveral(
+    from: Section,
+    { symbol, type, offset }: Relocation,
+    at: number,
+    place: Place,
+    base: number,
+    known: number | undefined,
+    branch: boolean,
+  ): Ref | undefined {
     const { items, role } = place;
     if (symbol !== undefined && symbol.type !== STT.SECTION) {
       const item = itemAt(items, symbol.value);
-      return item === undefined ? undefined : reference(at, type, item, base - item.start, base - item.start + (known ?? 4), branch, { loose: symbol.value === item.end });
+      return item === undefined
+        ? undefined
+        : reference(at, type, item, base - item.start, base - item.start + (known ?? 4), branch, { loose: symbol.value === item.end });
     }
     let target = base + (known ?? 4);
     let item = itemAt(items, target);
@@ -205,6 +219,7 @@ function stringEnd(data: Uint8Array, start: number, width: number): number | und
     const zero = data.indexOf(0, start);
     return zero < 0 ? undefined : zero + 1;
   }
-  for (let at = start; at + width <= data.length; at += width) if (data.subarray(at, at + width).every((byte) => byte === 0)) return at + width;
+  for (let at = start; at + width <= data.length; at += width)
+    if (data.subarray(at, at + width).every((byte) => byte === 0)) return at + width;
   return undefined;
 }

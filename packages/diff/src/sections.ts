@@ -34,6 +34,8 @@ export interface Build {
 const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   // Not loaded, dropped by the linker, or of interest to tools only.
   { role: "ignored", names: [".discard*", ".comment", ".debug*", ".note*", ".modinfo", ".BTF", ".stab*", ".gnu.version*", ".eh_frame*"] },
+  // Lists of places for tools: a patch leaves them as they are.
+  { role: "ignored", names: [".printk_index", "__patchable_function_entries"] },
   { role: "table", names: [".orc_unwind", ".orc_header", ...tables.map((t) => t.section)] },
   { role: "replacement", names: [ALT_REPLACEMENT, ALT_AUX] },
   { role: "dyndbg", names: ["__dyndbg"] },
@@ -46,7 +48,7 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   { role: "declared", names: ["__syscalls_metadata", "_ftrace_events", "_ftrace_eval_map", "__trace_printk_fmt", "__tracepoint_str"] },
   { role: "declared", names: ["__tracepoints_ptrs", "__tracepoints_strings", "__bpf_raw_tp_map", "___srcu_struct_ptrs"] },
   { role: "declared", names: ["_kprobe_blacklist", "_error_injection_whitelist", ".BTF_ids", ".static_call_tramp_key"] },
-  { role: "declared", names: [".pci_fixup_*", ".apicdrivers", ".iommu_table", ".builtin_fw", ".printk_index", ".kunit_*"] },
+  { role: "declared", names: [".pci_fixup_*", ".apicdrivers", ".iommu_table", ".builtin_fw", ".kunit_*"] },
   { role: "declared", names: ["__dyndbg_classes", "__earlycon_table", "__*_of_table", "__*_acpi_probe_table", "__*_thermal_table"] },
 
   // Code that has a section of its own.
@@ -57,7 +59,9 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   { role: "percpu", names: [".data..percpu*"] },
   { role: "once", names: [".data.once", ".data..once"] },
   { role: "data", names: [".data..read_mostly", ".data..ro_after_init", ".data..cacheline_aligned", ".data..shared_aligned"] },
-  { role: "data", names: [".data..page_aligned", ".bss..page_aligned", ".ref.data", "__tracepoints"] },
+  { role: "data", names: [".data..page_aligned", ".bss..page_aligned", ".ref.data"] },
+  // Registered with the kernel by other tables, which are read once.
+  { role: "unknown", names: ["__tracepoints"] },
   { role: "rodata", names: [".ref.rodata", ".data.rel.ro*", ".rodata1", ".rodata..c_jump_table"] },
 ];
 

@@ -82,15 +82,25 @@ export interface TableKind {
   noise?: string;
   /** A second table, entry for entry beside this one. */
   beside?: { section: string; struct: string };
+  /** Field that points at the static key or static call that switches the code. */
+  key?: string;
   /** Field of the entry that points at replacement code, and the fields that say how long it is. */
   replacement?: { field: string; length: string };
 }
+
+/**
+ * The calls that ftrace can redirect. Functions with padding have entries in __patchable_function_entries too, whether they can be traced or
+ * not: on x86 the kernel does not read those (HAVE_DYNAMIC_FTRACE_NO_PATCHABLE).
+ */
+export const FTRACE_SITES = "__mcount_loc";
+
+export const JUMP_TABLE = "__jump_table";
 
 /** Source: the kernel's arch/x86/include/asm and include/linux headers that define the structures named here. */
 export const tables: readonly TableKind[] = [
   { section: "__bug_table", size: { struct: "bug_entry" }, compared: true, noise: "line" },
   { section: "__ex_table", size: { struct: "exception_table_entry" }, compared: true },
-  { section: "__jump_table", size: { struct: "jump_entry" }, compared: true },
+  { section: JUMP_TABLE, size: { struct: "jump_entry" }, compared: true, key: "key" },
   {
     section: ".altinstructions",
     size: { struct: "alt_instr" },
@@ -98,7 +108,7 @@ export const tables: readonly TableKind[] = [
     replacement: { field: "repl_offset", length: "replacementlen" },
   },
   { section: ".parainstructions", size: { struct: "paravirt_patch_site" }, compared: true },
-  { section: ".static_call_sites", size: { struct: "static_call_site" }, compared: true },
+  { section: ".static_call_sites", size: { struct: "static_call_site" }, compared: true, key: "key" },
   { section: ".smp_locks", size: 4, compared: false },
   { section: ".retpoline_sites", size: 4, compared: false },
   { section: ".return_sites", size: 4, compared: false },
@@ -106,12 +116,8 @@ export const tables: readonly TableKind[] = [
   { section: ".ibt_endbr_seal", size: 4, compared: false },
   { section: ".kcfi_traps", size: 4, compared: false },
   { section: ".orc_unwind_ip", size: 4, compared: false, beside: { section: ".orc_unwind", struct: "orc_entry" } },
-  { section: "__mcount_loc", size: 8, compared: false },
-  { section: "__patchable_function_entries", size: 8, compared: false },
+  { section: FTRACE_SITES, size: 8, compared: false },
 ];
-
-/** Where the entries of functions that ftrace can redirect stand. */
-export const fentryTables = ["__mcount_loc", "__patchable_function_entries"];
 
 /** Replacement instructions: pieces of code that entries of .altinstructions point into. */
 export const ALT_REPLACEMENT = ".altinstr_replacement";

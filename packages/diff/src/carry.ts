@@ -1,0 +1,131 @@
+/**
+ * Takes in, recursively, what the changed functions need and the running kernel does not have. What it has is referred to there, never
+ * copied. After this pass every reference of every carried item has a destination.
+ */
+import { SutureError } from "@suture/errors";
+import { destinationOf } from "./destinations.ts";
+import { type Item, isGlobal, isItem, type Ref } from "./items.ts";
+import { isLiteral } from "./literals.ts";
+import type { KeyedEntry, Plan } from "./plan.ts";
+import type { Entry } from "./tables.ts";
+import { JUMP_TABLE } from "./x86-64.ts";
+
+/** Whether the entry can be relocated in time, which it can if the key is in vmlinux. */
+export type KeepEntry = (entry: KeyedEntry) => boolean;
+
+export function carry(plan: Plan, keep: KeepEntry): void {
+  const fresh = [...plan.fresh];
+  for (;;) {
+    const culprit = attempt(plan, keep);
+    if (culprit === undefined) break;
+    // What was only asked for is left out; the others are taken in without it.
+    plan.changed.delete(culprit.item);
+    plan.notTaken.push({ name: culprit.item.name, why: culprit.error.message, code: culprit.error.code });
+    plan.carried.clear();
+    plan.dropped.clear();
+    plan.keys.length = 0;
+    plan.fresh.clear();
+    for (const item of fresh) plan.fresh.add(item);
+  }
+  checkFresh(plan);
+}
+
+/** Undefined when all is taken in; otherwise the function, taken in only because it was asked for, that cannot be. */
+function attempt(plan: Plan, keep: KeepEntry): { item: Item; error: SutureError } | undefined {
+  /** Of each item the one that needs it first. */
+  const needs = new Map<Item, Item | undefined>();
+  const queue: Item[] = [];
+  const need = (item: Item, by: Item | undefined): void => {
+    if (needs.has(item)) return;
+    needs.set(item, by);
+    queue.push(item);
+  };
+  for (const item of plan.changed.keys()) need(item, undefined);
+  for (const [part, whole] of plan.parts) if (plan.changed.has(whole)) need(part, whole);
+  for (const item of plan.in.patched.cut.items) if (isNewGlobal(plan, item)) need(item, undefined);
+  for (let item = queue.pop(); item !== undefined; item = queue.pop())
+    try {
+      checkCarriable(plan, item);
+      plan.carried.add(item);
+      for (const ref of plan.in.patched.cut.refsOf(item)) needOf(plan, ref, item, false, need);
+      for (const entry of plan.in.patched.entries.get(item) ?? []) {
+        if (entry.key !== undefined && !keeps(plan, entry, entry.key, keep)) {
+          plan.dropped.add(entry);
+          continue;
+        }
+        for (const ref of entry.refs) needOf(plan, ref, item, true, need);
+        for (const ref of entry.replacement?.refs ?? []) needOf(plan, ref, item, true, need);
+      }
+    } catch (error) {
+      const asked = askedFor(plan, item, needs);
+      if (!(error instanceof SutureError) || asked === undefined) throw error;
+      return { item: asked, error };
+    }
+  return undefined;
+}
+
+function needOf(plan: Plan, ref: Ref, from: Item, inTable: boolean, need: (item: Item, by: Item) => void): void {
+  const to = destinationOf(plan, ref, from, inTable);
+  if ("carried" in to) need(to.carried, from);
+}
+
+/** Other objects of the patch may use what is new here. */
+function isNewGlobal(plan: Plan, item: Item): boolean {
+  return (
+    isGlobal(item) &&
+    (item.role === "text" || item.role === "data" || item.role === "rodata") &&
+    plan.in.pairs.original(item) === undefined &&
+    !plan.parts.has(item)
+  );
+}
+
+/** The function that was asked for, and for which alone `item` is needed as far as is known. */
+function askedFor(plan: Plan, item: Item, needs: ReadonlyMap<Item, Item | undefined>): Item | undefined {
+  for (let at: Item | undefined = item; at !== undefined; at = needs.get(at)) {
+    const change = plan.changed.get(at);
+    if (change !== undefined) return change.forced ? at : undefined;
+  }
+  return undefined;
+}
+
+function checkCarriable(plan: Plan, item: Item): void {
+  if (item.role === "percpu") throw plan.refuse("DIFF_PER_CPU", `${item.name} is a new per-CPU variable`, item);
+  if (item.role === "init" || item.role === "exit")
+    throw plan.refuse("DIFF_INIT_REFERENCE", `${item.name} is new in ${item.section.name}, which a running kernel does not keep`, item);
+  if (item.role === "declared" || item.role === "table" || item.role === "ignored" || item.role === "unknown")
+    throw plan.refuse("DIFF_UNKNOWN_SECTION", `${item.name} would have to be carried out of ${item.section.name}`, item);
+  if (item.kind === "anonymous" && !isLiteral(item))
+    throw plan.refuse("DIFF_UNKNOWN_SECTION", `${item.section.name} has no symbol that names what is in it`, item);
+}
+
+/**
+ * A static call without its entry stays a call of the trampoline, which the kernel keeps right. A jump label without its entry stays as the
+ * compiler left it, whatever the key says: that is refused.
+ */
+function keeps(plan: Plan, entry: Entry, key: Ref, keep: KeepEntry): boolean {
+  const to = destinationOf(plan, key, entry.owner, true);
+  if ("carried" in to) return true;
+  const symbol = isItem(to.kernel) ? to.kernel.symbols[0] : to.kernel;
+  const name = symbol?.name ?? "";
+  const original = isItem(to.kernel) ? symbol : undefined;
+  const keyed = { table: entry.table.section, function: entry.owner.name, key: name, original };
+  const kept = keep(keyed);
+  plan.keys.push({ ...keyed, kept });
+  if (kept) return true;
+  if (entry.table.section === JUMP_TABLE)
+    throw plan.refuse(
+      "DIFF_MODULE_KEY",
+      `${entry.owner.name} branches on the static key ${name}, which is not in vmlinux`,
+      entry.owner,
+      entry.at,
+    );
+  return false;
+}
+
+/** A read-only object that is carried anew may be used by carried code only, or two halves of the kernel would read different ones. */
+function checkFresh(plan: Plan): void {
+  for (const item of plan.fresh)
+    for (const { by } of plan.in.patched.users.of(item))
+      if (by.role !== "init" && by.role !== "exit" && by.role !== "declared" && !plan.carried.has(by) && !plan.fresh.has(by))
+        throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} must be carried, but ${by.name}, which is not patched, uses it too`, item);
+}

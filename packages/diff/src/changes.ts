@@ -1,0 +1,178 @@
+/**
+ * What differs. After this pass every difference is a changed function, a read-only object to be carried anew, something that needs nothing
+ * at run time, or has been refused.
+ */
+import { Comparer } from "./compare.ts";
+import { comparesAddress } from "./instructions.ts";
+import { bytesOf, type Item, isGlobal } from "./items.ts";
+import { isLiteral } from "./literals.ts";
+import { isBookkeeping } from "./names.ts";
+import type { Plan } from "./plan.ts";
+import { hasFtraceSite } from "./tables.ts";
+
+export type Force = (name: string) => boolean;
+
+export function findChanges(plan: Plan, force: Force): void {
+  const { original, patched, pairs } = plan.in;
+  const finder = new Finder(plan, new Comparer(original.cut, patched.cut, pairs));
+  finder.foldedFunctions();
+  for (const item of patched.cut.items) {
+    if (item.kind === "function") finder.function(item, force);
+    else finder.data(item);
+  }
+  for (const item of original.cut.items) if (pairs.patched(item) === undefined) finder.gone(item);
+}
+
+class Finder {
+  readonly #plan: Plan;
+  readonly #compare: Comparer;
+
+  constructor(plan: Plan, compare: Comparer) {
+    this.#plan = plan;
+    this.#compare = compare;
+  }
+
+  /** Functions that became the same code are one item with two names. */
+  foldedFunctions(): void {
+    const { original, patched, pairs } = this.#plan.in;
+    const gone = new Map<string, Item>();
+    for (const item of original.cut.items)
+      if (item.kind === "function" && pairs.patched(item) === undefined) for (const { name } of item.symbols) gone.set(name, item);
+    for (const item of patched.cut.items) {
+      if (item.symbols.length < 2 || pairs.original(item) === undefined) continue;
+      for (const { name } of item.symbols) {
+        const other = gone.get(name);
+        if (other !== undefined && other.role === item.role) this.#plan.fold(item, other);
+      }
+    }
+  }
+
+  function(item: Item, force: Force): void {
+    const plan = this.#plan;
+    const originals = plan.originalsOf(item);
+    if (originals.length === 0) {
+      this.#newItem(item);
+      return;
+    }
+    let why: string | undefined;
+    for (const original of originals) why ??= this.#functionDifference(original, item);
+    if (why === undefined) {
+      if (item.role === "text" && plan.redirectable(item) && hasFtraceSite(plan.in.patched.entries, item) && force(item.name))
+        plan.change(item, { why: "asked for", forced: true, through: [] });
+      return;
+    }
+    if (item.role === "init") plan.skipped.push({ name: item.name, why: "runs only at boot, or when its module is loaded" });
+    else if (item.role === "exit") plan.skipped.push({ name: item.name, why: "is never run in a built-in object" });
+    else if (item.role === "text") {
+      this.#checkNames(originals, item);
+      plan.change(item, { why, forced: false, through: [] });
+    } else
+      throw plan.refuse(
+        "DIFF_UNKNOWN_SECTION",
+        `${item.name} differs (${why}), and ${item.section.name} is a section of no known kind`,
+        item,
+      );
+  }
+
+  /** Calls of any of the original's names reach the replacement; each must still mean this function. */
+  #checkNames(originals: readonly Item[], item: Item): void {
+    const names = new Set(item.symbols.map((s) => s.name));
+    for (const original of originals)
+      for (const { name, bind } of original.symbols)
+        if (bind !== 0 && !names.has(name))
+          throw this.#plan.refuse(
+            "DIFF_NOT_PATCHABLE",
+            `${original.name} and ${name} are one piece of code in the kernel, and no longer the same`,
+            item,
+          );
+  }
+
+  #functionDifference(original: Item, patched: Item): string | undefined {
+    const difference = this.#compare.items(original, patched);
+    if (difference !== undefined) return difference;
+    const a = (this.#plan.in.original.entries.get(original) ?? []).filter((e) => e.table.compared);
+    const b = (this.#plan.in.patched.entries.get(patched) ?? []).filter((e) => e.table.compared);
+    if (a.length !== b.length) return `${a.length} → ${b.length} entries of special sections`;
+    for (let i = 0; i < a.length; i++) {
+      const before = a[i];
+      const after = b[i];
+      if (before === undefined || after === undefined || before.table !== after.table) return "entries of special sections";
+      if (this.#compare.difference({ ...before, bytes: before.compared }, { ...after, bytes: after.compared }) !== undefined)
+        return `entry of ${after.section.name}`;
+      const { replacement: x } = before;
+      const { replacement: y } = after;
+      if ((x === undefined) !== (y === undefined)) return "an alternative";
+      if (x !== undefined && y !== undefined && this.#compare.difference(x, y) !== undefined) return "an alternative";
+    }
+    return undefined;
+  }
+
+  data(item: Item): void {
+    // Of descriptors of pr_debug only the line can differ: others have no twin.
+    if (item.role === "dyndbg" || isLiteral(item) || isBookkeeping(item.name)) return;
+    const original = this.#plan.in.pairs.original(item);
+    if (original === undefined) {
+      this.#newItem(item);
+      return;
+    }
+    const difference = this.#compare.items(original, item);
+    if (difference === undefined) return;
+    const { skipped } = this.#plan;
+    const why = `${item.name} differs: ${difference}`;
+    switch (item.role) {
+      case "init":
+        skipped.push({ name: item.name, why: "is used only at boot, or when its module is loaded" });
+        break;
+      case "exit":
+        skipped.push({ name: item.name, why: "is never used in a built-in object" });
+        break;
+      case "rodata":
+        this.#carryAnew(item, difference);
+        break;
+      case "data":
+      case "percpu":
+      case "once":
+        throw this.#plan.refuse("DIFF_DATA_CHANGED", why, item);
+      default:
+        throw this.#plan.refuse("DIFF_SECTION_CHANGED", why, item);
+    }
+  }
+
+  /** New code and data are carried where they are needed. */
+  #newItem(item: Item): void {
+    const { section, name } = item;
+    const { skipped } = this.#plan;
+    if (item.role === "declared") skipped.push({ name, why: `is new in ${section.name}, which is read once` });
+    else if (item.role === "init") skipped.push({ name, why: "is new, and used only at boot, or when its module is loaded" });
+    else if (item.role === "unknown") throw this.#plan.refuse("DIFF_SECTION_CHANGED", `${name} is new in ${section.name}`, item);
+  }
+
+  gone(item: Item): void {
+    if (item.role === "unknown" && !isLiteral(item))
+      throw this.#plan.refuse("DIFF_SECTION_CHANGED", `${item.name} is gone from ${item.section.name}`, item);
+    if (item.role === "declared" || item.role === "init")
+      this.#plan.skipped.push({ name: item.name, why: `is gone from ${item.section.name}; the running kernel keeps it` });
+  }
+
+  /** The kernel's copy stays for those that have a pointer to it; the functions that use the new one are patched together. */
+  #carryAnew(item: Item, difference: string): void {
+    const plan = this.#plan;
+    const queue = [item];
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      if (plan.fresh.has(next)) continue;
+      if (isGlobal(next))
+        throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} differs (${difference}) and ${next.name} is used by other objects`, item);
+      plan.fresh.add(next);
+      for (const { by, ref } of plan.in.patched.users.of(next)) {
+        if (by.role === "init" || by.role === "exit" || by.role === "declared") continue;
+        if (by.kind === "function" && by.role === "text") {
+          if (comparesAddress(bytesOf(by), ref.at))
+            throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} differs (${difference}) and ${by.name} compares pointers to it`, item);
+          plan.change(by, { why: `uses ${item.name}, which differs: ${difference}`, forced: false, through: [] });
+        } else if (by.role === "rodata") queue.push(by);
+        else throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} differs (${difference}) and ${by.name} points to it`, item);
+      }
+    }
+    plan.notes.push(`${item.name} differs (${difference}): the patch has its own, and whoever has a pointer to the kernel's keeps that`);
+  }
+}

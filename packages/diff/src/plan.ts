@@ -1,0 +1,117 @@
+/** What the passes know of the two objects, and what they decide: which functions changed, what is carried, what is left alone. */
+import type { ElfSymbol } from "@suture/elf";
+import { fail } from "./errors.ts";
+import type { Cut, Item } from "./items.ts";
+import { coldParent } from "./names.ts";
+import type { Pairs } from "./pairs.ts";
+import type { Build } from "./sections.ts";
+import { type Entries, type Entry, hasFtraceSite } from "./tables.ts";
+import type { Users } from "./users.ts";
+
+export interface Side {
+  cut: Cut;
+  entries: Entries;
+  users: Users;
+}
+
+export interface Inputs {
+  original: Side;
+  patched: Side;
+  pairs: Pairs;
+  build: Build;
+}
+
+export interface Change {
+  why: string;
+  /** Taken in because the caller of the differ asked for it, not because it differs. */
+  forced: boolean;
+  /** Names of the functions that lead from the one that differs up to this one, which is taken in because it calls them. */
+  through: readonly string[];
+}
+
+/** An entry that ties code to a static key or a static call of the kernel. */
+export interface KeyedEntry {
+  /** "__jump_table" or ".static_call_sites". */
+  table: string;
+  /** The function that the code is in. */
+  function: string;
+  /** The symbol that the entry refers to, as the code names it. */
+  key: string;
+  /** The original object's own definition of it; undefined if it is another object's. */
+  original: ElfSymbol | undefined;
+}
+
+export interface Named {
+  name: string;
+  why: string;
+}
+
+export class Plan {
+  readonly in: Inputs;
+  /** Patched functions that replace the kernel's, and those that go with them since they cannot be redirected themselves. */
+  readonly changed = new Map<Item, Change>();
+  /** Read-only objects that differ: carried anew with all their users. */
+  readonly fresh = new Set<Item>();
+  /** All patched items that the new object holds. */
+  readonly carried = new Set<Item>();
+  /** Entries of carried code that are left out, since the code is right without them. */
+  readonly dropped = new Set<Entry>();
+  /** What differs but needs nothing in a running kernel. */
+  readonly skipped: Named[] = [];
+  /** Functions that were asked for and cannot be taken in. */
+  readonly notTaken: (Named & { code: string })[] = [];
+  readonly notes: string[] = [];
+  /** Keys of the kernel that entries of carried code refer to. */
+  readonly keys: (KeyedEntry & { kept: boolean })[] = [];
+  readonly #wholes = new Map<Item, Item>();
+
+  constructor(inputs: Inputs) {
+    this.in = inputs;
+    const byName = new Map<string, Item>();
+    for (const item of inputs.patched.cut.items) if (item.kind === "function") byName.set(item.name, item);
+    for (const item of byName.values()) {
+      const parent = byName.get(coldParent(item.name) ?? "");
+      if (parent !== undefined) this.#wholes.set(item, parent);
+    }
+  }
+
+  /** The function that a split-off part belongs to; others are whole themselves. */
+  wholeOf(item: Item): Item {
+    return this.#wholes.get(item) ?? item;
+  }
+
+  /** Split-off parts, with the functions that they belong to. */
+  get parts(): ReadonlyMap<Item, Item> {
+    return this.#wholes;
+  }
+
+  change(item: Item, change: Change): boolean {
+    const whole = this.wholeOf(item);
+    const known = this.changed.get(whole);
+    if (known !== undefined && (!known.forced || change.forced)) return false;
+    this.changed.set(whole, change);
+    return known === undefined;
+  }
+
+  /** Originals that the item replaces: its twin, and functions whose code became the same and was folded with it. */
+  originalsOf(item: Item): Item[] {
+    const twin = this.in.pairs.original(item);
+    if (twin === undefined) return [];
+    return [twin, ...(this.#folded.get(item) ?? [])];
+  }
+
+  readonly #folded = new Map<Item, Item[]>();
+
+  fold(item: Item, original: Item): void {
+    this.#folded.set(item, [...(this.#folded.get(item) ?? []), original]);
+  }
+
+  /** Whether calls of the running kernel's own copy can be redirected. */
+  redirectable(item: Item): boolean {
+    return hasFtraceSite(this.in.original.entries, this.in.pairs.original(item));
+  }
+
+  refuse(code: Parameters<typeof fail>[0], why: string, item: Item, offset?: number): Error {
+    return fail(code, why, { file: this.in.patched.cut.elf.file, symbol: item.name, section: item.section.name, offset });
+  }
+}
