@@ -1,7 +1,9 @@
 /** From changed files to the objects that have to be compiled again. */
+import { join } from "node:path";
 import { run, type Task } from "@suture/task";
+import type { KernelContext } from "./context.ts";
 import { fail } from "./errors.ts";
-import type { Commands, ObjectCommand } from "./kbuild/commands.ts";
+import type { ObjectCommand } from "./kbuild/commands.ts";
 import { includesOf } from "./kbuild/includes.ts";
 import type { ChangedFile } from "./patch/apply.ts";
 import { inParallel } from "./pool.ts";
@@ -17,7 +19,6 @@ export interface Affected {
 }
 
 export interface AffectedOptions {
-  cache: string;
   jobs: number;
   /** The patch files, for errors. */
   from: string;
@@ -33,8 +34,7 @@ const MANY = 100;
 /** @throws PATCH_NOT_C, PATCH_NOT_FOR_KERNEL, BUILD_SEVERAL_OWNERS */
 export async function affectedObjects(
   task: Task,
-  target: Target,
-  commands: Commands,
+  { target, commands, cache }: KernelContext,
   files: readonly ChangedFile[],
   view: SourceView,
   options: AffectedOptions,
@@ -42,7 +42,7 @@ export async function affectedObjects(
   const ignored = files.filter(({ path }) => NO_CODE.test(path)).map(({ path }) => path);
   const code = files.filter(({ path }) => !NO_CODE.test(path));
   for (const { path } of code) if (!/\.([ch]|inc)$/.test(path)) throw fail("PATCH_NOT_C", `it changes ${path}`, { file: options.from });
-  const graph = await includesOf(task, target, options.cache, new Map(code.map(({ path, after }) => [path, after])));
+  const graph = await includesOf(task, target, join(cache, "kbuild"), new Map(code.map(({ path, after }) => [path, after])));
   const direct = new Set<string>();
   const through = new Set<string>();
   for (const { path } of code) {

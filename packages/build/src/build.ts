@@ -10,23 +10,21 @@ import type { ObjectProof } from "@suture/proof";
 import type { Task } from "@suture/task";
 import { type Affected, affectedObjects } from "./affected.ts";
 import { compile, compileKept } from "./compile.ts";
-import { KernelContext } from "./context.ts";
+import type { KernelContext } from "./context.ts";
 import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
 import { linkModule } from "./link/module.ts";
-import { recipeOf } from "./link/recipe.ts";
 import { patchName } from "./name.ts";
 import { applyPatches, type ChangedFile } from "./patch/apply.ts";
 import { keepLineNumbers } from "./patch/lines.ts";
-import { readPatch, type SourcePatch } from "./patch/read.ts";
+import type { SourcePatch } from "./patch/read.ts";
 import { inParallel } from "./pool.ts";
 import { proveOriginal, refuseUnproven } from "./prove.ts";
-import type { Target } from "./target.ts";
 import { SourceView } from "./view.ts";
 
 export interface BuildOptions {
-  /** Paths of patch files, applied in this order. */
-  patches: readonly string[];
+  /** Applied in this order. */
+  patches: readonly SourcePatch[];
   /** Of the module, without `livepatch-`; taken from the patch's file name unless given. */
   name?: string | undefined;
   /** Whether loading it takes all other livepatches out. */
@@ -35,7 +33,6 @@ export interface BuildOptions {
   unproven: boolean;
   /** Compilers at a time; as many as there are processors unless given. */
   jobs?: number | undefined;
-  cache: string;
 }
 
 export interface Livepatch {
@@ -49,41 +46,31 @@ export interface Livepatch {
 /** One affected object on its way through the pipeline. */
 interface Compiled {
   command: ObjectCommand;
-  plain: Uint8Array;
   original: Uint8Array;
   patched: Uint8Array;
+  /** Of the original. */
+  proof: ObjectProof;
 }
 
 /** @throws every refusal of the pipeline's packages: PATCH_*, BUILD_*, DIFF_*, KLP_*, KERNEL_*, ELF_* */
-export async function buildLivepatch(task: Task, target: Target, options: BuildOptions): Promise<Livepatch> {
+export async function buildLivepatch(task: Task, kernel: KernelContext, options: BuildOptions): Promise<Livepatch> {
   const jobs = options.jobs ?? availableParallelism();
-  const patches = await Promise.all(options.patches.map(readPatch));
+  const { patches } = options;
+  const { target } = kernel;
   const name = patchName(options.name, patches);
+  const from = patches.map((patch) => patch.name).join(", ");
   const files = await applyPatches(target.tree, patches);
-  const [kernel, recipe] = await task.stage("kernel", async (stage) => {
-    const opened = await Promise.all([
-      KernelContext.open(task, target, options.cache),
-      recipeOf(task, target, join(options.cache, "kbuild")),
-    ]);
-    stage.result(`${opened[0].image.release}, build-id ${opened[0].image.buildId.slice(0, 12)}`);
-    return opened;
-  });
   const view = await SourceView.make(target.tree, overlayOf(files));
   try {
-    const from = options.patches.join(", ");
-    const affected = await affectedObjects(task, target, kernel.commands, files, view, {
-      cache: join(options.cache, "kbuild"),
-      jobs,
-      from,
-    });
+    const affected = await affectedObjects(task, kernel, files, view, { jobs, from });
     if (affected.objects.length === 0) throw nothingChanged(affected, from);
-    const compiled = await compileAll(task, kernel, affected.objects, view, jobs, options.cache);
-    const proofs = await proveAll(task, kernel, compiled, options.unproven);
-    const parts = await compareAll(task, kernel, compiled, proofs, from);
+    const compiled = await compileAll(task, kernel, affected.objects, view, jobs);
+    checkProofs(task, compiled, options.unproven);
+    const parts = await compareAll(task, kernel, compiled, from);
     return await task.stage("link", async (stage) => {
       const combined = combine(parts, { name, replace: options.replace, world: kernel.world, btf: kernel.btf });
-      const manifest = await manifestOf(kernel, options, name, patches, { parts, proofs, combined, compiled });
-      const linked = await linkModule(task, target, recipe, moduleName(`livepatch-${name}`), writeElf(combined.object));
+      const manifest = await manifestOf(kernel, options, name, { parts, combined, compiled });
+      const linked = await linkModule(task, target, kernel.recipe, moduleName(`livepatch-${name}`), writeElf(combined.object));
       const file = `livepatch-${name}.ko`;
       const bytes = finish(linked, file, writeManifest(manifest));
       verify(bytes, file, target.release, kernel.world.kernel);
@@ -92,7 +79,6 @@ export async function buildLivepatch(task: Task, target: Target, options: BuildO
     });
   } finally {
     await view.dispose();
-    kernel.image.close();
   }
 }
 
@@ -110,73 +96,66 @@ function nothingChanged(affected: Affected, from: string) {
   return fail("BUILD_NOTHING_CHANGED", why, { file: from });
 }
 
+/** Compiles and proves: while a compiler runs, what is compiled already is held against the kernel. */
 async function compileAll(
   task: Task,
   kernel: KernelContext,
   objects: readonly ObjectCommand[],
   view: SourceView,
   jobs: number,
-  cache: string,
 ): Promise<Compiled[]> {
   return task.stage("compile", async (stage) => {
     const original = SourceView.of(kernel.target.tree);
-    const compiler = { identity: kernel.compiler, cache: join(cache, "objects") };
+    const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
     let done = 0;
-    let ms = 0;
-    // The three builds of an object one by one, so that few objects are in memory at a time; the patched one first, as it may not compile.
-    const works = objects.flatMap((command) => (["patched", "plain", "original"] as const).map((what) => ({ command, what })));
-    const results = await inParallel(works, jobs, async ({ command, what }) => {
-      stage.note(command.object);
-      const result =
-        what === "patched"
-          ? await compile(task, command, "sections", view)
-          : await compileKept(task, command, what === "plain" ? "plain" : "sections", original, compiler);
-      ms += result.ms;
-      stage.progress(++done, works.length, "compilations");
-      return result.bytes;
+    let compilerMs = 0;
+    let proofMs = 0;
+    const counted = ({ bytes, ms }: { bytes: Uint8Array; ms: number }): Uint8Array => {
+      compilerMs += ms;
+      stage.progress(++done, 3 * objects.length, "compilations");
+      return bytes;
+    };
+    const patched = new Map<ObjectCommand, Uint8Array>();
+    const originals = new Map<ObjectCommand, { bytes: Uint8Array; proof: ObjectProof }>();
+    // The patched one first: it may not compile.
+    const works = objects.flatMap((command) => [
+      async () => {
+        patched.set(command, counted(await compile(task, command, "sections", view)));
+      },
+      async () => {
+        const plain = counted(await compileKept(task, command, "plain", original, compiler));
+        const bytes = counted(await compileKept(task, command, "sections", original, compiler));
+        const started = performance.now();
+        originals.set(command, { bytes, proof: await proveOriginal(task, kernel, command, plain, bytes) });
+        proofMs += performance.now() - started;
+      },
+    ]);
+    await inParallel(works, jobs, (work) => work());
+    const what = objects.length === 1 ? objects[0]?.object : `${objects.length} objects`;
+    stage.result(`${what}: compiler ${(compilerMs / 1000).toFixed(1)} s, proof ${proofMs.toFixed(0)} ms`);
+    return objects.map((command) => {
+      const { bytes, proof } = originals.get(command) as { bytes: Uint8Array; proof: ObjectProof };
+      return { command, patched: patched.get(command) as Uint8Array, original: bytes, proof };
     });
-    stage.result(`${objects.length === 1 ? objects[0]?.object : `${objects.length} objects`}, compiler ${(ms / 1000).toFixed(1)} s`);
-    return objects.map((command, i) => ({
-      command,
-      patched: results[3 * i] as Uint8Array,
-      plain: results[3 * i + 1] as Uint8Array,
-      original: results[3 * i + 2] as Uint8Array,
-    }));
   });
 }
 
-async function proveAll(task: Task, kernel: KernelContext, compiled: readonly Compiled[], unproven: boolean): Promise<ObjectProof[]> {
-  return task.stage("prove", async (stage) => {
-    const proofs: ObjectProof[] = [];
-    for (const { command, plain, original } of compiled) {
-      stage.note(command.object);
-      const proof = await proveOriginal(task, kernel, command, plain, original);
-      if (!proof.complete) {
-        if (!unproven) throw refuseUnproven(proof);
-        task.reporter.warn(`${command.object} is not proven: ${refuseUnproven(proof).message}`);
-      }
-      proofs.push(proof);
-    }
-    const functions = proofs.flatMap((proof) => proof.functions);
-    stage.result(`${functions.filter((f) => f.proven).length} of ${functions.length} functions are the kernel's, byte for byte`);
-    return proofs;
-  });
+/** @throws BUILD_UNPROVEN */
+function checkProofs(task: Task, compiled: readonly Compiled[], unproven: boolean): void {
+  for (const { proof } of compiled.filter((object) => !object.proof.complete)) {
+    const refusal = refuseUnproven(proof);
+    if (!unproven) throw refusal;
+    task.reporter.warn(`${proof.object} is NOT PROVEN to be what the kernel runs: ${refusal.message}`);
+  }
 }
 
-async function compareAll(
-  task: Task,
-  kernel: KernelContext,
-  compiled: readonly Compiled[],
-  proofs: readonly ObjectProof[],
-  from: string,
-): Promise<Part[]> {
+async function compareAll(task: Task, kernel: KernelContext, compiled: readonly Compiled[], from: string): Promise<Part[]> {
   return task.stage("diff", async (stage) => {
     const parts: Part[] = [];
-    for (const [i, { command, original, patched }] of compiled.entries()) {
+    for (const { command, original, patched, proof } of compiled) {
       stage.note(command.object);
       const delta = compare(kernel, command, original, patched);
       if (delta.object === undefined && delta.skipped.length === 0) continue;
-      const proof = proofs[i] as ObjectProof;
       if (command.owner !== "vmlinux")
         await kernel.openExporters(
           task,
@@ -209,10 +188,10 @@ async function manifestOf(
   kernel: KernelContext,
   options: BuildOptions,
   name: string,
-  patches: readonly SourcePatch[],
-  results: { parts: readonly Part[]; proofs: readonly ObjectProof[]; combined: ReturnType<typeof combine>; compiled: readonly Compiled[] },
+  results: { parts: readonly Part[]; combined: ReturnType<typeof combine>; compiled: readonly Compiled[] },
 ): Promise<Manifest> {
-  const { parts, proofs, combined, compiled } = results;
+  const { parts, combined, compiled } = results;
+  const proofs = compiled.map(({ proof }) => proof);
   const doubtful = proofs.filter((proof) => !proof.complete);
   return {
     suture: 1,
@@ -236,12 +215,12 @@ async function manifestOf(
     symbols: combined.symbols,
     compiler: kernel.compiler,
     inputs: [
-      ...patches.map((patch) => ({ kind: "patch" as const, name: patch.name, sha256: sha256(patch.bytes) })),
+      ...options.patches.map((patch) => ({ kind: "patch" as const, name: patch.name, sha256: sha256(patch.bytes) })),
       ...kernel.target.inputs,
       { kind: "image" as const, name: basename(kernel.target.image), sha256: kernel.image.sha256 },
       { kind: "config" as const, name: ".config", sha256: sha256(await readFile(kernel.target.config)) },
     ],
-    fixes: patches.map(({ subject, cves }) => ({ ...(subject === undefined ? {} : { subject }), cves })),
+    fixes: options.patches.map(({ subject, cves }) => ({ ...(subject === undefined ? {} : { subject }), cves })),
   };
 }
 

@@ -1,4 +1,4 @@
-/** All that is known of the kernel that is built for, opened once for a run. */
+/** All that is known of the kernel that is built for, opened once for a run. Close it in the end. */
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { TypeLayouts } from "@suture/diff";
@@ -16,14 +16,18 @@ import { type KernelView, moduleName, moduleOwner, type Owner, vmlinuxOwner, typ
 import { run, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import { type Commands, commandsOf } from "./kbuild/commands.ts";
+import { type Recipe, recipeOf } from "./link/recipe.ts";
 import type { Target } from "./target.ts";
 
 export class KernelContext {
   readonly target: Target;
+  /** The directory that keeps what later runs can use. */
+  readonly cache: string;
   readonly image: KernelImage;
   readonly btf: Btf;
   readonly config: KernelConfig;
   readonly commands: Commands;
+  readonly recipe: Recipe;
   /** First line of the compiler's --version. */
   readonly compiler: string;
   readonly world: World;
@@ -32,39 +36,53 @@ export class KernelContext {
   readonly #modules = new Map<string, KernelModule>();
 
   private constructor(
-    parts: Pick<KernelContext, "target" | "image" | "btf" | "config" | "commands" | "compiler">,
+    parts: Pick<KernelContext, "target" | "cache" | "image" | "btf" | "config" | "commands" | "recipe" | "compiler">,
     symvers: ReadonlyMap<string, Export>,
     modulePaths: ReadonlyMap<string, string>,
   ) {
     this.target = parts.target;
+    this.cache = parts.cache;
     this.image = parts.image;
     this.btf = parts.btf;
     this.config = parts.config;
     this.commands = parts.commands;
+    this.recipe = parts.recipe;
     this.compiler = parts.compiler;
     this.#modulePaths = modulePaths;
     const kernel: KernelView = { symbols: parts.image.symbols, exports: symvers };
     this.world = { kernel, vmlinux: vmlinuxOwner(kernel.symbols), module: (name) => this.#ownerOf(name) };
   }
 
-  /** @throws BUILD_KERNEL and what reading its parts throws */
+  /** @throws BUILD_KERNEL, BUILD_KBUILD, KERNEL_* */
   static async open(task: Task, target: Target, cache: string): Promise<KernelContext> {
-    const [image, config, symvers, version, commands] = await Promise.all([
+    return task.stage("kernel", async (stage) => {
+      const kernel = await KernelContext.#read(task, target, cache);
+      stage.result(`${kernel.image.release}, build-id ${kernel.image.buildId.slice(0, 12)}`);
+      return kernel;
+    });
+  }
+
+  static async #read(task: Task, target: Target, cache: string): Promise<KernelContext> {
+    const [image, config, symvers, version, commands, recipe, modules] = await Promise.all([
       openImage(task, target.image, { cache: join(cache, "images") }),
       readFile(target.config, "utf8"),
       readFile(target.symvers, "utf8"),
       run(task, [target.compiler, "--version"]),
       commandsOf(task, target, join(cache, "kbuild")),
+      recipeOf(task, target, join(cache, "kbuild")),
+      target.modules === undefined ? new Map<string, string>() : modulePaths(target.modules),
     ]);
     const { btf } = image;
     if (image.release !== target.release)
       throw fail("BUILD_KERNEL", `the image is of ${image.release}, the tree of ${target.release}`, { file: target.image });
     if (btf === undefined) throw fail("BUILD_KERNEL", "it has no type information (CONFIG_DEBUG_INFO_BTF)", { file: target.image });
-    return new KernelContext(
-      { target, image, btf, config: KernelConfig.parse(config, target.config), commands, compiler: version.stdout.split("\n")[0] ?? "" },
-      parseSymvers(symvers, target.symvers),
-      target.modules === undefined ? new Map() : await modulePaths(target.modules),
-    );
+    const compiler = version.stdout.split("\n")[0] ?? "";
+    const parts = { target, cache, image, btf, config: KernelConfig.parse(config, target.config), commands, recipe, compiler };
+    return new KernelContext(parts, parseSymvers(symvers, target.symvers), modules);
+  }
+
+  close(): void {
+    this.image.close();
   }
 
   get layouts(): TypeLayouts {

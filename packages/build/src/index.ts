@@ -1,5 +1,7 @@
 export { type BuildOptions, buildLivepatch, type Livepatch } from "./build.ts";
+export { KernelContext } from "./context.ts";
 export { cacheRoot } from "./debian/layout.ts";
 export { prepareTarget } from "./debian/prepare.ts";
 export { buildErrors } from "./errors.ts";
+export { readPatch, type SourcePatch } from "./patch/read.ts";
 export type { Target, TargetInput } from "./target.ts";

@@ -19,6 +19,10 @@ export interface Target {
   tree: string;
   /** The arguments that make takes in the tree before its goals. */
   make: readonly string[];
+  /**
+   * What `make -n -k V=1 MAKE... vmlinux modules` prints in the tree, packed by gzip, where it was asked for already. Asking takes ten seconds.
+   */
+  dryRun: string | undefined;
   /** The compiler's program, e.g. gcc-NN. */
   compiler: string;
   /** Path of the Module.symvers of vmlinux and its modules. */

@@ -6,6 +6,7 @@
  *     kernels/RELEASE_VERSION_FORMAT/   one kernel, ready to build for:
  *         target.json                     what it is and what it was made from
  *         image/                          the image package unpacked: boot/vmlinuz-RELEASE, lib/modules/RELEASE
+ *         make.gz                         what make said it would run for the whole kernel
  *         tree/                           the source (hard links into sources/) with the configuration, generated headers and tools
  *     locks/                            empty files, locked while what they are named after is made; never removed
  *
@@ -15,7 +16,7 @@ import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 
 /** To be raised when a kernel's directory is made in another way than before: older ones are then not used. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 const UNFINISHED = ".unfinished";
 
@@ -60,6 +61,7 @@ export const inKernel = {
   image: (kernel: string): string => join(kernel, "image"),
   vmlinuz: (kernel: string, release: string): string => join(kernel, "image", "boot", `vmlinuz-${release}`),
   modules: (kernel: string, release: string): string => join(kernel, "image", "lib", "modules", release),
+  dryRun: (kernel: string): string => join(kernel, "make.gz"),
   tree: (kernel: string): string => join(kernel, "tree"),
 };
 

@@ -1,17 +1,22 @@
 /** One kernel of the archive, made ready in the cache. */
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import type { Target, TargetInput } from "../target.ts";
 import { readArchive } from "./archive.ts";
 import { type CompleteKernel, findKernel } from "./archived-kernel.ts";
 import { type Downloadable, getDebs } from "./download.ts";
+import { makeGenerated } from "./generated.ts";
 import { inKernel, kernelOfPath, kernelPath, kernelsDirectory, sourcePath } from "./layout.ts";
 import type { Package } from "./packages.ts";
 import { exists, makeOnce } from "./store.ts";
 import { makeArguments, makeTree } from "./tree.ts";
 import { unpackDeb, unpackSource } from "./unpack.ts";
+
+const gzipped = promisify(gzip);
 
 export interface PrepareOptions {
   cache: string;
@@ -66,6 +71,7 @@ async function openTarget(task: Task, path: string): Promise<Target> {
     modules: (await exists(modules)) ? modules : undefined,
     tree,
     make,
+    dryRun: inKernel.dryRun(path),
     compiler,
     symvers: join(tree, "Module.symvers"),
     config: join(tree, ".config"),
@@ -100,10 +106,13 @@ async function makeKernel(task: Task, cache: string, kernel: CompleteKernel, bes
     if (!(await exists(inKernel.vmlinuz(beside, release))))
       throw fail("ARCHIVE_UNEXPECTED", `${kernel.image.name} ${kernel.image.version} has no boot/vmlinuz-${release}`, { file: image });
     const variables = await makeTree(task, inKernel.tree(beside), release, unpacked);
+    const make = makeArguments(release, variables);
+    const printed = await makeGenerated(task, inKernel.tree(beside), make, variables.compiler);
+    await writeFile(inKernel.dryRun(beside), await gzipped(printed, { level: 1 }));
     const description: Description = {
       release,
       version: kernel.image.version,
-      make: makeArguments(release, variables),
+      make,
       compiler: variables.compiler,
       inputs: [...parts, source].map(({ name, version, download }) => ({ kind: "package", name, version, sha256: download.sha256 })),
     };

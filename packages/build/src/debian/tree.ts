@@ -25,7 +25,7 @@ export interface KernelVariables {
 const DONE = ["prepare", "scripts", "archprepare", "prepare0"];
 
 export function makeArguments(release: string, { arch, compiler }: KernelVariables): string[] {
-  return [`ARCH=${arch}`, `KERNELRELEASE=${release}`, `CC=${compiler}`, ...DONE.flatMap((target) => ["-o", target])];
+  return [`ARCH=${arch}`, `KERNELRELEASE=${release}`, `CC=${compiler}`, `HOSTCC=${compiler}`, ...DONE.flatMap((target) => ["-o", target])];
 }
 
 /** Makes `tree`, which is not there yet. */

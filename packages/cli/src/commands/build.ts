@@ -1,7 +1,8 @@
 import type { Livepatch } from "@suture/build";
 import type { AddCommand } from "../answer.ts";
+import { buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
-import { cacheDirectory, KERNEL_OPTION, targetOf } from "../kernel-option.ts";
+import { KERNEL_OPTION } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
 import { writeWhole } from "../write-file.ts";
 
@@ -26,16 +27,13 @@ export const buildCommand: AddCommand = (program, run) => {
     .option("--unproven", "build although an object is not shown to be what the kernel runs: for experts, and marked so")
     .option("--jobs <count>", "compilers at a time; as many as there are processors unless given")
     .action(
-      run(async (task, patches: string[], options: Options) => {
-        const { buildLivepatch } = await import("@suture/build");
-        const target = await targetOf(task, options.kernel);
-        const livepatch = await buildLivepatch(task, target, {
-          patches,
+      run(async (task, files: string[], options: Options) => {
+        const jobs = jobsOf(options.jobs);
+        const livepatch = await buildFor(task, files, options.kernel, {
           name: options.name,
           replace: options.replace,
           unproven: options.unproven === true,
-          jobs: jobsOf(options.jobs),
-          cache: cacheDirectory(),
+          jobs,
         });
         const file = options.output ?? livepatch.file;
         await writeWhole(file, livepatch.bytes);

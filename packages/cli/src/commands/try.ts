@@ -6,6 +6,7 @@ import type { ProbeResult, TrialReport } from "@suture/lab";
 import type { Manifest } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
+import { buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
 import { cacheDirectory, KERNEL_OPTION, targetOf } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, safeText, timeText } from "../text.ts";
@@ -52,18 +53,13 @@ interface Tried {
 async function livepatchOf(task: Task, files: readonly string[], options: Options, folder: string): Promise<Tried> {
   const [first = ""] = files;
   if (!first.endsWith(".ko")) {
-    const { buildLivepatch } = await import("@suture/build");
-    const target = await targetOf(task, options.kernel);
-    const unproven = options.unproven === true;
-    const { bytes, file, manifest } = await buildLivepatch(task, target, {
-      patches: files,
+    const { bytes, file, manifest } = await buildFor(task, files, options.kernel, {
       replace: false,
-      unproven,
-      cache: cacheDirectory(),
+      unproven: options.unproven === true,
     });
     const module = join(folder, file);
     await writeWhole(module, bytes);
-    return { module, target, manifest };
+    return { module, target: await targetOf(task, options.kernel), manifest };
   }
   if (files.length > 1) throw fail("CLI_USAGE", "one .ko file can be tried at a time");
   const { inspect } = await import("@suture/livepatch");
