@@ -92,7 +92,7 @@ function checkCarriable(plan: Plan, item: Item): void {
   if (item.role === "percpu") throw plan.refuse("DIFF_PER_CPU", `${item.name} is a new per-CPU variable`, item);
   if (item.role === "init" || item.role === "exit")
     throw plan.refuse("DIFF_INIT_REFERENCE", `${item.name} is new in ${item.section.name}, which a running kernel does not keep`, item);
-  if (item.role === "declared" || item.role === "table" || item.role === "ignored" || item.role === "unknown")
+  if (item.role === "unload" || item.role === "declared" || item.role === "table" || item.role === "ignored" || item.role === "unknown")
     throw plan.refuse("DIFF_UNKNOWN_SECTION", `${item.name} would have to be carried out of ${item.section.name}`, item);
   if (item.kind === "anonymous" && !isLiteral(item))
     throw plan.refuse("DIFF_UNKNOWN_SECTION", `${item.section.name} has no symbol that names what is in it`, item);
@@ -126,6 +126,13 @@ function keeps(plan: Plan, entry: Entry, key: Ref, keep: KeepEntry): boolean {
 function checkFresh(plan: Plan): void {
   for (const item of plan.fresh)
     for (const { by } of plan.in.patched.users.of(item))
-      if (by.role !== "init" && by.role !== "exit" && by.role !== "declared" && !plan.carried.has(by) && !plan.fresh.has(by))
+      if (
+        by.role !== "init" &&
+        by.role !== "exit" &&
+        by.role !== "unload" &&
+        by.role !== "declared" &&
+        !plan.carried.has(by) &&
+        !plan.fresh.has(by)
+      )
         throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} must be carried, but ${by.name}, which is not patched, uses it too`, item);
 }

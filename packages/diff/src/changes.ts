@@ -63,6 +63,8 @@ class Finder {
     }
     if (item.role === "init") plan.skipped.push({ name: item.name, why: "runs only at boot, or when its module is loaded" });
     else if (item.role === "exit") plan.skipped.push({ name: item.name, why: "is never run in a built-in object" });
+    // It has no ftrace entry (__exit is notrace), and cleans up what the module set up before it was patched.
+    else if (item.role === "unload") plan.skipped.push({ name: item.name, why: "runs only when its module is unloaded" });
     else if (item.role === "text") {
       this.#checkNames(originals, item);
       plan.change(item, { why, forced: false, through: [] });
@@ -164,7 +166,7 @@ class Finder {
         throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} differs (${difference}) and ${next.name} is used by other objects`, item);
       plan.fresh.add(next);
       for (const { by, ref } of plan.in.patched.users.of(next)) {
-        if (by.role === "init" || by.role === "exit" || by.role === "declared") continue;
+        if (by.role === "init" || by.role === "exit" || by.role === "unload" || by.role === "declared") continue;
         if (by.kind === "function" && by.role === "text") {
           if (comparesAddress(bytesOf(by), ref.at))
             throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} differs (${difference}) and ${by.name} compares pointers to it`, item);

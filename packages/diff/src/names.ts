@@ -4,7 +4,7 @@
 export function stem(name: string): string {
   const plain = name.replace(/\.\d+(?=\.|$)/g, "");
   if (!plain.startsWith("__")) return plain;
-  return plain.replace(/^(__UNIQUE_ID_.*?)\d+$/, "$1").replace(/^(__initcall__kmod_.+?__)\d+_\d+_/, "$1");
+  return plain.replace(/^(__UNIQUE_ID_.*?|__BTF_ID__.*?)\d+$/, "$1").replace(/^(__initcall__kmod_.+?__)\d+_\d+_/, "$1");
 }
 
 /** The function that a part split off by gcc belongs to: `foo.cold` → `foo`, `foo.isra.0.cold` → `foo.isra.0`. */
@@ -17,7 +17,7 @@ export function coldParent(name: string): string | undefined {
  * Static locals that macros make, by the dozen and all with one name: their state is bookkeeping (warned once, rate limit, lock class).
  * A fresh one costs at most one more message, so these need no twin.
  */
-const bookkeeping = /^(__already_done|__warned|__print_once|___done|___once_key|_rs|__key|__msg|once_lock|__ret_once)$/;
+const bookkeeping = /^(__already_done|__warned|__print_once|_rs|__key|__msg|__ret_once)$/;
 
 export function isBookkeeping(name: string): boolean {
   return bookkeeping.test(stem(name));

@@ -10,6 +10,7 @@ export type SectionRole =
   | "text" // code that runs at any time
   | "init" // code and data of the boot phase, or of a module's loading
   | "exit" // code and data that a built-in object never uses
+  | "unload" // code that a module runs when it goes
   | "data" // writable data, live in the kernel
   | "rodata" // read-only objects
   | "pool" // strings and constants that the linker merges: only contents count
@@ -24,7 +25,7 @@ export type SectionRole =
 
 /** What decides which memory the kernel keeps. */
 export interface Build {
-  /** The object belongs to a module: its .exit sections are live. */
+  /** The object belongs to a module: its .exit sections are kept. */
   module: boolean;
   /** CONFIG_MEMORY_HOTPLUG, which keeps the .meminit sections. Undefined: not known, so that they may not be touched. */
   memoryHotplug: boolean | undefined;
@@ -82,7 +83,7 @@ export function roleOf(section: Section, build: Build): SectionRole {
   const common = commonRole(section);
   if (common !== undefined) return common;
   const role = exact.get(name) ?? patterns.find((p) => name.startsWith(p.start) && name.endsWith(p.end))?.role ?? memoryRole(name, build);
-  if (role === "exit" && build.module) return liveRole(section);
+  if (role === "exit" && build.module) return (flags & SHF.EXECINSTR) !== 0 ? "unload" : liveRole(section);
   if (role !== undefined) return role;
   if (!allocated) return "ignored";
   return (flags & SHF.MERGE) !== 0 ? "pool" : "unknown";
@@ -109,7 +110,6 @@ function memoryRole(name: string, { memoryHotplug }: Build): SectionRole | undef
 }
 
 function liveRole({ flags }: Section): SectionRole {
-  if ((flags & SHF.EXECINSTR) !== 0) return "text";
   if ((flags & SHF.MERGE) !== 0) return "pool";
   return (flags & SHF.WRITE) !== 0 ? "data" : "rodata";
 }
