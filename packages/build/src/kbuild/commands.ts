@@ -71,7 +71,7 @@ export class Commands {
 }
 
 /** To be raised with every change to what a row holds. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** @throws BUILD_KBUILD */
 export async function commandsOf(task: Task, target: Target, cache: string): Promise<Commands> {
@@ -125,12 +125,11 @@ function rowOf(line: string): Row | undefined {
   return [object, normalize(source), ownerOf(compile, object), compile.trim(), rest.join(" ; ").trim()];
 }
 
-/** -DKBUILD_MODFILE='"fs/ext4/ext4"' names the module, for built-in objects what would be one; -DMODULE says which. */
+/** -DKBUILD_MODNAME='"intel_uncore"' names the module as the kernel has it, or several with colons between; -DMODULE says that it is one. */
 function ownerOf(compile: string, object: string): string {
   if (!/\s-DMODULE(?=\s|$)/.test(compile)) return "vmlinux";
-  const file = /-DKBUILD_MODFILE='"([^"]*)"'/.exec(compile)?.[1] ?? object.slice(0, -2);
-  if (file.includes(" ")) return SEVERAL;
-  return moduleName(file.slice(file.lastIndexOf("/") + 1));
+  const name = /-DKBUILD_MODNAME='"([^"]*)"'/.exec(compile)?.[1] ?? moduleName(object.slice(object.lastIndexOf("/") + 1, -2));
+  return name.includes(":") ? SEVERAL : name;
 }
 
 function literally(text: string): string {

@@ -1,0 +1,71 @@
+/** Tries livepatches one after the other on one guest, which is booted anew when something went wrong in it. */
+import type { Target } from "@suture/build";
+import { boot, type Guest, loadOrder, trial } from "@suture/lab";
+import type { Task } from "@suture/task";
+import type { Result } from "./results.ts";
+
+/** A guest is used for so many trials: modules pile up in it. */
+const TRIALS_PER_GUEST = 60;
+
+export class Trials {
+  readonly #task: Task;
+  readonly #target: Target;
+  readonly #cache: string;
+  #guest: Guest | undefined;
+  #count = 0;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(task: Task, target: Target, cache: string) {
+    this.#task = task;
+    this.#target = target;
+    this.#cache = cache;
+  }
+
+  /** Waits for the trial before, then starts this one. */
+  async add(built: Result, module: string, done: (result: Result) => void): Promise<void> {
+    await this.#running;
+    this.#running = this.#try(built, module).then(done);
+  }
+
+  async finish(): Promise<void> {
+    await this.#running;
+  }
+
+  async stop(): Promise<void> {
+    await this.#guest?.stop();
+    this.#guest = undefined;
+  }
+
+  async #try(built: Result, module: string): Promise<Result> {
+    const guest = await this.#ready();
+    this.#count++;
+    const modules: Result["modules"] = [];
+    for (const { name } of built.modules) modules.push({ name, loaded: await this.#load(guest, name) });
+    const report = await trial(this.#task, guest, { module, probes: [] });
+    if (!["passed", "refused"].includes(report.outcome)) await this.stop();
+    const why = report.failure?.why ?? report.events[0]?.headline;
+    return { ...built, outcome: report.outcome, modules, why, transitionMs: report.patchMs };
+  }
+
+  async #ready(): Promise<Guest> {
+    if (this.#guest === undefined || !this.#guest.alive || this.#count >= TRIALS_PER_GUEST) {
+      await this.stop();
+      this.#count = 0;
+      this.#guest = await boot(this.#task, { image: this.#target.image, memory: 1024, cache: this.#cache });
+    }
+    return this.#guest;
+  }
+
+  /** A module that finds no device may refuse to be loaded. */
+  async #load(guest: Guest, name: string): Promise<boolean> {
+    if (this.#target.modules === undefined) return false;
+    for (const { name: each, data } of await loadOrder(this.#task, this.#target.modules, [name])) {
+      const there = await guest.run(`grep -q '^${each} ' /proc/modules`);
+      if (there.code === 0) continue;
+      await guest.put("/run/module.ko", data);
+      const loaded = await guest.run("insmod /run/module.ko");
+      if (loaded.code !== 0) return false;
+    }
+    return true;
+  }
+}
