@@ -23,11 +23,17 @@ const APART = 2 ** 33;
 /** Of places: it is the one address where nothing is. */
 const FIRST = 1;
 
+export interface Reference {
+  type: number;
+  /** S + A; NaN if that is nothing that a field could be held to. */
+  refersTo: number;
+}
+
 interface Held {
   section: Section;
   address: number;
   /** By offset; made when first asked for. */
-  relocations: Map<number, { type: number; refersTo: number }> | undefined;
+  relocations: Map<number, Reference> | undefined;
   fields: Field[] | undefined;
 }
 
@@ -61,8 +67,9 @@ export class ElfGround implements Ground {
     }
   }
 
-  addressOf(section: Section): number | undefined {
-    return this.#addresses.get(section)?.address;
+  sectionAt(address: number): { section: Section; offset: number } | undefined {
+    const at = this.#at(address);
+    return at === undefined ? undefined : { section: at.held.section, offset: at.offset };
   }
 
   read(address: number, length: number): Uint8Array | undefined {
@@ -83,7 +90,14 @@ export class ElfGround implements Ground {
     const at = this.#at(start);
     if (at === undefined) return [];
     this.#relocationsOf(at.held);
-    return (at.held.fields ?? []).filter((field) => field.address >= start && field.address < end);
+    const fields = at.held.fields ?? [];
+    return fields.slice(firstNotBelow(fields, start), firstNotBelow(fields, end));
+  }
+
+  /** The relocation of the field at the address, and what it refers to. */
+  relocationAt(address: number): Reference | undefined {
+    const at = this.#at(address);
+    return at === undefined ? undefined : this.#relocationsOf(at.held).get(at.offset);
   }
 
   tag(type: number): string | undefined {
@@ -149,9 +163,9 @@ export class ElfGround implements Ground {
     return found.filter((address) => address !== undefined);
   }
 
-  #relocationsOf(held: Held): Map<number, { type: number; refersTo: number }> {
+  #relocationsOf(held: Held): Map<number, Reference> {
     if (held.relocations !== undefined) return held.relocations;
-    const byOffset = new Map<number, { type: number; refersTo: number }>();
+    const byOffset = new Map<number, Reference>();
     const fields: Field[] = [];
     for (const table of this.#tables.get(held.section) ?? [])
       for (const { offset, type, symbol, addend } of table.relocations) {
@@ -171,6 +185,18 @@ export class ElfGround implements Ground {
     const held = this.#held.find(({ section }) => section.name === name);
     return held === undefined ? undefined : { address: held.address, bytes: held.section.data };
   }
+}
+
+/** Index of the first field at or after the address. */
+function firstNotBelow(fields: readonly Field[], address: number): number {
+  let low = 0;
+  let high = fields.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((fields[middle] as Field).address < address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function tagOf(type: number): string {

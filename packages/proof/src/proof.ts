@@ -7,21 +7,24 @@ import { judge } from "./functions.ts";
 import type { Ground } from "./ground.ts";
 import { ImageGround } from "./image-ground.ts";
 import { isFunction, itemAt, type Part, partsOf } from "./items.ts";
-import type { Mismatch, ObjectProof, Place, ProofInput } from "./model.ts";
+import type { FunctionProof, Mismatch, ObjectProof, Place, ProofInput } from "./model.ts";
 import { placeParts } from "./placement.ts";
+import { holdSplit, type Split } from "./split.ts";
 import { GroundTables } from "./table-index.ts";
 import { tablesOf } from "./tables.ts";
 import { type Finding, verify } from "./verify.ts";
 
 /** @throws PROOF_NOT_AN_OBJECT, PROOF_NO_LAYOUT, PROOF_BAD_TABLE */
-export function proveObject({ object, plain, against, layouts }: ProofInput): ObjectProof {
-  checkObject(plain);
+export function proveObject({ object, plain, sections, against, layouts }: ProofInput): ObjectProof {
+  for (const elf of [plain, sections]) if (elf !== undefined) checkObject(elf);
   const { ground, index } = groundOf(against);
   const parts = partsOf(plain);
   const tables = tablesOf(parts, layouts);
   const placement = placeParts(parts, tables, ground, index);
   const verdict = verify(parts, tables, placement, ground, index);
   const { functions, overridden } = judge(parts, placement, verdict, ground);
+  const split = sections === undefined ? undefined : holdSplit(partsOf(sections), parts);
+  doubtSplit(functions, split);
   const byName = new Map(functions.map((f) => [f.name, f]));
   const bad = new Set(verdict.findings.filter(({ part, at }) => part.role !== "code" || at === undefined).map(({ part }) => part));
   return {
@@ -33,7 +36,7 @@ export function proveObject({ object, plain, against, layouts }: ProofInput): Ob
     complete: functions.every(({ proven, init, doubts }) => proven || init || doubts[0]?.code === "overridden"),
     proven: (symbol) => byName.get(typeof symbol === "string" ? symbol : symbol.name)?.proven === true,
     place(symbol): Place | undefined {
-      const own = isSection(symbol.place) && parts.of(symbol.place) !== undefined ? symbol : matching(plain, symbol);
+      const own = isSection(symbol.place) && parts.of(symbol.place) !== undefined ? symbol : matching(plain, symbol, split);
       const part = own !== undefined && isSection(own.place) ? parts.of(own.place) : undefined;
       const base = part === undefined ? undefined : placement.bases.get(part);
       if (own === undefined || part === undefined || base === undefined || bad.has(part)) return undefined;
@@ -43,12 +46,23 @@ export function proveObject({ object, plain, against, layouts }: ProofInput): Ob
   };
 }
 
-/** The one symbol of the plain build that the other build's is. */
-function matching(plain: ElfObject, symbol: ElfSymbol): ElfSymbol | undefined {
-  const [only, ...more] = plain.symbols.filter(
-    ({ name, type, size, place }) => name === symbol.name && type === symbol.type && size === symbol.size && isSection(place),
+/** The symbol of the plain build that the other build's is. */
+function matching(plain: ElfObject, symbol: ElfSymbol, split: Split | undefined): ElfSymbol | undefined {
+  const there = isSection(symbol.place) ? split?.plainPlace(symbol.place, symbol.value) : undefined;
+  if (there === undefined) return undefined;
+  return plain.symbols.find(
+    ({ name, place, value, type }) => name === symbol.name && place === there.section && value === there.offset && type === symbol.type,
   );
-  return more.length === 0 ? only : undefined;
+}
+
+/** A function that the build with sections has otherwise is not proven. */
+function doubtSplit(functions: FunctionProof[], split: Split | undefined): void {
+  for (const f of functions) {
+    const why = split?.doubts.get(f.name);
+    if (why === undefined) continue;
+    f.proven = false;
+    f.doubts.push({ code: "split", why });
+  }
 }
 
 function checkObject(elf: ElfObject): void {

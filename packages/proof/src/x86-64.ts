@@ -10,6 +10,20 @@ export function isPcRelative(type: number): boolean {
   return relocationKind(type)?.pcRelative === true;
 }
 
+/** The types of a 4-byte distance, which mean the same in an object. */
+export function isNear(type: number): boolean {
+  return type === R_X86_64.PC32 || type === R_X86_64.PLT32;
+}
+
+/** Whether the 4-byte field at `at` ends its instruction: of a call, jump, conditional jump or lea. */
+export function jumpsOrLoadsAddress(code: Uint8Array, at: number): boolean {
+  const before = code[at - 1] ?? 0;
+  if (before === 0xe8 || before === 0xe9) return true;
+  // In `0f 8x rel32` the byte before the field cannot be a ModRM byte of a PC-relative operand: those have mod 00.
+  if ((before & 0xf0) === 0x80 && code[at - 2] === 0x0f) return true;
+  return code[at - 2] === 0x8d && (before & 0xc7) === 0x05;
+}
+
 /** objtool leaves relocations of type NONE behind: they mean nothing, the bytes do. */
 export function isNothing(type: number): boolean {
   return type === R_X86_64.NONE;

@@ -1,0 +1,79 @@
+/** Decoding, where bytes and relocations alone do not tell. The decoder takes 80 ms to load, so it is loaded when first needed. */
+import { createRequire } from "node:module";
+
+type Iced = typeof import("iced-x86");
+let loaded: Iced | undefined;
+
+function iced(): Iced {
+  loaded ??= createRequire(import.meta.url)("iced-x86") as Iced;
+  return loaded;
+}
+
+export interface Instruction {
+  /** Bytes from the start of the code. */
+  start: number;
+  end: number;
+  /** A jump, call or conditional jump to a fixed place, whose distance ends it; which one, whatever its length. */
+  branch: { kind: number; field: number; target: number } | undefined;
+  /** A memory operand relative to the instruction's end. */
+  relative: { field: number; target: number } | undefined;
+}
+
+/** Undefined if the bytes are not all instructions. */
+export function decode(code: Uint8Array): Instruction[] | undefined {
+  const { Decoder, DecoderOptions, FlowControl, Instruction } = iced();
+  const branches: ReadonlySet<number> = new Set([FlowControl.Call, FlowControl.UnconditionalBranch, FlowControl.ConditionalBranch]);
+  const decoder = new Decoder(64, code, DecoderOptions.None);
+  decoder.ip = BASE;
+  const instruction = new Instruction();
+  const found: Instruction[] = [];
+  try {
+    while (decoder.canDecode) {
+      const start = decoder.position;
+      decoder.decodeOut(instruction);
+      if (instruction.isInvalid) return undefined;
+      const end = decoder.position;
+      const offsets = decoder.getConstantOffsets(instruction);
+      const near = branches.has(instruction.flowControl) && offsets.hasImmediate && instruction.nearBranchTarget !== 0n;
+      found.push({
+        start,
+        end,
+        branch: near
+          ? { kind: instruction.mnemonic, field: start + offsets.immediateOffset, target: Number(instruction.nearBranchTarget - BASE) }
+          : undefined,
+        relative: instruction.isIpRelMemoryOperand
+          ? { field: start + offsets.displacementOffset, target: Number(instruction.ipRelMemoryAddress - BASE) }
+          : undefined,
+      });
+      offsets.free();
+    }
+    return found;
+  } finally {
+    instruction.free();
+    decoder.free();
+  }
+}
+
+/** Code is decoded as if it stood here, so that places before its start stay positive. */
+const BASE = 0x100000000n;
+
+/** The instruction that holds the byte at `at`, as text, with its bytes; undefined if that is no code. @param address of the code's first byte */
+export function textAt(code: Uint8Array, at: number, address: number): { start: number; text: string } | undefined {
+  const { Decoder, DecoderOptions, Formatter, FormatterSyntax, Instruction } = iced();
+  const decoder = new Decoder(64, code, DecoderOptions.None);
+  decoder.ip = BigInt.asUintN(64, BigInt(address));
+  const instruction = new Instruction();
+  const formatter = new Formatter(FormatterSyntax.Gas);
+  try {
+    while (decoder.canDecode) {
+      const start = decoder.position;
+      decoder.decodeOut(instruction);
+      if (decoder.position > at) return instruction.isInvalid ? undefined : { start, text: formatter.format(instruction) };
+    }
+    return undefined;
+  } finally {
+    formatter.free();
+    instruction.free();
+    decoder.free();
+  }
+}

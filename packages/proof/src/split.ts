@@ -1,0 +1,347 @@
+/**
+ * The build with a section for each function and variable, held against the plain build: what is compared and patched later is what was
+ * proven. Functions are equal but for references, which go to the same thing, and for jumps out of the function that grew from one byte to
+ * four because their target moved to another section.
+ */
+import { type Relocation, type Section, SHF, viewOf } from "@suture/elf";
+import { ElfGround } from "./elf-ground.ts";
+import { decode, type Instruction } from "./instructions.ts";
+import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from "./items.ts";
+import { type Placement, placeParts } from "./placement.ts";
+import { mergedEntity, targetOf } from "./references.ts";
+import { GroundTables } from "./table-index.ts";
+import { fieldSize, isNear, isPcRelative, jumpsOrLoadsAddress } from "./x86-64.ts";
+
+export interface Split {
+  /** Why each function of either build is not the same in both. */
+  doubts: ReadonlyMap<string, string>;
+  /** Where the plain build has what the other has there: the section, and bytes from its start. */
+  plainPlace(section: Section, offset: number): { section: Section; offset: number } | undefined;
+}
+
+export function holdSplit(split: Parts, plain: Parts): Split {
+  const holding = new Holding(split, plain);
+  holding.run();
+  return holding;
+}
+
+class Holding implements Split {
+  readonly doubts = new Map<string, string>();
+  readonly #split: Parts;
+  readonly #plain: Parts;
+  readonly #ground: ElfGround;
+  readonly #placement: Placement;
+  /** Where the plain build has the start of each item of code. */
+  readonly #code = new Map<Item, number>();
+  /** Code whose functions are as far from each other as in the plain build. */
+  readonly #rigid = new Set<Part>();
+  /** Data that differs, and why. */
+  readonly #differs = new Map<Part, string>();
+  readonly #uses = new Map<Part | string, Set<Part>>();
+
+  constructor(split: Parts, plain: Parts) {
+    this.#split = split;
+    this.#plain = plain;
+    this.#ground = new ElfGround(plain.elf, "the plain build", () => undefined);
+    this.#placement = placeParts(split, [], this.#ground, new GroundTables(this.#ground));
+    for (const part of split.all) if (part.role === "code") this.#findCode(part);
+  }
+
+  run(): void {
+    for (const part of this.#split.all) {
+      if (part.role === "code") for (const item of part.items) this.#functions(part, item);
+      if (part.role === "data") this.#data(part);
+    }
+    for (const [user, parts] of this.#uses) {
+      if (typeof user !== "string") continue;
+      const bad = [...this.#reachable(parts)].find((part) => this.#differs.has(part));
+      if (bad !== undefined) this.#doubt(user, `refers to ${bad.section.name}: ${this.#differs.get(bad)}`);
+    }
+    const here = new Set(functionNames(this.#split));
+    for (const name of functionNames(this.#plain)) if (!here.has(name)) this.#doubt(name, "the build with sections does not have it");
+  }
+
+  plainPlace(section: Section, offset: number): { section: Section; offset: number } | undefined {
+    const part = this.#split.of(section);
+    const item = part === undefined ? undefined : itemAt(part, offset);
+    const start = item === undefined ? undefined : part?.role === "code" ? this.#code.get(item) : this.#dataBase(part);
+    if (part === undefined || item === undefined || start === undefined || this.#differs.has(part)) return undefined;
+    return this.#ground.sectionAt(part.role === "code" ? start + offset - item.start : start + offset);
+  }
+
+  #findCode(part: Part): void {
+    const distances = new Set<number>();
+    for (const item of part.items) {
+      const places = item.symbols.map(({ name }) => this.#ground.named(name));
+      const [first = []] = places;
+      const same = first.filter((address) => places.every((all) => all.includes(address)));
+      const [only] = same;
+      if (same.length !== 1 || only === undefined) continue;
+      this.#code.set(item, only);
+      distances.add(only - item.start);
+    }
+    if (distances.size === 1 && part.items.every((item) => this.#code.has(item))) this.#rigid.add(part);
+  }
+
+  #dataBase(part: Part | undefined): number | undefined {
+    return part === undefined ? undefined : this.#placement.bases.get(part);
+  }
+
+  #doubt(name: string, why: string): void {
+    if (!this.doubts.has(name)) this.doubts.set(name, why);
+  }
+
+  #reachable(parts: Iterable<Part>): Set<Part> {
+    const all = new Set(parts);
+    for (const part of all) for (const next of this.#uses.get(part) ?? []) all.add(next);
+    return all;
+  }
+
+  #use(user: Part | string, part: Part): void {
+    const set = this.#uses.get(user);
+    if (set === undefined) this.#uses.set(user, new Set([part]));
+    else set.add(part);
+  }
+
+  #functions(part: Part, item: Item): void {
+    for (const symbol of item.symbols) {
+      if (!isFunction(symbol)) continue;
+      const { name, size } = symbol;
+      const address = this.#code.get(item);
+      const twin = address === undefined ? undefined : this.#twin(name, address);
+      if (address === undefined || twin === undefined) this.#doubt(name, "the plain build does not have one function of that name");
+      else {
+        const equal = size === twin.size && this.#rigid.has(part) ? this.#sameBytes(part, item.start, size, address, name) : "another size";
+        const why = equal === undefined ? undefined : this.#sameInstructions(part, item, size, address, twin.size);
+        if (why !== undefined) this.#doubt(name, why);
+      }
+    }
+  }
+
+  #twin(name: string, address: number): { size: number } | undefined {
+    const place = this.#ground.sectionAt(address);
+    return place === undefined
+      ? undefined
+      : this.#plain.of(place.section)?.symbols.find((s) => s.name === name && s.value === place.offset && isFunction(s));
+  }
+
+  /** Variables and constants hold the same, and lie where the code says. */
+  #data(part: Part): void {
+    const base = this.#dataBase(part);
+    if (base === undefined) {
+      this.#differs.set(part, "nothing says where the plain build has it");
+      return;
+    }
+    for (const { name, value } of part.symbols)
+      if (!this.#ground.named(name).includes(base + value)) this.#differs.set(part, `the plain build has ${name} elsewhere`);
+    for (const item of part.items) {
+      const size = item.symbols.length === 0 ? item.end - item.start : Math.max(...item.symbols.map((s) => s.size));
+      const why =
+        size === 0 ? undefined : this.#sameBytes(part, item.start, Math.min(size, item.end - item.start), base + item.start, part);
+      if (why !== undefined) this.#differs.set(part, why);
+    }
+  }
+
+  /** Why the bytes or references of a run differ. @param address of the run in the plain build */
+  #sameBytes(part: Part, start: number, size: number, address: number, user: Part | string): string | undefined {
+    const bytes = this.#ground.read(address, size);
+    if (bytes === undefined) return "reaches past the plain build's section";
+    const data = hasNoBytes(part.section) ? new Uint8Array(part.section.size) : part.section.data;
+    const relocations = within(part, start, start + size);
+    const fields = new Set(relocations.map(({ offset }) => offset - start + address));
+    if (this.#ground.fields(address, address + size).some((field) => !fields.has(field.address))) return "a reference is not there";
+    let from = start;
+    for (const relocation of relocations) {
+      const { offset, type } = relocation;
+      const width = fieldSize(type);
+      if (width === undefined || offset < from || offset + width > start + size)
+        return `a relocation of type ${type} at 0x${offset.toString(16)}`;
+      if (!equal(data, bytes, from, offset, start)) return `other bytes before 0x${(offset - start).toString(16)}`;
+      from = offset + width;
+      const value = this.#plainValue(bytes, offset - start, type, address + offset - start);
+      const why = value === undefined ? "the plain build has no such reference" : this.#reference(part, relocation, value, user);
+      if (why !== undefined) return `at 0x${(offset - start).toString(16)}: ${why}`;
+    }
+    return equal(data, bytes, from, start + size, start) ? undefined : `other bytes after 0x${(from - start).toString(16)}`;
+  }
+
+  /** What a field of the plain build refers to (S + A); references inside of a section have no relocation there. */
+  #plainValue(bytes: Uint8Array, at: number, type: number, address: number): number | undefined {
+    const reference = this.#ground.relocationAt(address);
+    if (reference !== undefined)
+      return reference.type === type || (isNear(reference.type) && isNear(type)) ? reference.refersTo : undefined;
+    if (!isNear(type)) return undefined;
+    const value = viewOf(bytes).getInt32(at, true) + address;
+    const target = this.#ground.sectionAt(value + 4);
+    return target?.section === this.#ground.sectionAt(address)?.section ? value : undefined;
+  }
+
+  /** Why the relocation does not refer to what the plain build refers to with S + A = `value`. */
+  #reference(part: Part, relocation: Relocation, value: number, user: Part | string): string | undefined {
+    const { addend, type, offset } = relocation;
+    const target = targetOf(relocation, this.#split);
+    switch (target.kind) {
+      case "unknown":
+        return target.why;
+      case "number":
+        return value - addend === target.value ? undefined : "refers to another number";
+      case "merged": {
+        const entity = mergedEntity(target.section, target.offset, (target.section.flags & SHF.STRINGS) !== 0);
+        const at = (target.exact ? value : value - addend) - (target.offset - (entity?.start ?? 0));
+        const same = entity === undefined ? undefined : this.#ground.read(at, entity.bytes.length);
+        return entity !== undefined && same !== undefined && Buffer.compare(same, entity.bytes) === 0
+          ? undefined
+          : "refers to another string or constant";
+      }
+      case "name": {
+        if (target.own === undefined)
+          return this.#ground.globals(target.symbol.name).includes(value - addend) ? undefined : `does not refer to ${target.symbol.name}`;
+        return this.#inPart(target.own.part, target.own.offset, addend, value, part, offset, type, user);
+      }
+      case "part":
+        return this.#inPart(target.part, target.offset, addend, value, part, offset, type, user);
+    }
+  }
+
+  #inPart(
+    to: Part,
+    symbol: number,
+    addend: number,
+    value: number,
+    from: Part,
+    field: number,
+    type: number,
+    user: Part | string,
+  ): string | undefined {
+    if (to.role === "data") {
+      this.#use(user, to);
+      const base = this.#dataBase(to);
+      return base !== undefined && value === base + symbol + addend
+        ? undefined
+        : `does not refer to ${to.section.name} + ${symbol + addend}`;
+    }
+    // Where a field relative to the instruction's end points is certain for jumps, calls and lea, which end with it.
+    const near = isPcRelative(type);
+    if (near && !this.#rigid.has(to) && !jumpsOrLoadsAddress(from.section.data, field))
+      return "refers to code in a way that is not understood";
+    const shift = near ? 4 : 0;
+    const address = this.#codeAddress(to, symbol + addend + shift);
+    return address !== undefined && value + shift === address
+      ? undefined
+      : `does not refer to ${to.section.name} + ${symbol + addend + shift}`;
+  }
+
+  /** Where the plain build has that byte of code. */
+  #codeAddress(part: Part, offset: number): number | undefined {
+    const item = itemAt(part, Math.max(offset, 0));
+    const start = item === undefined ? undefined : this.#code.get(item);
+    return item === undefined || start === undefined ? undefined : start + offset - item.start;
+  }
+
+  /** Why the functions are not the same instruction by instruction. */
+  #sameInstructions(part: Part, item: Item, size: number, address: number, plainSize: number): string | undefined {
+    const name = item.symbols.find(isFunction)?.name ?? "";
+    const own = part.section.data.subarray(item.start, item.start + size);
+    const bytes = this.#ground.read(address, plainSize);
+    const these = decode(own);
+    const those = bytes === undefined ? undefined : decode(bytes);
+    if (bytes === undefined || these === undefined || those === undefined) return "is not code that can be decoded";
+    if (these.length !== those.length) return `${these.length} instructions, the plain build has ${those.length}`;
+    const relocations = new Map(within(part, item.start, item.start + size).map((r) => [r.offset, r]));
+    const numbers = new Map(these.map((instruction, i) => [instruction.start, i]));
+    numbers.set(size, these.length);
+    const pair: Pair = { part, item, size, address, bytes, own, those, relocations, numbers, name };
+    for (const [i, one] of these.entries()) {
+      const why = this.#sameInstruction(pair, one, those[i] as Instruction);
+      if (why !== undefined) return `at 0x${one.start.toString(16)}: ${why}`;
+    }
+    return undefined;
+  }
+
+  #sameInstruction(pair: Pair, one: Instruction, other: Instruction): string | undefined {
+    const { part, item, address, bytes, own, relocations, name } = pair;
+    if (one.branch !== undefined || other.branch !== undefined) {
+      if (one.branch === undefined || other.branch === undefined || one.branch.kind !== other.branch.kind) return "another instruction";
+      const reference = this.#ground.relocationAt(address + other.branch.field);
+      // A relocation's addend counts from its field, and the field ends the instruction.
+      const plain = reference === undefined ? address + other.branch.target : isNear(reference.type) ? reference.refersTo + 4 : undefined;
+      if (plain === undefined) return "a jump that is not understood";
+      const relocation = relocations.get(item.start + one.branch.field);
+      if (relocation !== undefined)
+        return isNear(relocation.type) ? this.#reference(part, relocation, plain - 4, name) : "a jump that is not understood";
+      return this.#internal(pair, one.branch.target) === plain ? undefined : "jumps elsewhere";
+    }
+    const length = one.end - one.start;
+    if (length !== other.end - other.start) return "another instruction";
+    let from = one.start;
+    for (let at = one.start; at < one.end; at++) {
+      const plainAt = other.start + at - one.start;
+      const relocation = relocations.get(item.start + at);
+      const inner = one.relative?.field === at && relocation === undefined;
+      if (relocation === undefined && !inner) {
+        if (this.#ground.relocationAt(address + plainAt) !== undefined) return "a reference is not there";
+        continue;
+      }
+      const width = relocation === undefined ? 4 : fieldSize(relocation.type);
+      if (width === undefined || at + width > one.end) return "a relocation that is not understood";
+      if (!same(own, from, bytes, other.start + from - one.start, at - from)) return "another instruction";
+      from = at + width;
+      if (relocation === undefined) {
+        if (this.#ground.relocationAt(address + plainAt) !== undefined || other.relative === undefined) return "a reference is not there";
+        if (this.#internal(pair, one.relative?.target ?? 0) !== address + other.relative.target) return "refers elsewhere";
+      } else {
+        const value = this.#plainValue(bytes, plainAt, relocation.type, address + plainAt);
+        const why = value === undefined ? "the plain build has no such reference" : this.#reference(part, relocation, value, name);
+        if (why !== undefined) return why;
+      }
+      at = from - 1;
+    }
+    return same(own, from, bytes, other.start + from - one.start, one.end - from) ? undefined : "another instruction";
+  }
+
+  /** Where the plain build has the place, from the start of the function, that code refers to without a relocation. */
+  #internal({ part, item, size, address, those, numbers }: Pair, target: number): number | undefined {
+    if (target < 0 || target > size) return this.#codeAddress(part, item.start + target);
+    const number = numbers.get(target);
+    if (number === undefined) return undefined;
+    const instruction = those[number];
+    return address + (instruction?.start ?? those.at(-1)?.end ?? 0);
+  }
+}
+
+interface Pair {
+  part: Part;
+  item: Item;
+  size: number;
+  /** Of the function in the plain build, and its bytes and instructions there. */
+  address: number;
+  bytes: Uint8Array;
+  those: readonly Instruction[];
+  own: Uint8Array;
+  /** By offset in the section. */
+  relocations: ReadonlyMap<number, Relocation>;
+  /** Of instructions, by where they start. */
+  numbers: ReadonlyMap<number, number>;
+  name: string;
+}
+
+function functionNames(parts: Parts): string[] {
+  return parts.all.filter(({ role }) => role === "code").flatMap(({ symbols }) => symbols.filter(isFunction).map(({ name }) => name));
+}
+
+function within({ relocations }: Part, start: number, end: number): readonly Relocation[] {
+  if (relocations.length === 0 || ((relocations[0] as Relocation).offset >= start && (relocations.at(-1) as Relocation).offset < end))
+    return relocations;
+  return relocations.filter(({ offset }) => offset >= start && offset < end);
+}
+
+/** @param start of `b` in `a` */
+function equal(a: Uint8Array, b: Uint8Array, from: number, to: number, start: number): boolean {
+  for (let i = from; i < to; i++) if (a[i] !== b[i - start]) return false;
+  return true;
+}
+
+function same(a: Uint8Array, at: number, b: Uint8Array, bt: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (a[at + i] !== b[bt + i]) return false;
+  return true;
+}
