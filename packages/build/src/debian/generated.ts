@@ -29,7 +29,7 @@ export async function makeGenerated(task: Task, tree: string, make: readonly str
   const { stdout } = await run(task, mortal(...dryRun(make)), { cwd: tree, accept: [1, 2] });
   // A source that cannot be made is missed by the objects that need it, and by nobody else.
   const script = generators(stdout)
-    .map((command) => `( ${command}\n) || true`)
+    .map((command) => `sh -c '${command.replaceAll("'", "'\\''")}' || true`)
     .join("\n");
   await run(task, mortal("sh", "-s"), { cwd: tree, input: script });
   return stdout;

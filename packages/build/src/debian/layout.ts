@@ -16,7 +16,7 @@ import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 
 /** To be raised when a kernel's directory is made in another way than before: older ones are then not used. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 const UNFINISHED = ".unfinished";
 

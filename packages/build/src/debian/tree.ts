@@ -25,7 +25,8 @@ export interface KernelVariables {
 const DONE = ["prepare", "scripts", "archprepare", "prepare0"];
 
 export function makeArguments(release: string, { arch, compiler }: KernelVariables): string[] {
-  return [`ARCH=${arch}`, `KERNELRELEASE=${release}`, `CC=${compiler}`, `HOSTCC=${compiler}`, ...DONE.flatMap((target) => ["-o", target])];
+  // Without --no-print-directory the Makefile would call itself again for it, and make does not hand -o on.
+  return ["--no-print-directory", `ARCH=${arch}`, `KERNELRELEASE=${release}`, `CC=${compiler}`, `HOSTCC=${compiler}`, ...DONE.flatMap((target) => ["-o", target])];
 }
 
 /** Makes `tree`, which is not there yet. */
@@ -40,7 +41,7 @@ export async function makeTree(task: Task, tree: string, release: string, parts:
   // The linker script of modules, which the kernel's build made at one of two places.
   for (const file of [join("scripts", "module.lds"), join("arch", variables.arch, "module.lds")])
     if (await exists(join(headers, file))) await copyFile(join(headers, file), join(tree, file));
-  await addTools(join(parts.kbuild, "usr", "lib"), tree);
+  await addTools(join(parts.kbuild, "usr", "lib"), tree, variables.arch);
   // Its place is taken by a file that names nothing, and the configuration is older than what was made from it.
   await writeFile(join(tree, "include", "config", "auto.conf.cmd"), "");
   const past = new Date("2000-01-01");
@@ -49,7 +50,7 @@ export async function makeTree(task: Task, tree: string, release: string, parts:
 }
 
 /** Copies what the kbuild package has and the source does not: the programs that the kernel's build made for itself. */
-async function addTools(lib: string, tree: string): Promise<void> {
+async function addTools(lib: string, tree: string, arch: string): Promise<void> {
   const kbuild = (await readdir(lib)).find((name) => name.startsWith("linux-kbuild-"));
   if (kbuild === undefined) throw fail("SOURCE_TREE", "the kbuild package has no usr/lib/linux-kbuild-*", { file: lib });
   const root = join(lib, kbuild);
@@ -59,7 +60,9 @@ async function addTools(lib: string, tree: string): Promise<void> {
     const to = join(tree, relative(root, from));
     if (await exists(to)) continue;
     await mkdir(dirname(to), { recursive: true });
-    await copyFile(from, to);
+    // Some stand for several, and choose by what kbuild has in its environment.
+    const chosen = `${from}.real-${arch}`;
+    await copyFile((await exists(chosen)) ? chosen : from, to);
     await chmod(to, 0o755);
   }
 }
