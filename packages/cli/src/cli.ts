@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import about from "../package.json" with { type: "json" };
 import type { Answer, Run } from "./answer.ts";
 import { buildCommand } from "./commands/build.ts";
+import { hostCommands } from "./commands/host.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { tryCommand } from "./commands/try.ts";
 import { fail } from "./errors.ts";
@@ -18,7 +19,7 @@ export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>;
 }
 
-const COMMANDS = [buildCommand, tryCommand, inspectCommand];
+const COMMANDS = [buildCommand, tryCommand, inspectCommand, ...hostCommands];
 
 /**
  * Runs one command line.

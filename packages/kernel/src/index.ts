@@ -5,6 +5,7 @@ export { KernelImage, type MarkedTable } from "./image.ts";
 export { hex, type ImageSection, type PerCpuArea } from "./layout.ts";
 export { modinfoOf } from "./modinfo.ts";
 export { KernelModule, openModule } from "./module.ts";
+export { readNotes } from "./notes.ts";
 export { type OpenImageOptions, openImage } from "./open-image.ts";
 export type { Relocated } from "./relocation-table.ts";
 export { type KernelSymbol, SymbolTable } from "./symbols.ts";

@@ -1,0 +1,46 @@
+import type { BootReport } from "@suture/host";
+import type { AddCommand } from "../answer.ts";
+import { addPatience, type PatienceOptions, patienceOf, secondsOf } from "../host-options.ts";
+import { fieldsText, partsText, safeText, tableText } from "../text.ts";
+
+interface Options extends PatienceOptions {
+  end?: boolean;
+  settled?: string;
+}
+
+export const bootCommand: AddCommand = (program, run) => {
+  addPatience(program.command("boot"))
+    .description("load what is kept for this kernel; the machine's start-up runs it")
+    .option("--end", "the machine goes down in order: what was loaded is not to blame")
+    .option("--settled <seconds>", "what was loaded so long ago has shown that it does no harm")
+    .action(
+      run(async (task, options: Options) => {
+        const { bootPatches, orderlyEnd, settled, THIS_MACHINE } = await import("@suture/host");
+        if (options.end === true) {
+          await orderlyEnd(task, THIS_MACHINE);
+          return { document: { end: true }, text: "" };
+        }
+        if (options.settled !== undefined) {
+          const left = await settled(task, THIS_MACHINE, secondsOf(options.settled, "--settled"));
+          return { document: { left }, text: safeText(left.length === 0 ? "" : `not settled yet: ${left.join(", ")}`) };
+        }
+        const report = await bootPatches(task, THIS_MACHINE, patienceOf(options));
+        const failed = report.patches.some(({ outcome }) => outcome === "failed");
+        return { document: report, text: safeText(bootText(report)), code: failed ? 1 : 0 };
+      }),
+    );
+};
+
+function bootText({ release, off, patches, others }: BootReport): string {
+  return partsText([
+    fieldsText([
+      ["kernel", release],
+      ["skipped", off ? "all: suture=off was given to the kernel" : ""],
+      ["kept for other kernels", others === 0 ? "" : String(others)],
+    ]),
+    tableText(
+      ["livepatch", "outcome", "why"],
+      patches.map(({ name, outcome, why }) => [name, outcome, why.split("\n")[0] ?? ""]),
+    ),
+  ]);
+}

@@ -1,0 +1,38 @@
+import type { AddCommand } from "../answer.ts";
+import { secondsOf, thisProgram } from "../host-options.ts";
+import { fieldsText, safeText } from "../text.ts";
+
+interface Options {
+  unproven?: boolean;
+  stack?: boolean;
+  settle: string;
+}
+
+export const installCommand: AddCommand = (program, run) => {
+  program
+    .command("install")
+    .description("keep a livepatch, and load it at each boot of the kernel that it is for")
+    .argument("<module>", "a .ko file")
+    .option("--unproven", "keep a livepatch that is not proven to fit its kernel")
+    .option("--stack", "load it over another livepatch that replaces the same function")
+    .option("--settle <seconds>", "a machine that goes down so soon after a load does not load it again", "300")
+    .action(
+      run(async (task, file: string, options: Options) => {
+        const { hasSystemd, install, installUnits, locked, readModuleFile, THIS_MACHINE } = await import("@suture/host");
+        const module = await readModuleFile(file);
+        const { unproven = false, stack = false } = options;
+        const seconds = secondsOf(options.settle, "--settle");
+        const { entry, units } = await locked(task, THIS_MACHINE, `install ${module.name}`, async () => {
+          const kept = await install(THIS_MACHINE, module, { unproven, stack });
+          const systemd = await hasSystemd(THIS_MACHINE);
+          if (systemd) await installUnits(task, THIS_MACHINE, thisProgram(), seconds);
+          return { entry: kept, units: systemd };
+        });
+        const text = fieldsText([
+          ["installed", `${entry.name}, for ${entry.release}`],
+          ["at boot", units ? "loaded by suture.service" : "no systemd here: have the start-up run `suture boot`"],
+        ]);
+        return { document: { ...entry, units }, text: safeText(text) };
+      }),
+    );
+};

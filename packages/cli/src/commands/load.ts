@@ -1,0 +1,45 @@
+import type { Finding, LoadReport } from "@suture/host";
+import type { AddCommand } from "../answer.ts";
+import { addPatience, type PatienceOptions, patienceOf, transitionText } from "../host-options.ts";
+import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
+
+interface Options extends PatienceOptions {
+  unproven?: boolean;
+  stack?: boolean;
+}
+
+export const loadCommand: AddCommand = (program, run) => {
+  addPatience(program.command("load"))
+    .description("check a livepatch against the running kernel, load it, and follow the transition")
+    .argument("<module>", "a .ko file")
+    .option("--unproven", "load a livepatch that is not proven to fit the kernel")
+    .option("--stack", "load it over another livepatch that replaces the same function")
+    .action(
+      run(async (task, file: string, options: Options) => {
+        const { load, restartSettling, THIS_MACHINE } = await import("@suture/host");
+        const { unproven = false, stack = false } = options;
+        const report = await load(task, THIS_MACHINE, file, { unproven, stack, replace: false, ...patienceOf(options) });
+        await restartSettling(task, THIS_MACHINE);
+        return { document: report, text: safeText(loadText(report)) };
+      }),
+    );
+};
+
+export function loadText({ name, transition, replaced, checks, log }: LoadReport): string {
+  return partsText([
+    fieldsText([
+      ["loaded", name],
+      ["transition", transitionText(transition)],
+      ["replaced", replaced.join(", ")],
+    ]),
+    headedText("not known before it was loaded", findingsText(checks.filter(({ outcome }) => outcome === "unknown"))),
+    headedText("the kernel's log", log.map((line) => `  ${line}`).join("\n")),
+  ]);
+}
+
+function findingsText(findings: readonly Finding[]): string {
+  return tableText(
+    ["what", "found"],
+    findings.map(({ what, found }) => [what, found]),
+  );
+}

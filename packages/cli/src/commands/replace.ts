@@ -1,0 +1,24 @@
+import type { AddCommand } from "../answer.ts";
+import { addPatience, type PatienceOptions, patienceOf } from "../host-options.ts";
+import { safeText } from "../text.ts";
+import { loadText } from "./load.ts";
+
+export const replaceCommand: AddCommand = (program, run) => {
+  addPatience(program.command("replace"))
+    .description("load a livepatch that takes the place of all others, in one transition")
+    .argument("<module>", "a .ko file that was built with --replace")
+    .option("--unproven", "load a livepatch that is not proven to fit the kernel")
+    .action(
+      run(async (task, file: string, options: PatienceOptions & { unproven?: boolean }) => {
+        const { load, restartSettling, THIS_MACHINE } = await import("@suture/host");
+        const report = await load(task, THIS_MACHINE, file, {
+          unproven: options.unproven === true,
+          stack: false,
+          replace: true,
+          ...patienceOf(options),
+        });
+        await restartSettling(task, THIS_MACHINE);
+        return { document: report, text: safeText(loadText(report)) };
+      }),
+    );
+};

@@ -1,0 +1,62 @@
+import type { PatchStatus, Status, Straggler } from "@suture/host";
+import type { AddCommand } from "../answer.ts";
+import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
+
+export const statusCommand: AddCommand = (program, run) => {
+  program
+    .command("status")
+    .description("what the running kernel has beyond its version, and what is under way")
+    .option("--watch", "follow a transition to its end first")
+    .action(
+      run(async (task, options: { watch?: boolean }) => {
+        const { follow, livePatches, status, stragglerText, THIS_MACHINE } = await import("@suture/host");
+        if (options.watch === true) {
+          const moving = (await livePatches(THIS_MACHINE)).find(({ transition }) => transition !== undefined);
+          if (moving !== undefined) await follow(task, THIS_MACHINE, moving.name, Number.POSITIVE_INFINITY);
+        }
+        const found = await status(THIS_MACHINE);
+        return { document: found, text: safeText(statusText(found, stragglerText)) };
+      }),
+    );
+};
+
+type TaskText = (straggler: Straggler) => string;
+
+function statusText({ kernel, off, taint, patches, idle, fixes, installed }: Status, taskText: TaskText): string {
+  const here = installed.filter(({ release }) => release === kernel.release);
+  return partsText([
+    fieldsText([
+      ["kernel", `${kernel.release}, build-id ${kernel.buildId ?? "unknown"}`],
+      ["taint", taint.letters === "" ? "none" : taint.letters],
+      ["livepatches", patches.length === 0 ? "none" : patches.map(({ name }) => name).join(", ")],
+      ["without effect", idle.join(", ")],
+      ["kept for boot", `${here.map(({ name }) => name).join(", ") || "none"}${off ? " (suture=off was given)" : ""}`],
+      ["quarantined", here.flatMap(({ name, quarantine }) => (quarantine === undefined ? [] : [`${name}: ${quarantine}`])).join("\n")],
+    ]),
+    ...patches.map((patch) => patchText(patch, taskText)),
+    headedText(
+      "fixes in effect beyond the kernel's version",
+      fixes
+        .map(({ patch, subject, cves }) => `  ${subject ?? "(no subject)"}${cves.length > 0 ? ` (${cves.join(", ")})` : ""}, by ${patch}`)
+        .join("\n"),
+    ),
+  ]);
+}
+
+function patchText(patch: PatchStatus, taskText: TaskText): string {
+  const { name, enabled, transition, objects, proven } = patch;
+  const proof = proven === undefined ? "not loaded by Suture" : proven ? "proven" : "NOT PROVEN";
+  const state = transition === undefined ? (enabled ? "in effect" : "disabled") : `being ${transition.to}`;
+  const rows = objects.flatMap((object) =>
+    object.functions.map((f) => [
+      f.name,
+      String(f.sympos),
+      object.loaded ? object.name : `${object.name} (not loaded)`,
+      f.owner === name ? "" : f.owner,
+    ]),
+  );
+  return partsText([
+    headedText(`${name}: ${state}, ${proof}`, tableText(["function", "sympos", "object", "overridden by"], rows)),
+    headedText("held up by", (transition?.stragglers ?? []).map((straggler) => `  ${taskText(straggler)}`).join("\n")),
+  ]);
+}

@@ -1,0 +1,24 @@
+import type { LeaveReport } from "@suture/host";
+import type { AddCommand } from "../answer.ts";
+import { addPatience, type PatienceOptions, patienceOf, transitionText } from "../host-options.ts";
+import { fieldsText, safeText } from "../text.ts";
+
+export const unloadCommand: AddCommand = (program, run) => {
+  addPatience(program.command("unload"))
+    .description("take a livepatch out of effect and out of the kernel")
+    .argument("<name>", "its name, as `suture list` shows it")
+    .action(
+      run(async (task, name: string, options: PatienceOptions) => {
+        const { THIS_MACHINE, unload } = await import("@suture/host");
+        const report = await unload(task, THIS_MACHINE, name, patienceOf(options));
+        return { document: report, text: safeText(leaveText(report)) };
+      }),
+    );
+};
+
+export function leaveText({ name, transition, removed }: LeaveReport): string {
+  return fieldsText([
+    [removed ? "unloaded" : "disabled", name],
+    ["transition", transition === undefined ? "" : transitionText(transition)],
+  ]);
+}

@@ -1,0 +1,44 @@
+/** What the commands for the running machine have in common: how long a transition may take, what then, and how it is told. */
+import type { Choice, Patience, Transition } from "@suture/host";
+import { type Command, Option } from "commander";
+import { fail } from "./errors.ts";
+import { countText, timeText } from "./text.ts";
+
+export interface PatienceOptions {
+  timeout: string;
+  onTimeout: string;
+}
+
+const CHOICES: readonly Choice[] = ["reverse", "wait", "force"];
+
+export function addPatience(command: Command): Command {
+  return command
+    .option("--timeout <seconds>", "how long the transition may take", "60")
+    .addOption(
+      new Option("--on-timeout <what>", "then: turn it back, wait on, or force it, which can crash the machine")
+        .choices(CHOICES)
+        .default("reverse"),
+    );
+}
+
+export function patienceOf({ timeout, onTimeout }: PatienceOptions): Patience {
+  return { timeoutMs: secondsOf(timeout, "--timeout") * 1000, then: CHOICES.find((choice) => choice === onTimeout) ?? "reverse" };
+}
+
+export function secondsOf(text: string, option: string): number {
+  const seconds = Number(text);
+  if (text.trim() === "" || !Number.isFinite(seconds) || seconds < 0)
+    throw fail("CLI_USAGE", `${option}: "${text}" is no number of seconds`);
+  return seconds;
+}
+
+export function transitionText({ outcome, ms, stragglers }: Transition): string {
+  const held = stragglers.length === 0 ? "" : `, held up by ${countText(stragglers.length, "task")}`;
+  if (outcome === "done") return timeText(ms) + held;
+  return `${outcome} after ${timeText(ms)}${held}`;
+}
+
+/** The words that run this very program, for a unit that runs it later. */
+export function thisProgram(): string[] {
+  return [process.execPath, ...process.execArgv, process.argv[1] ?? ""];
+}

@@ -1,0 +1,98 @@
+import { defineErrors } from "@suture/errors";
+
+export const hostErrors = defineErrors({
+  HOST_NOT_ROOT: {
+    cause: "The process may not load kernel modules: it lacks the capability CAP_SYS_MODULE.",
+    mend: "Run it as root (sudo suture ...), not in an unprivileged container.",
+  },
+  HOST_NO_LIVEPATCH: {
+    cause: "The running kernel has no livepatch core (/sys/kernel/livepatch is not there).",
+    mend: "Boot a kernel with CONFIG_LIVEPATCH, as all of Debian's for amd64 are, and see that /sys is mounted.",
+  },
+  HOST_TOOL_MISSING: {
+    cause: "A program that loads or removes modules, or that locks, is not installed.",
+    mend: "apt-get install kmod util-linux",
+  },
+  HOST_BUSY: {
+    cause: "Another suture works on the livepatches of this machine.",
+    mend: "Wait until it is done, and try again.",
+  },
+  HOST_TRANSITION: {
+    cause: "The kernel is in the middle of a transition to or from a livepatch; it does one at a time.",
+    mend: "`suture status --watch` follows it; `suture signal`, `suture disable NAME` or `suture enable NAME` end it.",
+  },
+  HOST_BAD_MODULE: {
+    cause: "The file is not a livepatch that may be loaded: no livepatch, damaged, or not what its manifest says.",
+    mend: "Build it again, or copy it again from where it was built; `suture inspect` shows what is in it.",
+  },
+  HOST_OTHER_KERNEL: {
+    cause: "The livepatch was built for another kernel than the one that runs. The kernel itself would not notice.",
+    mend: "Build it for the running kernel.",
+  },
+  HOST_UNPROVEN: {
+    cause: "Nothing shows that the livepatch fits the kernel: its originals were not proven, or Suture did not build it.",
+    mend: "Build it with the proof, or give --unproven and bear the risk.",
+  },
+  HOST_UNSIGNED: {
+    cause: "The kernel takes signed modules only (module.sig_enforce or lockdown), and the livepatch has no signature.",
+    mend: "Sign it with a key that the kernel trusts (sign-file of the kernel's headers).",
+  },
+  HOST_FTRACE_OFF: {
+    cause: "ftrace is switched off, through which livepatches redirect functions.",
+    mend: "sysctl kernel.ftrace_enabled=1",
+  },
+  HOST_FUNCTION_MISSING: {
+    cause: "A function that the livepatch replaces is not in the running kernel, or not as often as it should be.",
+    mend: "Build the livepatch for the running kernel.",
+  },
+  HOST_FUNCTION_HELD: {
+    cause: "A function that the livepatch replaces is already held by another livepatch, a kprobe with a post-handler, or a tracer.",
+    mend: "Unload the other livepatch or build one that holds both fixes; end the tracer or probe.",
+  },
+  HOST_ALREADY_LOADED: {
+    cause: "A module of that name is in the kernel already.",
+    mend: "`suture status` shows it. `suture unload NAME` takes it out.",
+  },
+  HOST_REPLACES: {
+    cause: "The livepatch replaces all others, and there are others: they would lose their effect.",
+    mend: "`suture replace FILE` says that this is meant.",
+  },
+  HOST_NOT_REPLACING: {
+    cause: "The livepatch was not built to replace others.",
+    mend: "Build it with --replace, or use `suture load`.",
+  },
+  HOST_NOT_LOADED: {
+    cause: "No livepatch of that name is in the kernel.",
+    mend: "`suture list` shows those that are.",
+  },
+  HOST_REFUSED: {
+    cause: "The kernel did not take the module, or did not do what was asked.",
+    mend: "Read what the kernel said.",
+  },
+  HOST_STUCK: {
+    cause: "A transition did not end in time: tasks sleep in, or never leave, a function that changes.",
+    mend: "End or restart the tasks that are shown, and try again; or give --timeout more seconds.",
+  },
+  HOST_LEFT_IN_TRANSITION: {
+    cause: "A transition ended neither forwards nor backwards in time, and is still under way.",
+    mend: "End or restart the tasks that are shown: it ends by itself. `suture status --watch` follows it; `suture force` is the last resort.",
+  },
+  HOST_IN_USE: {
+    cause: "Something stands on the livepatch: a later livepatch of the same functions, a module that uses it, or a forced transition.",
+    mend: "Unload what stands on it first. After a forced transition only a reboot takes it out.",
+  },
+  HOST_FORCE: {
+    cause: "A transition was to be forced without saying that the risk is taken.",
+    mend: "Give --accept-risk if a crash of this machine is the smaller evil.",
+  },
+  HOST_NOT_INSTALLED: {
+    cause: "No livepatch of that name is kept for that kernel.",
+    mend: "`suture list` shows those that are.",
+  },
+  HOST_STORE: {
+    cause: "The store under /var/lib/suture could not be written, or what is in it is damaged.",
+    mend: "Check the disk, and install the livepatch again.",
+  },
+});
+
+export const fail = hostErrors.fail;

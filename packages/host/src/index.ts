@@ -1,0 +1,18 @@
+export { type BootReport, bootPatches, orderlyEnd, settled } from "./boot.ts";
+export type { CheckOptions, Finding } from "./checks.ts";
+export { type Diagnosis, doctor } from "./doctor.ts";
+export { hostErrors } from "./errors.ts";
+export { forceTransition } from "./force.ts";
+export { runningKernel } from "./kernel.ts";
+export { type LoadOptions, type LoadReport, load } from "./load.ts";
+export { locked } from "./lock.ts";
+export { type Machine, THIS_MACHINE } from "./machine.ts";
+export { type ModuleFile, readModuleFile } from "./module-file.ts";
+export { type SignalReport, signalStragglers } from "./signal.ts";
+export { type PatchStatus, type Status, status } from "./status.ts";
+export { type Installed, install, installed, uninstall } from "./store.ts";
+export { type LivePatch, livePatches } from "./sysfs.ts";
+export { type Straggler, stragglerText } from "./tasks.ts";
+export { type Choice, follow, type Patience, TIMEOUT_MS, type Transition } from "./transition.ts";
+export { hasSystemd, installUnits, removeUnits, restartSettling } from "./units.ts";
+export { disable, enable, type LeaveReport, unload } from "./unload.ts";

@@ -1,0 +1,111 @@
+/** One livepatch into the running kernel. A load that fails leaves the machine as it was. */
+import { SutureError } from "@suture/errors";
+import { Task } from "@suture/task";
+import { type CheckOptions, checkLoad, type Finding, firstRefusal } from "./checks.ts";
+import { fail } from "./errors.ts";
+import { removeIdle } from "./idle.ts";
+import { KernelLog } from "./kernel-log.ts";
+import { locked } from "./lock.ts";
+import type { Machine } from "./machine.ts";
+import { type ModuleFile, readModuleFile } from "./module-file.ts";
+import { insertModule } from "./module-tools.ts";
+import { dropRecord, keepRecord } from "./records.ts";
+import { stateText } from "./state.ts";
+import { guarded } from "./store.ts";
+import { livePatch, livePatches, loadedModules } from "./sysfs.ts";
+import { type Patience, seeThrough, shown, type Transition } from "./transition.ts";
+
+export interface LoadOptions extends CheckOptions, Patience {}
+
+export interface LoadReport {
+  name: string;
+  checks: Finding[];
+  transition: Transition;
+  /** Livepatches that this one replaced, and whose modules were taken out. */
+  replaced: string[];
+  /** What the kernel said. */
+  log: string[];
+}
+
+/** @throws HOST_* */
+export async function load(task: Task, machine: Machine, file: string, options: LoadOptions): Promise<LoadReport> {
+  const module = await readModuleFile(file);
+  return locked(task, machine, `load ${module.name}`, () => loadLocked(task, machine, module, options));
+}
+
+/** The lock is held. */
+export async function loadLocked(task: Task, machine: Machine, module: ModuleFile, options: LoadOptions): Promise<LoadReport> {
+  const checks = await task.stage("check", async (stage) => {
+    const findings = await checkLoad(machine, module, options);
+    const refusal = firstRefusal(findings);
+    if (refusal !== undefined) {
+      const { code, message, where, mend } = refusal;
+      throw new SutureError(code, `${message}. ${await stateText(machine, module.name)}`, where, mend);
+    }
+    stage.result(`${module.name} may be loaded`);
+    return findings;
+  });
+  const before = (await livePatches(machine)).map(({ name }) => name);
+  const log = new KernelLog(machine);
+  // From here on the crash guard knows of it, if it is one that the next boot would load.
+  const transition = await guarded(machine, module, () => enter(task, machine, module, options, log));
+  return {
+    name: module.name,
+    checks,
+    transition,
+    replaced: options.replace ? await removeReplaced(machine, before) : [],
+    log: log.since(),
+  };
+}
+
+async function enter(task: Task, machine: Machine, module: ModuleFile, options: LoadOptions, log: KernelLog): Promise<Transition> {
+  const { name, file } = module;
+  const path = await keepRecord(machine, module);
+  try {
+    await task.stage("load", async (stage) => {
+      const why = await insertModule(task, path);
+      if (why !== undefined) {
+        const said = log.since().map((line) => `\n  ${line}`);
+        throw fail("HOST_REFUSED", `the kernel did not take it: ${why}. ${await stateText(machine, name)}${said.join("")}`, { file });
+      }
+      stage.result(name);
+    });
+    const transition = await seeThrough(task, machine, name, options);
+    if ((await livePatch(machine, name))?.enabled === true) return transition;
+    throw await stuck(machine, name, file, transition);
+  } catch (error) {
+    await leave(machine, name);
+    throw error;
+  }
+}
+
+async function stuck(machine: Machine, name: string, file: string, transition: Transition): Promise<Error> {
+  await leave(machine, name);
+  return fail(
+    "HOST_STUCK",
+    `the transition was turned back after ${Math.round(transition.ms / 1000)} s. ${await stateText(machine, name)} Held up by\n${shown(transition.stragglers)}`,
+    { file },
+  );
+}
+
+/** Takes out what a failed load left, if it can be: a patch that is in effect or in transition stays, and the error says so. */
+async function leave(machine: Machine, name: string): Promise<void> {
+  const patch = await livePatch(machine, name);
+  if (patch?.transition !== undefined || patch?.enabled === true) return;
+  // A cancelled task could not run programs any more.
+  if ((await loadedModules(machine)).some((module) => module.name === name)) await removeIdle(new Task(), machine, name);
+  await dropRecord(machine, name);
+}
+
+/** The modules of replaced livepatches have no effect any more. One that cannot be taken out stays, and status shows it. */
+async function removeReplaced(machine: Machine, before: readonly string[]): Promise<string[]> {
+  const removed: string[] = [];
+  for (const name of before) {
+    if ((await livePatch(machine, name)) !== undefined) continue;
+    const why = await removeIdle(new Task(), machine, name);
+    if (why !== undefined) continue;
+    await dropRecord(machine, name);
+    removed.push(name);
+  }
+  return removed;
+}

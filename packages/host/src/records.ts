@@ -1,0 +1,39 @@
+/**
+ * What was loaded in this boot: a copy of each module's file in /run/suture, which a reboot empties. The kernel itself does not say what a
+ * livepatch mends, nor can it enable one again that was disabled.
+ */
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { readElf } from "@suture/elf";
+import { buildIdIn } from "./kernel.ts";
+import { RUN_FOLDER } from "./lock.ts";
+import { bytesOf, type Machine, pathOf } from "./machine.ts";
+import { type ModuleFile, moduleFileOf } from "./module-file.ts";
+
+const FOLDER = `${RUN_FOLDER}/loaded`;
+const NOTE = ".note.gnu.build-id";
+
+/** @returns the copy's path, from which the module is loaded: nobody changes it between check and load */
+export async function keepRecord(machine: Machine, module: ModuleFile): Promise<string> {
+  const folder = pathOf(machine, FOLDER);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = pathOf(machine, `${FOLDER}/${module.name}.ko`);
+  await writeFile(`${path}.partial`, module.bytes, { mode: 0o600 });
+  await rename(`${path}.partial`, path);
+  return path;
+}
+
+export async function dropRecord(machine: Machine, name: string): Promise<void> {
+  await rm(pathOf(machine, `${FOLDER}/${name}.ko`), { force: true });
+}
+
+/** The file of a loaded livepatch; undefined if it was not loaded by Suture, or another module has its name by now. */
+export async function recordOf(machine: Machine, name: string): Promise<ModuleFile | undefined> {
+  const path = `${FOLDER}/${name}.ko`;
+  const bytes = await bytesOf(machine, path);
+  if (bytes === undefined) return undefined;
+  const module = moduleFileOf(bytes, pathOf(machine, path));
+  const notes = await bytesOf(machine, `/sys/module/${name}/notes/${NOTE}`);
+  if (notes === undefined) return module;
+  const own = readElf(bytes, path).sections.find((section) => section.name === NOTE);
+  return own !== undefined && buildIdIn(own.data, path) === buildIdIn(notes, NOTE) ? module : undefined;
+}

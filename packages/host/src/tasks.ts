@@ -1,0 +1,54 @@
+/** Which tasks hold up a transition: /proc/PID/task/TID/patch_state. Format: Documentation/livepatch/livepatch.rst, "consistency model". */
+import { lineOf, type Machine, namesIn, textOf } from "./machine.ts";
+
+export interface Straggler {
+  pid: number;
+  tid: number;
+  name: string;
+  kernelThread: boolean;
+  /** Where it is in the kernel, the innermost function first; empty for one that runs. */
+  stack: string[];
+}
+
+const STATES = { patched: "1", unpatched: "0" } as const;
+
+/** Tasks that are not yet in the state that the transition leads to. */
+export async function stragglers(machine: Machine, goal: "patched" | "unpatched"): Promise<Straggler[]> {
+  const pids = (await namesIn(machine, "/proc")).filter((name) => /^\d+$/.test(name));
+  const found: Straggler[] = [];
+  for (const pid of pids)
+    for (const tid of await namesIn(machine, `/proc/${pid}/task`)) {
+      const folder = `/proc/${pid}/task/${tid}`;
+      const state = await lineOf(machine, `${folder}/patch_state`);
+      // -1: it has no part in a transition (any more).
+      if (state === undefined || state === "-1" || state === STATES[goal]) continue;
+      found.push(await straggler(machine, folder, Number(pid), Number(tid)));
+    }
+  return found.sort((a, b) => a.tid - b.tid);
+}
+
+async function straggler(machine: Machine, folder: string, pid: number, tid: number): Promise<Straggler> {
+  const [name, stack, memory] = await Promise.all([
+    lineOf(machine, `${folder}/comm`),
+    textOf(machine, `${folder}/stack`),
+    lineOf(machine, `${folder}/statm`),
+  ]);
+  return {
+    pid,
+    tid,
+    name: name ?? "?",
+    // It has no memory of its own.
+    kernelThread: memory === undefined || memory.startsWith("0 "),
+    stack: (stack ?? "")
+      .split("\n")
+      .map((line) => line.replace(/^\[<[0-9a-f]+>\]\s*/, "").trim())
+      .filter((line) => line !== ""),
+  };
+}
+
+/** `name (pid): innermost < its caller < ...` */
+export function stragglerText({ pid, tid, name, kernelThread, stack }: Straggler): string {
+  const id = pid === tid ? `${pid}` : `${pid}, thread ${tid}`;
+  const where = stack.length === 0 ? "it runs" : `in ${stack.slice(0, 6).join(" < ")}`;
+  return `${name} (${id}${kernelThread ? ", kernel thread" : ""}): ${where}`;
+}

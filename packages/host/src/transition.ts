@@ -1,0 +1,144 @@
+/**
+ * The kernel moves task after task to the new functions, or back. What it cannot move is shown; then it is waited for, turned back, or forced.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Task } from "@suture/task";
+import { fail } from "./errors.ts";
+import { type Machine, setAttribute } from "./machine.ts";
+import { stateText } from "./state.ts";
+import { LIVEPATCH, livePatch } from "./sysfs.ts";
+import { type Straggler, stragglers, stragglerText } from "./tasks.ts";
+
+/** What to do with a transition that does not end in time. */
+export type Choice = "reverse" | "wait" | "force";
+
+export interface Patience {
+  timeoutMs: number;
+  then: Choice;
+}
+
+export const TIMEOUT_MS = 60_000;
+
+export interface Transition {
+  outcome: "done" | "reversed" | "forced";
+  ms: number;
+  /** Those that held it up when the time was over. */
+  stragglers: Straggler[];
+}
+
+const SHORTEST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 250;
+/** Looking through all tasks costs more than asking whether it is over. */
+const LOOK_MS = 1000;
+
+type Ended = { ended: true; patched: boolean } | { ended: false; stragglers: Straggler[] };
+
+/** Until the transition has ended either way, or the time is over. `patience` is not used up when it ends earlier. */
+export async function follow(task: Task, machine: Machine, name: string, timeoutMs: number): Promise<Ended> {
+  return task.stage("transition", async (stage) => {
+    const started = performance.now();
+    let pause = SHORTEST_PAUSE_MS;
+    let looked = started;
+    let most = 0;
+    for (;;) {
+      const patch = await livePatch(machine, name);
+      if (patch === undefined || patch.transition === undefined) {
+        stage.result(patch?.enabled === true ? `${name} is in effect` : `${name} is out of effect`);
+        return { ended: true, patched: patch?.enabled === true };
+      }
+      const now = performance.now();
+      if (now - started >= timeoutMs) {
+        const left = await stragglers(machine, patch.transition);
+        stage.result(`not ended, ${left.length} tasks left`);
+        return { ended: false, stragglers: left };
+      }
+      if (now - looked >= LOOK_MS) {
+        looked = now;
+        const left = await stragglers(machine, patch.transition);
+        most = Math.max(most, left.length);
+        stage.progress(most - left.length, most, "tasks");
+        stage.note(
+          left
+            .slice(0, 3)
+            .map(({ name: who, tid }) => `${who} (${tid})`)
+            .join(", "),
+        );
+      }
+      task.check();
+      await sleep(Math.min(pause, Math.max(1, timeoutMs - (now - started))));
+      pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS);
+    }
+  });
+}
+
+/** Sees a transition through to its end, whichever is chosen. @throws HOST_LEFT_IN_TRANSITION, CANCELLED (after turning it back) */
+export async function seeThrough(task: Task, machine: Machine, name: string, patience: Patience): Promise<Transition> {
+  const started = performance.now();
+  const goal = (await livePatch(machine, name))?.enabled === true;
+  const done = (outcome: Transition["outcome"], left: Straggler[] = []): Transition => ({
+    outcome,
+    ms: performance.now() - started,
+    stragglers: left,
+  });
+  let left: Straggler[];
+  try {
+    const first = await follow(task, machine, name, patience.timeoutMs);
+    if (first.ended) return done(first.patched === goal ? "done" : "reversed");
+    left = first.stragglers;
+    task.reporter.warn(`the transition is held up after ${Math.round(patience.timeoutMs / 1000)} s by\n${shown(left)}`);
+    if (patience.then === "wait") {
+      const second = await follow(task, machine, name, Number.POSITIVE_INFINITY);
+      return done(second.ended && second.patched === goal ? "done" : "reversed", left);
+    }
+  } catch (error) {
+    // Cancelled, or worse: the machine is to be left as it was.
+    await turnBack(machine, name, patience.timeoutMs);
+    throw error;
+  }
+  if (patience.then === "force") {
+    await force(task, machine, name);
+    const forced = await follow(task, machine, name, patience.timeoutMs);
+    if (!forced.ended) throw await leftInTransition(machine, name, forced.stragglers);
+    return done("forced", left);
+  }
+  task.reporter.warn("turning the transition back");
+  await turnBack(machine, name, patience.timeoutMs);
+  return done("reversed", left);
+}
+
+/** What is lost with it. The kernel's documentation says no more. */
+export const FORCE_WARNING =
+  "The tasks that are shown may run old and new functions mixed, which can corrupt memory or stop this machine; " +
+  "the modules that are replaced or disabled by it can never be unloaded. A reboot is due soon.";
+
+/** @throws HOST_REFUSED */
+export async function force(task: Task, machine: Machine, name: string): Promise<void> {
+  task.reporter.warn(`forcing the transition of ${name}. ${FORCE_WARNING}`);
+  const code = await setAttribute(machine, `${LIVEPATCH}/${name}/force`, "1");
+  if (code !== undefined) throw fail("HOST_REFUSED", `the kernel does not force it: ${code}. ${await stateText(machine, name)}`);
+}
+
+/** Turns a transition round, and waits for that. It is not cancelled: it is what cancelling does. @throws HOST_LEFT_IN_TRANSITION */
+async function turnBack(machine: Machine, name: string, timeoutMs: number): Promise<void> {
+  const patch = await livePatch(machine, name);
+  if (patch?.transition === undefined) return;
+  await setAttribute(machine, `${LIVEPATCH}/${name}/enabled`, patch.enabled ? "0" : "1");
+  const deadline = performance.now() + Math.max(timeoutMs, LOOK_MS);
+  for (;;) {
+    const now = await livePatch(machine, name);
+    if (now?.transition === undefined) return;
+    if (performance.now() > deadline) throw await leftInTransition(machine, name, await stragglers(machine, now.transition));
+    await sleep(LONGEST_PAUSE_MS);
+  }
+}
+
+async function leftInTransition(machine: Machine, name: string, left: readonly Straggler[]): Promise<Error> {
+  const state = await stateText(machine, name);
+  return fail("HOST_LEFT_IN_TRANSITION", `the transition of ${name} does not end. ${state} Held up by\n${shown(left)}`);
+}
+
+export function shown(left: readonly Straggler[]): string {
+  const most = 20;
+  const lines = left.slice(0, most).map((straggler) => `  ${stragglerText(straggler)}`);
+  return [...lines, ...(left.length > most ? [`  and ${left.length - most} more`] : [])].join("\n");
+}

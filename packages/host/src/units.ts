@@ -1,0 +1,125 @@
+/** The systemd units that load kept livepatches early in boot, and tell the crash guard when all is well. */
+import { mkdir, readlink, rm, symlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { run, type Task } from "@suture/task";
+import { removeDurably, writeDurably } from "./durable.ts";
+import { foldersIn, isAbsent, lineOf, type Machine, pathOf } from "./machine.ts";
+
+const UNITS = "/etc/systemd/system";
+export const SERVICE = "suture.service";
+const TIMER = "suture-settled.timer";
+const SETTLED = "suture-settled.service";
+/** Which target wants which unit. */
+const WANTS: readonly (readonly [target: string, unit: string])[] = [
+  ["sysinit.target", SERVICE],
+  ["timers.target", TIMER],
+];
+
+/** @param program the words that run Suture */
+export function unitTexts(program: readonly string[], settleSeconds: number): Record<string, string> {
+  const command = program.map(quoted).join(" ");
+  return {
+    [SERVICE]: `[Unit]
+Description=Load the livepatches that are kept for this kernel
+Documentation=https://docs.kernel.org/livepatch/livepatch.html
+DefaultDependencies=no
+ConditionPathExists=/sys/kernel/livepatch
+ConditionKernelCommandLine=!suture=off
+RequiresMountsFor=/var/lib/suture ${program
+      .filter((word) => word.startsWith("/"))
+      .map((word) => quoted(dirname(word)))
+      .join(" ")}
+After=local-fs.target systemd-remount-fs.service
+Before=sysinit.target shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=${command} boot
+ExecStop=${command} boot --end
+TimeoutStartSec=10min
+
+[Install]
+WantedBy=sysinit.target
+`,
+    [SETTLED]: `[Unit]
+Description=Livepatches that were loaded a while ago do no harm
+After=${SERVICE}
+
+[Service]
+Type=oneshot
+ExecStart=${command} boot --settled ${settleSeconds}
+`,
+    [TIMER]: `[Unit]
+Description=Livepatches that were loaded a while ago do no harm
+After=${SERVICE}
+
+[Timer]
+OnActiveSec=${settleSeconds + 1}s
+AccuracySec=1s
+RemainAfterElapse=no
+Unit=${SETTLED}
+
+[Install]
+WantedBy=timers.target
+`,
+  };
+}
+
+/** systemd's own quoting, with its specifiers and variables made plain. */
+function quoted(word: string): string {
+  const plain = word.replaceAll("%", "%%").replaceAll("$", "$$$$");
+  return /^[\w./:=%@+-]+$/.test(plain) ? plain : `"${plain.replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** Whether this machine starts its services by systemd. */
+export async function hasSystemd(machine: Machine): Promise<boolean> {
+  return (await foldersIn(machine, "/etc/systemd")).includes("system");
+}
+
+export async function unitsInstalled(machine: Machine): Promise<boolean> {
+  return (await lineOf(machine, `${UNITS}/${SERVICE}`)) !== undefined;
+}
+
+export async function installUnits(task: Task, machine: Machine, program: readonly string[], settleSeconds: number): Promise<void> {
+  for (const [unit, text] of Object.entries(unitTexts(program, settleSeconds)))
+    await writeDurably(pathOf(machine, `${UNITS}/${unit}`), text);
+  for (const [target, unit] of WANTS) {
+    const link = pathOf(machine, `${UNITS}/${target}.wants/${unit}`);
+    await mkdir(dirname(link), { recursive: true });
+    if ((await linkOf(link)) !== undefined) continue;
+    await symlink(`../${unit}`, link);
+  }
+  await reload(task, machine);
+}
+
+export async function removeUnits(task: Task, machine: Machine): Promise<void> {
+  for (const [target, unit] of WANTS) await rm(pathOf(machine, `${UNITS}/${target}.wants/${unit}`), { force: true });
+  for (const unit of Object.keys(unitTexts([], 0)))
+    if ((await lineOf(machine, `${UNITS}/${unit}`)) !== undefined) await removeDurably(pathOf(machine, `${UNITS}/${unit}`));
+  await reload(task, machine);
+}
+
+async function linkOf(path: string): Promise<string | undefined> {
+  try {
+    return await readlink(path);
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+async function reload(task: Task, machine: Machine): Promise<void> {
+  if (await runsSystemd(machine)) await run(task, ["systemctl", "daemon-reload"]);
+}
+
+/** After a load by hand: the time until it has settled starts anew. */
+export async function restartSettling(task: Task, machine: Machine): Promise<void> {
+  if ((await runsSystemd(machine)) && (await unitsInstalled(machine))) await run(task, ["systemctl", "--no-block", "restart", TIMER]);
+}
+
+/** It is process 1 now, and talks to us; in a made-up tree it never is. */
+async function runsSystemd(machine: Machine): Promise<boolean> {
+  return (await foldersIn(machine, "/run/systemd")).includes("system");
+}
