@@ -2,6 +2,7 @@
  * What differs. After this pass every difference is a changed function, a read-only object to be carried anew, something that needs nothing
  * at run time, or has been refused.
  */
+import { STB } from "@suture/elf";
 import { Comparer } from "./compare.ts";
 import { comparesAddress } from "./instructions.ts";
 import { bytesOf, type Item, isGlobal } from "./items.ts";
@@ -56,6 +57,7 @@ class Finder {
     }
     let why: string | undefined;
     for (const original of originals) why ??= this.#functionDifference(original, item);
+    this.#checkNames(originals, item, why !== undefined);
     if (why === undefined) {
       if (item.role === "text" && plan.redirectable(item) && hasFtraceSite(plan.in.patched.entries, item) && force(item.name))
         plan.change(item, { why: "asked for", forced: true, through: [] });
@@ -66,7 +68,6 @@ class Finder {
     // It has no ftrace entry (__exit is notrace), and cleans up what the module set up before it was patched.
     else if (item.role === "unload") plan.skipped.push({ name: item.name, why: "runs only when its module is unloaded" });
     else if (item.role === "text") {
-      this.#checkNames(originals, item);
       plan.change(item, { why, forced: false, through: [] });
     } else
       throw plan.refuse(
@@ -77,16 +78,24 @@ class Finder {
   }
 
   /** Calls of any of the original's names reach the replacement; each must still mean this function. */
-  #checkNames(originals: readonly Item[], item: Item): void {
+  #checkNames(originals: readonly Item[], item: Item, differs: boolean): void {
+    if (originals.length === 1 && originals[0]?.symbols.length === 1) return;
     const names = new Set(item.symbols.map((s) => s.name));
     for (const original of originals)
       for (const { name, bind } of original.symbols)
-        if (bind !== 0 && !names.has(name))
+        if (bind !== STB.LOCAL && !names.has(name) && (differs || this.#definesAnew(name)))
           throw this.#plan.refuse(
             "DIFF_NOT_PATCHABLE",
             `${original.name} and ${name} are one piece of code in the kernel, and no longer the same`,
             item,
           );
+  }
+
+  /** Whether a new item of the patched object has the name. */
+  #definesAnew(name: string): boolean {
+    return this.#plan.in.patched.cut.items.some(
+      (i) => this.#plan.in.pairs.original(i) === undefined && i.symbols.some((s) => s.name === name),
+    );
   }
 
   #functionDifference(original: Item, patched: Item): string | undefined {
