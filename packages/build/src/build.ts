@@ -9,7 +9,7 @@ import { combine, finish, type Manifest, moduleName, type Part, verify, writeMan
 import type { ObjectProof } from "@suture/proof";
 import type { Task } from "@suture/task";
 import { type Affected, affectedObjects } from "./affected.ts";
-import { compile, compileKept } from "./compile.ts";
+import { compile, compileKept, type Variant } from "./compile.ts";
 import type { KernelContext } from "./context.ts";
 import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
@@ -18,8 +18,10 @@ import { patchName } from "./name.ts";
 import { applyPatches, type ChangedFile } from "./patch/apply.ts";
 import { keepLineNumbers } from "./patch/lines.ts";
 import type { SourcePatch } from "./patch/read.ts";
+import { mayChangeTypes } from "./patch/scope.ts";
 import { inParallel } from "./pool.ts";
 import { proveOriginal, refuseUnproven } from "./prove.ts";
+import { checkLayouts } from "./types.ts";
 import { SourceView } from "./view.ts";
 
 export interface BuildOptions {
@@ -64,7 +66,8 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, options:
   try {
     const affected = await affectedObjects(task, kernel, files, view, { jobs, from });
     if (affected.objects.length === 0) throw nothingChanged(affected, from);
-    const compiled = await compileAll(task, kernel, affected.objects, view, jobs);
+    const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
+    const compiled = await compileAll(task, kernel, affected.objects, view, { jobs, variant });
     checkProofs(task, compiled, options.unproven);
     const parts = await compareAll(task, kernel, compiled, from);
     return await task.stage("link", async (stage) => {
@@ -102,7 +105,7 @@ async function compileAll(
   kernel: KernelContext,
   objects: readonly ObjectCommand[],
   view: SourceView,
-  jobs: number,
+  { jobs, variant }: { jobs: number; variant: Variant },
 ): Promise<Compiled[]> {
   return task.stage("compile", async (stage) => {
     const original = SourceView.of(kernel.target.tree);
@@ -120,11 +123,11 @@ async function compileAll(
     // The patched one first: it may not compile.
     const works = objects.flatMap((command) => [
       async () => {
-        patched.set(command, counted(await compile(task, command, "sections", view)));
+        patched.set(command, counted(await compile(task, command, variant, view)));
       },
       async () => {
         const plain = counted(await compileKept(task, command, "plain", original, compiler));
-        const bytes = counted(await compileKept(task, command, "sections", original, compiler));
+        const bytes = counted(await compileKept(task, command, variant, original, compiler));
         const started = performance.now();
         originals.set(command, { bytes, proof: await proveOriginal(task, kernel, command, plain, bytes) });
         proofMs += performance.now() - started;
@@ -178,7 +181,10 @@ async function compareAll(task: Task, kernel: KernelContext, compiled: readonly 
 }
 
 function compare(kernel: KernelContext, command: ObjectCommand, original: Uint8Array, patched: Uint8Array): Delta {
-  return diff(readElf(original, command.object), readElf(patched, command.object), {
+  const before = readElf(original, command.object);
+  const after = readElf(patched, command.object);
+  checkLayouts(before, after);
+  return diff(before, after, {
     layouts: kernel.layouts,
     build: { module: command.owner !== "vmlinux", memoryHotplug: kernel.config.enabled("CONFIG_MEMORY_HOTPLUG") },
   });

@@ -50,6 +50,10 @@ export const buildErrors = defineErrors({
     cause: "An object that the patch affects is not what the kernel runs: source, configuration or compiler differ from the kernel's.",
     mend: "Read the likely cause. Take the source package and compiler that the kernel was built with; --unproven builds a module all the same, for experts.",
   },
+  BUILD_LAYOUT: {
+    cause: "The patch changes how a structure lies in memory, and objects of it are alive in the running kernel with the old layout.",
+    mend: "Keep the structure as it is and hold the new state in a shadow variable (klp_shadow_alloc), or boot a fixed kernel.",
+  },
   BUILD_LINK: {
     cause: "The kernel's own tools (modpost, ld) refused the livepatch module.",
     mend: "Read what they printed; report it with the inputs if the fix is right.",

@@ -132,6 +132,11 @@ export class Btf {
     return sizes.size === 1 ? size : undefined;
   }
 
+  /** The names of all structs and unions, and of typedefs. */
+  get compositeNames(): Iterable<string> {
+    return this.#compositesByName().keys();
+  }
+
   /** The members of a struct or union, those of members without a name in their place. Undefined if none, or several that differ. */
   members(name: string): BtfMember[] | undefined {
     const [first, ...others] = this.#compositesNamed(name).map((id) => this.#membersOf(id));
@@ -213,9 +218,13 @@ export class Btf {
     return ids;
   }
 
+  #compositesByName(): Map<string, number[]> {
+    this.#composites ??= this.#namesOf((kind) => COMPOSITE.has(kind) || kind === KIND.TYPEDEF);
+    return this.#composites;
+  }
+
   #compositesNamed(name: string): number[] {
-    if (this.#composites === undefined) this.#composites = this.#namesOf((kind) => COMPOSITE.has(kind) || kind === KIND.TYPEDEF);
-    const ids = this.#composites.get(name) ?? [];
+    const ids = this.#compositesByName().get(name) ?? [];
     const structures = ids.filter((id) => COMPOSITE.has(this.#kind(id)));
     return structures.length > 0 ? structures : ids.map((id) => this.#resolve(id)).filter((id) => COMPOSITE.has(this.#kind(id)));
   }
