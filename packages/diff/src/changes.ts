@@ -4,8 +4,8 @@
  */
 import { STB } from "@suture/elf";
 import { Comparer } from "./compare.ts";
-import { comparesAddress } from "./instructions.ts";
-import { bytesOf, type Item, isGlobal } from "./items.ts";
+import { useOf } from "./instructions.ts";
+import { bytesOf, type Item, isGlobal, isItem } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Plan } from "./plan.ts";
@@ -165,25 +165,40 @@ class Finder {
       this.#plan.skipped.push({ name: item.name, why: `is gone from ${item.section.name}; the running kernel keeps it` });
   }
 
-  /** The kernel's copy stays for those that have a pointer to it; the functions that use the new one are patched together. */
+  /**
+   * The kernel's copy stays for those that have a pointer to it; the functions that use the new one are patched together. That is right for a
+   * table that is read where it is named, not for one that was registered somewhere.
+   */
   #carryAnew(item: Item, difference: string): void {
     const plan = this.#plan;
+    const refuse = (why: string): Error => plan.refuse("DIFF_RODATA_CHANGED", `${item.name} differs (${difference}) and ${why}`, item);
     const queue = [item];
+    const operations = hasCode(item);
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
       if (plan.fresh.has(next)) continue;
-      if (isGlobal(next))
-        throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} differs (${difference}) and ${next.name} is used by other objects`, item);
+      if (isGlobal(next)) throw refuse(`${next.name} is used by other objects`);
       plan.fresh.add(next);
       for (const { by, ref } of plan.in.patched.users.of(next)) {
-        if (by.role === "init" || by.role === "exit" || by.role === "unload" || by.role === "declared") continue;
-        if (by.kind === "function" && by.role === "text") {
-          if (comparesAddress(bytesOf(by), ref.at))
-            throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} differs (${difference}) and ${by.name} compares pointers to it`, item);
-          plan.change(by, { why: `uses ${item.name}, which differs: ${difference}`, forced: false, through: [] });
-        } else if (by.role === "rodata") queue.push(by);
-        else throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} differs (${difference}) and ${by.name} points to it`, item);
+        if (by.kind !== "function") {
+          if (by.role !== "rodata") throw refuse(`${by.name} points to it`);
+          queue.push(by);
+          continue;
+        }
+        const use = useOf(bytesOf(by), ref.at);
+        if (use === "comparison") throw refuse(`${by.name} compares pointers to it`);
+        if (by.role !== "text") {
+          if (use === "pointer") throw refuse(`${by.name} has given a pointer to it away before`);
+          continue;
+        }
+        if (use === "pointer" && operations) throw refuse(`${by.name} gives a pointer to it, and to the functions in it, away`);
+        plan.change(by, { why: `uses ${item.name}, which differs: ${difference}`, forced: false, through: [] });
       }
     }
     plan.notes.push(`${item.name} differs (${difference}): the patch has its own, and whoever has a pointer to the kernel's keeps that`);
   }
+}
+
+/** Whether it holds pointers to functions, or to what may be some. */
+function hasCode(item: Item): boolean {
+  return item.refs.some(({ to }) => !isItem(to) || to.kind === "function");
 }

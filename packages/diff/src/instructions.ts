@@ -59,14 +59,17 @@ export function operandEnds(code: Uint8Array): ReadonlyMap<number, number> {
   return ends;
 }
 
-/** Whether the field at `at` is a number that an instruction compares something with. */
-export function comparesAddress(code: Uint8Array, at: number): boolean {
+/** What an instruction does with the place that its field at `at` names: uses what is there, makes a pointer to it, or compares one with it. */
+export function useOf(code: Uint8Array, at: number): "contents" | "pointer" | "comparison" {
   const { Mnemonic } = iced();
-  let compares = false;
+  let use: "contents" | "pointer" | "comparison" = "pointer";
   decode(code, (instruction, end, offsets) => {
-    if (end > at && end - instruction.length <= at && instruction.mnemonic === Mnemonic.Cmp) compares = offsets().immediate === at;
+    if (end <= at || end - instruction.length > at) return;
+    const { displacement, immediate } = offsets();
+    if (immediate === at) use = instruction.mnemonic === Mnemonic.Cmp ? "comparison" : "pointer";
+    else if (displacement === at && instruction.mnemonic !== Mnemonic.Lea) use = "contents";
   });
-  return compares;
+  return use;
 }
 
 /** A reference that the assembler resolved by itself. */
