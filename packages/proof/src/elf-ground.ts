@@ -79,6 +79,10 @@ export class ElfGround implements Ground {
     return section.type === SHT.NOBITS ? new Uint8Array(length) : section.data.subarray(at.offset, at.offset + length);
   }
 
+  constant(address: number, length: number): Uint8Array | undefined {
+    return this.read(address, length);
+  }
+
   refersTo(_view: DataView, _at: number, type: number, address: number): number | undefined {
     const at = this.#at(address);
     if (at === undefined) return undefined;

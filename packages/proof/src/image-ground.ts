@@ -17,6 +17,11 @@ export class ImageGround implements Ground {
     return this.#image.read(address, length);
   }
 
+  /** The per-cpu area holds none. */
+  constant(address: number, length: number): Uint8Array | undefined {
+    return address < 0 ? this.read(address, length) : undefined;
+  }
+
   refersTo(view: DataView, at: number, type: number, address: number): number | undefined {
     return linkedValue(view, at, type, address);
   }

@@ -1,5 +1,5 @@
 /** Relocations of an object, as what they say about the ground: where a part must lie, or what a symbol's address must be. */
-import { type ElfSymbol, isSection, type Relocation, type Section, STB, STT } from "@suture/elf";
+import { type ElfSymbol, isSection, type Relocation, type Section, SHF, STB, STT } from "@suture/elf";
 import type { Ground } from "./ground.ts";
 import type { Part, Parts } from "./items.ts";
 import { isPcRelative } from "./x86-64.ts";
@@ -38,18 +38,59 @@ function merged(symbol: ElfSymbol, section: Section, type: number, addend: numbe
   return { kind: "merged", section, offset: symbol.value + addend, exact: true };
 }
 
-/** Bytes of the string (with its end) or constant at the offset; undefined if it does not end. */
-export function mergedEntity(section: Section, offset: number, strings: boolean): { start: number; bytes: Uint8Array } | undefined {
-  const { data } = section;
-  const unit = Math.max(section.entsize, 1);
+export type MergedTarget = Extract<Target, { kind: "merged" }>;
+
+/**
+ * Whether the ground has the same string or constant where a field refers to S + A = `value`.
+ * @param user the section of the field: code counts distances from the end of the instruction
+ * @returns undefined if it has, else why not
+ */
+export function checkMerged(
+  target: MergedTarget,
+  { addend, type }: Relocation,
+  value: number,
+  user: Section,
+  ground: Ground,
+): string | undefined {
+  const { section, offset, exact } = target;
+  const strings = (section.flags & SHF.STRINGS) !== 0;
+  const entity = mergedEntity(section, offset, strings);
+  if (entity === undefined) return `refers to ${section.name} + ${offset}, where nothing whole is`;
+  const start = (exact ? value : value - addend) - (offset - entity.start);
+  const kernel = ground.constant(start, entity.bytes.length);
+  if (kernel === undefined || Buffer.compare(kernel, entity.bytes) !== 0)
+    return `refers to ${textOf(entity.bytes)}, ${ground.name} to ${kernel === undefined ? "nothing" : textOf(kernel)}`;
+  // What is equal from its start on must be referred to inside of it.
+  const inside = exact ? 0 : Math.min(...ahead(type, user).map((bytes) => Math.abs(offset - entity.start + addend + bytes)));
+  return inside < entity.bytes.length ? undefined : `refers to ${addend} bytes from ${textOf(entity.bytes)}`;
+}
+
+/** Bytes that may lie between the place a distance counts from and its field: the field itself and an immediate. */
+function ahead(type: number, { flags }: Section): readonly number[] {
+  return isPcRelative(type) && (flags & SHF.EXECINSTR) !== 0 ? [4, 5, 6, 8] : [0];
+}
+
+/** The string (with its end) or constant at the offset; undefined if it does not end. */
+function mergedEntity({ data, entsize }: Section, offset: number, strings: boolean): { start: number; bytes: Uint8Array } | undefined {
+  const unit = Math.max(entsize, 1);
   if (offset < 0 || offset >= data.length) return undefined;
   if (!strings) {
     const start = offset - (offset % unit);
     return start + unit > data.length ? undefined : { start, bytes: data.subarray(start, start + unit) };
   }
   for (let end = offset; end + unit <= data.length; end += unit)
-    if (data.subarray(end, end + unit).every((byte) => byte === 0)) return { start: offset, bytes: data.subarray(offset, end + unit) };
+    if (isZero(data, end, unit)) return { start: offset, bytes: data.subarray(offset, end + unit) };
   return undefined;
+}
+
+function isZero(data: Uint8Array, at: number, length: number): boolean {
+  for (let i = at; i < at + length; i++) if (data[i] !== 0) return false;
+  return true;
+}
+
+function textOf(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString("latin1").replace(/\0+$/, "");
+  return /^[\t\n\x20-\x7e]*$/.test(text) ? JSON.stringify(text) : `0x${Buffer.from(bytes).toString("hex")}`;
 }
 
 /** Why S is not an address of the symbol; undefined if it is. */

@@ -3,12 +3,12 @@
  * proven. Functions are equal but for references, which go to the same thing, and for jumps out of the function that grew from one byte to
  * four because their target moved to another section.
  */
-import { type Relocation, type Section, SHF, viewOf } from "@suture/elf";
+import { type Relocation, type Section, viewOf } from "@suture/elf";
 import { ElfGround } from "./elf-ground.ts";
 import { decode, type Instruction } from "./instructions.ts";
 import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from "./items.ts";
 import { type Placement, placeParts } from "./placement.ts";
-import { mergedEntity, targetOf } from "./references.ts";
+import { checkMerged, targetOf } from "./references.ts";
 import { GroundTables } from "./table-index.ts";
 import { fieldSize, isNear, isPcRelative, jumpsOrLoadsAddress } from "./x86-64.ts";
 
@@ -185,14 +185,8 @@ class Holding implements Split {
         return target.why;
       case "number":
         return value - addend === target.value ? undefined : "refers to another number";
-      case "merged": {
-        const entity = mergedEntity(target.section, target.offset, (target.section.flags & SHF.STRINGS) !== 0);
-        const at = (target.exact ? value : value - addend) - (target.offset - (entity?.start ?? 0));
-        const same = entity === undefined ? undefined : this.#ground.read(at, entity.bytes.length);
-        return entity !== undefined && same !== undefined && Buffer.compare(same, entity.bytes) === 0
-          ? undefined
-          : "refers to another string or constant";
-      }
+      case "merged":
+        return checkMerged(target, relocation, value, part.section, this.#ground);
       case "name": {
         if (target.own === undefined)
           return this.#ground.globals(target.symbol.name).includes(value - addend) ? undefined : `does not refer to ${target.symbol.name}`;

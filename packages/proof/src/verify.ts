@@ -7,7 +7,7 @@ import type { Field, Ground } from "./ground.ts";
 import { hasNoBytes, type Item, isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt } from "./model.ts";
 import type { Placement } from "./placement.ts";
-import { checkName, mergedEntity, type Target, targetOf } from "./references.ts";
+import { checkMerged, checkName, targetOf } from "./references.ts";
 import { firstKey, type GroundTables, type TableIndex } from "./table-index.ts";
 import type { Entry, ObjectTable } from "./tables.ts";
 import { fieldSize } from "./x86-64.ts";
@@ -189,10 +189,10 @@ class Verification implements Verdict {
           base === undefined || target.own === undefined ? undefined : base + target.own.offset,
           ground,
         );
-        return why === undefined ? undefined : { code: "reference", why };
+        return wrongIf(why);
       }
       case "merged":
-        return this.#merged(target, target.exact ? value : address);
+        return wrongIf(checkMerged(target, relocation, value, user.section.section, ground));
       case "part": {
         const base = this.#placement.bases.get(target.part);
         this.#use(user, target.part);
@@ -204,20 +204,9 @@ class Verification implements Verdict {
             why: `refers to ${ground.show(address)}, not to ${inPart(target.part, target.offset)} at ${ground.show(base + target.offset)}`,
           };
         const why = target.strong === undefined ? undefined : checkName(target.strong, address, address, ground);
-        return why === undefined ? undefined : { code: "reference", why };
+        return wrongIf(why);
       }
     }
-  }
-
-  #merged({ section, offset }: Extract<Target, { kind: "merged" }>, address: number): { code: Doubt; why: string } | undefined {
-    const entity = mergedEntity(section, offset, (section.flags & SHF.STRINGS) !== 0);
-    if (entity === undefined) return { code: "unsupported", why: `refers to ${section.name} + ${offset}, where nothing whole is` };
-    const kernel = this.#ground.read(address - (offset - entity.start), entity.bytes.length);
-    if (kernel !== undefined && Buffer.compare(kernel, entity.bytes) === 0) return undefined;
-    return {
-      code: "reference",
-      why: `refers to ${textOf(entity.bytes)}, ${this.#ground.name} to ${kernel === undefined ? "nothing" : textOf(kernel)}`,
-    };
   }
 
   /** The ground's fields inside of the part are those that the relocations call for. */
@@ -374,6 +363,10 @@ class Verification implements Verdict {
   }
 }
 
+function wrongIf(why: string | undefined): { code: Doubt; why: string } | undefined {
+  return why === undefined ? undefined : { code: "reference", why };
+}
+
 function firstDifference({ data, bytes, start }: Span, from: number, to: number): Wrong | undefined {
   for (let i = from; i < to; i++)
     if (data[i] !== bytes[i - start])
@@ -410,9 +403,4 @@ function inPart(part: Part, offset: number): string {
   const item = itemAt(part, offset);
   const name = item?.symbols.find(isFunction)?.name ?? item?.symbols[0]?.name;
   return name === undefined ? `${part.section.name} + 0x${offset.toString(16)}` : name;
-}
-
-function textOf(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes).toString("latin1").replace(/\0+$/, "");
-  return /^[\t\n\x20-\x7e]*$/.test(text) ? JSON.stringify(text) : `0x${Buffer.from(bytes).toString("hex")}`;
 }
