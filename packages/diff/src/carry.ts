@@ -7,6 +7,7 @@ import { destinationOf } from "./destinations.ts";
 import { type Item, isGlobal, isItem, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import type { KeyedEntry, Plan } from "./plan.ts";
+import { canReadAtRunTime } from "./run-time-keys.ts";
 import type { Entry } from "./tables.ts";
 import { JUMP_TABLE } from "./x86-64.ts";
 
@@ -23,11 +24,14 @@ export function carry(plan: Plan, keep: KeepEntry): void {
     plan.notTaken.push({ name: culprit.item.name, why: culprit.error.message, code: culprit.error.code });
     plan.carried.clear();
     plan.dropped.clear();
+    plan.readingKeys.clear();
     plan.keys.length = 0;
     plan.fresh.clear();
     for (const item of fresh) plan.fresh.add(item);
   }
   checkFresh(plan);
+  for (const [{ name }, entries] of plan.readingKeys)
+    plan.notes.push(`${name} reads ${entries.length === 1 ? "a static key" : `${entries.length} static keys`} of a module when it runs`);
 }
 
 /** Undefined when all is taken in; otherwise the function, taken in only because it was asked for, that cannot be. */
@@ -51,7 +55,7 @@ function attempt(plan: Plan, keep: KeepEntry): { item: Item; error: SutureError 
       for (const entry of plan.in.patched.entries.get(item) ?? []) {
         if (entry.key !== undefined && !keeps(plan, entry, entry.key, keep)) {
           plan.dropped.add(entry);
-          continue;
+          if (entry.table.section !== JUMP_TABLE) continue;
         }
         for (const ref of entry.refs) needOf(plan, ref, item, true, need);
         for (const ref of entry.replacement?.refs ?? []) needOf(plan, ref, item, true, need);
@@ -99,8 +103,8 @@ function checkCarriable(plan: Plan, item: Item): void {
 }
 
 /**
- * A static call without its entry stays a call of the trampoline, which the kernel keeps right. A jump label without its entry stays as the
- * compiler left it, whatever the key says: that is refused.
+ * A static call without its entry stays a call of the trampoline, which the kernel keeps right. A branch without its entry would stay as the
+ * compiler left it, whatever the key says: it must read the key when it runs.
  */
 function keeps(plan: Plan, entry: Entry, key: Ref, keep: KeepEntry): boolean {
   const to = destinationOf(plan, key, entry.owner, true);
@@ -112,13 +116,18 @@ function keeps(plan: Plan, entry: Entry, key: Ref, keep: KeepEntry): boolean {
   const kept = keep(keyed);
   plan.keys.push({ ...keyed, kept });
   if (kept) return true;
-  if (entry.table.section === JUMP_TABLE)
+  if (entry.table.section !== JUMP_TABLE) return false;
+  const { owner, at } = entry;
+  if (!canReadAtRunTime(entry))
     throw plan.refuse(
       "DIFF_MODULE_KEY",
-      `${entry.owner.name} branches on the static key ${name}, which is not in vmlinux`,
-      entry.owner,
-      entry.at,
+      `${owner.name} branches on the static key ${name}, which is not in vmlinux, in two bytes`,
+      owner,
+      at,
     );
+  const list = plan.readingKeys.get(owner);
+  if (list === undefined) plan.readingKeys.set(owner, [entry]);
+  else list.push(entry);
   return false;
 }
 

@@ -112,7 +112,15 @@ function changedOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Pick<Delt
       const name = original.symbols[0];
       if (name === undefined) continue;
       if (plan.redirectable(item))
-        functions.push({ name: name.name, why, through, sizeBefore: sizeOf(original), size: sizeOf(item), original: name, symbol });
+        functions.push({
+          name: name.name,
+          why,
+          through,
+          sizeBefore: sizeOf(original) - original.entry,
+          size: symbol.size,
+          original: name,
+          symbol,
+        });
       else carriedAlong.push({ name: name.name, why });
     }
   }

@@ -18,6 +18,7 @@ import { destinationOf } from "./destinations.ts";
 import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import type { Plan } from "./plan.ts";
+import { type Rewritten, readAtRunTime, unwindOf } from "./run-time-keys.ts";
 import type { Entry } from "./tables.ts";
 import { type TableKind, tables } from "./x86-64.ts";
 
@@ -65,6 +66,8 @@ class Emitter {
   readonly #object: ElfObject;
   readonly #outs: Out[] = [];
   readonly #symbols = new Map<Item, ElfSymbol>();
+  /** Functions that are not carried byte for byte. */
+  readonly #rewritten = new Map<Item, Rewritten>();
   /** Where an element of a pool went. */
   readonly #places = new Map<Item, { symbol: ElfSymbol; offset: number }>();
   readonly #externals = new Map<Item | ElfSymbol, External>();
@@ -80,10 +83,11 @@ class Emitter {
     const carried = (item: Item): boolean => this.#plan.carried.has(item);
     this.#pools(cut.elements().filter(carried));
     const whole = cut.items.filter(carried);
+    for (const [item, entries] of this.#plan.readingKeys) this.#rewritten.set(item, readAtRunTime(item, cut.refsOf(item), entries));
     const outs = whole.map((item) => this.#place(item));
     whole.forEach((item, i) => {
       const out = outs[i];
-      if (out !== undefined) this.#relocate(item, out, 0, cut.refsOf(item), false);
+      if (out !== undefined) this.#relocate(item, out, 0, this.#rewritten.get(item)?.refs ?? cut.refsOf(item), false);
     });
     this.#tables(whole);
     this.#finish();
@@ -136,13 +140,15 @@ class Emitter {
 
   #place(item: Item): Out {
     const from = item.section;
+    const data = this.#rewritten.get(item)?.bytes ?? Uint8Array.from(bytesOf(item));
+    const size = from.type === SHT.NOBITS ? sizeOf(item) : data.length;
     const section = new Section({
       name: sectionName(item),
       type: from.type,
       flags: from.flags & ~(SHF.GROUP | SHF.LINK_ORDER | SHF.MERGE | SHF.STRINGS),
       align: item.kind === "function" && item.start > 0 ? Math.max(from.align, 16) : alignment(item),
-      data: Uint8Array.from(bytesOf(item)),
-      nobitsSize: from.type === SHT.NOBITS ? sizeOf(item) : 0,
+      data,
+      nobitsSize: from.type === SHT.NOBITS ? size : 0,
     });
     const [main] = item.symbols;
     if (main === undefined) this.#places.set(item, { symbol: this.#sectionSymbol(section), offset: 0 });
@@ -152,7 +158,7 @@ class Emitter {
         name: main.name,
         place: section,
         value: item.entry,
-        size: sizeOf(item) - item.entry,
+        size: size - item.entry,
         type: main.type,
         // What is new may be used by other objects of the patch; what has an original is known by that.
         bind: isNew && main.bind !== STB.LOCAL && !isLiteral(item) ? STB.GLOBAL : STB.LOCAL,
@@ -217,6 +223,12 @@ class Emitter {
 
   /** The entries of an item. One cut out of a section of several may lack the unwind entry that it starts with: the one before holds. */
   #entries(owner: Item): Entry[] {
+    const entries = this.#ownEntries(owner);
+    const rewritten = this.#rewritten.get(owner);
+    return rewritten === undefined ? entries : unwindOf(entries, sizeOf(owner), rewritten);
+  }
+
+  #ownEntries(owner: Item): Entry[] {
     const { entries } = this.#plan.in.patched;
     const own = (entries.get(owner) ?? []).filter((e) => !this.#plan.dropped.has(e));
     if (owner.start === 0) return own;

@@ -38,7 +38,8 @@ export const diffErrors = defineErrors({
     mend: "Make the change in its callers, or write the livepatch by hand.",
   },
   DIFF_MODULE_KEY: {
-    cause: "Patched code branches on a static key of a module, which cannot be tied to the patch before that module is loaded.",
+    cause:
+      "Patched code branches on a static key of a module, which cannot be tied to the patch before that module is loaded, and the branch is too short to be made one that reads the key.",
     mend: "In the fix, read the key at run time: `static_key_enabled(&key)` instead of `static_branch_*(&key)`; leave trace calls out of the function.",
   },
   DIFF_STATIC_LOCAL: {

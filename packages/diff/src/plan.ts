@@ -56,6 +56,8 @@ export class Plan {
   readonly carried = new Set<Item>();
   /** Entries of carried code that are left out, since the code is right without them. */
   readonly dropped = new Set<Entry>();
+  /** Branches of carried functions that read their key when they run: `dropped` entries, in order. */
+  readonly readingKeys = new Map<Item, Entry[]>();
   /** What differs but needs nothing in a running kernel. */
   readonly skipped: Named[] = [];
   /** Functions that were asked for and cannot be taken in. */

@@ -450,11 +450,50 @@ describe("point 11: static keys and static calls", () => {
     expect(delta.keys).toEqual([{ table: "__jump_table", function: "f", key: "key", original: undefined, kept: true }]);
     expect(relocationsOf(delta, "__jump_table")).toEqual([expect.stringMatching(/^0 f\+/), expect.stringMatching(/^4 f\+/), "8 key+0"]);
   });
-  test("a branch on a key that cannot be relocated in time is refused", () => {
-    expect(shop.refusal(keyed(1), keyed(2), { keepEntry: ({ key }) => key !== "key" })).toMatchObject({
-      code: "DIFF_MODULE_KEY",
-      where: { symbol: "f" },
-    });
+  test("a branch on a key that cannot be relocated in time reads the key when it runs", () => {
+    const source = (value: number): string => `
+      extern struct static_key one, two; extern void rare(int) __attribute__((cold));
+      int f(int x) {
+        int found = ${value};
+        if (static_branch(&one)) found += x;
+        if (!static_branch_jump(&two)) found += 2 * x;
+        if (static_branch(&two)) rare(found);
+        return found;
+      }`;
+    const delta = shop.diff(source(1), source(1000), { keepEntry: () => false });
+    expect(delta.keys.map(({ key, kept }) => [key, kept])).toEqual([
+      ["one", false],
+      ["two", false],
+      ["two", false],
+    ]);
+    expect(sectionOf(delta, "__jump_table")).toBeUndefined();
+    if (delta.object === undefined) throw new Error("nothing is carried");
+    const printed = shop.run(
+      delta.object,
+      `#include <stdio.h>
+      struct static_key { int enabled; void *entries; } one, two;
+      asm(".pushsection .text; .globl __fentry__; __fentry__: ret; .popsection");
+      void rare(int x) { printf("rare %d ", x); }
+      extern int f(int);
+      int main() {
+        for (int i = 0; i < 6; i++) { one.enabled = i % 3 - 1; two.enabled = i > 2 ? 7 : 0; printf("%d;", f(10)); }
+      }`,
+    );
+    expect(printed.split(";").slice(0, 6)).toEqual(["1010", "1000", "1010", "rare 1030 1030", "rare 1020 1020", "rare 1030 1030"]);
+  });
+  test("a branch that is too short for that is refused", () => {
+    const short = (value: number): string =>
+      keyed(value)
+        .replace("static_branch(&key)", "short_branch(&key)")
+        .replace(
+          "extern struct static_key key;",
+          `extern struct static_key key;
+      static inline __attribute__((always_inline)) int short_branch(struct static_key *key) {
+        asm goto("1: .byte 0x66,0x90\\n.pushsection __jump_table,\\"aw\\"\\n.balign 8\\n.long 1b - ., %l[yes] - .\\n.quad %c0 - .\\n.popsection" :: "i"(key) :: yes);
+        return 0; yes: return 1; }`,
+        );
+    expect(shop.refusal(short(1), short(2), { keepEntry: () => false })).toMatchObject({ code: "DIFF_MODULE_KEY", where: { symbol: "f" } });
+    expect(shop.diff(short(1), short(2)).outcome).toBe("patch");
   });
   test("a static call falls back to its trampoline", () => {
     const delta = shop.diff(calls(1), calls(2), { keepEntry: () => false });

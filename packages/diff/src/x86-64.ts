@@ -9,6 +9,13 @@ export function isBranchField(code: Uint8Array, at: number): boolean {
   return before !== undefined && (before & 0xf0) === 0x80 && code[at - 2] === 0x0f;
 }
 
+export const JMP_REL32 = 0xe9;
+
+/** Whether the five-byte nop stands there that jump labels and static calls use. */
+export function isNop5(code: Uint8Array, at: number): boolean {
+  return [0x0f, 0x1f, 0x44, 0x00, 0x00].every((byte, i) => code[at + i] === byte);
+}
+
 /** Bytes from a PC-relative field of an instruction to its end: the field itself and an immediate of 0, 1, 2 or 4 bytes. */
 export const FIELD_TO_END: readonly number[] = [4, 5, 6, 8];
 

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ElfObject, isSection, readElf, relocationSections, type Section, writeElf } from "@suture/elf";
+import { type ElfObject, isSection, readElf, relocationSections, type Section, STB, STT, writeElf } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import { type Delta, type DiffOptions, diff } from "../src/diff.ts";
 import type { TypeLayouts } from "../src/x86-64.ts";
@@ -27,6 +27,13 @@ extern int printk(const char *, ...);
 struct static_key { int enabled; void *entries; };
 static inline __attribute__((always_inline)) int static_branch(struct static_key *key) {
   asm goto("1: .byte 0x0f,0x1f,0x44,0,0\\n.pushsection __jump_table,\\"aw\\"\\n.balign 8\\n.long 1b - ., %l[yes] - .\\n.quad %c0 - .\\n.popsection" :: "i"(key) :: yes);
+  return 0;
+yes:
+  return 1;
+}
+/* Taken while the key is off, and a jump to begin with. */
+static inline __attribute__((always_inline)) int static_branch_jump(struct static_key *key) {
+  asm goto("1: .byte 0xe9\\n.long %l[yes] - (. + 4)\\n.pushsection __jump_table,\\"aw\\"\\n.balign 8\\n.long 1b - ., %l[yes] - .\\n.quad %c0 + 1 - .\\n.popsection" :: "i"(key) :: yes);
   return 0;
 yes:
   return 1;
@@ -92,6 +99,18 @@ export class Workshop {
     const base = join(this.#folder, `out${++this.#count}`);
     writeFileSync(`${base}.o`, writeElf(object));
     execFileSync("ld", ["-r", "-o", `${base}.ld.o`, `${base}.o`], { stdio: ["ignore", "ignore", "pipe"] });
+  }
+
+  /** Runs a program of the object, whose functions are made visible, and of C; what it prints. */
+  run(object: ElfObject, program: string): string {
+    const base = join(this.#folder, `run${++this.#count}`);
+    for (const symbol of object.symbols) if (symbol.type === STT.FUNC) symbol.bind = STB.GLOBAL;
+    object.symbols.sort((a, b) => Math.min(a.bind, 1) - Math.min(b.bind, 1));
+    writeFileSync(`${base}.o`, writeElf(object));
+    writeFileSync(`${base}.c`, program);
+    const options = ["-O0", "-w", "-no-pie", "-fno-pic", "-z", "noexecstack"];
+    execFileSync("gcc-12", [...options, "-o", base, `${base}.c`, `${base}.o`], { stdio: ["ignore", "ignore", "pipe"] });
+    return execFileSync(base, { encoding: "utf8" });
   }
 
   /** The refusal that the difference must lead to. */
