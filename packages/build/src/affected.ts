@@ -1,14 +1,14 @@
 /** From changed files to the objects that have to be compiled again. */
 import { join } from "node:path";
-import { run, type Task } from "@suture/task";
+import type { Task } from "@suture/task";
 import type { KernelContext } from "./context.ts";
 import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
 import { includesOf } from "./kbuild/includes.ts";
+import { PreprocessedTree, preprocess } from "./kbuild/preprocess.ts";
 import type { ChangedFile } from "./patch/apply.ts";
 import { inParallel } from "./pool.ts";
-import type { Target } from "./target.ts";
-import { SourceView } from "./view.ts";
+import type { SourceView } from "./view.ts";
 
 export interface Affected {
   objects: ObjectCommand[];
@@ -34,11 +34,12 @@ const MANY = 100;
 /** @throws PATCH_NOT_C, PATCH_NOT_FOR_KERNEL, BUILD_SEVERAL_OWNERS */
 export async function affectedObjects(
   task: Task,
-  { target, commands, cache }: KernelContext,
+  kernel: KernelContext,
   files: readonly ChangedFile[],
   view: SourceView,
   options: AffectedOptions,
 ): Promise<Affected> {
+  const { target, commands, cache } = kernel;
   const ignored = files.filter(({ path }) => NO_CODE.test(path)).map(({ path }) => path);
   const code = files.filter(({ path }) => !NO_CODE.test(path));
   for (const { path } of code) if (!/\.([ch]|inc)$/.test(path)) throw fail("PATCH_NOT_C", `it changes ${path}`, { file: options.from });
@@ -58,7 +59,7 @@ export async function affectedObjects(
     task.reporter.warn(
       `the patch changes headers that ${candidates.length} objects may include: each is preprocessed twice, and compiled if it differs`,
     );
-  const different = await differing(task, target, candidates, view, options.jobs);
+  const different = await differing(task, kernel, candidates, view, options.jobs);
   const objects = [...[...direct].map((object) => commands.of(object)), ...different].sort((a, b) => (a.object < b.object ? -1 : 1));
   if (different.length > MANY) task.reporter.warn(`${objects.length} objects have to be compiled`);
   return { objects, ignored, same: candidates.length - different.length };
@@ -67,29 +68,23 @@ export async function affectedObjects(
 /** Those whose text differs after preprocessing. */
 async function differing(
   task: Task,
-  target: Target,
+  kernel: KernelContext,
   candidates: readonly ObjectCommand[],
   view: SourceView,
   jobs: number,
 ): Promise<ObjectCommand[]> {
   if (candidates.length === 0) return [];
-  const original = SourceView.of(target.tree);
   return task.stage("preprocess", async (stage) => {
+    const known = await PreprocessedTree.open(kernel.target, join(kernel.cache, "kbuild"));
     let done = 0;
     const differs = await inParallel(candidates, jobs, async (command) => {
-      const [before, after] = [await preprocess(task, command, original), await preprocess(task, command, view)];
+      const before = await known.sha256(task, command);
+      const after = await preprocess(task, command, view);
       stage.progress(++done, candidates.length, "objects");
       return before === undefined || before !== after;
-    });
+    }).finally(() => known.keep());
     const different = candidates.filter((_, i) => differs[i]);
     stage.result(`${different.length} of ${candidates.length} objects differ`);
     return different;
   });
-}
-
-/** Undefined where the preprocessor fails: the compiler will say why. */
-async function preprocess(task: Task, { object, compile, depfile }: ObjectCommand, view: SourceView): Promise<string | undefined> {
-  const line = compile.replace(` -Wp,-MMD,${depfile}`, "").replace(` -c -o ${object} `, " -E -P ");
-  const { code, stdout } = await run(task, ["sh", "-c", line], { cwd: view.root, accept: [1] });
-  return code === 0 ? stdout : undefined;
 }

@@ -62,11 +62,12 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, options:
   const name = patchName(options.name, patches);
   const from = patches.map((patch) => patch.name).join(", ");
   const files = await applyPatches(target.tree, patches);
+  const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
   const view = await SourceView.make(target.tree, overlayOf(files));
   try {
+    await checkTypesEarly(task, kernel, files, view, variant);
     const affected = await affectedObjects(task, kernel, files, view, { jobs, from });
     if (affected.objects.length === 0) throw nothingChanged(affected, from);
-    const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
     const compiled = await compileAll(task, kernel, affected.objects, view, { jobs, variant });
     checkProofs(task, compiled, options.unproven);
     const parts = await compareAll(task, kernel, compiled, from);
@@ -97,6 +98,33 @@ function nothingChanged(affected: Affected, from: string) {
       ? `it changes only ${affected.ignored.join(", ")}, of which no kernel is made`
       : `the ${affected.same} objects that it may affect are the same after preprocessing`;
   return fail("BUILD_NOTHING_CHANGED", why, { file: from });
+}
+
+/**
+ * A changed header may reach hundreds of objects. Whether it changes a layout, which would be refused in the end, is seen in the first C file
+ * of the patch already.
+ * @throws BUILD_LAYOUT
+ */
+async function checkTypesEarly(
+  task: Task,
+  kernel: KernelContext,
+  files: readonly ChangedFile[],
+  view: SourceView,
+  variant: Variant,
+): Promise<void> {
+  if (variant !== "types" || files.every(({ path }) => path.endsWith(".c"))) return;
+  const [object] = files.flatMap(({ path }) => kernel.commands.ofSource(path));
+  if (object === undefined) return;
+  await task.stage("types", async (stage) => {
+    const command = kernel.commands.of(object);
+    const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
+    const [before, after] = await Promise.all([
+      compileKept(task, command, variant, SourceView.of(kernel.target.tree), compiler),
+      compile(task, command, variant, view),
+    ]);
+    checkLayouts(readElf(before.bytes, object), readElf(after.bytes, object));
+    stage.result(`${object}: all structures lie as before`);
+  });
 }
 
 /** Compiles and proves: while a compiler runs, what is compiled already is held against the kernel. */
