@@ -53,7 +53,8 @@ export class SourceView {
   async stray(inputs: readonly string[]): Promise<string | undefined> {
     for (const input of inputs) {
       if (!this.#names.has(basename(input))) continue;
-      const path = relative(await realpath(this.#tree), await realpath(join(this.root, input)));
+      // Not joined: that would take `..` out of the path without following the link before it.
+      const path = relative(await realpath(this.#tree), await realpath(`${this.root}/${input}`));
       if (this.#changed.has(path)) return path;
     }
     return undefined;

@@ -96,11 +96,16 @@ export async function commandsOf(task: Task, target: Target, cache: string): Pro
 }
 
 async function ask(task: Task, target: Target): Promise<Row[]> {
-  const rows = new Map<string, Row>();
   // Objects whose own sources are made by the build may be missing: make says so, goes on, and ends with 2.
   const argv = ["make", "-n", "-k", "-j2", "V=1", ...target.make, "vmlinux", "modules"];
   const { stdout } = await run(task, argv, { cwd: target.tree, accept: [1, 2] });
-  for (const line of stdout.split("\n")) {
+  return rowsOf(stdout);
+}
+
+/** What make -n printed → the C objects in order. */
+export function rowsOf(printed: string): Row[] {
+  const rows = new Map<string, Row>();
+  for (const line of printed.split("\n")) {
     const row = rowOf(line);
     if (row === undefined) continue;
     if ((rows.get(row[0])?.[2] ?? row[2]) !== row[2]) row[2] = SEVERAL;

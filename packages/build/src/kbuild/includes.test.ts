@@ -1,0 +1,33 @@
+import { Task } from "@suture/task";
+import { describe, expect, it } from "vitest";
+import { folderOf } from "../../test/folders.ts";
+import type { Target } from "../target.ts";
+import { IncludeGraph, includesOf } from "./includes.ts";
+
+describe("what a changed file reaches", () => {
+  it("follows includes by name, by folder and through others", () => {
+    const graph = new IncludeGraph([
+      ["fs/a.c", "linux/fs.h"],
+      ["include/linux/fs.h", "linux/types.h"],
+      ["fs/b.c", "internal.h"],
+      ["mm/c.c", "internal.h"],
+      ["mm/d.c", "../fs/internal.h"],
+      ["net/e.c", "linux/sk.h"],
+    ]);
+    expect([...graph.reach(["include/linux/types.h"])].sort()).toEqual(["fs/a.c", "include/linux/fs.h", "include/linux/types.h"]);
+    // "internal.h" of another folder may mean this one, as far as the text tells.
+    expect([...graph.reach(["fs/internal.h"])].sort()).toEqual(["fs/b.c", "fs/internal.h", "mm/c.c", "mm/d.c"]);
+  });
+
+  it("reads a tree, and what the patch makes of it", async () => {
+    const tree = folderOf({
+      "fs/a.c": " # include <linux/x.h>\n",
+      "include/linux/x.h": "",
+      "arch/x86/y.c": "",
+      "tools/z.c": '#include "x.h"\n',
+    });
+    const target = { release: "x", tree, make: [], inputs: [] } as unknown as Target;
+    const graph = await includesOf(new Task(), target, folderOf({}), new Map([["fs/new.c", '#include "x.h"\n']]));
+    expect([...graph.reach(["include/linux/x.h"])].sort()).toEqual(["fs/a.c", "fs/new.c", "include/linux/x.h"]);
+  });
+});

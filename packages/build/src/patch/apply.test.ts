@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { codeOf, folderOf } from "../../test/folders.ts";
+import { applyPatches } from "./apply.ts";
+import { parseSourcePatch } from "./read.ts";
+
+const patchOf = (text: string) => parseSourcePatch(Buffer.from(text, "latin1"), "fix.patch");
+const change = (names: [string, string], body: string) => patchOf(`--- ${names[0]}\n+++ ${names[1]}\n${body}`);
+const HUNK = "@@ -1,3 +1,3 @@\n a\n-b\n+c\n d\n";
+
+describe("applying patches", () => {
+  it.each([
+    ["-p1", "a/fs/x.c", "b/fs/x.c"],
+    ["-p0", "fs/x.c", "fs/x.c"],
+  ])("finds the file with %s", async (_, from, to) => {
+    const tree = folderOf({ "fs/x.c": "a\nb\nd\n" });
+    expect(await applyPatches(tree, [change([from, to], HUNK)])).toEqual([{ path: "fs/x.c", before: "a\nb\nd\n", after: "a\nc\nd\n" }]);
+  });
+
+  it("lets hunks move, and keeps bytes that are no UTF-8", async () => {
+    const tree = folderOf({ "x.c": "\xe9\n1\n2\na\nb\nd\n" });
+    expect((await applyPatches(tree, [change(["a/x.c", "b/x.c"], HUNK)]))[0]?.after).toBe("\xe9\n1\n2\na\nc\nd\n");
+  });
+
+  it("applies one patch upon the other; what undoes itself is no change", async () => {
+    const tree = folderOf({ "x.c": "a\nb\nd\n" });
+    const back = change(["a/x.c", "b/x.c"], "@@ -1,3 +1,3 @@\n a\n-c\n+b\n d\n");
+    expect(await applyPatches(tree, [change(["a/x.c", "b/x.c"], HUNK), back])).toEqual([]);
+  });
+
+  it("makes new files", async () => {
+    const patch = change(["/dev/null", "b/fs/new.h"], "@@ -0,0 +1,2 @@\n+x\n+y\n");
+    expect(await applyPatches(folderOf({}), [patch])).toEqual([{ path: "fs/new.h", before: undefined, after: "x\ny\n" }]);
+  });
+
+  it.each([
+    ["whose context is not there", "a\nX\nd\n", "hunk 1 of 1 (line 1) does not apply"],
+    ["that is applied already", "a\nc\nd\n", "this source has the change already"],
+  ])("refuses a patch %s", async (_, text, why) => {
+    await expect(applyPatches(folderOf({ "x.c": text }), [change(["a/x.c", "b/x.c"], HUNK)])).rejects.toMatchObject({
+      code: "PATCH_DOES_NOT_APPLY",
+      message: expect.stringContaining(why),
+    });
+  });
+
+  it.each(["b/../../etc/passwd", "/etc/passwd", "../../x.c"])("never leaves the source: %s", async (name) => {
+    const tree = folderOf({ "x.c": "a\nb\nd\n" });
+    expect(await codeOf(() => applyPatches(tree, [change([name, name], HUNK)]))).toBe("PATCH_DOES_NOT_APPLY");
+    expect(await codeOf(() => applyPatches(tree, [change(["/dev/null", name], "@@ -0,0 +1 @@\n+x\n")]))).toBe("PATCH_DOES_NOT_APPLY");
+  });
+});

@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest";
+import { mayChangeTypes, outsideOfFunctions } from "./scope.ts";
+
+const SOURCE = `#include "x.h"
+struct a { int x; }; /* int f(void) { */
+static int f(struct a *a)
+{
+	char c = '}';
+	const char *s = "{ /* ";
+	if (a) { return 1; } // }
+	return 0;
+}
+#define N 4
+int __must_check g(void) __acquires(lock) { return N; }
+static const struct a table[] = { { 1 }, { 2 } };
+SYSCALL_DEFINE1(x, int, y)
+{
+	struct local { int z; } l = { 1 };
+	return l.z;
+}
+`;
+
+describe("what lies outside of functions", () => {
+  it("is declarations, data and directives", () => {
+    expect(
+      outsideOfFunctions(SOURCE)
+        .split("\n")
+        .filter((line) => line !== ""),
+    ).toEqual(['#include "x.h"', "struct a { int x; };", "#define N 4", "static const struct a table[] = { { 1 }, { 2 } };"]);
+  });
+
+  it.each([
+    ["a statement", "return 0;", "return 2;", false],
+    ["a new function", "#define N 4", "#define N 4\nstatic int h(void)\n{\n\treturn 3;\n}", false],
+    ["a member", "int x;", "int x; int y;", true],
+    ["a constant", "#define N 4", "#define N 5", true],
+    ["data", "{ 2 }", "{ 3 }", true],
+  ])("changes with %s as it should", (_, from, to, changes) => {
+    expect(mayChangeTypes("x.c", SOURCE, SOURCE.replace(from, to))).toBe(changes);
+  });
+
+  it("any change of a header may change types", () => {
+    expect(mayChangeTypes("x.h", SOURCE, `${SOURCE}\n`)).toBe(true);
+  });
+});

@@ -1,0 +1,56 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { folderOf } from "../test/folders.ts";
+import { SourceView } from "./view.ts";
+
+const TREE = {
+  "fs/a.h": "int old;\n",
+  "fs/a.c": '#include "a.h"\n',
+  "fs/sub/b.c": '#include "../a.h"\n',
+  "fs/sub/deep/c.c": '#include "../../a.h"\n',
+  "mm/d.c": '#include "../fs/a.h"\n',
+  "top.c": '#include "fs/a.h"\n',
+};
+
+async function viewOf(overlay: Record<string, string>, tree = folderOf(TREE)): Promise<SourceView> {
+  const view = await SourceView.make(tree, new Map(Object.entries(overlay)));
+  onTestFinished(() => view.dispose());
+  return view;
+}
+
+const preprocess = (view: SourceView, file: string): string =>
+  execFileSync("gcc-12", ["-E", "-P", file], { cwd: view.root, encoding: "utf8" });
+
+describe("the scratch view of a source", () => {
+  it.each(["fs/a.c", "fs/sub/b.c", "fs/sub/deep/c.c", "top.c"])("shows the changed header to %s", async (file) => {
+    expect(preprocess(await viewOf({ "fs/a.h": "int new;\n" }), file).trim()).toBe("int new;");
+  });
+
+  it("leaves the tree as it is", async () => {
+    const tree = folderOf(TREE);
+    await viewOf({ "fs/a.h": "int new;\n", "fs/new/x.c": "x\n" }, tree);
+    expect(readFileSync(join(tree, "fs/a.h"), "latin1")).toBe("int old;\n");
+    expect(existsSync(join(tree, "fs/new"))).toBe(false);
+  });
+
+  it("has new files in new folders", async () => {
+    const view = await viewOf({ "fs/new/x.h": "int x;\n" });
+    expect(readFileSync(join(view.root, "fs/new/x.h"), "latin1")).toBe("int x;\n");
+  });
+
+  it("tells when a compiler read the original of a changed file", async () => {
+    const view = await viewOf({ "fs/a.h": "int new;\n" });
+    // mm is a link into the tree, where .. leads back to the original.
+    expect(preprocess(view, "mm/d.c").trim()).toBe("int old;");
+    expect(await view.stray(["mm/d.c", "mm/../fs/a.h"])).toBe("fs/a.h");
+    expect(await view.stray(["fs/a.c", "fs/a.h", "fs/sub/../a.h"])).toBeUndefined();
+  });
+
+  it("is gone when it is disposed of", async () => {
+    const view = await SourceView.make(folderOf(TREE), new Map([["top.c", "x"]]));
+    await view.dispose();
+    expect(existsSync(view.root)).toBe(false);
+  });
+});
