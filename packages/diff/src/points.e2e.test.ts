@@ -481,6 +481,32 @@ describe("point 11: static keys and static calls", () => {
     );
     expect(printed.split(";").slice(0, 6)).toEqual(["1010", "1000", "1010", "rare 1030 1030", "rare 1020 1020", "rare 1030 1030"]);
   });
+  test("what follows a function's end for that unwinds as its branch does", () => {
+    const asm = (value: number): string => `
+      .section .text.f,"ax"
+      .globl f
+      .type f,@function
+      f: 1: call __fentry__
+      push %rbx
+      2: .byte 0x0f,0x1f,0x44,0,0
+      3: mov $${value}, %eax
+      pop %rbx
+      ret
+      .size f, .-f
+      .section __mcount_loc,"a"
+      .quad 1b
+      .section __jump_table,"aw"
+      .long 2b - ., 3b - .
+      .quad key + 1 - .
+      .section .orc_unwind_ip,"a"
+      .long f - ., f + 6 - ., f + 17 - ., f + 18 - .
+      .section .orc_unwind,"a"
+      .byte 1,1,1,1,1,1, 2,2,2,2,2,2, 3,3,3,3,3,3, 4,4,4,4,4,4`;
+    const delta = shop.compare(shop.assemble(asm(1)), shop.assemble(asm(2)), { keepEntry: () => false });
+    expect(delta.functions).toMatchObject([{ size: 37, sizeBefore: 18, symbol: { size: 37 } }]);
+    expect(relocationsOf(delta, ".orc_unwind_ip")).toEqual(["0 f+0", "4 f+6", "8 f+17", "12 f+18", "16 f+37"]);
+    expect([...(sectionOf(delta, ".orc_unwind")?.data ?? [])].filter((_, i) => i % 6 === 0)).toEqual([1, 2, 3, 2, 4]);
+  });
   test("a branch that is too short for that is refused", () => {
     const short = (value: number): string =>
       keyed(value)
