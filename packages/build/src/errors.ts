@@ -94,6 +94,10 @@ export const buildErrors = defineErrors({
     cause: "The archive does not have the source that this kernel was built from (any more).",
     mend: "Choose a kernel for which `suture kernels` shows the source, and boot it.",
   },
+  SOURCE_NO_FEATURESET: {
+    cause: "The kernel is built with patches (rt) that only Debian's source package holds, and no mirror of this machine has that.",
+    mend: "Name a mirror with source packages of this version in /etc/apt/sources.list, or choose a kernel without such patches.",
+  },
   SOURCE_COMPILER_MISSING: {
     cause: "The compiler that the kernel was built with is not installed.",
     mend: "Install it with apt-get; its name is the package's.",

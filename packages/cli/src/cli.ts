@@ -7,6 +7,7 @@ import type { Answer, Run } from "./answer.ts";
 import { buildCommand } from "./commands/build.ts";
 import { hostCommands } from "./commands/host.ts";
 import { inspectCommand } from "./commands/inspect.ts";
+import { kernelsCommand } from "./commands/kernels.ts";
 import { tryCommand } from "./commands/try.ts";
 import { fail } from "./errors.ts";
 import { exitCode, failureText, sutureError } from "./failure.ts";
@@ -19,7 +20,7 @@ export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>;
 }
 
-const COMMANDS = [buildCommand, tryCommand, inspectCommand, ...hostCommands];
+const COMMANDS = [kernelsCommand, buildCommand, tryCommand, inspectCommand, ...hostCommands];
 
 /**
  * Runs one command line.

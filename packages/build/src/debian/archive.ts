@@ -58,8 +58,12 @@ async function update(task: Task): Promise<void> {
     await run(task, argv);
   } catch (error) {
     task.check();
-    const why = error instanceof Error ? error.message : String(error);
-    throw fail("ARCHIVE_NO_LISTS", `apt has no package lists, and fetching them failed: ${why}`, { file: LISTS }, { cause: error });
+    throw fail(
+      "ARCHIVE_NO_LISTS",
+      `apt has no package lists, and fetching them failed: ${aptSaid(error)}`,
+      { file: LISTS },
+      { cause: error },
+    );
   }
 }
 
@@ -71,4 +75,11 @@ async function apt(task: Task, argv: readonly string[], accept: number[]) {
       throw fail("ARCHIVE_NO_APT", "there is no apt-cache on this machine", {}, { cause: error });
     throw error;
   }
+}
+
+/** The errors of what apt printed, or all of it. */
+export function aptSaid(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const errors = text.split("\n").filter((line) => line.startsWith("E: "));
+  return errors.length === 0 ? text : errors.map((line) => line.slice(3).trim()).join("; ");
 }

@@ -5,6 +5,7 @@ import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
+import { aptSaid } from "./archive.ts";
 import { debPath, debsDirectory, unfinishedPath } from "./layout.ts";
 import type { Package } from "./packages.ts";
 import { exclusively, inCache, removeUnfinished, syncDirectory } from "./store.ts";
@@ -53,8 +54,7 @@ async function download(task: Task, cache: string, packages: readonly Downloadab
         await run(task, ["apt-get", "--quiet", "--yes", "download", ...names], { cwd: beside });
       } catch (error) {
         task.check();
-        const why = error instanceof Error ? error.message : String(error);
-        throw fail("ARCHIVE_DOWNLOAD", why, { file: packages[0]?.name }, { cause: error });
+        throw fail("ARCHIVE_DOWNLOAD", aptSaid(error), { file: packages[0]?.name }, { cause: error });
       }
       clearInterval(look);
       stage.progress(total, total, "bytes");

@@ -8,6 +8,8 @@
  *         image/                          the image package unpacked: boot/vmlinuz-RELEASE, lib/modules/RELEASE
  *         make.gz                         what make said it would run for the whole kernel
  *         tree/                           the source (hard links into sources/) with the configuration, generated headers and tools
+ *     featuresets/SOURCE_VERSION_NAME/  patches of Debian's source package that a flavour has on top of the source
+ *     apt/                              lists of source packages, for these
  *     locks/                            empty files, locked while what they are named after is made; never removed
  *
  * What is there under its name is complete. It is made beside it, under a name that ends in `.unfinished`, and renamed when it is on the disk.
@@ -16,7 +18,7 @@ import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 
 /** To be raised when a kernel's directory is made in another way than before: older ones are then not used. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 const UNFINISHED = ".unfinished";
 
@@ -40,6 +42,19 @@ export function sourcePath(cache: string, source: { name: string; version: strin
   return join(cache, "sources", `${source.name}_${withoutEpoch(source.version)}`);
 }
 
+export function featuresetPath(cache: string, source: { name: string; version: string }, featureset: string): string {
+  return join(cache, "featuresets", `${source.name}_${withoutEpoch(source.version)}_${featureset}`);
+}
+
+export const inFeatureset = {
+  description: (path: string): string => join(path, "source.json"),
+  patches: (path: string, featureset: string): string => join(path, `patches-${featureset}`),
+};
+
+export function aptPath(cache: string): string {
+  return join(cache, "apt");
+}
+
 export function kernelsDirectory(cache: string): string {
   return join(cache, "kernels");
 }
@@ -48,12 +63,9 @@ export function kernelPath(cache: string, release: string, version: string): str
   return join(kernelsDirectory(cache), `${release}_${withoutEpoch(version)}_${FORMAT}`);
 }
 
-/** The release and version of a directory in kernels/, if it is a finished one of this format. */
-export function kernelOfPath(path: string): { release: string; version: string } | undefined {
-  const match = /^([^_]+)_([^_]+)_(\d+)$/.exec(basename(path));
-  return match?.[1] === undefined || match[2] === undefined || Number(match[3]) !== FORMAT
-    ? undefined
-    : { release: match[1], version: match[2] };
+/** Whether that is the name of a finished kernel's directory, of this format. */
+export function isKernelName(name: string): boolean {
+  return new RegExp(`^[^_]+_[^_]+_${FORMAT}$`).test(name);
 }
 
 export const inKernel = {

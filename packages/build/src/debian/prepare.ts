@@ -1,5 +1,5 @@
 /** One kernel of the archive, made ready in the cache. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
@@ -8,29 +8,23 @@ import { fail } from "../errors.ts";
 import type { Target, TargetInput } from "../target.ts";
 import { readArchive } from "./archive.ts";
 import { type CompleteKernel, findKernel } from "./archived-kernel.ts";
+import { cachedKernels, type Description, describe, measure } from "./cached.ts";
 import { type Downloadable, getDebs } from "./download.ts";
+import { applyFeatureset, getFeatureset } from "./featureset.ts";
 import { makeGenerated } from "./generated.ts";
-import { inKernel, kernelOfPath, kernelPath, kernelsDirectory, sourcePath } from "./layout.ts";
+import { inKernel, kernelPath, sourcePath } from "./layout.ts";
 import type { Package } from "./packages.ts";
+import { runningVersion } from "./running.ts";
 import { exists, makeOnce } from "./store.ts";
-import { makeArguments, makeTree } from "./tree.ts";
+import { completeTree, linkTree, makeArguments } from "./tree.ts";
 import { unpackDeb, unpackSource } from "./unpack.ts";
 
 const gzipped = promisify(gzip);
 
 export interface PrepareOptions {
   cache: string;
-  /** Of the image package, where a release has several. */
+  /** Of the image package, where a release has several: that of the kernel that runs, for its release; else the newest. */
   version?: string | undefined;
-}
-
-/** What target.json holds: the target without paths, so that a cache can be moved. */
-interface Description {
-  release: string;
-  version: string;
-  make: string[];
-  compiler: string;
-  inputs: TargetInput[];
 }
 
 /**
@@ -38,7 +32,8 @@ interface Description {
  * @throws KERNEL_NOT_FOUND, SOURCE_*, ARCHIVE_*, CACHE_*
  */
 export async function prepareTarget(task: Task, release: string, options: PrepareOptions): Promise<Target> {
-  const { cache, version } = options;
+  const { cache } = options;
+  const version = options.version ?? (await runningVersion(release));
   const cached = (await cachedKernels(cache)).find((k) => k.release === release && (version === undefined || k.version === version));
   if (cached !== undefined) return openTarget(task, cached.path);
   const kernel = findKernel(await readArchive(task), release, version);
@@ -48,20 +43,8 @@ export async function prepareTarget(task: Task, release: string, options: Prepar
   return openTarget(task, path);
 }
 
-/** The kernels that are ready in the cache, the newest first. */
-export async function cachedKernels(cache: string): Promise<{ release: string; version: string; path: string }[]> {
-  const names = await readdir(kernelsDirectory(cache)).catch(() => []);
-  return names
-    .flatMap((name) => {
-      const kernel = kernelOfPath(name);
-      return kernel === undefined ? [] : [{ ...kernel, path: join(kernelsDirectory(cache), name) }];
-    })
-    .sort((a, b) => b.version.localeCompare(a.version, "en", { numeric: true }));
-}
-
 async function openTarget(task: Task, path: string): Promise<Target> {
-  const file = inKernel.description(path);
-  const { release, make, compiler, inputs } = JSON.parse(await readFile(file, "utf8")) as Description;
+  const { release, make, compiler, inputs } = await describe(path);
   await checkCompiler(task, compiler);
   const tree = inKernel.tree(path);
   const modules = inKernel.modules(path, release);
@@ -83,11 +66,14 @@ async function makeKernel(task: Task, cache: string, kernel: CompleteKernel, bes
   const { release } = kernel;
   const parts = [kernel.image, kernel.headers, kernel.kbuild].map(downloadable);
   const source = downloadable(kernel.source);
+  const { featureset } = kernel;
+  // First, because it is the one that may not be had, and small.
+  const patches = featureset === undefined ? [] : [await getFeatureset(task, cache, source.source, featureset)];
   const sourceTree = sourcePath(cache, source);
   const needed = (await exists(sourceTree)) ? parts : [...parts, source];
   const [image = "", headers = "", kbuild = "", sourceDeb] = await getDebs(task, cache, needed);
   const scratch = await mkdtemp(join(beside, "packages-"));
-  const unpacked = { source: sourceTree, headers: join(scratch, "headers"), kbuild: join(scratch, "kbuild") };
+  const unpacked = { headers: join(scratch, "headers"), kbuild: join(scratch, "kbuild") };
   await task.stage("unpack", async (stage) => {
     await allOf([
       makeOnce(task, cache, sourceTree, async (directory) => {
@@ -105,21 +91,29 @@ async function makeKernel(task: Task, cache: string, kernel: CompleteKernel, bes
   await task.stage("tree", async (stage) => {
     if (!(await exists(inKernel.vmlinuz(beside, release))))
       throw fail("ARCHIVE_UNEXPECTED", `${kernel.image.name} ${kernel.image.version} has no boot/vmlinuz-${release}`, { file: image });
-    const variables = await makeTree(task, inKernel.tree(beside), release, unpacked);
+    const tree = inKernel.tree(beside);
+    await linkTree(task, sourceTree, tree);
+    if (featureset !== undefined) await applyFeatureset(task, cache, source.source, featureset, tree);
+    const variables = await completeTree(tree, release, unpacked);
     const make = makeArguments(release, variables);
-    const printed = await makeGenerated(task, inKernel.tree(beside), make, variables.compiler);
+    const printed = await makeGenerated(task, tree, make, variables.compiler);
     await writeFile(inKernel.dryRun(beside), await gzipped(printed, { level: 1 }));
+    await rm(scratch, { recursive: true });
     const description: Description = {
       release,
       version: kernel.image.version,
       make,
       compiler: variables.compiler,
-      inputs: [...parts, source].map(({ name, version, download }) => ({ kind: "package", name, version, sha256: download.sha256 })),
+      inputs: [...[...parts, source].map(inputOf), ...patches],
+      ...(await measure(task, sourceTree, beside)),
     };
     await writeFile(inKernel.description(beside), `${JSON.stringify(description, undefined, 2)}\n`);
-    await rm(scratch, { recursive: true });
     stage.result(release);
   });
+}
+
+function inputOf({ name, version, download }: Downloadable): TargetInput {
+  return { kind: "package", name, version, sha256: download.sha256 };
 }
 
 /** Waits for all, also when one of them failed: the others still work on the disk. */

@@ -10,7 +10,6 @@ import { exists, mortal } from "./store.ts";
 
 /** Where the unpacked packages are. */
 export interface Parts {
-  source: string;
   headers: string;
   kbuild: string;
 }
@@ -26,15 +25,25 @@ const DONE = ["prepare", "scripts", "archprepare", "prepare0"];
 
 export function makeArguments(release: string, { arch, compiler }: KernelVariables): string[] {
   // Without --no-print-directory the Makefile would call itself again for it, and make does not hand -o on.
-  return ["--no-print-directory", `ARCH=${arch}`, `KERNELRELEASE=${release}`, `CC=${compiler}`, `HOSTCC=${compiler}`, ...DONE.flatMap((target) => ["-o", target])];
+  return [
+    "--no-print-directory",
+    `ARCH=${arch}`,
+    `KERNELRELEASE=${release}`,
+    `CC=${compiler}`,
+    `HOSTCC=${compiler}`,
+    ...DONE.flatMap((target) => ["-o", target]),
+  ];
 }
 
-/** Makes `tree`, which is not there yet. */
-export async function makeTree(task: Task, tree: string, release: string, parts: Parts): Promise<KernelVariables> {
+/** Makes `tree`, which is not there yet, of hard links: a second flavour of the same source costs a second and no space. */
+export async function linkTree(task: Task, source: string, tree: string): Promise<void> {
+  await run(task, mortal("cp", "--archive", "--link", "--no-target-directory", source, tree));
+}
+
+/** Adds what makes it ready. No file of the source is written to: it belongs to other trees, too. */
+export async function completeTree(tree: string, release: string, parts: Parts): Promise<KernelVariables> {
   const headers = join(parts.headers, "usr", "src", `linux-headers-${release}`);
   const variables = parseVariables(await readFile(join(headers, ".kernelvariables"), "utf8"), join(headers, ".kernelvariables"));
-  // Hard links: a second flavour of the same source costs a second and no space. What is added below replaces nothing in place.
-  await run(task, mortal("cp", "--archive", "--link", "--no-target-directory", parts.source, tree));
   for (const file of [".config", "Module.symvers"]) await copyFile(join(headers, file), join(tree, file));
   const generated = [join("include", "config"), join("include", "generated"), join("arch", variables.arch, "include", "generated")];
   for (const directory of generated) await cp(join(headers, directory), join(tree, directory), { recursive: true });

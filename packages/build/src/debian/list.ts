@@ -1,0 +1,101 @@
+/** What can be built for: the kernel that runs, those that are installed, those of the archive; and what there is of each. */
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { release as runningRelease } from "node:os";
+import { delimiter, join } from "node:path";
+import { run, type Task } from "@suture/task";
+import { readArchive } from "./archive.ts";
+import { type ArchivedKernel, archivedKernels } from "./archived-kernel.ts";
+import { cachedKernels } from "./cached.ts";
+import { runningVersion } from "./running.ts";
+
+export interface ListedKernel {
+  release: string;
+  /** Of the image's package. Undefined for a kernel that is none of Debian's. */
+  version: string | undefined;
+  running: boolean;
+  installed: boolean;
+  /** The archive has the image. */
+  archived: boolean;
+  /** It is ready in the cache; then nothing of the following is needed. Bytes with its source, which kernels of one source share. */
+  cached: { bytes: number } | undefined;
+  /** The archive has the source that the image was built from, exactly. */
+  source: boolean;
+  /** The archive has the headers and build tools. */
+  headers: boolean;
+  /** Patches on top of the source, which only Debian's source package has. */
+  featureset: string | undefined;
+  /** What it was built with, as far as the headers tell. */
+  compiler: { name: string; installed: boolean } | undefined;
+}
+
+export interface KernelList {
+  running: ListedKernel;
+  /** Newest first, as are the others. */
+  installed: ListedKernel[];
+  archive: ListedKernel[];
+  cache: { path: string; bytes: number };
+}
+
+/** @throws ARCHIVE_NO_APT, ARCHIVE_NO_LISTS */
+export async function listKernels(task: Task, { cache }: { cache: string }): Promise<KernelList> {
+  const [archive, installed, cached] = await Promise.all([readArchive(task), installedImages(task), cachedKernels(cache)]);
+  const known = archivedKernels(archive);
+  const programs = new Map<string, boolean>();
+  for (const { compiler } of known) if (compiler !== undefined && !programs.has(compiler)) programs.set(compiler, await onPath(compiler));
+  const running = runningRelease();
+  const version = await runningVersion(running);
+  const isRunning = (release: string, ofVersion: string | undefined): boolean =>
+    release === running && (version === undefined || version === ofVersion);
+  const cachedAs = (release: string, ofVersion: string | undefined): ListedKernel["cached"] => {
+    const found = cached.find((k) => k.release === release && k.version === ofVersion);
+    return found === undefined ? undefined : { bytes: found.bytes };
+  };
+  const list = (release: string, ofVersion: string | undefined, kernel: ArchivedKernel | undefined): ListedKernel => ({
+    release,
+    version: ofVersion,
+    running: isRunning(release, ofVersion),
+    installed: installed.some((image) => image.release === release && image.version === ofVersion),
+    archived: kernel?.image.download !== undefined,
+    cached: cachedAs(release, ofVersion),
+    source: kernel?.source !== undefined,
+    headers: kernel?.headers !== undefined && kernel.kbuild !== undefined,
+    featureset: kernel?.featureset,
+    compiler: kernel?.compiler === undefined ? undefined : { name: kernel.compiler, installed: programs.get(kernel.compiler) ?? false },
+  });
+  const all = known.map((kernel) => list(kernel.release, kernel.image.version, kernel));
+  const bySource = new Map(cached.map((k) => [k.source, k.sourceBytes]));
+  const bytes = [...bySource.values(), ...cached.map((k) => k.ownBytes)].reduce((sum, n) => sum + n, 0);
+  return {
+    running: all.find((k) => k.running) ?? list(running, version, undefined),
+    installed: installed.map(
+      (i) => all.find((k) => k.release === i.release && k.version === i.version) ?? list(i.release, i.version, undefined),
+    ),
+    archive: all.filter((k) => k.archived || k.cached !== undefined),
+    cache: { path: cache, bytes },
+  };
+}
+
+/** Packages of images that dpkg has unpacked. */
+async function installedImages(task: Task): Promise<{ release: string; version: string }[]> {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is dpkg's template
+  const format = "${db:Status-Status} ${Package} ${Version}\\n";
+  // 1: there is none of that name.
+  const { stdout } = await run(task, ["dpkg-query", "--show", `--showformat=${format}`, "linux-image-*"], { accept: [1] });
+  return stdout.split("\n").flatMap((line) => {
+    const match = /^installed linux-image-(\d+\.\d+\.\d\S*?)(?:-unsigned)? (\S+)$/.exec(line);
+    return match?.[1] === undefined || match[2] === undefined ? [] : [{ release: match[1], version: match[2] }];
+  });
+}
+
+async function onPath(program: string): Promise<boolean> {
+  for (const directory of (process.env.PATH ?? "").split(delimiter).filter((d) => d !== ""))
+    if (
+      await access(join(directory, program), constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return true;
+  return false;
+}

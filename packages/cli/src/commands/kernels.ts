@@ -1,0 +1,81 @@
+import type { KernelList, ListedKernel } from "@suture/build";
+import type { AddCommand } from "../answer.ts";
+import { cacheDirectory } from "../kernel-option.ts";
+import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
+
+export const kernelsCommand: AddCommand = (program, run) => {
+  program
+    .command("kernels")
+    .description("what can be targeted: the running kernel, those installed, those in the archive")
+    .action(
+      run(async (task) => {
+        const { listKernels } = await import("@suture/build");
+        const found = await listKernels(task, { cache: cacheDirectory() });
+        return { document: found, text: safeText(kernelsText(found)) };
+      }),
+    );
+};
+
+function kernelsText({ running, installed, archive, cache }: KernelList): string {
+  const kernels = [...new Set([running, ...installed, ...archive])];
+  const ready = kernels.filter((kernel) => problems(kernel).length === 0);
+  return partsText([
+    fieldsText([
+      ["running", `${running.release}${running.version === undefined ? "" : ` (${running.version})`}: ${verdict(running)}`],
+      [
+        "cache",
+        `${cache.path}, ${bytesText(cache.bytes)} for ${countText(kernels.filter((k) => k.cached !== undefined).length, "kernel")}`,
+      ],
+    ]),
+    headedText(
+      `${ready.length} of ${countText(kernels.length, "kernel")} can be built for`,
+      tableText(
+        ["release", "where", "package", "source", "headers", "compiler", "in the cache"],
+        kernels.map((kernel) => [
+          kernel.release,
+          placesOf(kernel),
+          kernel.version ?? "",
+          sourceText(kernel),
+          kernel.headers ? "yes" : "no",
+          compilerText(kernel),
+          kernel.cached === undefined ? "" : bytesText(kernel.cached.bytes),
+        ]),
+      ),
+    ),
+  ]);
+}
+
+function placesOf(kernel: ListedKernel): string {
+  return (["running", "installed", "archived"] as const)
+    .filter((place) => kernel[place])
+    .map((place) => (place === "archived" ? "archive" : place))
+    .join(", ");
+}
+
+function sourceText(kernel: ListedKernel): string {
+  if (!kernel.source) return "no";
+  return kernel.featureset === undefined ? "yes" : `yes, with patches of ${kernel.featureset}`;
+}
+
+function compilerText({ compiler }: ListedKernel): string {
+  if (compiler === undefined) return "";
+  return compiler.installed ? compiler.name : `${compiler.name}, not installed`;
+}
+
+function verdict(kernel: ListedKernel): string {
+  const found = problems(kernel);
+  return found.length === 0 ? "can be built for" : `cannot be built for: ${found.join("; ")}`;
+}
+
+/** Why a kernel cannot be built for. */
+function problems(kernel: ListedKernel): string[] {
+  const { compiler } = kernel;
+  const noCompiler = compiler !== undefined && !compiler.installed ? [`${compiler.name} is not installed`] : [];
+  if (kernel.cached !== undefined) return noCompiler;
+  if (!kernel.archived) return ["the archive does not have it"];
+  return [
+    ...(kernel.source ? [] : ["the archive does not have its source any more"]),
+    ...(kernel.headers ? [] : ["the archive does not have its headers any more"]),
+    ...noCompiler,
+  ];
+}
