@@ -5,7 +5,7 @@ import type { KernelContext } from "./context.ts";
 import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
 import { includesOf } from "./kbuild/includes.ts";
-import { PreprocessedTree, preprocess } from "./kbuild/preprocess.ts";
+import { PreprocessedTree } from "./kbuild/preprocess.ts";
 import type { ChangedFile } from "./patch/apply.ts";
 import { inParallel } from "./pool.ts";
 import type { SourceView } from "./view.ts";
@@ -14,7 +14,7 @@ export interface Affected {
   objects: ObjectCommand[];
   /** Files of the patch that no kernel is made of. */
   ignored: string[];
-  /** Objects that were reached by a header but are the same after preprocessing. */
+  /** Objects that a header reaches but does not change. */
   same: number;
 }
 
@@ -65,7 +65,7 @@ export async function affectedObjects(
   return { objects, ignored, same: candidates.length - different.length };
 }
 
-/** Those whose text differs after preprocessing. */
+/** Those that differ after preprocessing, in more than declarations that they do not use. */
 async function differing(
   task: Task,
   kernel: KernelContext,
@@ -78,10 +78,9 @@ async function differing(
     const known = await PreprocessedTree.open(kernel.target, join(kernel.cache, "kbuild"));
     let done = 0;
     const differs = await inParallel(candidates, jobs, async (command) => {
-      const before = await known.sha256(task, command);
-      const after = await preprocess(task, command, view);
+      const differs = await known.differs(task, command, view);
       stage.progress(++done, candidates.length, "objects");
-      return before === undefined || before !== after;
+      return differs;
     }).finally(() => known.keep());
     const different = candidates.filter((_, i) => differs[i]);
     stage.result(`${different.length} of ${candidates.length} objects differ`);

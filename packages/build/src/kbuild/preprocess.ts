@@ -1,4 +1,4 @@
-/** What the preprocessor makes of an object's source, as a hash. That of the tree as it is is kept: the next header takes half the time. */
+/** What the preprocessor makes of an object's source. Hashes of the tree as it is are kept: the next header takes half the time. */
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -6,18 +6,19 @@ import { run, type Task } from "@suture/task";
 import type { Target } from "../target.ts";
 import { SourceView } from "../view.ts";
 import type { ObjectCommand } from "./commands.ts";
+import { canDiffer } from "./declarations.ts";
 import { keyOf } from "./key.ts";
 
 const VERSION = 1;
 
-/** SHA-256 in hex; undefined where the preprocessor fails: the compiler will say why. */
+/** The text without line markers; undefined where the preprocessor fails: the compiler will say why. */
 export async function preprocess(task: Task, { object, compile, depfile }: ObjectCommand, view: SourceView): Promise<string | undefined> {
   const line = compile.replace(` -Wp,-MMD,${depfile}`, "").replace(` -c -o ${object} `, " -E -P ");
   const { code, stdout } = await run(task, ["sh", "-c", line], { cwd: view.root, accept: [1] });
-  return code === 0 ? createHash("sha256").update(stdout).digest("hex") : undefined;
+  return code === 0 ? stdout : undefined;
 }
 
-/** The hashes of the unchanged tree. */
+/** The unchanged tree, and the hashes of its files. */
 export class PreprocessedTree {
   readonly #view: SourceView;
   /** Undefined for a tree that may change: nothing is kept of it. */
@@ -40,12 +41,16 @@ export class PreprocessedTree {
     );
   }
 
-  async sha256(task: Task, command: ObjectCommand): Promise<string | undefined> {
+  /** Whether an object of another view can come out differently. */
+  async differs(task: Task, command: ObjectCommand, view: SourceView): Promise<boolean> {
+    const after = await preprocess(task, command, view);
+    if (after === undefined) return true;
     const known = this.#hashes.get(command.object);
-    if (known !== undefined) return known;
-    const hash = await preprocess(task, command, this.#view);
-    if (hash !== undefined) this.#hashes.set(command.object, hash);
-    return hash;
+    if (known === sha256(after)) return false;
+    const before = await preprocess(task, command, this.#view);
+    if (before === undefined) return true;
+    this.#hashes.set(command.object, sha256(before));
+    return before !== after && canDiffer(before, after);
   }
 
   async keep(): Promise<void> {
@@ -59,4 +64,8 @@ export class PreprocessedTree {
       await rm(part, { force: true });
     }
   }
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
