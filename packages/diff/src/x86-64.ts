@@ -120,7 +120,6 @@ export const tables: readonly TableKind[] = [
   { section: ".retpoline_sites", size: 4, compared: false },
   { section: ".return_sites", size: 4, compared: false },
   { section: ".call_sites", size: 4, compared: false },
-  { section: ".ibt_endbr_seal", size: 4, compared: false },
   { section: ".kcfi_traps", size: 4, compared: false },
   { section: ".orc_unwind_ip", size: 4, compared: false, beside: { section: ".orc_unwind", struct: "orc_entry" } },
   { section: FTRACE_SITES, size: 8, compared: false },
