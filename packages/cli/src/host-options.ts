@@ -22,7 +22,7 @@ export function addPatience(command: Command): Command {
 }
 
 export function patienceOf({ timeout, onTimeout }: PatienceOptions): Patience {
-  return { timeoutMs: secondsOf(timeout, "--timeout") * 1000, then: CHOICES.find((choice) => choice === onTimeout) ?? "reverse" };
+  return { timeoutMs: secondsOf(timeout, "--timeout") * 1000, onTimeout: CHOICES.find((choice) => choice === onTimeout) ?? "reverse" };
 }
 
 export function secondsOf(text: string, option: string): number {

@@ -14,7 +14,7 @@ export type Choice = "reverse" | "wait" | "force";
 
 export interface Patience {
   timeoutMs: number;
-  then: Choice;
+  onTimeout: Choice;
 }
 
 export const TIMEOUT_MS = 60_000;
@@ -86,7 +86,7 @@ export async function seeThrough(task: Task, machine: Machine, name: string, pat
     if (first.ended) return done(first.patched === goal ? "done" : "reversed");
     left = first.stragglers;
     task.reporter.warn(`the transition is held up after ${Math.round(patience.timeoutMs / 1000)} s by\n${shown(left)}`);
-    if (patience.then === "wait") {
+    if (patience.onTimeout === "wait") {
       const second = await follow(task, machine, name, Number.POSITIVE_INFINITY);
       return done(second.ended && second.patched === goal ? "done" : "reversed", left);
     }
@@ -95,7 +95,7 @@ export async function seeThrough(task: Task, machine: Machine, name: string, pat
     await turnBack(machine, name, patience.timeoutMs);
     throw error;
   }
-  if (patience.then === "force") {
+  if (patience.onTimeout === "force") {
     await force(task, machine, name);
     const forced = await follow(task, machine, name, patience.timeoutMs);
     if (!forced.ended) throw await leftInTransition(machine, name, forced.stragglers);

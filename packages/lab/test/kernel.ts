@@ -64,10 +64,10 @@ async function depends(task: Task, name: string, pattern: RegExp): Promise<strin
   return [...stdout.matchAll(/^\s*Depends: (\S+)$/gm)].map(([, found = ""]) => found).filter((found) => pattern.test(found));
 }
 
-/** Builds the test modules (test/modules) for a kernel. @returns the directory that holds the .ko files; the caller removes it. */
-export async function buildTestModules(task: Task, kernel: TestKernel): Promise<string> {
+/** Builds the test modules (test/modules, or another folder with a Kbuild file) for a kernel. @returns the directory that holds the .ko files; the caller removes it. */
+export async function buildTestModules(task: Task, kernel: TestKernel, sources = SOURCES): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "suture-lab-modules-"));
-  for (const name of await readdir(SOURCES)) await copyFile(join(SOURCES, name), join(directory, name));
+  for (const name of await readdir(sources)) await copyFile(join(sources, name), join(directory, name));
   // No type information (BTF) for modules that need none: pahole is not among what we install.
   await run(task, ["make", "-C", kernel.headers, `M=${directory}`, "KCFLAGS=-g0", "PAHOLE=true", "modules"]);
   return directory;

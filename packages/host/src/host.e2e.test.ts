@@ -1,0 +1,178 @@
+/** The commands for the running machine, in a guest with a stock kernel: the bundled file, node, and nothing else. */
+import type { Guest } from "@suture/lab";
+import { Task } from "@suture/task";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { KERNELS } from "../../lab/test/kernel.ts";
+import { type Answer, MODULES, suture, Yard } from "../test/guest.ts";
+
+const task = new Task();
+const CMDLINE = `${MODULES}/host_cmdline.ko`;
+const TARGET = `${MODULES}/host_target_patch.ko`;
+
+describe.each(KERNELS)("%s", (metaPackage) => {
+  let yard: Yard;
+  let guest: Guest;
+  const run = (line: string, timeoutMs?: number): Promise<Answer> => suture(guest, line, timeoutMs);
+  const sh = async (command: string): Promise<string> => (await guest.run(command)).output.trim();
+  const refused = async (line: string): Promise<{ code: string; why: string }> => {
+    const { code, document } = await run(line);
+    expect(code, line).toBe(1);
+    return document.error;
+  };
+
+  beforeAll(async () => {
+    yard = await Yard.open(task, metaPackage);
+    guest = await yard.boot();
+  });
+  afterAll(async () => {
+    await guest?.stop();
+    await yard?.close();
+  });
+
+  test("doctor finds nothing that keeps livepatches out", async () => {
+    const { code, document } = await run("doctor");
+    expect(code).toBe(0);
+    expect(document.filter((d: { outcome: string }) => d.outcome === "bad")).toEqual([]);
+  });
+
+  test("load, look, disable, enable, unload", async () => {
+    const before = await sh("cat /proc/cmdline");
+    const loaded = await run(`load ${CMDLINE}`);
+    expect(loaded).toMatchObject({ code: 0, document: { name: "host_cmdline", transition: { outcome: "done", stragglers: [] } } });
+    expect(loaded.document.checks.map(({ outcome }: { outcome: string }) => outcome)).not.toContain("refused");
+    expect(loaded.document.log).toContain("livepatch: 'host_cmdline': patching complete");
+    expect(await sh("cat /proc/cmdline")).toBe("one");
+    const { document: status } = await run("status");
+    expect(status).toMatchObject({
+      kernel: { release: yard.kernel.release },
+      taint: { letters: "OEK" },
+      patches: [
+        {
+          name: "host_cmdline",
+          enabled: true,
+          proven: true,
+          objects: [{ name: "vmlinux", loaded: true, functions: [{ name: "cmdline_proc_show", sympos: 1, owner: "host_cmdline" }] }],
+        },
+      ],
+      fixes: [{ patch: "host_cmdline", cves: ["CVE-2026-0001"] }],
+    });
+    expect(await run("disable host_cmdline")).toMatchObject({ code: 0, document: { transition: { outcome: "done" }, removed: false } });
+    expect(await sh("cat /proc/cmdline")).toBe(before);
+    expect((await run("list")).document).toMatchObject([{ name: "host_cmdline", state: "disabled" }]);
+    expect(await run("enable host_cmdline")).toMatchObject({ code: 0 });
+    expect(await sh("cat /proc/cmdline")).toBe("one");
+    expect(await run("unload host_cmdline")).toMatchObject({ code: 0, document: { removed: true } });
+    expect(await sh("cat /proc/cmdline; ls /sys/kernel/livepatch; grep host_ /proc/modules; ls /run/suture/loaded")).toBe(before);
+  });
+
+  test("one on top of another, and one instead of all", async () => {
+    expect((await run(`load ${CMDLINE}`)).code).toBe(0);
+    expect(await refused(`load ${CMDLINE}`)).toMatchObject({
+      code: "HOST_ALREADY_LOADED",
+      why: expect.stringContaining("Now: host_cmdline is in effect"),
+    });
+    expect(await refused(`load ${MODULES}/host_cmdline_again.ko`)).toMatchObject({ code: "HOST_FUNCTION_HELD" });
+    expect((await run(`load --stack ${MODULES}/host_cmdline_again.ko`)).code).toBe(0);
+    expect(await sh("cat /proc/cmdline")).toBe("two");
+    const { patches } = (await run("status")).document;
+    expect(patches.map(({ name }: { name: string }) => name)).toEqual(["host_cmdline", "host_cmdline_again"]);
+    expect(patches[0].objects[0].functions[0].owner).toBe("host_cmdline_again");
+    expect(await refused("unload host_cmdline")).toMatchObject({ code: "HOST_IN_USE" });
+    expect(await refused(`load ${MODULES}/host_all.ko`)).toMatchObject({ code: "HOST_REPLACES" });
+    expect(await refused(`replace ${MODULES}/plain.ko --unproven`)).toMatchObject({ code: "HOST_ALREADY_LOADED" });
+    const replaced = await run(`replace ${MODULES}/host_all.ko`);
+    expect(replaced).toMatchObject({ code: 0, document: { replaced: ["host_cmdline", "host_cmdline_again"] } });
+    expect(await sh("cat /proc/cmdline; ls /sys/kernel/livepatch; grep -c host_ /proc/modules")).toBe("all\nhost_all\n1");
+    expect((await run("unload host_all")).code).toBe(0);
+    expect(await refused("unload host_all")).toMatchObject({ code: "HOST_NOT_LOADED" });
+    expect(await refused(`replace ${CMDLINE}`)).toMatchObject({ code: "HOST_NOT_REPLACING" });
+  });
+
+  test("what must not be loaded is not, and each refusal says why and how things stand", async () => {
+    const now = expect.stringContaining("Now: host_cmdline is not in the kernel; no other livepatch is.");
+    expect(await refused(`load ${MODULES}/other_build.ko`)).toMatchObject({ code: "HOST_OTHER_KERNEL", why: now });
+    expect(await refused(`load ${MODULES}/plain.ko`)).toMatchObject({ code: "HOST_UNPROVEN", why: now });
+    expect(await refused(`load ${MODULES}/cut.ko`)).toMatchObject({ code: "ELF_TRUNCATED" });
+    expect(await refused(`load ${MODULES}/host_target.ko`)).toMatchObject({ code: "HOST_BAD_MODULE" });
+    await sh("sysctl -w kernel.ftrace_enabled=0");
+    expect(await refused(`load ${CMDLINE}`)).toMatchObject({ code: "HOST_FTRACE_OFF", why: now });
+    await sh("sysctl -w kernel.ftrace_enabled=1");
+    await sh(`insmod ${MODULES}/host_probe.ko`);
+    expect(await refused(`load ${CMDLINE}`)).toMatchObject({
+      code: "HOST_FUNCTION_HELD",
+      why: expect.stringContaining("a kprobe with a post-handler holds cmdline_proc_show"),
+    });
+    await sh("rmmod host_probe");
+    const plain = await guest.run(`su nobody -c 'node /opt/suture.mjs --json load ${CMDLINE}'`);
+    expect(plain.output).toContain("HOST_NOT_ROOT");
+    await sh("echo x >/tmp/hold; (flock 9; sleep 20) 9>>/run/suture/lock &");
+    expect(await refused(`load ${CMDLINE}`)).toMatchObject({ code: "HOST_BUSY" });
+    await sh("pkill sleep");
+    expect(await sh("ls /sys/kernel/livepatch; grep host_ /proc/modules; ls /run/suture/loaded")).toBe("");
+  });
+
+  test("a kernel thread that never leaves: shown, and turned back", async () => {
+    await sh(`insmod ${MODULES}/host_target.ko thread=1; sleep 1`);
+    const { code, document, stderr } = await run(`load ${TARGET} --timeout 3`);
+    expect([code, document.error.code]).toEqual([1, "HOST_STUCK"]);
+    expect(document.error.why).toMatch(/host_server \(\d+, kernel thread\): in host_serve\+.*/);
+    expect(document.error.why).toContain("Now: host_target_patch is not in the kernel");
+    expect(stderr).toContain("host_server");
+    expect(await sh("ls /sys/kernel/livepatch; grep host_target_patch /proc/modules")).toBe("");
+    await sh("rmmod host_target");
+  });
+
+  test("a task that sleeps in a function: shown, nudged, and patched", async () => {
+    await sh(`insmod ${MODULES}/host_target.ko; (cat /proc/host_wait >/tmp/waited) & sleep 1`);
+    await sh(`node /opt/suture.mjs --json load ${TARGET} --timeout 100 >/tmp/loaded 2>/dev/null & sleep 1`);
+    await expect.poll(async () => (await run("status")).document.patches[0]?.transition?.stragglers.length, { timeout: 30_000 }).toBe(1);
+    const held = (await run("status")).document.patches[0].transition;
+    expect(held).toMatchObject({ to: "patched", stragglers: [{ name: "cat", kernelThread: false }] });
+    expect(held.stragglers[0].stack.join(" ")).toContain("host_wait+");
+    expect(await refused(`force host_target_patch`)).toMatchObject({ code: "HOST_FORCE" });
+    expect(await run("signal --stop")).toMatchObject({ code: 0, document: { how: "stop", signalled: 1, ended: true } });
+    await expect.poll(() => sh("cat /tmp/loaded"), { timeout: 30_000 }).toContain('"outcome": "done"');
+    // The interrupted read began anew, in the new function.
+    expect(await sh("cat /tmp/waited")).toBe("patched");
+    expect(await run("status --watch")).toMatchObject({
+      code: 0,
+      document: { patches: [{ name: "host_target_patch", transition: undefined }] },
+    });
+    // The object goes, and comes again: the kernel patches it each time.
+    expect(await sh(`rmmod host_target; insmod ${MODULES}/host_target.ko; cat /proc/host_wait`)).toBe("patched");
+    expect((await run("unload host_target_patch")).code).toBe(0);
+    await sh("rmmod host_target");
+  });
+
+  test("cancelled in the transition: the machine is as it was", async () => {
+    await sh(`insmod ${MODULES}/host_target.ko thread=1; sleep 1`);
+    await sh(`node /opt/suture.mjs --json load ${TARGET} >/tmp/loaded 2>/dev/null & echo $! >/tmp/pid`);
+    await expect.poll(() => sh("cat /sys/kernel/livepatch/host_target_patch/transition"), { timeout: 30_000 }).toBe("1");
+    await sh("kill -INT $(cat /tmp/pid)");
+    await expect.poll(() => sh("cat /tmp/loaded"), { timeout: 30_000 }).toContain("CANCELLED");
+    expect(await sh("ls /sys/kernel/livepatch; grep host_target_patch /proc/modules; rmmod host_target")).toBe("");
+  });
+
+  test("forced, when that is asked for: it stays in the kernel for good", async () => {
+    await sh(`insmod ${MODULES}/host_target.ko thread=1; sleep 1`);
+    const forced = await run(`load ${TARGET} --timeout 2 --on-timeout force`);
+    expect(forced).toMatchObject({ code: 0, document: { transition: { outcome: "forced", stragglers: [{ name: "host_server" }] } } });
+    expect(forced.stderr).toContain("can never be unloaded");
+    expect(guest.events()).toEqual([]);
+  });
+});
+
+test("a kernel that takes signed modules only", async () => {
+  const yard = await Yard.open(task, KERNELS[0]);
+  const guest = await yard.boot({ append: ["module.sig_enforce=1"] });
+  try {
+    expect((await suture(guest, `load ${CMDLINE}`)).document).toMatchObject({
+      error: { code: "HOST_UNSIGNED", why: expect.stringContaining("module.sig_enforce is on") },
+    });
+    const { document } = await suture(guest, "doctor");
+    expect(document).toEqual(expect.arrayContaining([expect.objectContaining({ what: "signatures", outcome: "limited" })]));
+  } finally {
+    await guest.stop();
+    await yard.close();
+  }
+});

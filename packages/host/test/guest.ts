@@ -1,0 +1,142 @@
+/** A guest that can run Suture: node, the bundled file, and livepatches for its kernel. */
+import { execFileSync } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { openImage } from "@suture/kernel";
+import { type BootOptions, boot, type Guest, type GuestFile } from "@suture/lab";
+import { finish, inspect, type Manifest, writeManifest } from "@suture/livepatch";
+import type { Task } from "@suture/task";
+import { buildTestModules, type TestKernel, testKernel } from "../../lab/test/kernel.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const SOURCES = join(import.meta.dirname, "modules");
+const SUTURE = "/opt/suture.mjs";
+/** Where the guest has the livepatches. */
+export const MODULES = "/opt/modules";
+const STORE = "/var/lib/suture";
+const MEMORY = 1024;
+
+export interface Answer {
+  code: number;
+  /** The document that --json printed. */
+  // biome-ignore lint/suspicious/noExplicitAny: each command has a document of its own, which the tests look into
+  document: any;
+  stderr: string;
+}
+
+/** What all guests of one kernel share. */
+export class Yard {
+  readonly kernel: TestKernel;
+  readonly #task: Task;
+  readonly #folder: string;
+  readonly #files: GuestFile[];
+
+  private constructor(task: Task, kernel: TestKernel, folder: string, files: GuestFile[]) {
+    this.#task = task;
+    this.kernel = kernel;
+    this.#folder = folder;
+    this.#files = files;
+  }
+
+  static async open(task: Task, metaPackage: string): Promise<Yard> {
+    const kernel = await testKernel(task, metaPackage);
+    const folder = await mkdtemp(join(tmpdir(), "suture-host-"));
+    execFileSync(process.execPath, ["--conditions=source", "--import", "tsx", "scripts/bundle.ts", folder], { cwd: ROOT });
+    const image = await openImage(task, kernel.image, {});
+    const built = await buildTestModules(task, kernel, SOURCES);
+    const files: GuestFile[] = [
+      { path: "/etc/passwd", content: Buffer.from("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n") },
+      { path: SUTURE, content: { file: join(folder, "package/suture.mjs") } },
+      ...programs(["node", "flock"]),
+    ];
+    for (const name of (await readdir(built)).filter((file) => file.endsWith(".ko"))) {
+      const bytes = await readFile(join(built, name));
+      const { livepatch } = inspect(bytes, name);
+      files.push({ path: `${MODULES}/${name}`, content: livepatch ? withManifest(bytes, name, kernel.release, image.buildId) : bytes });
+      if (name === "host_cmdline.ko") {
+        files.push({ path: `${MODULES}/plain.ko`, content: bytes });
+        files.push({ path: `${MODULES}/other_build.ko`, content: withManifest(bytes, name, kernel.release, "00".repeat(20)) });
+        files.push({ path: `${MODULES}/cut.ko`, content: bytes.subarray(0, bytes.length - 1000) });
+      }
+    }
+    image.close();
+    await rm(built, { recursive: true });
+    return new Yard(task, kernel, folder, files);
+  }
+
+  /** @param disk a file with an ext4 file system, which becomes the store */
+  async boot(options: Partial<BootOptions> & { disk?: string } = {}): Promise<Guest> {
+    const { disk, ...more } = options;
+    const guest = await boot(this.#task, {
+      image: this.kernel.image,
+      memory: MEMORY,
+      files: this.#files,
+      ...(disk === undefined ? {} : { disks: [disk], modules: { tree: this.kernel.modules, names: ["virtio_pci", "virtio_blk", "ext4"] } }),
+      ...more,
+    });
+    await guest.run("mount -t tracefs tracefs /sys/kernel/tracing; mount -t securityfs securityfs /sys/kernel/security");
+    if (disk !== undefined) await guest.run(`mkdir -p ${STORE} && mount -t ext4 /dev/vda ${STORE}`);
+    return guest;
+  }
+
+  async makeDisk(name: string): Promise<string> {
+    const disk = join(this.#folder, name);
+    await writeFile(disk, "");
+    execFileSync("truncate", ["-s", "32M", disk]);
+    execFileSync("mkfs.ext4", ["-q", "-F", disk], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
+    return disk;
+  }
+
+  async close(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+export async function suture(guest: Guest, line: string, timeoutMs = 120_000): Promise<Answer> {
+  const { code, output } = await guest.run(`node ${SUTURE} --json ${line} 2>/tmp/stderr`, { timeoutMs });
+  const stderr = (await guest.run("cat /tmp/stderr")).output;
+  const text = output.trim();
+  return { code, document: text === "" ? undefined : JSON.parse(text), stderr };
+}
+
+/** The programs and the libraries that they need, where this machine has them. */
+function programs(names: readonly string[]): GuestFile[] {
+  const paths = new Set<string>();
+  for (const name of names) {
+    const path = execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim();
+    paths.add(path);
+    for (const [, library = ""] of execFileSync("ldd", [path], { encoding: "utf8" }).matchAll(/(\/\S+) \(0x/g)) paths.add(library);
+  }
+  return [...paths].map((path) => ({ path: basename(path) === "node" ? "/usr/bin/node" : path, content: { file: path }, mode: 0o755 }));
+}
+
+/** As the build makes them, of a livepatch that was written by hand. */
+function withManifest(bytes: Uint8Array, name: string, release: string, buildId: string): Uint8Array {
+  const { functions } = inspect(bytes, name);
+  const owner = name.startsWith("host_target") ? "host_target" : "vmlinux";
+  const manifest: Manifest = {
+    suture: 1,
+    name: name.replace(".ko", ""),
+    kernel: { release, buildId },
+    proof: { proven: true, functions: functions.length },
+    replace: name === "host_all.ko",
+    objects: [],
+    functions: functions.map(({ name: function_, sympos, size }) => ({
+      object: "by hand",
+      owner,
+      name: function_,
+      sympos,
+      sizeBefore: size,
+      size,
+      why: "written by hand",
+    })),
+    added: [],
+    skipped: [],
+    symbols: [],
+    compiler: "gcc",
+    inputs: [],
+    fixes: [{ subject: `what ${name} mends`, cves: ["CVE-2026-0001"] }],
+  };
+  return finish(bytes, name, writeManifest(manifest));
+}
