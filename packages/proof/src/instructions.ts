@@ -10,6 +10,8 @@ function iced(): Iced {
 }
 
 export interface Instruction {
+  /** Operation and kinds of operands. */
+  code: number;
   /** Bytes from the start of the code. */
   start: number;
   end: number;
@@ -36,6 +38,7 @@ export function decode(code: Uint8Array): Instruction[] | undefined {
       const offsets = decoder.getConstantOffsets(instruction);
       const near = branches.has(instruction.flowControl) && offsets.hasImmediate && instruction.nearBranchTarget !== 0n;
       found.push({
+        code: instruction.code,
         start,
         end,
         branch: near
@@ -52,6 +55,39 @@ export function decode(code: Uint8Array): Instruction[] | undefined {
     instruction.free();
     decoder.free();
   }
+}
+
+/**
+ * How much code resembles the kernel's: the same but for distances and what relocations fill in; the same operations on other numbers (offsets
+ * in structures, constants); or other code.
+ * @param own with the bytes that relocations change
+ */
+export function likeness(own: { code: Uint8Array; fields: ReadonlySet<number> }, kernel: Uint8Array): "same" | "operands" | "other" {
+  const these = decode(own.code);
+  const those = decode(kernel);
+  if (these === undefined || those === undefined || these.length !== those.length) return "other";
+  let found: "same" | "operands" = "same";
+  for (const [i, one] of these.entries()) {
+    const other = those[i] as Instruction;
+    if (one.branch !== undefined && one.branch.kind === other.branch?.kind) continue;
+    if (one.code !== other.code) return "other";
+    if (found === "same" && !alike(own, one, kernel, other)) found = "operands";
+  }
+  return found;
+}
+
+function alike(
+  { code, fields }: { code: Uint8Array; fields: ReadonlySet<number> },
+  one: Instruction,
+  kernel: Uint8Array,
+  other: Instruction,
+): boolean {
+  if (one.end - one.start !== other.end - other.start) return false;
+  for (let at = one.start; at < one.end; at++) {
+    const distance = one.relative !== undefined && at >= one.relative.field && at < one.relative.field + 4;
+    if (!distance && !fields.has(at) && code[at] !== kernel[other.start + at - one.start]) return false;
+  }
+  return true;
 }
 
 /** Code is decoded as if it stood here, so that places before its start stay positive. */

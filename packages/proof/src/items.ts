@@ -11,7 +11,7 @@ import {
   STB,
   STT,
 } from "@suture/elf";
-import { isBuildOnly, isNothing, tables } from "./x86-64.ts";
+import { fieldSize, isBuildOnly, isNothing, tables } from "./x86-64.ts";
 
 /** A function or variable with what follows it up to the next; or the part of a section that no symbol names. */
 export interface Item {
@@ -124,6 +124,13 @@ export function isWeak({ bind }: ElfSymbol): boolean {
 
 export function hasNoBytes({ type }: Section): boolean {
   return type === SHT.NOBITS;
+}
+
+/** Bytes of a run that relocations change, from the run's start. */
+export function fieldsOf(relocations: readonly Relocation[], start: number): Set<number> {
+  const changed = new Set<number>();
+  for (const { offset, type } of relocations) for (let i = 0; i < (fieldSize(type) ?? 0); i++) changed.add(offset - start + i);
+  return changed;
 }
 
 /** The last item that starts at or before the offset. */

@@ -15,6 +15,8 @@ export interface Built {
   release?: string | undefined;
   /** The version of the source package, as it stands in the kernel's banner. */
   source?: string | undefined;
+  /** Options of the source tree that are not as in the kernel's own configuration. */
+  options?: readonly string[] | undefined;
 }
 
 export interface ProofInput {
@@ -68,6 +70,8 @@ export interface Mismatch {
   why: string;
   /** Of the object and of the kernel, from `offset`; undefined where bytes tell nothing. */
   bytes: { object: Uint8Array; kernel: Uint8Array } | undefined;
+  /** The instructions of the object and of the kernel that differ, as text; undefined where there are none. */
+  instructions(): { object: string; kernel: string } | undefined;
 }
 
 export interface FunctionProof {

@@ -1,12 +1,14 @@
 /** The proof of one object: what was just compiled is what the kernel runs. */
 import { type ElfObject, type ElfSymbol, EM_X86_64, ET, isSection } from "@suture/elf";
 import { KernelImage, type KernelModule } from "@suture/kernel";
+import { causesOf } from "./causes.ts";
 import { ElfGround } from "./elf-ground.ts";
 import { fail } from "./errors.ts";
 import { judge } from "./functions.ts";
-import type { Ground } from "./ground.ts";
+import type { Ground, Stretch } from "./ground.ts";
 import { ImageGround } from "./image-ground.ts";
-import { isFunction, itemAt, type Part, partsOf } from "./items.ts";
+import { textAt } from "./instructions.ts";
+import { isFunction, itemAt, partsOf } from "./items.ts";
 import type { FunctionProof, Mismatch, ObjectProof, Place, ProofInput } from "./model.ts";
 import { placeParts } from "./placement.ts";
 import { holdSplit, type Split } from "./split.ts";
@@ -15,7 +17,7 @@ import { tablesOf } from "./tables.ts";
 import { type Finding, verify } from "./verify.ts";
 
 /** @throws PROOF_NOT_AN_OBJECT, PROOF_NO_LAYOUT, PROOF_BAD_TABLE */
-export function proveObject({ object, plain, sections, against, layouts }: ProofInput): ObjectProof {
+export function proveObject({ object, plain, sections, against, layouts, built = {} }: ProofInput): ObjectProof {
   for (const elf of [plain, sections]) if (elf !== undefined) checkObject(elf);
   const { ground, index } = groundOf(against);
   const parts = partsOf(plain);
@@ -30,9 +32,9 @@ export function proveObject({ object, plain, sections, against, layouts }: Proof
   return {
     object,
     functions,
-    mismatches: verdict.findings.map(mismatchOf),
+    mismatches: verdict.findings.map((finding) => mismatchOf(finding, finding.kernel)),
     overridden,
-    causes: [],
+    causes: causesOf({ plain, parts, ground, against, built, functions, overridden }),
     complete: functions.every(({ proven, init, doubts }) => proven || init || doubts[0]?.code === "overridden"),
     proven: (symbol) => byName.get(typeof symbol === "string" ? symbol : symbol.name)?.proven === true,
     place(symbol): Place | undefined {
@@ -89,11 +91,21 @@ function groundOf(against: KernelImage | KernelModule): Prepared {
   return made;
 }
 
-function mismatchOf({ code, part, at, why, section, offset, bytes }: Finding): Mismatch {
-  return { code, function: functionAt(part, at), section, offset, why, bytes };
-}
-
-function functionAt(part: Part, at: number | undefined): string | undefined {
-  if (at === undefined || part.role !== "code") return undefined;
-  return itemAt(part, at)?.symbols.find(isFunction)?.name;
+function mismatchOf({ code, part, at, why, section, offset, bytes }: Finding, kernel: Stretch | undefined): Mismatch {
+  const item = at === undefined || part.role !== "code" ? undefined : itemAt(part, at);
+  return {
+    code,
+    function: item?.symbols.find(isFunction)?.name,
+    section,
+    offset,
+    why,
+    bytes,
+    instructions() {
+      // An entry of a table is no code.
+      if (item === undefined || bytes === undefined || section !== part.section.name || kernel === undefined) return undefined;
+      const own = textAt(part.section.data.subarray(item.start, item.end), offset - item.start, item.start);
+      const theirs = textAt(kernel.bytes, offset - item.start, kernel.address);
+      return own === undefined || theirs === undefined ? undefined : { object: own.text, kernel: theirs.text };
+    },
+  };
 }

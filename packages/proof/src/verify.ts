@@ -2,9 +2,10 @@
  * Holds every symbol, byte, relocation and table entry of the placed parts against the ground. What is found wrong is put down where it is;
  * functions.ts works out what that means for each function.
  */
-import { type Relocation, SHF, viewOf } from "@suture/elf";
-import type { Field, Ground } from "./ground.ts";
-import { hasNoBytes, type Item, isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
+import { type Relocation, SHF, STT, viewOf } from "@suture/elf";
+import type { Field, Ground, Stretch } from "./ground.ts";
+import { likeness } from "./instructions.ts";
+import { fieldsOf, hasNoBytes, type Item, isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt } from "./model.ts";
 import type { Placement } from "./placement.ts";
 import { checkMerged, checkName, targetOf } from "./references.ts";
@@ -24,6 +25,8 @@ export interface Finding {
   section: string;
   offset: number;
   bytes: { object: Uint8Array; kernel: Uint8Array } | undefined;
+  /** What the ground has in place of the item or entry. */
+  kernel: Stretch | undefined;
 }
 
 export interface Verdict {
@@ -70,6 +73,8 @@ class Verification implements Verdict {
   readonly #placement: Placement;
   readonly #ground: Ground;
   readonly #index: GroundTables;
+  /** Parts whose symbols are not all where they should be. */
+  readonly #astray = new Set<Part>();
 
   constructor(parts: Parts, placement: Placement, ground: Ground, index: GroundTables) {
     this.#parts = parts;
@@ -97,56 +102,69 @@ class Verification implements Verdict {
       );
       return;
     }
-    this.#symbols(part, base);
+    const astray = this.#symbols(part, base);
+    if (astray) this.#astray.add(part);
     const data = hasNoBytes(section) ? new Uint8Array(section.size) : section.data;
     const wrong = new Set<Item>();
     let next = 0;
     for (const item of part.items) {
       const first = next;
       while ((part.relocations[next]?.offset ?? Number.POSITIVE_INFINITY) < item.end) next++;
-      const span: Span = {
-        data,
-        start: item.start,
-        end: item.end,
-        relocations: part.relocations.slice(first, next),
-        bytes: bytes.subarray(item.start, item.end),
-        address: base + item.start,
-      };
+      const there = astray ? this.#alone(item, base) : { address: base + item.start, bytes: bytes.subarray(item.start, item.end) };
+      if (there === undefined) continue;
+      const span: Span = { data, start: item.start, end: item.end, relocations: part.relocations.slice(first, next), ...there };
       const found = this.#compare(span, item);
-      if (found === undefined) continue;
+      if (found === undefined || (astray && found.code === "bytes" && isMoved(span))) continue;
       wrong.add(item);
       this.#put(part, found, section.name, span, found.offset);
     }
-    this.#fields(part, base, bytes, wrong);
+    if (!astray) this.#fields(part, base, bytes, wrong);
   }
 
-  /** Each symbol is the ground's. */
-  #symbols(part: Part, base: number): void {
+  /** An item of a section that is laid out otherwise, where the ground has a symbol of its name: to tell what changed from what only moved. */
+  #alone(item: Item, base: number): Stretch | undefined {
+    const known = item.symbols[0] === undefined ? [] : this.#ground.named(item.symbols[0].name);
+    const address = known.includes(base + item.start) ? base + item.start : known.length === 1 ? known[0] : undefined;
+    const bytes = address === undefined ? undefined : this.#ground.read(address, item.end - item.start);
+    return address === undefined || bytes === undefined ? undefined : { address, bytes };
+  }
+
+  /** Each symbol is the ground's. @returns whether some are elsewhere, so that the section is not laid out as in the ground */
+  #symbols(part: Part, base: number): boolean {
     let vouched = 0;
+    const elsewhere: string[] = [];
     for (const symbol of part.symbols) {
-      const known = this.#ground.named(symbol.name);
-      const address = base + symbol.value;
-      if (known.includes(address)) {
-        vouched++;
-        continue;
-      }
-      if (isWeak(symbol)) continue;
+      const { name, value, type } = symbol;
+      const known = this.#ground.named(name);
+      const address = base + value;
+      if (known.includes(address)) vouched++;
+      else if (isWeak(symbol)) continue;
+      else if (known.length > 0)
+        elsewhere.push(`${name} at ${known.map((a) => this.#ground.show(a)).join(", ")}, not ${this.#ground.show(address)}`);
       // The kernel's symbol table has no labels of the assembler and of the build.
-      if (known.length === 0 && symbol.type === 0) continue;
-      const where = known.length === 0 ? "does not have it" : `has it at ${known.map((a) => this.#ground.show(a)).join(", ")}`;
-      this.findings.push({
-        code: known.length === 0 ? "absent" : "unplaced",
-        part,
-        at: known.length === 0 ? symbol.value : undefined,
-        why: `${symbol.name} would be at ${this.#ground.show(address)}; ${this.#ground.name} ${where}`,
-        section: part.section.name,
-        offset: symbol.value,
-        bytes: undefined,
-      });
+      else if (type !== STT.NOTYPE)
+        this.findings.push({
+          code: "absent",
+          part,
+          at: value,
+          why: `${this.#ground.name} does not have ${name}`,
+          section: part.section.name,
+          offset: value,
+          bytes: undefined,
+          kernel: undefined,
+        });
     }
+    const [first] = elsewhere;
+    if (first !== undefined)
+      this.#whole(
+        part,
+        "unplaced",
+        `is laid out otherwise: ${this.#ground.name} has ${elsewhere.length} of ${part.symbols.length} symbols elsewhere, such as ${first}`,
+      );
     // What can be written is known by its place, not by what is in it.
-    if (vouched === 0 && ((part.section.flags & SHF.WRITE) !== 0 || part.role === "code"))
+    else if (vouched === 0 && ((part.section.flags & SHF.WRITE) !== 0 || part.role === "code"))
       this.#whole(part, "unplaced", `no symbol says that ${this.#ground.name} has it at ${this.#ground.show(base)}`);
+    return first !== undefined;
   }
 
   #compare(span: Span, user: Item): Wrong | undefined {
@@ -196,8 +214,8 @@ class Verification implements Verdict {
       case "part": {
         const base = this.#placement.bases.get(target.part);
         this.#use(user, target.part);
-        // Parts without a place are put down where they are.
-        if (base === undefined) return undefined;
+        // Parts that have no certain place are put down themselves, and with them all that refers to them.
+        if (base === undefined || this.#astray.has(target.part)) return undefined;
         if (address !== base + target.offset)
           return {
             code: "reference",
@@ -218,7 +236,16 @@ class Verification implements Verdict {
       // What differs already needs no second reason.
       if (item === undefined || wrong.has(item)) continue;
       wrong.add(item);
-      this.findings.push({ code: "relocation", part, at: offset, why, section: part.section.name, offset, bytes: undefined });
+      this.findings.push({
+        code: "relocation",
+        part,
+        at: offset,
+        why,
+        section: part.section.name,
+        offset,
+        bytes: undefined,
+        kernel: undefined,
+      });
     }
   }
 
@@ -336,7 +363,7 @@ class Verification implements Verdict {
       // The part before ends its entries with one for the byte after it.
       if (taken.has(i) || (kind.terminated === true && at === 0)) continue;
       const why = `${this.#ground.name} has an entry in ${kind.section} for ${this.#ground.show(base + at)}, the object has none`;
-      this.findings.push({ code: "table", part, at, why, section: part.section.name, offset: at, bytes: undefined });
+      this.findings.push({ code: "table", part, at, why, section: part.section.name, offset: at, bytes: undefined, kernel: undefined });
     }
   }
 
@@ -355,12 +382,17 @@ class Verification implements Verdict {
             object: span.data.slice(wrong.offset, Math.min(wrong.offset + SHOWN, span.end)),
             kernel: span.bytes.slice(offset, offset + SHOWN),
           };
-    this.findings.push({ code: wrong.code, part, at, why: wrong.why, section, offset: wrong.offset, bytes });
+    this.findings.push({ code: wrong.code, part, at, why: wrong.why, section, offset: wrong.offset, bytes, kernel: span });
   }
 
   #whole(part: Part, code: Doubt, why: string): void {
-    this.findings.push({ code, part, at: undefined, why, section: part.section.name, offset: 0, bytes: undefined });
+    this.findings.push({ code, part, at: undefined, why, section: part.section.name, offset: 0, bytes: undefined, kernel: undefined });
   }
+}
+
+/** Whether only distances to other places differ. */
+function isMoved({ data, start, end, relocations, bytes }: Span): boolean {
+  return likeness({ code: data.subarray(start, end), fields: fieldsOf(relocations, start) }, bytes) === "same";
 }
 
 function wrongIf(why: string | undefined): { code: Doubt; why: string } | undefined {
