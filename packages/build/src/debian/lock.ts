@@ -3,6 +3,7 @@
  * ends when its input does, which is when we do.
  */
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { start, type Task } from "@suture/task";
@@ -22,7 +23,10 @@ export async function withLock<T>(task: Task, path: string, onWait: () => void, 
   } finally {
     clearTimeout(timer);
     holder.stdin?.destroy();
-    holder.kill("SIGKILL");
+    if (holder.pid !== undefined && holder.exitCode === null && holder.signalCode === null) {
+      holder.kill("SIGKILL");
+      await once(holder, "exit");
+    }
   }
 }
 

@@ -99,7 +99,8 @@ export async function inCache<T>(cache: string, work: () => Promise<T>): Promise
     const ours = error instanceof SutureError;
     if (code === "ENOSPC" || code === "EDQUOT" || (ours && FULL.test(text)))
       throw fail("CACHE_FULL", `no space is left: ${lastLine(text)}`, { file: cache }, { cause: error });
-    if (code === "EACCES" || code === "EROFS" || code === "EPERM") throw fail("CACHE_UNWRITABLE", text, { file: cache }, { cause: error });
+    if (code === "EACCES" || code === "EROFS" || code === "EPERM" || code === "ENOTDIR")
+      throw fail("CACHE_UNWRITABLE", text, { file: cache }, { cause: error });
     throw error;
   }
 }
