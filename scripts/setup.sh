@@ -8,7 +8,8 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 needs="\
 gcc-12 compiles kernel objects as Debian does
 make runs the kernel's own rules
-libc6-dev compiles test fixtures
+patch applies the patches of rt kernels
+libc6-dev compiles the programs that the kernel builds itself with
 binutils assembles and links
 libelf1 is a library of the kernel's objtool
 xz-utils unpacks packages and modules
