@@ -24,7 +24,7 @@ export function causesOf(differing: Differing): Cause[] {
   const wrong = functions.filter(({ name, proven }) => !proven && !replaced.has(name));
   const causes: Cause[] = [];
   if (wrong.length > 0) {
-    causes.push(...[compiler, objtool, context, source, configuration].flatMap((ask) => ask(differing) ?? []));
+    causes.push(...[compiler, context, objtool, source, configuration].flatMap((ask) => ask(differing) ?? []));
     if (causes.length === 0) causes.push(...guess(differing, wrong));
   }
   for (const { name, by } of overridden) causes.push(certain("override", `${name} is weak, and the kernel runs ${by}`));

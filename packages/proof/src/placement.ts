@@ -66,7 +66,10 @@ class Placing {
     const best = [...count].filter(([, votes]) => votes === most).map(([base]) => base);
     const fitting = best.length > 1 ? best.filter((base) => this.#bytesFit(part, base)) : best;
     const [only] = fitting;
+    const agreed = most === named.filter(({ name }) => this.#ground.named(name).length > 0).length;
     if (fitting.length === 1 && only !== undefined) this.#bases.set(part, only);
+    // Where the symbols do not agree, no base is right: the first is as good as any to say what differs.
+    else if (!agreed && best[0] !== undefined) this.#bases.set(part, best[0]);
     else if (best.length > 1) this.#open.set(part, fitting.length > 0 ? fitting : best);
   }
 
