@@ -11,12 +11,13 @@ import type { Task } from "@suture/task";
 import { type Affected, affectedObjects } from "./affected.ts";
 import { compile, compileKept, type Variant } from "./compile.ts";
 import type { KernelContext } from "./context.ts";
+import { diffOptions } from "./diff-options.ts";
 import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
 import { linkModule } from "./link/module.ts";
 import { patchName } from "./name.ts";
 import { applyPatches, type ChangedFile } from "./patch/apply.ts";
-import { keepLineNumbers } from "./patch/lines.ts";
+import { overlayOf } from "./patch/overlay.ts";
 import type { SourcePatch } from "./patch/read.ts";
 import { mayChangeTypes } from "./patch/scope.ts";
 import { inParallel } from "./pool.ts";
@@ -84,12 +85,6 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, options:
   } finally {
     await view.dispose();
   }
-}
-
-function overlayOf(files: readonly ChangedFile[]): Map<string, string> {
-  return new Map(
-    files.map(({ path, before, after }) => [path, before === undefined || !/\.[ch]$/.test(path) ? after : keepLineNumbers(before, after)]),
-  );
 }
 
 function nothingChanged(affected: Affected, from: string) {
@@ -195,6 +190,7 @@ async function compareAll(task: Task, kernel: KernelContext, compiled: readonly 
       parts.push({ object: command.object, owner: kernel.owner(command.owner), delta, locate: (symbol) => proof.place(symbol) });
     }
     const functions = parts.flatMap(({ delta }) => delta.functions.map(({ name }) => name));
+    for (const { object, delta } of parts) for (const note of delta.notes) task.reporter.warn(`${object}: ${note}`);
     if (functions.length === 0) {
       const skipped = parts.flatMap(({ delta }) => delta.skipped);
       if (skipped.length > 0)
@@ -212,10 +208,7 @@ function compare(kernel: KernelContext, command: ObjectCommand, original: Uint8A
   const before = readElf(original, command.object);
   const after = readElf(patched, command.object);
   checkLayouts(before, after);
-  return diff(before, after, {
-    layouts: kernel.layouts,
-    build: { module: command.owner !== "vmlinux", memoryHotplug: kernel.config.enabled("CONFIG_MEMORY_HOTPLUG") },
-  });
+  return diff(before, after, diffOptions(kernel, command));
 }
 
 async function manifestOf(
@@ -246,6 +239,7 @@ async function manifestOf(
     functions: combined.functions,
     added: parts.flatMap(({ object, delta }) => delta.added.map((added) => ({ object, ...added }))),
     skipped: parts.flatMap(({ object, delta }) => delta.skipped.map((skipped) => ({ object, ...skipped }))),
+    notes: parts.flatMap(({ object, delta }) => delta.notes.map((text) => ({ object, text }))),
     symbols: combined.symbols,
     compiler: kernel.compiler,
     inputs: [

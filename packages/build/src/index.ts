@@ -1,4 +1,5 @@
 export { type BuildOptions, buildLivepatch, type Livepatch } from "./build.ts";
+export { type Both, compileBoth } from "./compile-both.ts";
 export { KernelContext } from "./context.ts";
 export { cacheRoot } from "./debian/layout.ts";
 export { type KernelList, type ListedKernel, listKernels } from "./debian/list.ts";

@@ -26,6 +26,8 @@ export interface Manifest {
   added: { object: string; name: string; kind: "function" | "variable"; size: number }[];
   /** What differs but has no effect at run time. */
   skipped: { object: string; name: string; why: string }[];
+  /** What a person should know of the patch. */
+  notes: { object: string; text: string }[];
   symbols: Resolved[];
   compiler: string;
   /** Every input with its SHA-256. */
@@ -65,7 +67,7 @@ function isManifest(value: unknown): value is Manifest {
     typeof kernel?.release === "string" &&
     typeof kernel.buildId === "string" &&
     typeof proof?.proven === "boolean" &&
-    [m.objects, m.functions, m.added, m.skipped, m.symbols, m.inputs, m.fixes].every(Array.isArray)
+    [m.objects, m.functions, m.added, m.skipped, m.notes, m.symbols, m.inputs, m.fixes].every(Array.isArray)
   );
 }
 

@@ -1,0 +1,28 @@
+/** `npm run bench [-- warm cold diff]`: the times that we hold ourselves to, each against a limit or a peer. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cacheRoot, KernelContext, newestKernel, prepareTarget } from "@suture/build";
+import { Task } from "@suture/task";
+import { cold } from "./cold.ts";
+import { differ } from "./diff.ts";
+import { warm } from "./warm.ts";
+
+const suture = join(import.meta.dirname, "..", "suture");
+const wanted = process.argv.slice(2);
+const wants = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
+const task = new Task();
+const cache = cacheRoot(process.env);
+const release = await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/);
+const target = await prepareTarget(task, release, { cache });
+const kernel = await KernelContext.open(task, target, cache);
+const folder = mkdtempSync(join(tmpdir(), "suture-bench-"));
+try {
+  console.log(`${release}, ${kernel.compiler}`);
+  if (wants("warm")) await warm(kernel, folder, suture);
+  if (wants("cold")) cold(release, target.tree, folder, suture);
+  if (wants("diff")) await differ(kernel, folder);
+} finally {
+  kernel.close();
+  rmSync(folder, { recursive: true, force: true });
+}

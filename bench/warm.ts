@@ -1,0 +1,56 @@
+/** A warm build against gcc and objtool alone on the same object: everything else that a build does is the rest of the ratio. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { buildLivepatch, type KernelContext, readPatch } from "@suture/build";
+import { Task } from "@suture/task";
+import { EDITS, writePatch } from "./edits.ts";
+import { median, row } from "./text.ts";
+
+const RUNS = 3;
+
+export async function warm(kernel: KernelContext, folder: string, suture: string): Promise<void> {
+  console.log("\n(a) warm build / gcc + objtool alone, the same object; medians of 3 runs");
+  console.log(row(["object", "gcc+objtool", "build", "ratio", "command", "ratio"]));
+  for (const edit of EDITS) {
+    const patch = writePatch(kernel.target.tree, folder, edit);
+    if (patch === undefined) continue;
+    const options = { patches: [await readPatch(patch)], replace: false, unproven: false };
+    await buildLivepatch(new Task(), kernel, options);
+    const [alone, built, command] = [[], [], []] as [number[], number[], number[]];
+    for (let i = 0; i < RUNS; i++) {
+      alone.push(compileAlone(kernel, `${edit.object}.o`, folder));
+      built.push(await timed(() => buildLivepatch(new Task(), kernel, options)));
+      command.push(
+        await timed(async () => run(suture, ["build", patch, "--kernel", kernel.target.release, "--output", join(folder, "x.ko")])),
+      );
+    }
+    const [a, b, c] = [median(alone), median(built), median(command)];
+    console.log(row([edit.object, ms(a), ms(b), (b / a).toFixed(2), ms(c), (c / a).toFixed(2)]));
+  }
+}
+
+/** What kbuild runs for the object, without kbuild. */
+function compileAlone(kernel: KernelContext, object: string, folder: string): number {
+  const { compile, objtool, depfile } = kernel.commands.of(object);
+  const out = join(folder, "alone.o");
+  const line = compile.replace(depfile, join(folder, "alone.d")).replace(` -c -o ${object} `, ` -g0 -c -o ${out} `);
+  const check = objtool === undefined ? "true" : objtool.replace(new RegExp(`${object}\\s*$`), out);
+  const started = performance.now();
+  run("sh", ["-c", `${line} && ${check}`], kernel.target.tree);
+  return performance.now() - started;
+}
+
+function run(program: string, args: string[], cwd?: string): void {
+  const { status, stderr } = spawnSync(program, args, { cwd, encoding: "utf8" });
+  if (status !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${status}: ${stderr}`);
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+function ms(value: number): string {
+  return `${Math.round(value)} ms`;
+}

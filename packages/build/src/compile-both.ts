@@ -1,0 +1,31 @@
+/** An object before and after a patch, with what the differ takes besides: for measuring it alone. */
+import { join } from "node:path";
+import type { DiffOptions } from "@suture/diff";
+import type { Task } from "@suture/task";
+import { compile, compileKept } from "./compile.ts";
+import type { KernelContext } from "./context.ts";
+import { diffOptions } from "./diff-options.ts";
+import { applyPatches } from "./patch/apply.ts";
+import { overlayOf } from "./patch/overlay.ts";
+import type { SourcePatch } from "./patch/read.ts";
+import { SourceView } from "./view.ts";
+
+export interface Both {
+  original: Uint8Array;
+  patched: Uint8Array;
+  options: DiffOptions;
+}
+
+export async function compileBoth(task: Task, kernel: KernelContext, object: string, patches: readonly SourcePatch[]): Promise<Both> {
+  const { tree } = kernel.target;
+  const command = kernel.commands.of(object);
+  const view = await SourceView.make(tree, overlayOf(await applyPatches(tree, patches)));
+  try {
+    const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
+    const original = await compileKept(task, command, "sections", SourceView.of(tree), compiler);
+    const patched = await compile(task, command, "sections", view);
+    return { original: original.bytes, patched: patched.bytes, options: diffOptions(kernel, command) };
+  } finally {
+    await view.dispose();
+  }
+}
