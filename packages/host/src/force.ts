@@ -1,19 +1,17 @@
 /** The last resort for a transition that does not end. */
 import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
-import { locked } from "./lock.ts";
 import type { Machine } from "./machine.ts";
 import { stateText } from "./state.ts";
 import { livePatch } from "./sysfs.ts";
-import type { Straggler } from "./tasks.ts";
-import { stragglers } from "./tasks.ts";
+import { type Straggler, stragglers } from "./tasks.ts";
 import { FORCE_WARNING, follow, force, shown } from "./transition.ts";
 import { needRights } from "./unload.ts";
 
 /** The kernel looks once in a second whether all tasks have moved. */
 const AFTER_MS = 10_000;
 
-/** @throws HOST_FORCE, HOST_NOT_LOADED, HOST_REFUSED */
+/** Takes no lock: whoever waits for the transition may hold it, and the kernel does one at a time. @throws HOST_FORCE, HOST_NOT_LOADED, HOST_REFUSED */
 export async function forceTransition(
   task: Task,
   machine: Machine,
@@ -21,13 +19,11 @@ export async function forceTransition(
   accepted: boolean,
 ): Promise<{ name: string; ended: boolean; forced: Straggler[] }> {
   await needRights(machine);
-  return locked(task, machine, `force ${name}`, async () => {
-    const patch = await livePatch(machine, name);
-    if (patch === undefined) throw fail("HOST_NOT_LOADED", `there is no livepatch ${name}. ${await stateText(machine, name)}`);
-    if (patch.transition === undefined) throw fail("HOST_REFUSED", `${name} is not in transition. ${await stateText(machine, name)}`);
-    const forced = await stragglers(machine, patch.transition);
-    if (!accepted) throw fail("HOST_FORCE", `${FORCE_WARNING} ${await stateText(machine, name)} Held up by\n${shown(forced)}`);
-    await force(task, machine, name);
-    return { name, ended: (await follow(task, machine, name, AFTER_MS)).ended, forced };
-  });
+  const patch = await livePatch(machine, name);
+  if (patch === undefined) throw fail("HOST_NOT_LOADED", `there is no livepatch ${name}. ${await stateText(machine, name)}`);
+  if (patch.transition === undefined) throw fail("HOST_REFUSED", `${name} is not in transition. ${await stateText(machine, name)}`);
+  const forced = await stragglers(machine, patch.transition);
+  if (!accepted) throw fail("HOST_FORCE", `${FORCE_WARNING} ${await stateText(machine, name)} Held up by\n${shown(forced)}`);
+  await force(task, machine, name);
+  return { name, ended: (await follow(task, machine, name, AFTER_MS)).ended, forced };
 }

@@ -65,6 +65,20 @@ describe.each(KERNELS)("%s", (metaPackage) => {
     expect(await sh("cat /proc/cmdline; ls /sys/kernel/livepatch; grep host_ /proc/modules; ls /run/suture/loaded")).toBe(before);
   });
 
+  test("a kernel thread that never leaves: shown, and turned back", async () => {
+    await sh(`insmod ${MODULES}/host_target.ko thread=1; sleep 1`);
+    const { code, document, stderr } = await run(`load ${TARGET} --timeout 3`);
+    expect([code, document.error.code]).toEqual([1, "HOST_STUCK"]);
+    expect(document.error.why).toMatch(/host_server \(\d+, kernel thread\): in host_serve\+.*/);
+    expect(document.error.why).toContain("Now: host_target_patch is not in the kernel");
+    expect(stderr).toContain("host_server");
+    expect(await sh("ls /sys/kernel/livepatch; grep host_target_patch /proc/modules")).toBe("");
+    await sh("rmmod host_target");
+  });
+
+  // The rest does not depend on the kernel's version.
+  if (metaPackage !== KERNELS[0]) return;
+
   test("one on top of another, and one instead of all", async () => {
     expect((await run(`load ${CMDLINE}`)).code).toBe(0);
     expect(await refused(`load ${CMDLINE}`)).toMatchObject({
@@ -111,27 +125,18 @@ describe.each(KERNELS)("%s", (metaPackage) => {
     expect(await sh("ls /sys/kernel/livepatch; grep host_ /proc/modules; ls /run/suture/loaded")).toBe("");
   });
 
-  test("a kernel thread that never leaves: shown, and turned back", async () => {
-    await sh(`insmod ${MODULES}/host_target.ko thread=1; sleep 1`);
-    const { code, document, stderr } = await run(`load ${TARGET} --timeout 3`);
-    expect([code, document.error.code]).toEqual([1, "HOST_STUCK"]);
-    expect(document.error.why).toMatch(/host_server \(\d+, kernel thread\): in host_serve\+.*/);
-    expect(document.error.why).toContain("Now: host_target_patch is not in the kernel");
-    expect(stderr).toContain("host_server");
-    expect(await sh("ls /sys/kernel/livepatch; grep host_target_patch /proc/modules")).toBe("");
-    await sh("rmmod host_target");
-  });
-
   test("a task that sleeps in a function: shown, nudged, and patched", async () => {
     await sh(`insmod ${MODULES}/host_target.ko; (cat /proc/host_wait >/tmp/waited) & sleep 1`);
     await sh(`node /opt/suture.mjs --json load ${TARGET} --timeout 100 >/tmp/loaded 2>/dev/null & sleep 1`);
-    await expect.poll(async () => (await run("status")).document.patches[0]?.transition?.stragglers.length, { timeout: 30_000 }).toBe(1);
+    await expect.poll(() => sh("cat /sys/kernel/livepatch/host_target_patch/transition"), { timeout: 60_000 }).toBe("1");
+    // The kernel looks at the idle tasks once in a second.
+    await sh("sleep 2");
     const held = (await run("status")).document.patches[0].transition;
     expect(held).toMatchObject({ to: "patched", stragglers: [{ name: "cat", kernelThread: false }] });
     expect(held.stragglers[0].stack.join(" ")).toContain("host_wait+");
-    expect(await refused(`force host_target_patch`)).toMatchObject({ code: "HOST_FORCE" });
+    expect(await refused("force host_target_patch")).toMatchObject({ code: "HOST_FORCE", why: expect.stringContaining("host_wait+") });
     expect(await run("signal --stop")).toMatchObject({ code: 0, document: { how: "stop", signalled: 1, ended: true } });
-    await expect.poll(() => sh("cat /tmp/loaded"), { timeout: 30_000 }).toContain('"outcome": "done"');
+    await expect.poll(() => sh("cat /tmp/loaded"), { timeout: 60_000 }).toContain('"outcome": "done"');
     // The interrupted read began anew, in the new function.
     expect(await sh("cat /tmp/waited")).toBe("patched");
     expect(await run("status --watch")).toMatchObject({
@@ -147,9 +152,9 @@ describe.each(KERNELS)("%s", (metaPackage) => {
   test("cancelled in the transition: the machine is as it was", async () => {
     await sh(`insmod ${MODULES}/host_target.ko thread=1; sleep 1`);
     await sh(`node /opt/suture.mjs --json load ${TARGET} >/tmp/loaded 2>/dev/null & echo $! >/tmp/pid`);
-    await expect.poll(() => sh("cat /sys/kernel/livepatch/host_target_patch/transition"), { timeout: 30_000 }).toBe("1");
+    await expect.poll(() => sh("cat /sys/kernel/livepatch/host_target_patch/transition"), { timeout: 60_000 }).toBe("1");
     await sh("kill -INT $(cat /tmp/pid)");
-    await expect.poll(() => sh("cat /tmp/loaded"), { timeout: 30_000 }).toContain("CANCELLED");
+    await expect.poll(() => sh("cat /tmp/loaded"), { timeout: 60_000 }).toContain("CANCELLED");
     expect(await sh("ls /sys/kernel/livepatch; grep host_target_patch /proc/modules; rmmod host_target")).toBe("");
   });
 

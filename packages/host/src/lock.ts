@@ -3,12 +3,12 @@
  * Node has no flock; the program of that name locks the open file that it inherits from us.
  */
 import { once } from "node:events";
-import { mkdir, open, readFile } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { start, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
-import { type Machine, pathOf } from "./machine.ts";
+import { isAbsent, type Machine, pathOf } from "./machine.ts";
 
 export const RUN_FOLDER = "/run/suture";
 const FILE = `${RUN_FOLDER}/lock`;
@@ -19,8 +19,7 @@ const PAUSE_MS = 200;
 /** Runs `work` while no other suture changes anything. @throws HOST_BUSY, HOST_TOOL_MISSING */
 export async function locked<T>(task: Task, machine: Machine, what: string, work: () => Promise<T>): Promise<T> {
   const path = pathOf(machine, FILE);
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  const file = await open(path, "a+", 0o644);
+  const file = await openLock(path);
   try {
     const deadline = performance.now() + PATIENCE_MS;
     while (!(await tryLock(task, file.fd))) {
@@ -33,6 +32,21 @@ export async function locked<T>(task: Task, machine: Machine, what: string, work
     return await work();
   } finally {
     await file.close();
+  }
+}
+
+async function openLock(path: string): Promise<FileHandle> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    return await open(path, "a+", 0o644);
+  } catch (cause) {
+    if (!isAbsent(cause)) throw cause;
+    throw fail(
+      "HOST_NOT_ROOT",
+      "this process may not change the livepatches of this machine. Nothing was changed.",
+      { file: path },
+      { cause },
+    );
   }
 }
 

@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
-import { locked } from "./lock.ts";
 import { type Machine, setAttribute } from "./machine.ts";
 import { LIVEPATCH, livePatches } from "./sysfs.ts";
 import { type Straggler, stragglers } from "./tasks.ts";
@@ -24,6 +23,7 @@ const NUDGE_MS = 3_000;
 const STOPPED_MS = 100;
 
 /**
+ * Takes no lock: whoever waits for the transition may hold it.
  * @param stop also stop and continue the processes, which interrupts what they sleep in; programs that are watched by a shell or debugger
  * may notice.
  * @throws HOST_TRANSITION if nothing is under way
@@ -40,7 +40,7 @@ export async function signalStragglers(task: Task, machine: Machine, stop: boole
   const pids = [
     ...new Set(before.filter(({ kernelThread, pid }) => !kernelThread && pid > 1 && pid !== process.pid).map(({ pid }) => pid)),
   ];
-  if (stop) await locked(task, machine, "signal", () => stopAndContinue(pids));
+  if (stop) await stopAndContinue(pids);
   const after = await follow(task, machine, name, how === "kernel" ? KERNEL_MS : NUDGE_MS);
   return {
     name,

@@ -94,9 +94,10 @@ export class Yard {
 }
 
 export async function suture(guest: Guest, line: string, timeoutMs = 120_000): Promise<Answer> {
-  const { code, output } = await guest.run(`node ${SUTURE} --json ${line} 2>/tmp/stderr`, { timeoutMs });
-  const stderr = (await guest.run("cat /tmp/stderr")).output;
-  const text = output.trim();
+  const command = `node ${SUTURE} --json ${line} 2>/tmp/stderr; code=$?; printf '\\0'; cat /tmp/stderr; exit $code`;
+  const { code, output } = await guest.run(command, { timeoutMs });
+  const [stdout = "", stderr = ""] = output.split("\0");
+  const text = stdout.trim();
   return { code, document: text === "" ? undefined : JSON.parse(text), stderr };
 }
 
@@ -133,6 +134,7 @@ function withManifest(bytes: Uint8Array, name: string, release: string, buildId:
     })),
     added: [],
     skipped: [],
+    notes: [],
     symbols: [],
     compiler: "gcc",
     inputs: [],

@@ -109,6 +109,7 @@ export function moduleOf(functions: readonly { name: string; sympos: number; own
       })),
       added: [],
       skipped: [],
+      notes: [],
       symbols: [],
       compiler: "gcc",
       inputs: [],
