@@ -64,7 +64,10 @@ function objtool({ parts, ground }: Differing): Cause | undefined {
   if (orc === undefined || ground.table(orc) === undefined) return undefined;
   if (!parts.all.some(({ role }) => role === "code") || parts.all.some(({ section }) => section.name === orc.section && section.size > 0))
     return undefined;
-  return certain("objtool", `the object has no ${orc.section}: objtool did not run on it`);
+  return certain(
+    "objtool",
+    `the object has no ${orc.section}: objtool did not run on it, or gave up, as on code of vmlinux compiled with -DMODULE`,
+  );
 }
 
 function context({ plain, against }: Differing): Cause | undefined {
@@ -118,12 +121,12 @@ function guess({ parts, ground }: Differing, wrong: readonly FunctionProof[]): C
     certain: false,
   };
   const optioned: Cause = { kind: "options", why: `${of} differ in their instructions: compiled with other options`, certain: false };
-  if (otherCode.length >= MANY && otherCode.length > same) return [optioned, configured, sourced];
+  if (otherCode.length > same && otherCode.length >= (same === 0 ? 2 : MANY)) return [optioned, configured, sourced];
   if (otherNumbers.length > otherCode.length && otherNumbers.length > 1) return [configured, sourced];
   return [sourced, configured];
 }
 
-/** Functions with other instructions, from which on it is not the source that changed. */
+/** Functions with other instructions, from which on it is not the source that changed, though some are the same. */
 const MANY = 4;
 
 function names(list: readonly string[]): string {
