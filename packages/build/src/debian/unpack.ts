@@ -14,11 +14,13 @@ export async function unpackDeb(task: Task, deb: string, directory: string): Pro
  * The tar file has blocks that are unpacked side by side.
  */
 export async function unpackSource(task: Task, deb: string, directory: string): Promise<void> {
+  // Each program of the pipes ends with the shell, which ends with us.
   const script = `set -o pipefail
-name=$(dpkg-deb --fsys-tarfile "$1" | tar --list | grep -E '^\\./usr/src/linux-source-[^/]*\\.tar\\.xz$')
+mortal() { exec setpriv --pdeathsig KILL "$@"; }
+name=$(mortal dpkg-deb --fsys-tarfile "$1" | mortal tar --list | grep -E '^\\./usr/src/linux-source-[^/]*\\.tar\\.xz$')
 [ "$name" != "" ] || { echo "no usr/src/linux-source-*.tar.xz in it" >&2; exit 1; }
-dpkg-deb --fsys-tarfile "$1" | tar --extract --to-stdout "$name" | xz --decompress --stdout --threads=0 |
-  tar --extract --directory="$2" --strip-components=1 --no-same-owner --no-same-permissions`;
+mortal dpkg-deb --fsys-tarfile "$1" | mortal tar --extract --to-stdout "$name" | mortal xz --decompress --stdout --threads=0 |
+  mortal tar --extract --directory="$2" --strip-components=1 --no-same-owner --no-same-permissions`;
   const { stderr } = await run(task, mortal("bash", "-c", script, "unpack", deb, directory));
   if (stderr.trim() !== "") throw fail("SOURCE_TREE", `unpacking the source said: ${stderr.trim()}`, { file: deb });
 }
