@@ -1,0 +1,205 @@
+/** With gcc and ld: a small module of two objects, and objects that are its, or not quite. */
+import { type ElfObject, type ElfSymbol, SHF } from "@suture/elf";
+import type { KernelModule } from "@suture/kernel";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FIRST, layouts, SECOND, Workshop } from "../test/gcc.ts";
+import type { ObjectProof } from "./model.ts";
+import { proveObject } from "./proof.ts";
+
+const workshop = new Workshop();
+const SECTIONS = ["-ffunction-sections", "-fdata-sections"];
+let module: KernelModule;
+
+beforeAll(async () => {
+  module = await workshop.module(SECOND, FIRST);
+});
+afterAll(() => workshop.dispose());
+
+function prove(plain: ElfObject, sections?: ElfObject): ObjectProof {
+  return proveObject({ object: plain.file, plain, sections, against: module, layouts });
+}
+
+function unproven(proof: ObjectProof): string[] {
+  return proof.functions.filter((f) => !f.proven && f.doubts[0]?.code !== "overridden").map((f) => f.name);
+}
+
+function symbol(elf: ElfObject, name: string): ElfSymbol {
+  const found = elf.symbols.find((s) => s.name === name && typeof s.place !== "string");
+  if (found === undefined) throw new Error(`no ${name}`);
+  return found;
+}
+
+describe("the module's own objects", () => {
+  test("are proven, whole and with a section for each function", () => {
+    for (const source of [FIRST, SECOND]) {
+      const proof = prove(workshop.compile("a.o", source), workshop.compile("b.o", source, ...SECTIONS));
+      expect(unproven(proof)).toEqual([]);
+      expect(proof.complete).toBe(true);
+      expect(proof.mismatches).toEqual([]);
+    }
+  });
+
+  test("functions that run at the start only are told", () => {
+    const proof = prove(workshop.compile("a.o", FIRST));
+    expect(proof.functions.filter((f) => f.init).map((f) => f.name)).toEqual(["at_start"]);
+  });
+
+  test("a weak function that another object replaces is not proven, and that is the only cause", () => {
+    const proof = prove(workshop.compile("a.o", FIRST));
+    expect(proof.overridden.map(({ name }) => name)).toEqual(["replaced"]);
+    expect(proof.proven("replaced")).toBe(false);
+    expect(proof.causes.map(({ kind }) => kind)).toEqual(["override"]);
+  });
+
+  test("functions of one name are told apart, in either build", () => {
+    for (const [source, other] of [
+      [FIRST, SECOND],
+      [SECOND, FIRST],
+    ] as const) {
+      const plain = workshop.compile("a.o", source);
+      const sections = workshop.compile("b.o", source, ...SECTIONS);
+      const proof = prove(plain, sections);
+      const places = [plain, sections].map((elf) => proof.place(symbol(elf, "helper")));
+      expect(places[0]).toBeDefined();
+      expect(places[1]).toEqual(places[0]);
+      const ranks = module.named("helper").map((s) => ({ address: s.value, sympos: module.sympos(s) }));
+      expect(ranks).toContainEqual({ address: places[0]?.address, sympos: places[0]?.sympos });
+      expect(prove(workshop.compile("a.o", other)).place(symbol(workshop.compile("a.o", other), "helper"))).toBeUndefined();
+    }
+  });
+
+  test("variables have a place, and names that are there once have rank 0", () => {
+    const sections = workshop.compile("b.o", FIRST, ...SECTIONS);
+    const proof = prove(workshop.compile("a.o", FIRST), sections);
+    for (const name of ["count", "zeros", "steps", "last"]) {
+      const [there] = module.named(name);
+      expect(proof.place(symbol(sections, name)), name).toMatchObject({ name, sympos: 0, address: there?.value });
+    }
+  });
+});
+
+describe("what is not the module's", () => {
+  const changes: [what: string, from: string, to: string, functions: string[]][] = [
+    ["a constant", "n + 1", "n + 2", ["middle"]],
+    ["a comparison", "n == 7", "n != 7", ["middle"]],
+    ["a called function", "middle(n) + helper(n)", "middle(n) + start(n)", ["last"]],
+    ["a string", '"seven"', '"eight"', ["middle"]],
+    ["a constant in a table", "{ 1, 10, 100, 1000 }", "{ 1, 10, 100, 1001 }", ["start"]],
+    ["a variable's first value", "count = 3", "count = 4", ["helper"]],
+    ["a warning's line", ".word 7, 1", ".word 8, 1", ["start"]],
+  ];
+  test.each(changes)("%s", (_, from, to, functions) => {
+    const proof = prove(workshop.compile("a.o", FIRST.replace(from, to)));
+    expect(unproven(proof)).toEqual(expect.arrayContaining(functions));
+    expect(proof.complete).toBe(false);
+    expect(proof.causes.length).toBeGreaterThan(0);
+  });
+
+  test("a warning that is not in the source is missed in the table", () => {
+    const proof = prove(workshop.compile("a.o", FIRST.replace(/\.pushsection __bug_table.*?\.popsection/, "")));
+    expect(proof.mismatches.map(({ code, function: name }) => [code, name])).toContainEqual(["table", "start"]);
+    expect(proof.proven("start")).toBe(false);
+  });
+
+  test("the instructions of both sides are shown", () => {
+    const proof = prove(workshop.compile("a.o", FIRST.replace("n == 7", "n == 9")));
+    const [mismatch] = proof.mismatches.filter(({ code }) => code === "bytes");
+    expect(mismatch?.function).toBe("middle");
+    expect(mismatch?.instructions()).toMatchObject({ object: expect.stringContaining("$9"), kernel: expect.stringContaining("$7") });
+  });
+
+  test("other compiler options are guessed", () => {
+    const proof = prove(workshop.compile("a.o", FIRST, "-O1"));
+    expect(proof.complete).toBe(false);
+    expect(proof.causes.map(({ kind }) => kind)).toContain("options");
+  });
+
+  test("another compiler is named", () => {
+    const plain = workshop.compile("a.o", FIRST.replace("n + 1", "n + 2"));
+    const built = { compiler: "gcc-3 (Somebody 3.3.3-3) 3.3.3" };
+    const proof = proveObject({ object: "a.o", plain, sections: undefined, against: module, layouts, built });
+    expect(proof.causes[0]).toMatchObject({ kind: "compiler", certain: true });
+  });
+
+  test("another release of the source is named", () => {
+    const plain = workshop.compile("a.o", FIRST.replace("n + 1", "n + 2"));
+    const proof = proveObject({ object: "a.o", plain, sections: undefined, against: module, layouts, built: { release: "9.8.6" } });
+    expect(proof.causes[0]).toMatchObject({ kind: "source", certain: true });
+  });
+});
+
+describe("a build with sections that is not of the same source", () => {
+  test.each([
+    ["n + 1", "n + 2", "middle"],
+    ['"seven"', '"eight"', "middle"],
+    ["middle(n) + helper(n)", "middle(n) + start(n)", "last"],
+    ["{ 1, 10, 100, 1000 }", "{ 1, 10, 100, 1001 }", "start"],
+  ])("%s → %s", (from, to, name) => {
+    const proof = prove(workshop.compile("a.o", FIRST), workshop.compile("b.o", FIRST.replace(from, to), ...SECTIONS));
+    expect(unproven(proof)).toContain(name);
+    expect(proof.functions.find((f) => f.name === name)?.doubts.at(-1)?.code).toBe("split");
+  });
+
+  test("a jump that grew is the same", async () => {
+    // A jump to a function that is near is one byte in a common section, and four between sections.
+    const source = `extern int outside(const char *, int);
+      static __attribute__((noinline)) int close(int n) { return outside("close", n); }
+      int near(int n) { return n < 0 ? close(n + 1) : 5; }
+      asm(".pushsection .modinfo,\\"a\\"\\n.asciz \\"name=small\\"\\n.popsection");`;
+    const [plain, sections] = [workshop.compile("a.o", source), workshop.compile("b.o", source, ...SECTIONS)];
+    expect(symbol(sections, "near").size).toBeGreaterThan(symbol(plain, "near").size);
+    const proof = proveObject({ object: "a.o", plain, sections, against: await workshop.module(source), layouts });
+    expect(proof.functions.map((f) => [f.name, f.proven])).toEqual([
+      ["close", true],
+      ["near", true],
+    ]);
+    const other = workshop.compile("b.o", source.replace("n + 1", "n + 2"), ...SECTIONS);
+    expect(proveObject({ object: "a.o", plain, sections: other, against: await workshop.module(source), layouts }).proven("near")).toBe(
+      false,
+    );
+  });
+});
+
+test("no flipped bit of code, data or relocation passes", () => {
+  const original = workshop.compile("a.o", FIRST);
+  const before = prove(original).functions;
+  const functions = before.filter((f) => f.proven);
+  const replaced = before.filter((f) => !f.proven);
+  let flipped = 0;
+  const sections = original.sections.filter((s) => (s.flags & SHF.ALLOC) !== 0 && s.name !== ".modinfo" && s.data.length > 0);
+  for (const section of sections) {
+    const relocations = original.sections.flatMap((s) => (s.target === section ? s.relocations : []));
+    const idle = replaced.filter((f) => f.section === section.name);
+    const unused = (at: number): boolean =>
+      relocations.some(({ offset }) => at >= offset && at < offset + 4) || idle.some((f) => at >= f.offset && at < f.offset + 16);
+    for (let at = 0; at < section.data.length; at++) {
+      // The object's bytes under a relocation mean nothing; those of a replaced function are not run.
+      if (unused(at)) continue;
+      const byte = section.data[at] as number;
+      for (let bit = 0; bit < 8; bit++) {
+        section.data[at] = byte ^ (1 << bit);
+        const proof = prove(original);
+        expect(
+          functions.every((f) => proof.proven(f.name)),
+          `${section.name} + ${at}, bit ${bit}`,
+        ).toBe(false);
+        flipped++;
+      }
+      section.data[at] = byte;
+    }
+    for (const relocation of relocations)
+      for (let bit = 0; bit < 32; bit++) {
+        const { addend } = relocation;
+        relocation.addend ^= 1 << bit;
+        const proof = prove(original);
+        expect(
+          functions.every((f) => proof.proven(f.name)),
+          `${section.name}, addend at ${relocation.offset}, bit ${bit}`,
+        ).toBe(false);
+        relocation.addend = addend;
+        flipped++;
+      }
+  }
+  expect(flipped).toBeGreaterThan(2000);
+  expect(prove(original).complete).toBe(true);
+});

@@ -1,0 +1,60 @@
+import { R_X86_64, relocationKind, viewOf } from "@suture/elf";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { fieldSize, isBuildOnly, isInitOnly, jumpsOrLoadsAddress, linkedValue, relocatedAs, tables } from "./x86-64.ts";
+
+const kernelAddress = fc.integer({ min: -0x80000000, max: -1 });
+const addend = fc.integer({ min: -0x1000, max: 0x1000 });
+
+test("what a linked field says is what was linked", () => {
+  fc.assert(
+    fc.property(kernelAddress, addend, kernelAddress, (symbol, more, place) => {
+      const value = symbol + more;
+      fc.pre(value < 0 && value >= -0x80000000);
+      const view = viewOf(new Uint8Array(16));
+      for (const type of [R_X86_64.PC32, R_X86_64.PLT32, R_X86_64.PC64, R_X86_64[64], R_X86_64["32S"]]) {
+        const pcRelative = relocationKind(type)?.pcRelative === true;
+        const field = pcRelative ? value - place : value;
+        if (fieldSize(type) === 8) view.setBigInt64(4, BigInt(field), true);
+        else view.setInt32(4, field, true);
+        if (fieldSize(type) === 4 && (field | 0) !== field) continue;
+        expect(linkedValue(view, 4, type, place)).toBe(value);
+      }
+    }),
+  );
+});
+
+test("numbers that are no addresses are told apart", () => {
+  const view = viewOf(Uint8Array.of(0, 0, 0, 0x80, 0, 0, 0, 0x80));
+  expect(linkedValue(view, 0, R_X86_64[32], 0)).toBe(0x80000000);
+  expect(linkedValue(view, 0, R_X86_64["32S"], 0)).toBe(-0x80000000);
+  expect(linkedValue(view, 0, R_X86_64[64], 0)).toBeUndefined();
+  expect(linkedValue(view, 0, R_X86_64[8], 0)).toBeUndefined();
+  expect(fieldSize(R_X86_64[16])).toBeUndefined();
+});
+
+test("the kernel's list of relocated fields holds absolute addresses, and distances to the per-cpu area", () => {
+  expect(relocatedAs(R_X86_64["32S"], false)).toBe("abs32");
+  expect(relocatedAs(R_X86_64["32S"], true)).toBeUndefined();
+  expect(relocatedAs(R_X86_64[64], false)).toBe("abs64");
+  expect(relocatedAs(R_X86_64.PC32, true)).toBe("inverse32");
+  expect(relocatedAs(R_X86_64.PC32, false)).toBeUndefined();
+  expect(relocatedAs(R_X86_64.PC64, true)).toBeUndefined();
+});
+
+test("calls, jumps and lea end with their distance, other operands may not", () => {
+  const at = (...bytes: number[]): boolean => jumpsOrLoadsAddress(Uint8Array.from([...bytes, 0, 0, 0, 0]), bytes.length);
+  expect(at(0xe8)).toBe(true);
+  expect(at(0xe9)).toBe(true);
+  expect(at(0x0f, 0x84)).toBe(true);
+  expect(at(0x48, 0x8d, 0x3d)).toBe(true);
+  expect(at(0x83, 0x3d)).toBe(false);
+  expect(at(0x48, 0x8b, 0x05)).toBe(false);
+});
+
+test("sections are known by their names", () => {
+  expect([".init.text", ".exit.text", ".head.text"].every(isInitOnly)).toBe(true);
+  expect([".text", ".text.unlikely", ".initial", ".noinstr.text"].some(isInitOnly)).toBe(false);
+  expect([".discard.reachable", ".modinfo", ".comment"].every(isBuildOnly)).toBe(true);
+  expect(tables.some(({ section }) => isBuildOnly(section))).toBe(false);
+});

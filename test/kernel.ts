@@ -1,0 +1,10 @@
+/** The kernel that end-to-end tests use: the newest 6.1 cloud kernel of the archive, in the cache that all of them share. */
+import { cacheRoot, KernelContext, newestKernel, prepareTarget } from "@suture/build";
+import { Task } from "@suture/task";
+
+export async function testKernel(): Promise<KernelContext> {
+  const task = new Task();
+  const cache = cacheRoot(process.env);
+  const release = await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/);
+  return KernelContext.open(task, await prepareTarget(task, release, { cache }), cache);
+}
