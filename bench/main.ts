@@ -1,4 +1,4 @@
-/** `npm run bench [-- warm cold diff]`: the times that we hold ourselves to, each against a limit or a peer. */
+/** `npm run bench [-- warm cold diff proof proof-all]`: the times that we hold ourselves to, each against a limit or a peer. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import { cacheRoot, KernelContext, newestKernel, prepareTarget } from "@suture/b
 import { Task } from "@suture/task";
 import { cold } from "./cold.ts";
 import { differ } from "./diff.ts";
+import { proof } from "./proof.ts";
 import { warm } from "./warm.ts";
 
 const suture = join(import.meta.dirname, "..", "suture");
@@ -22,6 +23,9 @@ try {
   if (wants("warm")) await warm(kernel, folder, suture);
   if (wants("cold")) cold(release, target.tree, folder, suture);
   if (wants("diff")) await differ(kernel, folder);
+  if (wants("proof")) await proof(kernel, folder, { seed: 1, vmlinux: 16, modules: 6, flips: 1000, changed: 4 });
+  // Takes an hour.
+  if (wanted.includes("proof-all")) await proof(kernel, folder, { seed: 1, vmlinux: 200, modules: 40, flips: 10_000, changed: 20 });
 } finally {
   kernel.close();
   rmSync(folder, { recursive: true, force: true });
