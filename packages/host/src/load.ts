@@ -13,7 +13,7 @@ import { dropRecord, keepRecord } from "./records.ts";
 import { stateText } from "./state.ts";
 import { guarded } from "./store.ts";
 import { livePatch, livePatches, loadedModules } from "./sysfs.ts";
-import { type Patience, seeThrough, shown, type Transition } from "./transition.ts";
+import { bringTo, isLeftInTransition, type Patience, seeThrough, shown, type Transition } from "./transition.ts";
 
 export interface LoadOptions extends CheckOptions, Patience {}
 
@@ -74,13 +74,14 @@ async function enter(task: Task, machine: Machine, module: ModuleFile, options: 
     if ((await livePatch(machine, name))?.enabled === true) return transition;
     throw await stuck(machine, name, file, transition);
   } catch (error) {
-    await leave(machine, name);
+    // That one has said how things stand, and only people can help it.
+    if (!isLeftInTransition(error)) await leave(machine, name, options.timeoutMs);
     throw error;
   }
 }
 
 async function stuck(machine: Machine, name: string, file: string, transition: Transition): Promise<Error> {
-  await leave(machine, name);
+  await leave(machine, name, transition.ms);
   return fail(
     "HOST_STUCK",
     `the transition was turned back after ${Math.round(transition.ms / 1000)} s. ${await stateText(machine, name)} Held up by\n${shown(transition.stragglers)}`,
@@ -88,10 +89,9 @@ async function stuck(machine: Machine, name: string, file: string, transition: T
   );
 }
 
-/** Takes out what a failed load left, if it can be: a patch that is in effect or in transition stays, and the error says so. */
-async function leave(machine: Machine, name: string): Promise<void> {
-  const patch = await livePatch(machine, name);
-  if (patch?.transition !== undefined || patch?.enabled === true) return;
+/** Takes out what a failed load left: the kernel may have taken a module whose insmod was cancelled. @throws HOST_LEFT_IN_TRANSITION */
+async function leave(machine: Machine, name: string, timeoutMs: number): Promise<void> {
+  await bringTo(machine, name, "unpatched", timeoutMs);
   // A cancelled task could not run programs any more.
   if ((await loadedModules(machine)).some((module) => module.name === name)) await removeIdle(new Task(), machine, name);
   await dropRecord(machine, name);

@@ -10,6 +10,7 @@ import { fail } from "./errors.ts";
 import { runningKernel } from "./kernel.ts";
 import { bytesOf, foldersIn, lineOf, type Machine, namesIn, pathOf, textOf } from "./machine.ts";
 import { type ModuleFile, moduleFileOf } from "./module-file.ts";
+import { isLeftInTransition } from "./transition.ts";
 
 const STORE = "/var/lib/suture/patches";
 
@@ -36,6 +37,9 @@ export interface Installed extends Entry {
   unsettled: Marker | undefined;
 }
 
+/** For one whose file cannot be read: it is shown, and never loaded; the others are. */
+const DAMAGED: Entry = { suture: 1, sha256: "", buildId: undefined, order: 0, fixes: [], unproven: false, stack: false };
+
 export interface Marker {
   bootId: string;
   phase: "loading" | "settling";
@@ -57,17 +61,13 @@ export async function installedFor(machine: Machine, release: string): Promise<I
   const found = await Promise.all(
     names.map(async (name): Promise<Installed> => {
       const [entry, quarantine, unsettled] = await Promise.all([
-        jsonOf(machine, pathIn(release, name, "json"), isEntry),
+        textOf(machine, pathIn(release, name, "json")).then((text) => parsed(text ?? "")),
         textOf(machine, pathIn(release, name, "quarantine")),
         textOf(machine, pathIn(release, name, "loading")),
       ]);
-      return {
-        ...entry,
-        release,
-        name,
-        quarantine: quarantine?.trim(),
-        unsettled: unsettled === undefined ? undefined : markerOf(unsettled),
-      };
+      const known = isEntry(entry) ? entry : DAMAGED;
+      const why = known === DAMAGED ? "its entry in the store is damaged" : quarantine?.trim();
+      return { ...known, release, name, quarantine: why, unsettled: unsettled === undefined ? undefined : markerOf(unsettled) };
     }),
   );
   return found.sort((a, b) => a.order - b.order);
@@ -158,8 +158,9 @@ export async function guarded<T>(machine: Machine, module: ModuleFile, work: () 
     await mark("settling");
     return value;
   } catch (error) {
-    // The machine is still up: whatever it was, it was no crash.
-    await removeDurably(path);
+    // The machine is still up: whatever it was, it was no crash. But one that hangs in its transition can still make one.
+    if (isLeftInTransition(error)) await mark("settling");
+    else await removeDurably(path);
     throw error;
   }
 }
@@ -198,12 +199,6 @@ function markerOf(text: string): Marker {
   if (typeof bootId === "string" && (phase === "loading" || phase === "settling") && typeof at === "number")
     return { bootId, phase, uptime: at };
   return { bootId: "", phase: "loading", uptime: 0 };
-}
-
-async function jsonOf<T>(machine: Machine, path: string, is: (value: unknown) => value is T): Promise<T> {
-  const value = parsed((await textOf(machine, path)) ?? "");
-  if (!is(value)) throw fail("HOST_STORE", "the entry is not of a form that this version knows", { file: pathOf(machine, path) });
-  return value;
 }
 
 function parsed(text: string): unknown {

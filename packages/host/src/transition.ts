@@ -2,6 +2,7 @@
  * The kernel moves task after task to the new functions, or back. What it cannot move is shown; then it is waited for, turned back, or forced.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { SutureError } from "@suture/errors";
 import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import { type Machine, setAttribute } from "./machine.ts";
@@ -33,7 +34,7 @@ const LOOK_MS = 1000;
 
 type Ended = { ended: true; patched: boolean } | { ended: false; stragglers: Straggler[] };
 
-/** Until the transition has ended either way, or the time is over. `patience` is not used up when it ends earlier. */
+/** Until the transition has ended either way, or the time is over. */
 export async function follow(task: Task, machine: Machine, name: string, timeoutMs: number): Promise<Ended> {
   return task.stage("transition", async (stage) => {
     const started = performance.now();
@@ -92,7 +93,7 @@ export async function seeThrough(task: Task, machine: Machine, name: string, pat
     }
   } catch (error) {
     // Cancelled, or worse: the machine is to be left as it was.
-    await turnBack(machine, name, patience.timeoutMs);
+    await bringTo(machine, name, goal ? "unpatched" : "patched", patience.timeoutMs);
     throw error;
   }
   if (patience.onTimeout === "force") {
@@ -102,7 +103,7 @@ export async function seeThrough(task: Task, machine: Machine, name: string, pat
     return done("forced", left);
   }
   task.reporter.warn("turning the transition back");
-  await turnBack(machine, name, patience.timeoutMs);
+  await bringTo(machine, name, goal ? "unpatched" : "patched", patience.timeoutMs);
   return done("reversed", left);
 }
 
@@ -118,18 +119,31 @@ export async function force(task: Task, machine: Machine, name: string): Promise
   if (code !== undefined) throw fail("HOST_REFUSED", `the kernel does not force it: ${code}. ${await stateText(machine, name)}`);
 }
 
-/** Turns a transition round, and waits for that. It is not cancelled: it is what cancelling does. @throws HOST_LEFT_IN_TRANSITION */
-async function turnBack(machine: Machine, name: string, timeoutMs: number): Promise<void> {
-  const patch = await livePatch(machine, name);
-  if (patch?.transition === undefined) return;
-  await setAttribute(machine, `${LIVEPATCH}/${name}/enabled`, patch.enabled ? "0" : "1");
+/**
+ * Brings a livepatch out of effect, or back into it, whatever is under way. It is not cancelled: it is what cancelling does.
+ * @throws HOST_LEFT_IN_TRANSITION
+ */
+export async function bringTo(machine: Machine, name: string, goal: "patched" | "unpatched", timeoutMs: number): Promise<void> {
   const deadline = performance.now() + Math.max(timeoutMs, LOOK_MS);
+  let asked = false;
   for (;;) {
-    const now = await livePatch(machine, name);
-    if (now?.transition === undefined) return;
-    if (performance.now() > deadline) throw await leftInTransition(machine, name, await stragglers(machine, now.transition));
+    const patch = await livePatch(machine, name);
+    // One that is out of effect is gone.
+    if (patch === undefined) return;
+    const there = patch.enabled === (goal === "patched");
+    if (there && patch.transition === undefined) return;
+    if (!there && !asked) {
+      asked = true;
+      await setAttribute(machine, `${LIVEPATCH}/${name}/enabled`, goal === "patched" ? "1" : "0");
+      continue;
+    }
+    if (performance.now() > deadline) throw await leftInTransition(machine, name, await stragglers(machine, goal));
     await sleep(LONGEST_PAUSE_MS);
   }
+}
+
+export function isLeftInTransition(error: unknown): boolean {
+  return error instanceof SutureError && error.code === "HOST_LEFT_IN_TRANSITION";
 }
 
 async function leftInTransition(machine: Machine, name: string, left: readonly Straggler[]): Promise<Error> {
