@@ -8,6 +8,9 @@ import type { SutureError } from "@suture/errors";
 import { type Delta, type DiffOptions, diff } from "../src/diff.ts";
 import type { TypeLayouts } from "../src/x86-64.ts";
 
+const GCC = "gcc-12";
+const LINKER = "ld";
+
 const KERNEL =
   "-O2 -w -std=gnu11 -fno-pic -mcmodel=kernel -mno-red-zone -mno-sse -mno-80387 -ffreestanding -fcf-protection=none -fno-jump-tables " +
   "-fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-stack-protector -fno-common -pg -mfentry -mrecord-mcount -ffunction-sections -fdata-sections";
@@ -80,7 +83,7 @@ export class Workshop {
   #run(ending: string, source: string, options: readonly string[]): ElfObject {
     const base = join(this.#folder, String(++this.#count));
     writeFileSync(`${base}.${ending}`, source);
-    execFileSync("gcc-12", [...options, "-c", "-o", `${base}.o`, `${base}.${ending}`], { stdio: ["ignore", "ignore", "pipe"] });
+    execFileSync(GCC, [...options, "-c", "-o", `${base}.o`, `${base}.${ending}`], { stdio: ["ignore", "ignore", "pipe"] });
     return readElf(readFileSync(`${base}.o`), "file.o");
   }
 
@@ -98,7 +101,7 @@ export class Workshop {
   #link(object: ElfObject): void {
     const base = join(this.#folder, `out${++this.#count}`);
     writeFileSync(`${base}.o`, writeElf(object));
-    execFileSync("ld", ["-r", "-o", `${base}.ld.o`, `${base}.o`], { stdio: ["ignore", "ignore", "pipe"] });
+    execFileSync(LINKER, ["-r", "-o", `${base}.ld.o`, `${base}.o`], { stdio: ["ignore", "ignore", "pipe"] });
   }
 
   /** Runs a program of the object, whose functions are made visible, and of C; what it prints. */
@@ -109,7 +112,7 @@ export class Workshop {
     writeFileSync(`${base}.o`, writeElf(object));
     writeFileSync(`${base}.c`, program);
     const options = ["-O0", "-w", "-no-pie", "-fno-pic", "-z", "noexecstack"];
-    execFileSync("gcc-12", [...options, "-o", base, `${base}.c`, `${base}.o`], { stdio: ["ignore", "ignore", "pipe"] });
+    execFileSync(GCC, [...options, "-o", base, `${base}.c`, `${base}.o`], { stdio: ["ignore", "ignore", "pipe"] });
     return execFileSync(base, { encoding: "utf8" });
   }
 
