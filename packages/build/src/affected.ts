@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Task } from "@suture/task";
 import type { KernelContext } from "./context.ts";
 import { fail } from "./errors.ts";
-import type { ObjectCommand } from "./kbuild/commands.ts";
-import { includesOf } from "./kbuild/includes.ts";
+import type { Commands, ObjectCommand } from "./kbuild/commands.ts";
+import { type IncludeGraph, includesOf } from "./kbuild/includes.ts";
 import { PreprocessedTree } from "./kbuild/preprocess.ts";
 import type { ChangedFile } from "./patch/apply.ts";
 import { inParallel } from "./pool.ts";
@@ -48,7 +48,7 @@ export async function affectedObjects(
   const through = new Set<string>();
   for (const { path } of code) {
     const own = path.endsWith(".c") ? commands.ofSource(path) : [];
-    const reached = [...graph.reach([path])].filter((file) => file !== path).flatMap((file) => commands.ofSource(file));
+    const reached = reachedSources(graph, commands, path).flatMap((source) => commands.ofSource(source));
     if (own.length === 0 && reached.length === 0)
       throw fail("PATCH_NOT_FOR_KERNEL", `${target.release} is not built from ${path}`, { file: options.from });
     for (const object of own) direct.add(object);
@@ -63,6 +63,13 @@ export async function affectedObjects(
   const objects = [...[...direct].map((object) => commands.of(object)), ...different].sort((a, b) => (a.object < b.object ? -1 : 1));
   if (different.length > MANY) task.reporter.warn(`${objects.length} objects have to be compiled`);
   return { objects, ignored, same: candidates.length - different.length };
+}
+
+function reachedSources(graph: IncludeGraph, commands: Commands, path: string): string[] {
+  const found = new Set<string>();
+  for (const { folders, sources } of commands.byIncludeFolders())
+    for (const file of graph.reach([path], folders)) if (file !== path && sources.has(file)) found.add(file);
+  return [...found];
 }
 
 /** Those that differ after preprocessing, in more than declarations that they do not use. */

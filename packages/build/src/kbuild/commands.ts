@@ -48,8 +48,19 @@ export class Commands {
     return [...this.#rows.keys()];
   }
 
-  get sources(): string[] {
-    return [...this.#bySource.keys()];
+  /** Objects by the folders that their compiler looks in for what is included: few sets for all. */
+  byIncludeFolders(): { folders: ReadonlySet<string>; sources: ReadonlySet<string> }[] {
+    const groups = new Map<string, { folders: Set<string>; sources: Set<string> }>();
+    for (const [, source, , compile] of this.#rows.values()) {
+      const folders = [...compile.matchAll(/\s-(?:I|iquote|isystem|idirafter)\s*(\S+)/g)].map(([, folder = ""]) =>
+        normalize(folder).replace(/\/$/, ""),
+      );
+      const key = folders.join(" ");
+      const group = groups.get(key) ?? { folders: new Set(folders), sources: new Set<string>() };
+      group.sources.add(source);
+      groups.set(key, group);
+    }
+    return [...groups.values()];
   }
 
   /** The objects that are compiled from a C file itself. */

@@ -5,18 +5,23 @@ import type { Target } from "../target.ts";
 import { IncludeGraph, includesOf } from "./includes.ts";
 
 describe("what a changed file reaches", () => {
-  it("follows includes by name, by folder and through others", () => {
+  const folders = new Set(["include", "net/lib"]);
+
+  it("follows includes by folder, by the compiler's folders and through others", () => {
     const graph = new IncludeGraph([
       ["fs/a.c", "linux/fs.h"],
       ["include/linux/fs.h", "linux/types.h"],
       ["fs/b.c", "internal.h"],
       ["mm/c.c", "internal.h"],
       ["mm/d.c", "../fs/internal.h"],
-      ["net/e.c", "linux/sk.h"],
+      ["net/e.c", "sk.h"],
+      ["net/f.c", "./lib/../lib/sk.h"],
+      ["mm/g.c", "linux/sk.h"],
     ]);
-    expect([...graph.reach(["include/linux/types.h"])].sort()).toEqual(["fs/a.c", "include/linux/fs.h", "include/linux/types.h"]);
-    // "internal.h" of another folder may mean this one, as far as the text tells.
-    expect([...graph.reach(["fs/internal.h"])].sort()).toEqual(["fs/b.c", "fs/internal.h", "mm/c.c", "mm/d.c"]);
+    expect([...graph.reach(["include/linux/types.h"], folders)].sort()).toEqual(["fs/a.c", "include/linux/fs.h", "include/linux/types.h"]);
+    // "internal.h" in mm is another file: the compiler does not look in fs.
+    expect([...graph.reach(["fs/internal.h"], folders)].sort()).toEqual(["fs/b.c", "fs/internal.h", "mm/d.c"]);
+    expect([...graph.reach(["net/lib/sk.h"], folders)].sort()).toEqual(["net/e.c", "net/f.c", "net/lib/sk.h"]);
   });
 
   it("reads a tree, and what the patch makes of it", async () => {
@@ -28,6 +33,10 @@ describe("what a changed file reaches", () => {
     });
     const target = { release: "x", tree, make: [], inputs: [] } as unknown as Target;
     const graph = await includesOf(new Task(), target, folderOf({}), new Map([["fs/new.c", '#include "x.h"\n']]));
-    expect([...graph.reach(["include/linux/x.h"])].sort()).toEqual(["fs/a.c", "fs/new.c", "include/linux/x.h"]);
+    expect([...graph.reach(["include/linux/x.h"], new Set(["include", "include/linux"]))].sort()).toEqual([
+      "fs/a.c",
+      "fs/new.c",
+      "include/linux/x.h",
+    ]);
   });
 });

@@ -1,6 +1,7 @@
 /**
  * Which C files a changed file reaches through #include. An estimate from the text that leaves nothing out: conditions are not looked at, and
- * a name may mean any file that ends with it. The caller drops what does not change after preprocessing. Read once per kernel and kept.
+ * a name may mean a file in any of the folders that the compiler is told to look in. The caller drops what does not change after
+ * preprocessing. Read once per kernel and kept.
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
@@ -32,13 +33,16 @@ export class IncludeGraph {
     }
   }
 
-  /** All files that include one of `paths`, directly or not; with them. */
-  reach(paths: readonly string[]): Set<string> {
+  /**
+   * All files that include one of `paths`, directly or not; with them.
+   * @param folders where the compiler looks for what is included, besides the folder of the file that includes
+   */
+  reach(paths: readonly string[], folders: ReadonlySet<string>): Set<string> {
     const reached = new Set(paths);
     const queue = [...paths];
     for (let path = queue.pop(); path !== undefined; path = queue.pop())
       for (const [file, name] of this.#users.get(lastPart(path)) ?? []) {
-        if (reached.has(file) || !mayMean(file, name, path)) continue;
+        if (reached.has(file) || !mayMean(file, name, path, folders)) continue;
         reached.add(file);
         queue.push(file);
       }
@@ -84,7 +88,8 @@ function lastPart(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-function mayMean(file: string, name: string, path: string): boolean {
-  const plain = name.replace(/^(\.\.?\/)+/, "");
-  return path === plain || path.endsWith(`/${plain}`) || normalize(join(dirname(file), name)) === path;
+function mayMean(file: string, name: string, path: string, folders: ReadonlySet<string>): boolean {
+  if (normalize(join(dirname(file), name)) === path) return true;
+  if (!name.startsWith(".")) return path.endsWith(`/${name}`) && folders.has(path.slice(0, -name.length - 1));
+  return [...folders].some((folder) => normalize(join(folder, name)) === path);
 }
