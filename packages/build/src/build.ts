@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { type Delta, diff } from "@suture/diff";
-import { readElf, writeElf } from "@suture/elf";
+import { type ElfObject, readElf, writeElf } from "@suture/elf";
 import { combine, finish, type Manifest, moduleName, type Part, verify, writeManifest } from "@suture/livepatch";
 import type { ObjectProof } from "@suture/proof";
 import type { Task } from "@suture/task";
@@ -49,7 +49,7 @@ export interface Livepatch {
 /** One affected object on its way through the pipeline. */
 interface Compiled {
   command: ObjectCommand;
-  original: Uint8Array;
+  original: { elf: ElfObject; bytes: Uint8Array };
   patched: Uint8Array;
   /** Of the original. */
   proof: ObjectProof;
@@ -142,7 +142,7 @@ async function compileAll(
       return bytes;
     };
     const patched = new Map<ObjectCommand, Uint8Array>();
-    const originals = new Map<ObjectCommand, { bytes: Uint8Array; proof: ObjectProof }>();
+    const originals = new Map<ObjectCommand, Pick<Compiled, "original" | "proof">>();
     // The patched one first: it may not compile.
     const works = objects.flatMap((command) => [
       async () => {
@@ -152,7 +152,8 @@ async function compileAll(
         const plain = counted(await compileKept(task, command, "plain", original, compiler));
         const bytes = counted(await compileKept(task, command, variant, original, compiler));
         const started = performance.now();
-        originals.set(command, { bytes, proof: await proveOriginal(task, kernel, command, plain, bytes) });
+        const elf = readElf(bytes, command.object);
+        originals.set(command, { original: { elf, bytes }, proof: await proveOriginal(task, kernel, command, plain, elf) });
         proofMs += performance.now() - started;
       },
     ]);
@@ -160,8 +161,8 @@ async function compileAll(
     const what = objects.length === 1 ? objects[0]?.object : `${objects.length} objects`;
     stage.result(`${what}: compiler ${(compilerMs / 1000).toFixed(1)} s, proof ${proofMs.toFixed(0)} ms`);
     return objects.map((command) => {
-      const { bytes, proof } = originals.get(command) as { bytes: Uint8Array; proof: ObjectProof };
-      return { command, patched: patched.get(command) as Uint8Array, original: bytes, proof };
+      const proven = originals.get(command) as Pick<Compiled, "original" | "proof">;
+      return { command, patched: patched.get(command) as Uint8Array, ...proven };
     });
   });
 }
@@ -178,9 +179,10 @@ function checkProofs(task: Task, compiled: readonly Compiled[], unproven: boolea
 async function compareAll(task: Task, kernel: KernelContext, compiled: readonly Compiled[], from: string): Promise<Part[]> {
   return task.stage("diff", async (stage) => {
     const parts: Part[] = [];
-    for (const { command, original, patched, proof } of compiled) {
+    for (const object of compiled) {
+      const { command, proof } = object;
       stage.note(command.object);
-      const delta = compare(kernel, command, original, patched);
+      const delta = compare(kernel, object);
       if (delta.object === undefined && delta.skipped.length === 0) continue;
       if (command.owner !== "vmlinux")
         await kernel.openExporters(
@@ -204,8 +206,8 @@ async function compareAll(task: Task, kernel: KernelContext, compiled: readonly 
   });
 }
 
-function compare(kernel: KernelContext, command: ObjectCommand, original: Uint8Array, patched: Uint8Array): Delta {
-  const before = readElf(original, command.object);
+function compare(kernel: KernelContext, { command, original, patched }: Compiled): Delta {
+  const before = original.elf;
   const after = readElf(patched, command.object);
   checkLayouts(before, after);
   return diff(before, after, diffOptions(kernel, command));
@@ -233,7 +235,7 @@ async function manifestOf(
     objects: compiled.map(({ command, original, patched }) => ({
       path: command.object,
       owner: command.owner,
-      original: sha256(original),
+      original: sha256(original.bytes),
       patched: sha256(patched),
     })),
     functions: combined.functions,

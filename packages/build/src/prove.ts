@@ -1,5 +1,5 @@
 /** Holds an object as it was compiled here against the kernel that is built for. */
-import { readElf } from "@suture/elf";
+import { type ElfObject, readElf } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import { type ObjectProof, proveObject } from "@suture/proof";
 import type { Task } from "@suture/task";
@@ -7,18 +7,19 @@ import type { KernelContext } from "./context.ts";
 import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
 
+/** @param sections the object that the differ gets too: the proof tells where its symbols are */
 export async function proveOriginal(
   task: Task,
   kernel: KernelContext,
   command: ObjectCommand,
   plain: Uint8Array,
-  sections: Uint8Array,
+  sections: ElfObject,
 ): Promise<ObjectProof> {
   const { object, owner } = command;
   return proveObject({
     object,
     plain: readElf(plain, object),
-    sections: readElf(sections, object),
+    sections,
     against: owner === "vmlinux" ? kernel.image : await kernel.module(task, owner),
     layouts: kernel.layouts,
     built: { compiler: kernel.compiler, release: kernel.target.release },
