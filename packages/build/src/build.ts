@@ -21,7 +21,7 @@ import { overlayOf } from "./patch/overlay.ts";
 import type { SourcePatch } from "./patch/read.ts";
 import { mayChangeTypes } from "./patch/scope.ts";
 import { inParallel } from "./pool.ts";
-import { proveOriginal, refuseUnproven } from "./prove.ts";
+import { locator, proveOriginal, refuseUnproven } from "./prove.ts";
 import { checkLayouts } from "./types.ts";
 import { SourceView } from "./view.ts";
 
@@ -189,7 +189,8 @@ async function compareAll(task: Task, kernel: KernelContext, compiled: readonly 
           task,
           delta.externals.map(({ symbol }) => symbol.name),
         );
-      parts.push({ object: command.object, owner: kernel.owner(command.owner), delta, locate: (symbol) => proof.place(symbol) });
+      const owner = kernel.owner(command.owner);
+      parts.push({ object: command.object, owner, delta, locate: locator(proof, owner) });
     }
     const functions = parts.flatMap(({ delta }) => delta.functions.map(({ name }) => name));
     for (const { object, delta } of parts) for (const note of delta.notes) task.reporter.warn(`${object}: ${note}`);

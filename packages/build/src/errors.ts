@@ -54,6 +54,14 @@ export const buildErrors = defineErrors({
     cause: "The patch changes how a structure lies in memory, and objects of it are alive in the running kernel with the old layout.",
     mend: "Keep the structure as it is and hold the new state in a shadow variable (klp_shadow_alloc), or boot a fixed kernel.",
   },
+  BUILD_OVERRIDDEN: {
+    cause: "The patch changes a weak function, and the kernel runs another function of the same name instead.",
+    mend: "Nothing has to be patched if the other function does not have the fault; otherwise fix that one.",
+  },
+  BUILD_UNPLACED: {
+    cause: "Patched code needs a variable or function of its own object, and the proof does not show where the kernel has it.",
+    mend: "Change the fix so that the named symbol is not needed, or report it with the inputs.",
+  },
   BUILD_LINK: {
     cause: "The kernel's own tools (modpost, ld) refused the livepatch module.",
     mend: "Read what they printed; report it with the inputs if the fix is right.",

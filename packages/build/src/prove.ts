@@ -1,6 +1,7 @@
 /** Holds an object as it was compiled here against the kernel that is built for. */
-import { type ElfObject, readElf } from "@suture/elf";
+import { type ElfObject, readElf, STB } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
+import type { Locate, Owner } from "@suture/livepatch";
 import { type ObjectProof, proveObject } from "@suture/proof";
 import type { Task } from "@suture/task";
 import type { KernelContext } from "./context.ts";
@@ -24,6 +25,19 @@ export async function proveOriginal(
     layouts: kernel.layouts,
     built: { compiler: kernel.compiler, release: kernel.target.release },
   });
+}
+
+/** Where the symbols of an original object are: as the proof has shown; for an unproven object, where a name is there once. */
+export function locator(proof: ObjectProof, owner: Owner): Locate {
+  return (symbol) => {
+    const place = proof.place(symbol);
+    if (place !== undefined) return { name: place.name, sympos: place.sympos };
+    const by = proof.overridden.find(({ name }) => name === symbol.name)?.by;
+    if (by !== undefined) throw fail("BUILD_OVERRIDDEN", `the kernel runs ${by}`, { file: proof.object, symbol: symbol.name });
+    if (proof.complete || symbol.bind === STB.WEAK)
+      throw fail("BUILD_UNPLACED", "nothing in the kernel shows which of its symbols this is", { file: proof.object, symbol: symbol.name });
+    return owner.unique(symbol.name, proof.object);
+  };
 }
 
 /** Why an object is not proven, with the first thing that differs and its likely cause. */

@@ -25,10 +25,6 @@ export const diffErrors = defineErrors({
     cause: "The fix changes a section that a running kernel reads only once, or that Suture cannot replace.",
     mend: "Take the change out of the fix: parameters, exports, initcalls and the like cannot change in a running kernel.",
   },
-  DIFF_INIT_ONLY: {
-    cause: "The fix changes only code that runs at boot (__init) or never in a built-in object (__exit).",
-    mend: "There is nothing to patch in a running kernel: boot a fixed kernel.",
-  },
   DIFF_INIT_REFERENCE: {
     cause: "Patched code refers to code or data of the boot phase, whose memory is free by now.",
     mend: "Change the fix so that the patched function does not use __init or __initdata symbols.",

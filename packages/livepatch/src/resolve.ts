@@ -21,8 +21,8 @@ export interface KernelView {
   exports: ReadonlyMap<string, Export>;
 }
 
-/** How the proof names a symbol of the original object; undefined where it has shown nothing. */
-export type Locate = (symbol: ElfSymbol) => Place | undefined;
+/** How the livepatch core names a symbol that an original object defines. @throws where that is not certain */
+export type Locate = (symbol: ElfSymbol) => Place;
 
 /** The part of the kernel that patched objects belong to: vmlinux or one module. */
 export interface Owner {
@@ -64,7 +64,8 @@ export function resolveExternal(
   // An export in a namespace needs a declaration in the importing module: the livepatch core needs none.
   if (global && exported?.module === "vmlinux" && exported.namespace === "")
     return { name, how: "exported", object: undefined, sympos: undefined, symbol: name };
-  if (original !== undefined) return klp(name, owner, locate(original) ?? owner.unique(original.name, file), owner);
+  // Of a weak symbol another object's definition may have been taken: the linker went by the name.
+  if (original !== undefined && original.bind !== STB.WEAK) return klp(name, owner, locate(original), owner);
   const here = owner.global(name, file);
   if (here !== undefined) return klp(name, owner, here, owner);
   const from = exported === undefined ? undefined : exported.module === "vmlinux" ? world.vmlinux : world.module(moduleOf(exported.module));
