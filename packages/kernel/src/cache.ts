@@ -23,7 +23,7 @@ import type { Storage } from "./storage.ts";
 
 const MAGIC = Buffer.from("SUTUREKI", "latin1");
 /** To be raised with every change to what is decoded or how it is laid out here: older files are then decoded anew. */
-const VERSION = 1;
+const VERSION = 2;
 const PREFIX = 16;
 const HEADER = PREFIX + DIGEST;
 const LARGEST_TABLES = 1 << 28;
@@ -39,6 +39,7 @@ interface Head {
   sections: readonly ImageSection[];
   perCpu: PerCpuArea | undefined;
   hasRelocations: boolean;
+  kallsyms: Readonly<Record<string, number>>;
   elfSize: number;
   arrays: number[];
 }
@@ -87,6 +88,7 @@ function readCacheFile(fd: number, path: string): DecodedImage | undefined {
     banner: head.banner,
     buildId: head.buildId,
     layout: new ImageLayout(head.sections, head.perCpu),
+    kallsyms: head.kallsyms,
     symbols: {
       addresses: unsignedWords(0),
       types: bytes(1),
@@ -116,6 +118,7 @@ function encodeTables(parts: ImageParts, elfSize: number, digests: Uint8Array): 
     sections: parts.layout.sections,
     perCpu: parts.layout.perCpu,
     hasRelocations: parts.relocations !== undefined,
+    kallsyms: parts.kallsyms,
     elfSize,
     arrays: arrays.map((array) => array.byteLength),
   };

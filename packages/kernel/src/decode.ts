@@ -39,12 +39,12 @@ export async function decodeImage(task: Task, bytes: Uint8Array, file: string): 
   const storage = memoryStorage(unpacked.bytes.subarray(0, end));
   const layout = readLayout(elf);
   const relocations = packed ? readRelocationTable(unpacked.bytes.subarray(end), layout, file, end) : undefined;
-  const symbols = readKallsyms(storage, layout, file);
+  const { symbols, own } = readKallsyms(storage, layout, file);
   task.check();
   const banner = readBanner(storage, layout, new SymbolTable(symbols), unpacked.release, file);
   const buildId = buildIdOf(elf);
   if (buildId === undefined) throw fail("KERNEL_BAD_NOTE", "no note section holds a build-id", { file });
-  return { parts: { ...banner, buildId, layout, relocations, symbols }, storage };
+  return { parts: { ...banner, buildId, layout, relocations, symbols, kallsyms: own }, storage };
 }
 
 async function unpackBootImage(task: Task, bytes: Uint8Array, file: string): Promise<{ bytes: Uint8Array; release: string }> {

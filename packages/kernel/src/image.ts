@@ -16,6 +16,8 @@ export interface ImageParts {
   /** Undefined for an uncompressed vmlinux and for kernels that cannot be moved, which have no such table. */
   relocations: RelocationTable | undefined;
   symbols: SymbolArrays;
+  /** Addresses of kallsyms' own tables by name. */
+  kallsyms: Readonly<Record<string, number>>;
 }
 
 /** A table that the linker script encloses in two symbols. */
@@ -41,6 +43,8 @@ export class KernelImage {
   /** Where the per-cpu section is at boot, for kernels that link it at address 0. */
   readonly perCpu: PerCpuArea | undefined;
   readonly symbols: SymbolTable;
+  /** Addresses of the tables that `symbols` was read from, by their names, which are not in it: kallsyms_names and the like. */
+  readonly kallsyms: ReadonlyMap<string, number>;
   readonly #layout: ImageLayout;
   readonly #relocations: RelocationTable | undefined;
   readonly #storage: Storage;
@@ -55,6 +59,7 @@ export class KernelImage {
     this.sections = parts.layout.sections;
     this.perCpu = parts.layout.perCpu;
     this.symbols = new SymbolTable(parts.symbols);
+    this.kallsyms = new Map(Object.entries(parts.kallsyms));
     this.#layout = parts.layout;
     this.#relocations = parts.relocations;
     this.#storage = storage;

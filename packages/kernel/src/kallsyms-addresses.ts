@@ -11,6 +11,9 @@ import { isKernelAddress } from "./layout.ts";
 export interface AddressRows {
   /** Unsigned low halves of the addresses. */
   addresses: Uint32Array;
+  /** Byte offset of the first offset, and of the base. */
+  start: number;
+  baseAt: number;
   /** Byte offset just after the base. */
   end: number;
 }
@@ -45,5 +48,5 @@ function decodeAddresses(data: Uint8Array, start: number, count: number, perCpuA
     addresses[i] = key;
     last = key;
   }
-  return { addresses, end: baseAt + 8 };
+  return { addresses, start, baseAt, end: baseAt + 8 };
 }

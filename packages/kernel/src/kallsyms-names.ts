@@ -12,6 +12,8 @@ export interface NameRows {
   countAt: number;
   /** Byte offset of the first name. */
   start: number;
+  /** Byte offset of kallsyms_markers. */
+  markersAt: number;
   /** Byte offset of kallsyms_seqs_of_names between the markers and the tokens; undefined if nothing stands there. */
   sequencesAt: number | undefined;
 }
@@ -35,7 +37,8 @@ export function findNames(data: Uint8Array, tokens: TokenTable, bias: number): N
     if (count * 2 > tokens.start - start) continue;
     const walked = walkNames(data, view, start, count, tokens.start, bias);
     effort -= walked.bytes;
-    if (walked.sequencesAt !== "none") return { count, countAt: at, start, sequencesAt: walked.sequencesAt };
+    const { markersAt, sequencesAt } = walked;
+    if (sequencesAt !== "none") return { count, countAt: at, start, markersAt, sequencesAt };
     if (effort < 0) return undefined;
   }
   return undefined;
@@ -48,7 +51,7 @@ function walkNames(
   count: number,
   limit: number,
   bias: number,
-): { bytes: number; sequencesAt: number | undefined | "none" } {
+): { bytes: number; markersAt: number; sequencesAt: number | undefined | "none" } {
   const marks: number[] = [];
   let at = start;
   for (let i = 0; i < count; i++) {
@@ -56,16 +59,16 @@ function walkNames(
     const first = data[at] as number;
     const length = first < 0x80 ? first : (first & 0x7f) | ((data[at + 1] as number) << 7);
     at += (first < 0x80 ? 1 : 2) + length;
-    if (length === 0 || length > LONGEST_NAME || at > limit) return { bytes: at - start, sequencesAt: "none" };
+    if (length === 0 || length > LONGEST_NAME || at > limit) return { bytes: at - start, markersAt: 0, sequencesAt: "none" };
   }
   const markersAt = align8(at, bias);
   const markersEnd = markersAt + marks.length * 4;
-  const found = { bytes: at - start, sequencesAt: "none" as const };
+  const found = { bytes: at - start, markersAt, sequencesAt: "none" as const };
   if (markersEnd > limit) return found;
   for (let k = 0; k < marks.length; k++) if (view.getUint32(markersAt + k * 4, true) !== marks[k]) return found;
   const next = align8(markersEnd, bias);
-  if (next === limit) return { bytes: at - start, sequencesAt: undefined };
-  return align8(next + 3 * count, bias) === limit ? { bytes: at - start, sequencesAt: next } : found;
+  if (next === limit) return { ...found, sequencesAt: undefined };
+  return align8(next + 3 * count, bias) === limit ? { ...found, sequencesAt: next } : found;
 }
 
 export interface DecodedNames {

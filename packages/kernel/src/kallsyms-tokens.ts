@@ -8,6 +8,8 @@ import { viewOf } from "@suture/elf";
 export interface TokenTable {
   /** Byte offset of the token table in the section. */
   start: number;
+  /** Byte offset of the index. */
+  indexAt: number;
   /** Byte offset just after the index. */
   end: number;
   tokens: Uint8Array[];
@@ -50,7 +52,7 @@ function tokenTableAround(bytes: Buffer, digits: number, bias: number): TokenTab
     tokens.push(bytes.subarray(at, stop));
     at = stop + 1;
   }
-  return at === end ? { start, end: indexAt + COUNT * 2, tokens } : undefined;
+  return at === end ? { start, indexAt, end: indexAt + COUNT * 2, tokens } : undefined;
 }
 
 /** The next offset whose address is a multiple of 8. */

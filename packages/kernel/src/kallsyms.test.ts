@@ -22,7 +22,7 @@ function decode(data: Uint8Array): SymbolTable {
     ],
     undefined,
   );
-  return new SymbolTable(readKallsyms(memoryStorage(data), layout, "test"));
+  return new SymbolTable(readKallsyms(memoryStorage(data), layout, "test").symbols);
 }
 
 const NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789_.$";

@@ -15,8 +15,14 @@ import type { SymbolArrays } from "./symbols.ts";
 /** A kernel has one token table; images made to have more are not searched for long. */
 const MOST_TOKEN_TABLES = 8;
 
+export interface Kallsyms {
+  symbols: SymbolArrays;
+  /** Addresses of the tables themselves, which the table does not list, by the names that the kernel's source has for them. */
+  own: Record<string, number>;
+}
+
 /** @throws KERNEL_NO_KALLSYMS, KERNEL_BAD_KALLSYMS */
-export function readKallsyms(storage: Storage, layout: ImageLayout, file: string): SymbolArrays {
+export function readKallsyms(storage: Storage, layout: ImageLayout, file: string): Kallsyms {
   let why = "no data section holds a token table";
   let tried = 0;
   for (const section of layout.sections) {
@@ -42,7 +48,7 @@ interface Found {
   section: ImageSection;
 }
 
-function decode({ data, bias, tokens, rows, section }: Found, layout: ImageLayout, file: string): SymbolArrays {
+function decode({ data, bias, tokens, rows, section }: Found, layout: ImageLayout, file: string): Kallsyms {
   const where = { file, section: section.name, offset: rows.countAt };
   const names = decodeNames(data, rows, tokens, file, section.name);
   const candidates = addressCandidates(data, rows.count, rows.countAt, tokens.end, bias);
@@ -56,7 +62,18 @@ function decode({ data, bias, tokens, rows, section }: Found, layout: ImageLayou
       throw fail("KERNEL_BAD_KALLSYMS", "the order of names reaches past the section's end", { ...where, offset: orderAt });
     checkOrder(data, orderAt, names, file, section.name);
   }
-  return { addresses: table.addresses, ...names, nameIndex: indexNames(names.names, names.nameStarts) };
+  const own: Record<string, number> = {
+    kallsyms_num_syms: rows.countAt,
+    kallsyms_names: rows.start,
+    kallsyms_markers: rows.markersAt,
+    kallsyms_token_table: tokens.start,
+    kallsyms_token_index: tokens.indexAt,
+    kallsyms_offsets: table.start,
+    kallsyms_relative_base: table.baseAt,
+    ...(orderAt === undefined ? {} : { kallsyms_seqs_of_names: orderAt }),
+  };
+  for (const name of Object.keys(own)) own[name] = section.address + (own[name] as number);
+  return { symbols: { addresses: table.addresses, ...names, nameIndex: indexNames(names.names, names.nameStarts) }, own };
 }
 
 /** Whether _text or _stext is where the text section starts, and no symbol lies outside of the image. */

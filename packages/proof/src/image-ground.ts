@@ -42,10 +42,10 @@ export class ImageGround implements Ground {
   }
 
   globals(name: string): readonly number[] {
-    return this.#image.symbols
-      .named(name)
-      .filter(isGlobal)
-      .map((symbol) => symbol.address);
+    const found = this.#image.symbols.named(name).filter(isGlobal);
+    // The symbol table does not list itself.
+    const own = found.length === 0 ? this.#image.kallsyms.get(name) : undefined;
+    return own === undefined ? found.map((symbol) => symbol.address) : [own];
   }
 
   table(kind: TableKind): { entries: Stretch; beside: Stretch | undefined } | undefined {

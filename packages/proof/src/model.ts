@@ -128,7 +128,7 @@ export interface ObjectProof {
   overridden: Overridden[];
   /** The likeliest first; empty if there is no mismatch. */
   causes: Cause[];
-  /** Every function of the running kernel is proven, but for overridden ones. */
+  /** Every function and all data that stay after boot are proven, but for overridden functions. */
   complete: boolean;
   /** Whether the function of that symbol, of either build, is proven. False for what is no function of the object. */
   proven(symbol: ElfSymbol | string): boolean;

@@ -9,7 +9,7 @@ import { hasNoBytes, isWeak, type Part, type Parts } from "./items.ts";
 import { targetOf } from "./references.ts";
 import { firstKey, type GroundTables, type TableIndex } from "./table-index.ts";
 import type { Entry, ObjectTable } from "./tables.ts";
-import { fieldSize } from "./x86-64.ts";
+import { fieldSize, isFilledLater } from "./x86-64.ts";
 
 export interface Placement {
   /** The bases; a part that is not here has no place. */
@@ -136,7 +136,7 @@ class Placing {
   #bytesFit(part: Part, base: number): boolean {
     const bytes = this.#ground.read(base, part.section.size);
     const data = hasNoBytes(part.section) ? new Uint8Array(part.section.size) : part.section.data;
-    return bytes !== undefined && bytesAgree(data, bytes, part.relocations, 0);
+    return bytes !== undefined && (isFilledLater(part.section.name) || bytesAgree(data, bytes, part.relocations, 0));
   }
 
   #referencesFit(part: Part, base: number): boolean {

@@ -15,6 +15,7 @@ import { holdSplit, type Split } from "./split.ts";
 import { GroundTables } from "./table-index.ts";
 import { tablesOf } from "./tables.ts";
 import { type Finding, verify } from "./verify.ts";
+import { isInitOnly } from "./x86-64.ts";
 
 /** @throws PROOF_NOT_AN_OBJECT, PROOF_NO_LAYOUT, PROOF_BAD_TABLE */
 export function proveObject({ object, plain, sections, against, layouts, built = {} }: ProofInput): ObjectProof {
@@ -27,7 +28,8 @@ export function proveObject({ object, plain, sections, against, layouts, built =
   const { functions, overridden } = judge(parts, placement, verdict, ground);
   const split = sections === undefined ? undefined : holdSplit(partsOf(sections), parts);
   doubtSplit(functions, split);
-  const byName = new Map(functions.map((f) => [f.name, f]));
+  const provenNames = new Set(functions.map(({ name }) => name));
+  for (const { name, proven } of functions) if (!proven) provenNames.delete(name);
   const bad = new Set(verdict.findings.filter(({ part, at }) => part.role !== "code" || at === undefined).map(({ part }) => part));
   return {
     object,
@@ -35,14 +37,16 @@ export function proveObject({ object, plain, sections, against, layouts, built =
     mismatches: verdict.findings.map((finding) => mismatchOf(finding, finding.kernel)),
     overridden,
     causes: causesOf({ plain, parts, ground, against, built, functions, overridden }),
-    complete: functions.every(({ proven, init, doubts }) => proven || init || doubts[0]?.code === "overridden"),
-    proven: (symbol) => byName.get(typeof symbol === "string" ? symbol : symbol.name)?.proven === true,
+    complete:
+      functions.every(({ proven, init, doubts }) => proven || init || doubts[0]?.code === "overridden") &&
+      [...bad].every(({ section }) => isInitOnly(section.name)),
+    proven: (symbol) => provenNames.has(typeof symbol === "string" ? symbol : symbol.name),
     place(symbol): Place | undefined {
       const own = isSection(symbol.place) && parts.of(symbol.place) !== undefined ? symbol : matching(plain, symbol, split);
       const part = own !== undefined && isSection(own.place) ? parts.of(own.place) : undefined;
       const base = part === undefined ? undefined : placement.bases.get(part);
       if (own === undefined || part === undefined || base === undefined || bad.has(part)) return undefined;
-      if (isFunction(own) && byName.get(own.name)?.proven !== true) return undefined;
+      if (isFunction(own) && !provenNames.has(own.name)) return undefined;
       return ground.place(own, base + own.value);
     },
   };

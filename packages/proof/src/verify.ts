@@ -11,7 +11,7 @@ import type { Placement } from "./placement.ts";
 import { checkMerged, checkName, targetOf } from "./references.ts";
 import { firstKey, type GroundTables, type TableIndex } from "./table-index.ts";
 import type { Entry, ObjectTable } from "./tables.ts";
-import { fieldSize } from "./x86-64.ts";
+import { fieldSize, isFilledLater } from "./x86-64.ts";
 
 /** Something that is wrong. */
 export interface Finding {
@@ -113,7 +113,7 @@ class Verification implements Verdict {
       const there = astray ? this.#alone(item, base) : { address: base + item.start, bytes: bytes.subarray(item.start, item.end) };
       if (there === undefined) continue;
       const span: Span = { data, start: item.start, end: item.end, relocations: part.relocations.slice(first, next), ...there };
-      const found = this.#compare(span, item);
+      const found = isFilledLater(section.name) ? undefined : this.#compare(span, item);
       if (found === undefined || (astray && found.code === "bytes" && isMoved(span))) continue;
       wrong.add(item);
       this.#put(part, found, section.name, span, found.offset);
@@ -161,8 +161,8 @@ class Verification implements Verdict {
         "unplaced",
         `is laid out otherwise: ${this.#ground.name} has ${elsewhere.length} of ${part.symbols.length} symbols elsewhere, such as ${first}`,
       );
-    // What can be written is known by its place, not by what is in it.
-    else if (vouched === 0 && ((part.section.flags & SHF.WRITE) !== 0 || part.role === "code"))
+    // What can be written, before the kernel starts or later, is known by its place, not by what is in it.
+    else if (vouched === 0 && ((part.section.flags & SHF.WRITE) !== 0 || part.role === "code" || isFilledLater(part.section.name)))
       this.#whole(part, "unplaced", `no symbol says that ${this.#ground.name} has it at ${this.#ground.show(base)}`);
     return first !== undefined;
   }
