@@ -1,7 +1,9 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { Task } from "@suture/task";
 import { expect, test } from "vitest";
 import { change, machineOf, moduleOf, WELL } from "../test/tree.ts";
+import { bootPatches } from "./boot.ts";
 import type { Machine } from "./machine.ts";
 import { guarded, install, installed, installedFor, quarantine, settle, uninstall } from "./store.ts";
 
@@ -79,6 +81,15 @@ test("a marker of an earlier boot does not settle; a quarantine ends when it is 
   expect((await installed(machine))[0]).toMatchObject({ quarantine: "the machine went down", unsettled: undefined });
   expect(await install(machine, FIX, ALLOWED)).toMatchObject({ quarantine: undefined });
   expect((await installed(machine))[0]?.quarantine).toBeUndefined();
+});
+
+test("suture=off: nothing is loaded, but what brought the machine down is known all the same", async () => {
+  const machine = machineOf(WELL);
+  await install(machine, FIX, ALLOWED);
+  await guarded(machine, FIX, async () => undefined);
+  change(machine, { "/proc/sys/kernel/random/boot_id": "second\n", "/proc/cmdline": "quiet suture=off\n" });
+  expect(await bootPatches(new Task(), machine, { timeoutMs: 1000, onTimeout: "reverse" })).toMatchObject({ off: true, patches: [] });
+  expect((await installed(machine))[0]?.quarantine).toBe("the machine went down soon after it was loaded (100 s after boot)");
 });
 
 test("a marker that cannot be read stands for an interrupted load; an entry that cannot be is damage", async () => {
