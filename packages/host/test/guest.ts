@@ -14,6 +14,8 @@ const SOURCES = join(import.meta.dirname, "modules");
 const SUTURE = "/opt/suture.mjs";
 /** Where the guest has the livepatches. */
 export const MODULES = "/opt/modules";
+/** Compiling less suits an emulated processor. */
+const NODE = "node --no-opt --max-lazy";
 const STORE = "/var/lib/suture";
 const MEMORY = 1024;
 
@@ -71,6 +73,8 @@ export class Yard {
     const guest = await boot(this.#task, {
       image: this.kernel.image,
       memory: MEMORY,
+      // With one, a transition that nothing holds up ends at once.
+      cpus: 1,
       files: this.#files,
       ...(disk === undefined ? {} : { disks: [disk], modules: { tree: this.kernel.modules, names: ["virtio_pci", "virtio_blk", "ext4"] } }),
       ...more,
@@ -94,7 +98,7 @@ export class Yard {
 }
 
 export async function suture(guest: Guest, line: string, timeoutMs = 120_000): Promise<Answer> {
-  const command = `node ${SUTURE} --json ${line} 2>/tmp/stderr; code=$?; printf '\\0'; cat /tmp/stderr; exit $code`;
+  const command = `${NODE} ${SUTURE} --json ${line} 2>/tmp/stderr; code=$?; printf '\\0'; cat /tmp/stderr; exit $code`;
   const { code, output } = await guest.run(command, { timeoutMs });
   const [stdout = "", stderr = ""] = output.split("\0");
   const text = stdout.trim();
