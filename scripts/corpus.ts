@@ -1,6 +1,7 @@
 /**
  * Measures on a folder of real fixes (manifest.json, patches/): builds a livepatch of each, tries it in a virtual machine with the module that
- * it is for, and prints one line for each and a summary. `npm run corpus -- DIR [--out DIR] [--only REGEX] [--class NAME] [--kernel R] [--no-try]`.
+ * it is for, and prints one line for each and a summary. `npm run corpus -- DIR [--out DIR] [--only REGEX] [--class NAME] [--kernel R] [--no-headers]
+ * [--no-try]`. --no-headers leaves out fixes of include/, which may have a thousand objects preprocessed.
  * What is done already is not done again, so that it can be stopped at any time; --again NAME,... forgets some.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -24,12 +25,13 @@ const { values, positionals } = parseArgs({
     again: { type: "string" },
     limit: { type: "string" },
     "no-try": { type: "boolean" },
+    "no-headers": { type: "boolean" },
   },
 });
 const [folder] = positionals;
 if (folder === undefined) {
   console.error(
-    "usage: npm run corpus -- DIR [--out DIR] [--only REGEX] [--class NAME] [--kernel R] [--again NAMES] [--limit N] [--no-try]",
+    "usage: npm run corpus -- DIR [--out DIR] [--only REGEX] [--class NAME] [--kernel R] [--again NAMES] [--limit N] [--no-headers] [--no-try]",
   );
   process.exit(2);
 }
@@ -43,7 +45,9 @@ const out = values.out ?? join(cache, "corpus", release);
 mkdirSync(join(out, "modules"), { recursive: true });
 const results = new Results(join(out, "results.jsonl"), values.again === undefined ? [] : values.again.split(","));
 const wanted = (fix: Fix): boolean =>
-  (values.only === undefined || new RegExp(values.only).test(fix.name)) && (values.class === undefined || fix.class === values.class);
+  !(values["no-headers"] === true && fix.files.some((file) => file.startsWith("include/"))) &&
+  (values.only === undefined || new RegExp(values.only).test(fix.name)) &&
+  (values.class === undefined || fix.class === values.class);
 const fixes = manifest.patches.filter(wanted).slice(0, values.limit === undefined ? undefined : Number(values.limit));
 
 const target = await prepareTarget(task, release, { cache });

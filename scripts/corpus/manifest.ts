@@ -7,6 +7,7 @@ export interface Fix {
   /** Path of the patch in the corpus. */
   patch: string;
   class: string;
+  files: string[];
   expect: string;
   changed_functions: { name: string; obj: string; kind: string; fentry?: boolean }[];
   new_functions: { name: string; obj: string }[];
