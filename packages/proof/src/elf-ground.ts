@@ -80,7 +80,8 @@ export class ElfGround implements Ground {
   }
 
   constant(address: number, length: number): Uint8Array | undefined {
-    return this.read(address, length);
+    const flags = this.#at(address)?.held.section.flags ?? SHF.WRITE;
+    return (flags & SHF.WRITE) === 0 ? this.read(address, length) : undefined;
   }
 
   refersTo(_view: DataView, _at: number, type: number, address: number): number | undefined {

@@ -20,8 +20,8 @@ export interface Ground {
   readonly name: string;
   /** Bytes that lie inside of one section; zeros for NOBITS. */
   read(address: number, length: number): Uint8Array | undefined;
-  /** The same where strings and constants may be. */
-  constant(address: number, length: number): Uint8Array | undefined;
+  /** The same where the linker puts strings and constants: nothing writes there. @param init of code that only runs at the start or end */
+  constant(address: number, length: number, init: boolean): Uint8Array | undefined;
   /** What the field at the address refers to (S + A); undefined if it is no such field. @param view of bytes that hold the field at `at` */
   refersTo(view: DataView, at: number, type: number, address: number): number | undefined;
   /** Fields with start <= address < end, by address. */

@@ -8,18 +8,23 @@ import { linkedValue, relocatedAs, type TableKind } from "./x86-64.ts";
 export class ImageGround implements Ground {
   readonly name = "the kernel";
   readonly #image: KernelImage;
+  /** What is made read-only after boot. */
+  readonly #readOnly: { start: number; end: number };
 
   constructor(image: KernelImage) {
     this.#image = image;
+    const [start = 0, end = 0] = ["__start_rodata", "__end_rodata"].map((name) => image.symbols.named(name)[0]?.address);
+    this.#readOnly = { start, end };
   }
 
   read(address: number, length: number): Uint8Array | undefined {
     return this.#image.read(address, length);
   }
 
-  /** The per-cpu area holds none. */
-  constant(address: number, length: number): Uint8Array | undefined {
-    return address < 0 ? this.read(address, length) : undefined;
+  constant(address: number, length: number, init: boolean): Uint8Array | undefined {
+    if (address >= 0) return undefined;
+    const { start, end } = this.#readOnly;
+    return init || (address >= start && address + length <= end) ? this.read(address, length) : undefined;
   }
 
   refersTo(view: DataView, at: number, type: number, address: number): number | undefined {

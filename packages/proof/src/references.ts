@@ -2,7 +2,7 @@
 import { type ElfSymbol, isSection, type Relocation, type Section, SHF, STB, STT } from "@suture/elf";
 import type { Ground } from "./ground.ts";
 import type { Part, Parts } from "./items.ts";
-import { isPcRelative } from "./x86-64.ts";
+import { isInitOnly, isPcRelative } from "./x86-64.ts";
 
 /** What a relocation's symbol stands for. */
 export type Target =
@@ -57,7 +57,8 @@ export function checkMerged(
   const entity = mergedEntity(section, offset, strings);
   if (entity === undefined) return `refers to ${section.name} + ${offset}, where nothing whole is`;
   const start = (exact ? value : value - addend) - (offset - entity.start);
-  const kernel = ground.constant(start, entity.bytes.length);
+  const kernel =
+    !strings && start % Math.max(section.entsize, 1) !== 0 ? undefined : ground.constant(start, entity.bytes.length, isInitOnly(user.name));
   if (kernel === undefined || Buffer.compare(kernel, entity.bytes) !== 0)
     return `refers to ${textOf(entity.bytes)}, ${ground.name} to ${kernel === undefined ? "nothing" : textOf(kernel)}`;
   // What is equal from its start on must be referred to inside of it.
