@@ -28,7 +28,7 @@ export const FOLDER = "@FOLDER@";
 export const NAME = "suture_module_name";
 
 /** To be raised with every change to what a recipe holds. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** @throws BUILD_KBUILD */
 export async function recipeOf(task: Task, target: Target, cache: string): Promise<Recipe> {
@@ -52,10 +52,10 @@ export async function recipeOf(task: Task, target: Target, cache: string): Promi
 }
 
 async function ask(task: Task, target: Target, folder: string, source: string): Promise<Recipe> {
-  await writeFile(join(folder, "Kbuild"), `obj-m := ${NAME}.o\nccflags-y := -g0\n`);
+  await writeFile(join(folder, "Kbuild"), `obj-m := ${NAME}.o\n`);
   await writeFile(join(folder, `${NAME}.c`), source);
-  // What the entry code registers is not there yet: modpost only warns.
-  const argv = ["make", "V=1", ...target.make, `M=${folder}`, "KBUILD_MODPOST_WARN=1", "modules"];
+  // What the entry code registers is not there yet: modpost only warns. Debug information would name the scratch folder.
+  const argv = ["make", "V=1", ...target.make, `M=${folder}`, "KBUILD_MODPOST_WARN=1", "KCFLAGS=-g0", "modules"];
   const { stdout } = await run(task, argv, { cwd: target.tree });
   const text = (command: string): string => command.replaceAll(folder, FOLDER);
   const modpost = stdout.split("\n").find((line) => /\|\s*\S*scripts\/mod\/modpost /.test(line));

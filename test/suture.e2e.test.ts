@@ -1,0 +1,180 @@
+/** The command as a person uses it, on the newest stock 6.1 cloud kernel: a source fix in, a tried livepatch out, and what it refuses. */
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/build";
+import { Task } from "@suture/task";
+import { createTwoFilesPatch } from "diff";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const suture = join(import.meta.dirname, "../suture");
+const folder = mkdtempSync(join(tmpdir(), "suture-e2e-"));
+let release = "";
+let tree = "";
+
+beforeAll(async () => {
+  const task = new Task();
+  release = await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/);
+  tree = (await prepareTarget(task, release, { cache: cacheRoot(process.env) })).tree;
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ran {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function run(args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}): Ran {
+  const env = { ...process.env, ...options.env };
+  const { status, stdout, stderr } = spawnSync(suture, args, { cwd: options.cwd ?? folder, env, encoding: "utf8" });
+  return { code: status, stdout, stderr };
+}
+
+/** A patch made by editing the unpacked source. */
+function patchOf(name: string, file: string, from: string | RegExp, to: string): string {
+  const before = readFileSync(join(tree, file), "latin1");
+  const after = before.replace(from, to);
+  if (after === before) throw new Error(`${file} does not have ${from}`);
+  return write(`${name}.patch`, createTwoFilesPatch(`a/${file}`, `b/${file}`, before, after));
+}
+
+function write(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text, "latin1");
+  return path;
+}
+
+const build = (patch: string, ...more: string[]): Ran => run(["build", patch, "--kernel", release, ...more]);
+const sha256 = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
+const MEMINFO = ["fs/proc/meminfo.c", '"MemTotal:       "', '"MemTotal (fixed):"'] as const;
+
+test("a fix is built, tried on the stock kernel, seen in /proc, and gone again", () => {
+  const { code, stdout, stderr } = run([
+    "try",
+    patchOf("seen", ...MEMINFO),
+    "--kernel",
+    release,
+    "--probe",
+    "head -n 1 /proc/meminfo",
+    "--json",
+  ]);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  const report = JSON.parse(stdout);
+  expect(report).toMatchObject({ outcome: "passed", release, missing: [], events: [] });
+  const [{ before, patched, after }] = report.probes;
+  expect(before.output).toMatch(/^MemTotal: /);
+  expect(patched.output).toMatch(/^MemTotal \(fixed\):/);
+  expect(after.output).toMatch(/^MemTotal: /);
+});
+
+test("the same fix gives the same module, whatever the folder", () => {
+  const patch = patchOf("same", ...MEMINFO);
+  const files = ["one", "two"].map((name) => {
+    const cwd = join(folder, name);
+    mkdirSync(cwd);
+    copyFileSync(patch, join(cwd, "same.patch"));
+    expect(run(["build", "same.patch", "--kernel", release], { cwd }).code).toBe(0);
+    return join(cwd, "livepatch-same.ko");
+  });
+  expect(new Set(files.map(sha256)).size).toBe(1);
+  const { stdout } = run(["inspect", files[0] ?? "", "--json"]);
+  const { manifest, faults } = JSON.parse(stdout);
+  expect(faults).toEqual([]);
+  expect(manifest).toMatchObject({
+    name: "same",
+    kernel: { release },
+    proof: { proven: true },
+    functions: [{ name: "meminfo_proc_show", owner: "vmlinux", sympos: 0 }],
+  });
+  expect(readdirSync(join(folder, "one")).sort()).toEqual(["livepatch-same.ko", "same.patch"]);
+});
+
+test("strings, a new function, a static local, a warning and an exception table are carried and work", () => {
+  const patch = patchOf(
+    "carried",
+    "fs/proc/loadavg.c",
+    /static int loadavg_proc_show\(struct seq_file \*m, void \*v\)\n\{\n/,
+    `#include <linux/uaccess.h>\nstatic noinline int suture_read(void)\n{\n\tint value = 0;\n\n\tif (get_user(value, (int __user *)8))\n\t\tvalue = 77;\n\treturn value;\n}\n\n` +
+      `static int loadavg_proc_show(struct seq_file *m, void *v)\n{\n\tstatic int calls;\n\n\tWARN_ONCE(calls == 1, "suture: seen %d\\n", calls);\n` +
+      `\tseq_printf(m, "call %d read %d cpu %d\\n", ++calls, suture_read(), raw_smp_processor_id() >= 0);\n`,
+  );
+  const probe = "head -n 1 /proc/loadavg; head -n 1 /proc/loadavg";
+  const { stdout } = run(["try", patch, "--kernel", release, "--probe", probe, "--json"]);
+  const report = JSON.parse(stdout);
+  expect(report.probes[0].patched.output).toBe("call 1 read 77 cpu 1\ncall 2 read 77 cpu 1\n");
+  // The warning is the patched function's own: the kernel found it in the module's bug table, and nothing else happened.
+  expect(report.outcome).toBe("warned");
+  expect(report.events).toHaveLength(1);
+  expect(JSON.stringify(report.events)).toContain("loadavg_proc_show");
+});
+
+test.each<[string, () => string, string, number]>([
+  [
+    "that does not apply",
+    () => write("bad.patch", "--- a/fs/pipe.c\n+++ b/fs/pipe.c\n@@ -1,3 +1,3 @@\n x\n-y\n+z\n w\n"),
+    "PATCH_DOES_NOT_APPLY",
+    1,
+  ],
+  ["that is no patch", () => write("words.patch", "hello\n"), "PATCH_UNREADABLE", 1],
+  ["that is not there", () => join(folder, "none.patch"), "PATCH_UNREADABLE", 1],
+  ["of a file that this kernel does not build", () => patchOf("other", "arch/arm/kernel/setup.c", "{\n", "{\n\n"), "PATCH_NOT_FOR_KERNEL", 1],
+  ["of a build rule", () => patchOf("rule", "fs/Makefile", /$/, "# x\n"), "PATCH_NOT_C", 1],
+  ["of a comment", () => patchOf("comment", "fs/pipe.c", "/*", "/* A comment.\n *"), "BUILD_NOTHING_CHANGED", 3],
+  ["of a document", () => patchOf("document", "Documentation/admin-guide/sysrq.rst", /$/, "x\n"), "BUILD_NOTHING_CHANGED", 3],
+  ["of an __init function", () => patchOf("init", "fs/proc/loadavg.c", '"loadavg", 0,', '"loadaverage", 0,'), "BUILD_NOT_AT_RUN_TIME", 1],
+  ["of live data", () => patchOf("data", "fs/pipe.c", "pipe_max_size = 1048576", "pipe_max_size = 2097152"), "DIFF_DATA_CHANGED", 1],
+  [
+    "of a layout",
+    () => patchOf("layout", "fs/timerfd.c", "struct timerfd_ctx {\n", "struct timerfd_ctx {\n\tint suture;\n"),
+    "BUILD_LAYOUT",
+    1,
+  ],
+  ["that does not compile", () => patchOf("broken", "fs/pipe.c", "static int\npipe_fasync", "static itn\npipe_fasync"), "BUILD_COMPILE", 1],
+])("a patch %s is refused by name and leaves nothing", (_, make, code, exit) => {
+  const ran = build(make(), "--json", "--output", join(folder, "never.ko"));
+  expect(JSON.parse(ran.stdout).error).toMatchObject({ code, mend: expect.stringMatching(/\w/), why: expect.stringMatching(/\w/) });
+  expect(ran.code).toBe(exit);
+  expect(existsSync(join(folder, "never.ko"))).toBe(false);
+});
+
+test("a kernel that is not there is refused", () => {
+  const { code, stdout } = run(["build", patchOf("none", ...MEMINFO), "--kernel", "6.1.0-0-none", "--json"]);
+  expect([code, JSON.parse(stdout).error.code]).toEqual([1, "KERNEL_NOT_FOUND"]);
+});
+
+test("a module for another kernel, a cut and a changed one are not tried", () => {
+  const ko = join(folder, "mine.ko");
+  expect(build(patchOf("mine", ...MEMINFO), "--output", ko).code).toBe(0);
+  const codeOf = (...args: string[]): string => JSON.parse(run(["try", ...args, "--json"]).stdout).error.code;
+  expect(codeOf(ko, "--kernel", "6.1.0-0-none")).toBe("TRY_OTHER_KERNEL");
+  const cut = join(folder, "cut.ko");
+  copyFileSync(ko, cut);
+  truncateSync(cut, 20_000);
+  expect(codeOf(cut)).toMatch(/^ELF_/);
+  const text = readFileSync(ko, "latin1");
+  const buildId = JSON.parse(run(["inspect", ko, "--json"]).stdout).manifest.kernel.buildId as string;
+  const other = write("other.ko", text.replaceAll(buildId, "0".repeat(buildId.length)));
+  expect(codeOf(other)).toBe("TRY_OTHER_KERNEL");
+  const plain = write("plain.ko", text.replaceAll(".klp.rela.vmlinux.", ".xlp.rela.vmlinux."));
+  expect(codeOf(plain)).toBe("TRY_REFUSED");
+});
+
+test("Ctrl-C ends a build at any moment, leaves no child and nothing half-written", async () => {
+  const patch = patchOf("cancel", ...MEMINFO);
+  const output = join(folder, "cancel.ko");
+  for (const ms of [150, 500, 900, 1400]) {
+    const child = spawn(suture, ["try", patch, "--kernel", release, "--probe", "true"], { cwd: folder, stdio: "ignore", detached: true });
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    process.kill(child.pid ?? 0, "SIGINT");
+    const code = await new Promise((resolve) => child.once("exit", resolve));
+    expect([130, null]).toContain(code);
+    // Its children are in groups of their own, but in its session.
+    const left = spawnSync("pgrep", ["--session", String(child.pid)], { encoding: "utf8" }).stdout;
+    expect(left).toBe("");
+  }
+  expect(existsSync(output)).toBe(false);
+  expect(readdirSync(folder).filter((name) => name.endsWith(".part"))).toEqual([]);
+});
