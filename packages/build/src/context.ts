@@ -16,6 +16,7 @@ import { type KernelView, moduleName, moduleOwner, type Owner, vmlinuxOwner, typ
 import { run, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import { type Commands, commandsOf } from "./kbuild/commands.ts";
+import { layoutsOf } from "./layouts.ts";
 import { type Recipe, recipeOf } from "./link/recipe.ts";
 import type { Target } from "./target.ts";
 
@@ -86,14 +87,7 @@ export class KernelContext {
   }
 
   get layouts(): TypeLayouts {
-    const { btf } = this;
-    return {
-      size: (struct) => btf.structSize(struct),
-      member: (struct, name) => {
-        const found = btf.members(struct)?.find((member) => member.name === name);
-        return found === undefined ? undefined : { offset: found.offset, size: found.size };
-      },
-    };
+    return layoutsOf(this.btf);
   }
 
   /** "vmlinux" or a module, which must have been opened by `module`. */

@@ -6,5 +6,8 @@ export { type KernelList, type ListedKernel, listKernels } from "./debian/list.t
 export { newestKernel } from "./debian/newest.ts";
 export { prepareTarget } from "./debian/prepare.ts";
 export { buildErrors } from "./errors.ts";
+export { layoutsOf } from "./layouts.ts";
 export { readPatch, type SourcePatch } from "./patch/read.ts";
+export { kernelObjects, objectsNamed, type ProvenObject, proveObjects, sampleObjects } from "./prove-objects.ts";
 export type { Target, TargetInput } from "./target.ts";
+export { checkLayouts } from "./types.ts";

@@ -5,9 +5,11 @@ import { Command, CommanderError } from "commander";
 import about from "../package.json" with { type: "json" };
 import type { Answer, Run } from "./answer.ts";
 import { buildCommand } from "./commands/build.ts";
+import { diffCommand } from "./commands/diff.ts";
 import { hostCommands } from "./commands/host.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
+import { proveCommand } from "./commands/prove.ts";
 import { tryCommand } from "./commands/try.ts";
 import { fail } from "./errors.ts";
 import { exitCode, failureText, sutureError } from "./failure.ts";
@@ -20,7 +22,7 @@ export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>;
 }
 
-const COMMANDS = [kernelsCommand, buildCommand, tryCommand, inspectCommand, ...hostCommands];
+const COMMANDS = [kernelsCommand, buildCommand, proveCommand, tryCommand, diffCommand, inspectCommand, ...hostCommands];
 
 /**
  * Runs one command line.

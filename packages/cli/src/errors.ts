@@ -9,6 +9,11 @@ export const cliErrors = defineErrors({
     cause: "A file or directory could not be read or written.",
     mend: "Check the path, its permissions and the space that is left.",
   },
+  CLI_NO_TYPES: {
+    cause:
+      "An object has a special section (bug table, exception table, ...), and how its entries lie is not known: the object does not say it.",
+    mend: "Give the kernel's types with --btf: its vmlinuz or vmlinux, or /sys/kernel/btf/vmlinux where it runs.",
+  },
   TRY_REFUSED: {
     cause: "The module is not one that may be loaded, not even into a virtual machine: no livepatch, not well formed, or not proven.",
     mend: "Build it again; `suture inspect` shows what is in it.",

@@ -1,0 +1,127 @@
+import { readFile } from "node:fs/promises";
+import { checkLayouts, layoutsOf } from "@suture/build";
+import type { Delta, TypeLayouts } from "@suture/diff";
+import { type ElfObject, readElf, writeElf } from "@suture/elf";
+import { Btf, openImage } from "@suture/kernel";
+import type { Task } from "@suture/task";
+import type { AddCommand } from "../answer.ts";
+import { fail } from "../errors.ts";
+import { cacheDirectory } from "../kernel-option.ts";
+import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
+import { writeWhole } from "../write-file.ts";
+
+interface Options {
+  output?: string;
+  btf?: string;
+  module?: boolean;
+}
+
+export const diffCommand: AddCommand = (program, run) => {
+  program
+    .command("diff")
+    .description("what changed between two builds of one object; needs no kernel")
+    .argument("<original>", "an object file, with a section for each function and variable")
+    .argument("<patched>", "the same object, built from the changed source")
+    .option("-o, --output <file>", "write what changed, and what it needs, as an object")
+    .option("--btf <file>", "the kernel's types: its vmlinuz, vmlinux, or bare BTF; those in the original object unless given")
+    .option("--module", "the objects belong to a loadable module")
+    .action(
+      run(async (task, originalFile: string, patchedFile: string, options: Options) => {
+        const { diff } = await import("@suture/diff");
+        const original = readElf(await readFile(originalFile), originalFile);
+        const patched = readElf(await readFile(patchedFile), patchedFile);
+        const module = options.module === true;
+        checkLayouts(original, patched);
+        const delta = diff(original, patched, {
+          layouts: options.btf === undefined ? ownLayouts(original) : layoutsOf(await readTypes(task, options.btf)),
+          build: { module, memoryHotplug: undefined },
+          // Without the kernel nothing shows that a key is not in a module.
+          keepEntry: () => !module,
+        });
+        const output = delta.object === undefined ? undefined : options.output;
+        if (delta.object !== undefined && output !== undefined) await writeWhole(output, writeElf(delta.object));
+        const code = delta.outcome === "same" ? 3 : 0;
+        return { document: documentOf(delta, output), text: safeText(diffText(delta, output)), code };
+      }),
+    );
+};
+
+/** Of the types that the compiler wrote into the object itself. */
+function ownLayouts(elf: ElfObject): TypeLayouts {
+  const section = elf.sections.find(({ name }) => name === ".BTF");
+  const layouts = section === undefined ? undefined : layoutsOf(new Btf(section.data, elf.file));
+  const known = <T>(found: T | undefined, what: string): T => {
+    if (found === undefined) throw fail("CLI_NO_TYPES", `there is no ${what} in its types`, { file: elf.file });
+    return found;
+  };
+  return {
+    size: (struct) => known(layouts?.size(struct), `struct ${struct}`),
+    member: (struct, name) => known(layouts?.member(struct, name), `${struct}.${name}`),
+  };
+}
+
+/** The first bytes of bare BTF, in the processor's order. */
+const BTF_MAGIC = [0x9f, 0xeb];
+
+async function readTypes(task: Task, file: string): Promise<Btf> {
+  const bytes = await readFile(file);
+  if (BTF_MAGIC.every((byte, i) => bytes[i] === byte)) return new Btf(bytes, file);
+  const image = await openImage(task, file, { cache: cacheDirectory() });
+  try {
+    const { btf } = image;
+    if (btf === undefined) throw fail("CLI_NO_TYPES", "the kernel has no types in it (CONFIG_DEBUG_INFO_BTF)", { file });
+    return btf;
+  } finally {
+    image.close();
+  }
+}
+
+function documentOf(delta: Delta, output: string | undefined): unknown {
+  const { outcome, carriedAlong, added, skipped, notes } = delta;
+  const functions = delta.functions.map(({ name, why, through, sizeBefore, size }) => ({ name, why, through, sizeBefore, size }));
+  const keys = delta.keys.map(({ table, function: name, key, kept }) => ({ table, function: name, key, kept }));
+  const needs = delta.externals.map(({ symbol, original }) => ({ name: symbol.name, ownObject: original !== undefined }));
+  return { outcome, functions, carriedAlong, added, skipped, notes, keys, needs, ...(output === undefined ? {} : { output }) };
+}
+
+const OUTCOMES: Record<Delta["outcome"], string> = {
+  same: "the same: nothing differs",
+  idle: "what differs needs nothing in a running kernel",
+  patch: "what follows",
+};
+
+function diffText(delta: Delta, output: string | undefined): string {
+  const named = (list: readonly { name: string; why: string }[]): string =>
+    tableText(
+      ["name", "why"],
+      list.map(({ name, why }) => [name, why]),
+    );
+  return partsText([
+    fieldsText([["changed", OUTCOMES[delta.outcome]]]),
+    headedText(
+      `${countText(delta.functions.length, "function")} to be replaced`,
+      tableText(
+        ["function", "size", "why"],
+        delta.functions.map((f) => [f.name, `${f.sizeBefore} → ${f.size}`, f.why]),
+      ),
+    ),
+    headedText("changed, and carried along with their callers", named(delta.carriedAlong)),
+    headedText(
+      "added",
+      tableText(
+        ["name", "kind", "size"],
+        delta.added.map((a) => [a.name, a.kind, bytesText(a.size)]),
+      ),
+    ),
+    headedText("left as it is", named(delta.skipped)),
+    headedText(
+      "needed of the kernel",
+      tableText(
+        ["symbol", "defined in"],
+        delta.externals.map(({ symbol, original }) => [symbol.name, original === undefined ? "another object" : "this object"]),
+      ),
+    ),
+    headedText("notes", delta.notes.map((note) => `  ${note}`).join("\n")),
+    fieldsText([["object", output ?? ""]]),
+  ]);
+}
