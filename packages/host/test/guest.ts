@@ -1,6 +1,6 @@
 /** A guest that can run Suture: node, the bundled file, and livepatches for its kernel. */
 import { execFileSync } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { openImage } from "@suture/kernel";
@@ -18,6 +18,7 @@ export const MODULES = "/opt/modules";
 const NODE = "node --no-opt --max-lazy";
 const STORE = "/var/lib/suture";
 const MEMORY = 1024;
+const DISK_SIZE = 32 * 1024 * 1024;
 
 export interface Answer {
   code: number;
@@ -87,7 +88,7 @@ export class Yard {
   async makeDisk(name: string): Promise<string> {
     const disk = join(this.#folder, name);
     await writeFile(disk, "");
-    execFileSync("truncate", ["-s", "32M", disk]);
+    await truncate(disk, DISK_SIZE);
     execFileSync("mkfs.ext4", ["-q", "-F", disk], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
     return disk;
   }
