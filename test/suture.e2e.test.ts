@@ -120,7 +120,12 @@ test.each<[string, () => string, string, number]>([
   ],
   ["that is no patch", () => write("words.patch", "hello\n"), "PATCH_UNREADABLE", 1],
   ["that is not there", () => join(folder, "none.patch"), "PATCH_UNREADABLE", 1],
-  ["of a file that this kernel does not build", () => patchOf("other", "arch/arm/kernel/setup.c", "{\n", "{\n\n"), "PATCH_NOT_FOR_KERNEL", 1],
+  [
+    "of a file that this kernel does not build",
+    () => patchOf("other", "arch/arm/kernel/setup.c", "{\n", "{\n\n"),
+    "PATCH_NOT_FOR_KERNEL",
+    1,
+  ],
   ["of a build rule", () => patchOf("rule", "fs/Makefile", /$/, "# x\n"), "PATCH_NOT_C", 1],
   ["of a comment", () => patchOf("comment", "fs/pipe.c", "/*", "/* A comment.\n *"), "BUILD_NOTHING_CHANGED", 3],
   ["of a document", () => patchOf("document", "Documentation/admin-guide/sysrq.rst", /$/, "x\n"), "BUILD_NOTHING_CHANGED", 3],

@@ -54,6 +54,10 @@ export const buildErrors = defineErrors({
     cause: "The patch changes how a structure lies in memory, and objects of it are alive in the running kernel with the old layout.",
     mend: "Keep the structure as it is and hold the new state in a shadow variable (klp_shadow_alloc), or boot a fixed kernel.",
   },
+  PROVE_NO_OBJECT: {
+    cause: "The kernel is not built from that object or C file, in its configuration.",
+    mend: "Name a path of the kernel's source that ends with .o or .c; --sample chooses some.",
+  },
   BUILD_OVERRIDDEN: {
     cause: "The patch changes a weak function, and the kernel runs another function of the same name instead.",
     mend: "Nothing has to be patched if the other function does not have the fault; otherwise fix that one.",

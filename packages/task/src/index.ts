@@ -1,3 +1,3 @@
 export { taskErrors } from "./errors.ts";
 export { type Finished, type RunOptions, run, start } from "./process.ts";
-export { type Reporter, silentReporter, type Stage, Task } from "./task.ts";
+export { type Reporter, type Stage, silentReporter, Task } from "./task.ts";
