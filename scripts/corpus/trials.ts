@@ -1,5 +1,6 @@
 /** Tries livepatches one after the other on one guest, which is booted anew when something went wrong in it. */
 import type { Target } from "@suture/build";
+import { SutureError } from "@suture/errors";
 import { boot, type Guest, loadOrder, trial } from "@suture/lab";
 import type { Task } from "@suture/task";
 import type { Result } from "./results.ts";
@@ -36,7 +37,26 @@ export class Trials {
     this.#guest = undefined;
   }
 
+  /** A guest that is lost between two trials is no fault of the livepatch: once more on a new one. */
   async #try(built: Result, module: string): Promise<Result> {
+    try {
+      return await this.#tryOnce(built, module);
+    } catch (error) {
+      this.#task.check();
+      if (!(error instanceof SutureError)) throw error;
+      await this.stop();
+    }
+    try {
+      return await this.#tryOnce(built, module);
+    } catch (error) {
+      this.#task.check();
+      if (!(error instanceof SutureError)) throw error;
+      await this.stop();
+      return { ...built, outcome: "lost", code: error.code, why: error.message.split("\n", 1)[0] };
+    }
+  }
+
+  async #tryOnce(built: Result, module: string): Promise<Result> {
     const guest = await this.#ready();
     this.#count++;
     const modules: Result["modules"] = [];
