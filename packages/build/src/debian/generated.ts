@@ -5,7 +5,8 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { run, type Task } from "@suture/task";
-import { exists, mortal } from "./store.ts";
+import { fail } from "../errors.ts";
+import { exists, mortal, saysFull } from "./store.ts";
 
 /** Programs of scripts/ that other folders' rules call, without having a rule for them, and that the kbuild package does not have. */
 const HOST_PROGRAMS = [
@@ -27,11 +28,15 @@ export async function makeGenerated(task: Task, tree: string, make: readonly str
     await run(task, mortal(compiler, "-O1", ...includes.map((path) => `-I${path}`), "-o", program, source), { cwd: tree });
   }
   const { stdout } = await run(task, mortal(...dryRun(make)), { cwd: tree, accept: [1, 2] });
-  // A source that cannot be made is missed by the objects that need it, and by nobody else.
-  const script = generators(stdout)
-    .map((command) => `sh -c '${command.replaceAll("'", "'\\''")}' || true`)
-    .join("\n");
-  await run(task, mortal("sh", "-s"), { cwd: tree, input: script });
+  const recipes = generators(stdout);
+  const script = recipes.map((recipe, i) => `sh -c '${recipe.replaceAll("'", "'\\''")}' >&2 || echo ${i}`).join("\n");
+  const made = await run(task, mortal("sh", "-s"), { cwd: tree, input: script });
+  // What was written of a source may be half of it.
+  if (saysFull(made.stderr)) throw fail("CACHE_FULL", made.stderr.trim(), { file: tree });
+  for (const i of made.stdout.split("\n").filter((line) => line !== ""))
+    task.reporter.warn(
+      `a source that the kernel's build makes could not be made; objects that need it will not compile: ${recipes[Number(i)]}`,
+    );
   return stdout;
 }
 
@@ -45,7 +50,7 @@ export function generators(printed: string): string[] {
       begun += "\n";
       continue;
     }
-    if (RECIPE.test(begun) && !BINARY.test(begun) && !DATED.test(begun)) recipes.push(begun);
+    if (RECIPE.test(begun) && (!BINARY.test(begun) || isHostCompile(begun)) && !UNWANTED.test(begun)) recipes.push(begun);
     begun = "";
   }
   return recipes;
@@ -54,6 +59,14 @@ export function generators(printed: string): string[] {
 /** How kbuild's recipes begin when they are printed. Those that compare what they make with what is there (filechk) have no echo. */
 const RECIPE = /^\s*(?:set -e;\s*)?(?:echo '|mkdir -p )/;
 /** A file that is no source, in a command: something that a compiler, linker or the like makes or takes. */
-const BINARY = /\.(?:o|a|ko|mod|so|dbg|elf|ro|chk|order|lds|log|cpio|relocs|bin|gz|xz|zst|symvers)(?![\w.-])|\bextract-cert\b/;
-/** The time of this build. The kernel's own is in its headers package. */
-const DATED = /\butsver/;
+const BINARY = /\.(?:o|a|ko|mod|so|dbg|elf|ro|chk|order|lds|log|cpio|relocs|bin|gz|xz|zst|symvers)(?![\w.-])/;
+/**
+ * The time of this build: the kernel's own is in its headers package. And a program that needs the headers of libcrypto, for a list of
+ * certificates that only Debian has.
+ */
+const UNWANTED = /\butsver|\bextract-cert\b/;
+
+/** Whether the recipe compiles or links a program of the build itself, which other recipes run. */
+function isHostCompile(recipe: string): boolean {
+  return /echo '\s*\S*(?:gcc|clang)\S* .*-o /.test(recipe) && !/-D__KERNEL__|-nostdinc|-nostdlib/.test(recipe);
+}

@@ -97,12 +97,18 @@ export async function inCache<T>(cache: string, work: () => Promise<T>): Promise
     const text = error instanceof Error ? error.message : String(error);
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     const ours = error instanceof SutureError;
+    if (ours && error.code === "CACHE_FULL") throw error;
     if (code === "ENOSPC" || code === "EDQUOT" || (ours && FULL.test(text)))
       throw fail("CACHE_FULL", `no space is left: ${lastLine(text)}`, { file: cache }, { cause: error });
     if (code === "EACCES" || code === "EROFS" || code === "EPERM" || code === "ENOTDIR")
       throw fail("CACHE_UNWRITABLE", text, { file: cache }, { cause: error });
     throw error;
   }
+}
+
+/** Whether a program that was run said that the disk is full. */
+export function saysFull(text: string): boolean {
+  return FULL.test(text);
 }
 
 /** What programs print when the disk is full or a quota is used up. */

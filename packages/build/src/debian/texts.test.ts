@@ -55,6 +55,8 @@ test("of what apt prints its errors are told", () => {
 
 test("of the recipes that make prints, those that make sources are run", () => {
   const source = [
+    "set -e;  echo '  gcc-9 -Wp,-MMD,lib/.gen.o.d -Wall -c -o lib/gen.o lib/gen.c';  gcc-9 -Wall -c -o lib/gen.o lib/gen.c",
+    "set -e;  echo '  gcc-9   -o lib/gen lib/gen.o';  gcc-9   -o lib/gen lib/gen.o",
     "set -e;  echo '  ./scripts/asn1_compiler a.asn1 a.asn1.c a.asn1.h';    ./scripts/asn1_compiler a.asn1 a.asn1.c a.asn1.h",
     "set -e; echo '# GEN     lib/t.h'; echo '  lib/gen > lib/t.h';   lib/gen > lib/t.h; printf '%s\\n' 'cmd' > lib/.t.h.cmd",
     "set -e;  echo '  sed -e s/a/b/ \\\n x > x.h';  sed -e s/a/b/ \\\n x > x.h",
@@ -63,7 +65,7 @@ test("of the recipes that make prints, those that make sources are run", () => {
   const others = [
     "make -f ./scripts/Makefile.build obj=lib",
     ":",
-    "set -e;  echo '  gcc-9 -c -o lib/a.o lib/a.c';  gcc-9 -c -o lib/a.o lib/a.c; scripts/basic/fixdep lib/.a.o.d lib/a.o 'x' > lib/.a.o.cmd",
+    "set -e;  echo '  gcc-9 -D__KERNEL__ -c -o lib/a.o lib/a.c';  gcc-9 -D__KERNEL__ -c -o lib/a.o lib/a.c; scripts/basic/fixdep lib/.a.o.d lib/a.o 'x' > lib/.a.o.cmd",
     "set -e;  echo '  ld -r -o m.ko m.o';  ld -r -o m.ko m.o",
     "set -e;  echo '  tool v.so.dbg v.so v.c';  tool v.so.dbg v.so v.c",
     "set -e; mkdir -p init/; { utsver=$(date); } > init/.v.h.tmp; mv -f init/.v.h.tmp init/v.h",
