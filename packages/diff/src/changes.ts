@@ -9,9 +9,18 @@ import { bytesOf, type Item, isGlobal, isItem } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Plan } from "./plan.ts";
+import type { SectionRole } from "./sections.ts";
 import { hasFtraceSite } from "./tables.ts";
 
 export type Force = (name: string) => boolean;
+
+/** Code that needs nothing in a running kernel. */
+const IDLE: Partial<Record<SectionRole, string>> = {
+  init: "runs only at boot, or when its module is loaded",
+  exit: "is never run in a built-in object",
+  // It has no ftrace entry (__exit is notrace), and cleans up what the module set up before it was patched.
+  unload: "runs only when its module is unloaded",
+};
 
 export function findChanges(plan: Plan, force: Force): void {
   const { original, patched, pairs } = plan.in;
@@ -59,22 +68,31 @@ class Finder {
     for (const original of originals) why ??= this.#functionDifference(original, item);
     this.#checkNames(originals, item, why !== undefined);
     if (why === undefined) {
-      if (item.role === "text" && plan.redirectable(item) && hasFtraceSite(plan.in.patched.entries, item) && force(item.name))
-        plan.change(item, { why: "asked for", forced: true, through: [] });
+      if (plan.wholeOf(item) === item && item.symbols.some(({ name }) => force(name))) this.#asked(item);
       return;
     }
-    if (item.role === "init") plan.skipped.push({ name: item.name, why: "runs only at boot, or when its module is loaded" });
-    else if (item.role === "exit") plan.skipped.push({ name: item.name, why: "is never run in a built-in object" });
-    // It has no ftrace entry (__exit is notrace), and cleans up what the module set up before it was patched.
-    else if (item.role === "unload") plan.skipped.push({ name: item.name, why: "runs only when its module is unloaded" });
-    else if (item.role === "text") {
-      plan.change(item, { why, forced: false, through: [] });
-    } else
+    const idle = IDLE[item.role];
+    if (idle !== undefined) plan.skipped.push({ name: item.name, why: idle });
+    else if (item.role === "text") plan.change(item, { why, forced: false, through: [] });
+    else
       throw plan.refuse(
         "DIFF_UNKNOWN_SECTION",
         `${item.name} differs (${why}), and ${item.section.name} is a section of no known kind`,
         item,
       );
+  }
+
+  /** A function that is the same, and is to be replaced by itself. */
+  #asked(item: Item): void {
+    const plan = this.#plan;
+    const reachable = plan.redirectable(item) && hasFtraceSite(plan.in.patched.entries, item);
+    if (item.role === "text" && reachable) {
+      plan.change(item, { why: "asked for", forced: true, through: [] });
+      return;
+    }
+    const why =
+      item.role === "text" ? "has no ftrace entry" : (IDLE[item.role] ?? `is in ${item.section.name}, a section of no known kind`);
+    plan.notTaken.push({ name: item.name, why, code: "DIFF_NOT_PATCHABLE" });
   }
 
   /** Calls of any of the original's names reach the replacement; each must still mean this function. */

@@ -670,7 +670,11 @@ describe("identity patches", () => {
   test("take in every function that can be redirected, and tell which could not", () => {
     const delta = shop.diff(source, source, { force: () => true });
     expect(names(delta.functions)).toEqual(["f", "g", "helper"]);
-    expect(delta.notTaken).toMatchObject([{ name: "wrong", code: "DIFF_INIT_REFERENCE" }]);
+    expect(delta.notTaken).toMatchObject([
+      { name: "begin", code: "DIFF_NOT_PATCHABLE", why: expect.stringContaining("at boot") },
+      { name: "quiet", code: "DIFF_NOT_PATCHABLE", why: "has no ftrace entry" },
+      { name: "wrong", code: "DIFF_INIT_REFERENCE" },
+    ]);
     expect(delta.added).toEqual([]);
     expect(externalNames(delta)).toEqual(["__fentry__", expect.stringMatching(/^calls\./), "printk", "state"]);
   });
