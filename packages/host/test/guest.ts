@@ -88,6 +88,7 @@ export class Yard {
   async makeDisk(name: string): Promise<string> {
     const disk = join(this.#folder, name);
     await writeFile(disk, "");
+    await writeFile(disk, "");
     await truncate(disk, DISK_SIZE);
     execFileSync("mkfs.ext4", ["-q", "-F", disk], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
     return disk;
