@@ -23,7 +23,7 @@ export async function proveOriginal(
     sections,
     against: owner === "vmlinux" ? kernel.image : await kernel.module(task, owner),
     layouts: kernel.layouts,
-    built: { compiler: kernel.compiler, release: kernel.target.release },
+    built: { compiler: kernel.compiler, release: kernel.target.release, source: kernel.target.source },
   });
 }
 

@@ -23,6 +23,8 @@ export interface Target {
    * What `make -n -k V=1 MAKE... vmlinux modules` prints in the tree, packed by gzip, where it was asked for already. Asking takes ten seconds.
    */
   dryRun: string | undefined;
+  /** The version of the source package, as the kernel's banner has it; undefined where the tree is no package's. */
+  source: string | undefined;
   /** The compiler's program, e.g. gcc-NN. */
   compiler: string;
   /** Path of the Module.symvers of vmlinux and its modules. */

@@ -60,8 +60,7 @@ export interface ErrorTable<C extends string> {
 export function defineErrors<C extends string>(kinds: Record<C, ErrorKind>): ErrorTable<C> {
   return {
     kinds,
-    fail: (code, why, where = {}, details = {}) =>
-      new SutureError(code, why, where, details.mend ?? kinds[code].mend, details.cause),
+    fail: (code, why, where = {}, details = {}) => new SutureError(code, why, where, details.mend ?? kinds[code].mend, details.cause),
   };
 }
 

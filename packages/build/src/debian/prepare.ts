@@ -55,6 +55,7 @@ async function openTarget(task: Task, path: string): Promise<Target> {
     tree,
     make,
     dryRun: inKernel.dryRun(path),
+    source: inputs.find(({ name }) => name.startsWith("linux-source-"))?.version,
     compiler,
     symvers: join(tree, "Module.symvers"),
     config: join(tree, ".config"),
