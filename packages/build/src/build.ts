@@ -22,13 +22,16 @@ import type { SourcePatch } from "./patch/read.ts";
 import { mayChangeTypes } from "./patch/scope.ts";
 import { inParallel } from "./pool.ts";
 import { locator, proveOriginal, refuseUnproven } from "./prove.ts";
+import { type Asked, askedObjects, forceOf, leftOut } from "./rebuild.ts";
 import { checkLayouts } from "./types.ts";
 import { SourceView } from "./view.ts";
 
 export interface BuildOptions {
   /** Applied in this order. */
   patches: readonly SourcePatch[];
-  /** Of the module, without `livepatch-`; taken from the patch's file name unless given. */
+  /** Objects and functions that are replaced by themselves: `OBJECT`, `OBJECT:FUNCTION` or `FUNCTION`. */
+  rebuild?: readonly string[] | undefined;
+  /** Of the module, without `livepatch-`; made out of the first patch's file name unless given. */
   name?: string | undefined;
   /** Whether loading it takes all other livepatches out. */
   replace: boolean;
@@ -55,23 +58,29 @@ interface Compiled {
   proof: ObjectProof;
 }
 
+/** What changed in an object, and what was to be replaced by itself and is not. */
+interface Compared extends Part {
+  notTaken: Delta["notTaken"];
+}
+
 /** @throws every refusal of the pipeline's packages: PATCH_*, BUILD_*, DIFF_*, KLP_*, KERNEL_*, ELF_* */
 export async function buildLivepatch(task: Task, kernel: KernelContext, options: BuildOptions): Promise<Livepatch> {
   const jobs = options.jobs ?? availableParallelism();
-  const { patches } = options;
+  const { patches, rebuild = [] } = options;
   const { target } = kernel;
-  const name = patchName(options.name, patches);
-  const from = patches.map((patch) => patch.name).join(", ");
+  const name = patchName(options.name, patches, rebuild);
+  const from = [...patches.map((patch) => patch.name), ...rebuild].join(", ");
+  const asked = await askedObjects(task, kernel, rebuild);
   const files = await applyPatches(target.tree, patches);
   const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
   const view = await SourceView.make(target.tree, overlayOf(files));
   try {
     await checkTypesEarly(task, kernel, files, view, variant);
     const affected = await affectedObjects(task, kernel, files, view, { jobs, from });
-    if (affected.objects.length === 0) throw nothingChanged(affected, from);
-    const compiled = await compileAll(task, kernel, affected.objects, view, { jobs, variant });
+    if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
+    const compiled = await compileAll(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
     checkProofs(task, compiled, options.unproven);
-    const parts = await compareAll(task, kernel, compiled, from);
+    const parts = await compareAll(task, kernel, compiled, asked, from);
     return await task.stage("link", async (stage) => {
       const combined = combine(parts, { name, replace: options.replace, world: kernel.world, btf: kernel.btf });
       const manifest = await manifestOf(kernel, options, name, { parts, combined, compiled });
@@ -126,11 +135,17 @@ async function checkTypesEarly(
 async function compileAll(
   task: Task,
   kernel: KernelContext,
-  objects: readonly ObjectCommand[],
+  { affected, asked }: { affected: readonly ObjectCommand[]; asked: readonly string[] },
   view: SourceView,
   { jobs, variant }: { jobs: number; variant: Variant },
 ): Promise<Compiled[]> {
   return task.stage("compile", async (stage) => {
+    const changed = new Set(affected);
+    const same = asked
+      .map((object) => kernel.commands.of(object))
+      .filter(({ object }) => !affected.some((other) => other.object === object));
+    const objects = [...affected, ...same];
+    const total = 3 * affected.length + 2 * same.length;
     const original = SourceView.of(kernel.target.tree);
     const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
     let done = 0;
@@ -138,7 +153,7 @@ async function compileAll(
     let proofMs = 0;
     const counted = ({ bytes, ms }: { bytes: Uint8Array; ms: number }): Uint8Array => {
       compilerMs += ms;
-      stage.progress(++done, 3 * objects.length, "compilations");
+      stage.progress(++done, total, "compilations");
       return bytes;
     };
     const patched = new Map<ObjectCommand, Uint8Array>();
@@ -146,7 +161,7 @@ async function compileAll(
     // The patched one first: it may not compile.
     const works = objects.flatMap((command) => [
       async () => {
-        patched.set(command, counted(await compile(task, command, variant, view)));
+        if (changed.has(command)) patched.set(command, counted(await compile(task, command, variant, view)));
       },
       async () => {
         const plain = counted(await compileKept(task, command, "plain", original, compiler));
@@ -162,7 +177,7 @@ async function compileAll(
     stage.result(`${what}: compiler ${(compilerMs / 1000).toFixed(1)} s, proof ${proofMs.toFixed(0)} ms`);
     return objects.map((command) => {
       const proven = originals.get(command) as Pick<Compiled, "original" | "proof">;
-      return { command, patched: patched.get(command) as Uint8Array, ...proven };
+      return { command, patched: patched.get(command) ?? proven.original.bytes, ...proven };
     });
   });
 }
@@ -176,25 +191,38 @@ function checkProofs(task: Task, compiled: readonly Compiled[], unproven: boolea
   }
 }
 
-async function compareAll(task: Task, kernel: KernelContext, compiled: readonly Compiled[], from: string): Promise<Part[]> {
+async function compareAll(
+  task: Task,
+  kernel: KernelContext,
+  compiled: readonly Compiled[],
+  asked: ReadonlyMap<string, Asked>,
+  from: string,
+): Promise<Compared[]> {
   return task.stage("diff", async (stage) => {
-    const parts: Part[] = [];
+    const parts: Compared[] = [];
     for (const object of compiled) {
       const { command, proof } = object;
       stage.note(command.object);
-      const delta = compare(kernel, object);
-      if (delta.object === undefined && delta.skipped.length === 0) continue;
+      const wanted = asked.get(command.object) ?? new Set();
+      const delta = compare(kernel, object, forceOf(wanted, proof));
+      const notTaken = leftOut(command.object, wanted, proof, delta);
+      if (delta.object === undefined && delta.skipped.length === 0 && notTaken.length === 0) continue;
       if (command.owner !== "vmlinux")
         await kernel.openExporters(
           task,
           delta.externals.map(({ symbol }) => symbol.name),
         );
       const owner = kernel.owner(command.owner);
-      parts.push({ object: command.object, owner, delta, locate: locator(proof, owner) });
+      parts.push({ object: command.object, owner, delta, locate: locator(proof, owner), notTaken });
     }
     const functions = parts.flatMap(({ delta }) => delta.functions.map(({ name }) => name));
     for (const { object, delta } of parts) for (const note of delta.notes) task.reporter.warn(`${object}: ${note}`);
     if (functions.length === 0) {
+      const notTaken = parts.flatMap((part) => part.notTaken);
+      if (notTaken.length > 0)
+        throw fail("BUILD_REBUILD", `nothing can be replaced: ${notTaken.map(({ name, why }) => `${name} ${why}`).join("; ")}`, {
+          file: from,
+        });
       const skipped = parts.flatMap(({ delta }) => delta.skipped);
       if (skipped.length > 0)
         throw fail("BUILD_NOT_AT_RUN_TIME", skipped.map(({ name, why }) => `${name} ${why}`).join("; "), { file: from });
@@ -207,18 +235,18 @@ async function compareAll(task: Task, kernel: KernelContext, compiled: readonly 
   });
 }
 
-function compare(kernel: KernelContext, { command, original, patched }: Compiled): Delta {
+function compare(kernel: KernelContext, { command, original, patched }: Compiled, force: (name: string) => boolean): Delta {
   const before = original.elf;
   const after = readElf(patched, command.object);
   checkLayouts(before, after);
-  return diff(before, after, diffOptions(kernel, command));
+  return diff(before, after, { ...diffOptions(kernel, command), force });
 }
 
 async function manifestOf(
   kernel: KernelContext,
   options: BuildOptions,
   name: string,
-  results: { parts: readonly Part[]; combined: ReturnType<typeof combine>; compiled: readonly Compiled[] },
+  results: { parts: readonly Compared[]; combined: ReturnType<typeof combine>; compiled: readonly Compiled[] },
 ): Promise<Manifest> {
   const { parts, combined, compiled } = results;
   const proofs = compiled.map(({ proof }) => proof);
@@ -242,6 +270,9 @@ async function manifestOf(
     functions: combined.functions,
     added: parts.flatMap(({ object, delta }) => delta.added.map((added) => ({ object, ...added }))),
     skipped: parts.flatMap(({ object, delta }) => delta.skipped.map((skipped) => ({ object, ...skipped }))),
+    ...(options.rebuild === undefined
+      ? {}
+      : { notTaken: parts.flatMap(({ object, notTaken }) => notTaken.map((left) => ({ object, ...left }))) }),
     notes: parts.flatMap(({ object, delta }) => delta.notes.map((text) => ({ object, text }))),
     symbols: combined.symbols,
     compiler: kernel.compiler,

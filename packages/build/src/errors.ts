@@ -58,6 +58,10 @@ export const buildErrors = defineErrors({
     cause: "The kernel is not built from that object or C file, in its configuration.",
     mend: "Name a path of the kernel's source that ends with .o or .c; --sample chooses some.",
   },
+  BUILD_REBUILD: {
+    cause: "A function that is to be replaced by itself cannot be, or what --rebuild names is not one object or function.",
+    mend: "Name it as OBJECT (fs/pipe.o) for all functions that can be replaced, or as OBJECT:FUNCTION.",
+  },
   BUILD_OVERRIDDEN: {
     cause: "The patch changes a weak function, and the kernel runs another function of the same name instead.",
     mend: "Nothing has to be patched if the other function does not have the fault; otherwise fix that one.",

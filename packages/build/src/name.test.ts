@@ -12,10 +12,18 @@ describe("a livepatch's name", () => {
     [`${"x".repeat(60)}.patch`, "x".repeat(40)],
     ["a b+c.patch", "a-b-c"],
   ])("comes from the file name %s", (file, name) => {
-    expect(patchName(undefined, patches(file))).toBe(name);
+    expect(patchName(undefined, patches(file), [])).toBe(name);
   });
 
   it.each(["", "a/b", "-x", "a b", "x".repeat(41)])("is refused if it is no module's: %s", async (name) => {
-    expect(await codeOf(() => patchName(name, []))).toBe("BUILD_NAME");
+    expect(await codeOf(() => patchName(name, [], []))).toBe("BUILD_NAME");
+  });
+
+  it.each([
+    ["fs/pipe.o", "rebuild-fs-pipe"],
+    ["fs/pipe.c:pipe_read", "rebuild-fs-pipe-c-pipe-read"],
+    ["pipe_read", "rebuild-pipe-read"],
+  ])("comes from what is rebuilt: %s", (what, name) => {
+    expect(patchName(undefined, [], [what])).toBe(name);
   });
 });

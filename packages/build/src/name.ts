@@ -5,20 +5,24 @@ import type { SourcePatch } from "./patch/read.ts";
 /** With `livepatch-` before it, what fits a module's name (MODULE_NAME_LEN). */
 const LONGEST = 40;
 
-/** @param given by the user; otherwise the first patch's file name is made fit. @throws BUILD_NAME */
-export function patchName(given: string | undefined, patches: readonly SourcePatch[]): string {
+/**
+ * @param given by the user; otherwise the first patch's file name, or the first of what is rebuilt, is made fit
+ * @throws BUILD_NAME
+ */
+export function patchName(given: string | undefined, patches: readonly SourcePatch[], rebuild: readonly string[]): string {
   if (given !== undefined) {
     if (!/^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(given) || given.length > LONGEST)
       throw fail("BUILD_NAME", `"${given}" is no name of a livepatch`);
     return given;
   }
-  const name = (patches[0]?.name ?? "")
+  const from = patches[0]?.name ?? `rebuild ${rebuild[0]?.replace(/\.[oc]$/, "") ?? ""}`;
+  const name = from
     .replace(/\.(patch|diff|txt|mbox)$/, "")
     .replace(/^\d{4}-/, "")
     .replace(/[^A-Za-z0-9]+/g, "-")
     .replace(/^-+/, "")
     .slice(0, LONGEST)
     .replace(/-+$/, "");
-  if (name === "") throw fail("BUILD_NAME", `no name can be made out of the patch's file name ${patches[0]?.name ?? ""}`);
+  if (name === "") throw fail("BUILD_NAME", `no name can be made out of ${from}`);
   return name;
 }

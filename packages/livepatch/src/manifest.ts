@@ -26,6 +26,8 @@ export interface Manifest {
   added: { object: string; name: string; kind: "function" | "variable"; size: number }[];
   /** What differs but has no effect at run time. */
   skipped: { object: string; name: string; why: string }[];
+  /** Of a livepatch that replaces functions by themselves: those that were asked for and are not replaced. */
+  notTaken?: { object: string; name: string; code: string; why: string }[];
   /** What a person should know of the patch. */
   notes: { object: string; text: string }[];
   symbols: Resolved[];

@@ -63,6 +63,11 @@ export class Commands {
     return [...groups.values()];
   }
 
+  /** Every C file that an object is compiled from. */
+  get sources(): string[] {
+    return [...this.#bySource.keys()];
+  }
+
   /** The objects that are compiled from a C file itself. */
   ofSource(source: string): readonly string[] {
     return this.#bySource.get(source) ?? [];

@@ -8,6 +8,7 @@ import { writeWhole } from "../write-file.ts";
 
 interface Options {
   kernel?: string;
+  rebuild?: string[];
   name?: string;
   output?: string;
   replace: boolean;
@@ -19,8 +20,12 @@ export const buildCommand: AddCommand = (program, run) => {
   program
     .command("build")
     .description("build a livepatch out of source patches, for one kernel")
-    .argument("<patch...>", "unified diffs (git format-patch, git diff, diff -u), applied in this order")
+    .argument("[patch...]", "unified diffs (git format-patch, git diff, diff -u), applied in this order")
     .option(...KERNEL_OPTION)
+    .option(
+      "--rebuild <what...>",
+      "replace functions by themselves, all of OBJECT (fs/pipe.o), OBJECT:FUNCTION, or FUNCTION; with or without patches",
+    )
     .option("--name <name>", "the livepatch's name; made out of the first patch's file name unless given")
     .option("--output <file>", "where the module goes; livepatch-NAME.ko unless given")
     .option("--replace", "loading it takes all other livepatches out", false)
@@ -28,8 +33,10 @@ export const buildCommand: AddCommand = (program, run) => {
     .option("--jobs <count>", "compilers at a time; as many as there are processors unless given")
     .action(
       run(async (task, files: string[], options: Options) => {
+        if (files.length === 0 && options.rebuild === undefined) throw fail("CLI_USAGE", "a patch is needed, or --rebuild");
         const jobs = jobsOf(options.jobs);
         const livepatch = await buildFor(task, files, options.kernel, {
+          rebuild: options.rebuild,
           name: options.name,
           replace: options.replace,
           unproven: options.unproven === true,
@@ -71,6 +78,13 @@ function buildText({ bytes, manifest }: Livepatch, file: string): string {
       tableText(
         ["name", "why"],
         manifest.skipped.map((s) => [s.name, s.why]),
+      ),
+    ),
+    headedText(
+      "asked for, and left as it is",
+      tableText(
+        ["function", "in", "why"],
+        (manifest.notTaken ?? []).map((left) => [left.name, left.object, left.why]),
       ),
     ),
     fieldsText([
