@@ -21,7 +21,7 @@ describe("a livepatch's name", () => {
 
   it.each([
     ["fs/pipe.o", "rebuild-fs-pipe"],
-    ["fs/pipe.c:pipe_read", "rebuild-fs-pipe-c-pipe-read"],
+    ["fs/pipe.c:pipe_read", "rebuild-fs-pipe-pipe-read"],
     ["pipe_read", "rebuild-pipe-read"],
   ])("comes from what is rebuilt: %s", (what, name) => {
     expect(patchName(undefined, [], [what])).toBe(name);

@@ -15,7 +15,7 @@ export function patchName(given: string | undefined, patches: readonly SourcePat
       throw fail("BUILD_NAME", `"${given}" is no name of a livepatch`);
     return given;
   }
-  const from = patches[0]?.name ?? `rebuild ${rebuild[0]?.replace(/\.[oc]$/, "") ?? ""}`;
+  const from = patches[0]?.name ?? `rebuild ${rebuild[0]?.replace(/\.[oc](?=:|$)/, "") ?? ""}`;
   const name = from
     .replace(/\.(patch|diff|txt|mbox)$/, "")
     .replace(/^\d{4}-/, "")

@@ -20,8 +20,8 @@ export async function askedObjects(task: Task, kernel: KernelContext, words: rea
   for (const word of words) {
     const { objects, name } = await meaning(task, kernel, word);
     const [object] = objects;
-    if (object === undefined || objects.length > 1)
-      throw fail("BUILD_REBUILD", `${word} may be in ${objects.length === 0 ? "none of the kernel's C files" : objects.join(", ")}`);
+    if (object === undefined) throw fail("BUILD_REBUILD", `no C file of the kernel's defines ${word}`);
+    if (objects.length > 1) throw fail("BUILD_REBUILD", `${word} may be in ${objects.join(", ")}`);
     const known = asked.get(object);
     if (name === undefined || known === "all") asked.set(object, "all");
     else asked.set(object, new Set([...(known ?? []), name]));
