@@ -6,6 +6,8 @@
  */
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
 import { moduleName } from "@suture/livepatch";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
@@ -63,6 +65,11 @@ export class Commands {
     return [...groups.values()];
   }
 
+  /** Those that the kernel itself is linked of, and no module. */
+  get builtIn(): string[] {
+    return [...this.#rows.values()].filter(([, , owner]) => owner === "vmlinux").map(([object]) => object);
+  }
+
   /** Every C file that an object is compiled from. */
   get sources(): string[] {
     return [...this.#bySource.keys()];
@@ -85,6 +92,8 @@ export class Commands {
     return { object, source, owner, compile, depfile, objtool: objtool === "" ? undefined : objtool };
   }
 }
+
+const unzip = promisify(gunzip);
 
 /** To be raised with every change to what a row holds. */
 const VERSION = 2;
@@ -111,9 +120,11 @@ export async function commandsOf(task: Task, target: Target, cache: string): Pro
   });
 }
 
+/** What make printed when the tree was made ready, or prints now. */
 async function ask(task: Task, target: Target): Promise<Row[]> {
+  if (target.dryRun !== undefined) return rowsOf((await unzip(await readFile(target.dryRun))).toString());
   // Objects whose own sources are made by the build may be missing: make says so, goes on, and ends with 2.
-  const argv = ["make", "-n", "-k", "-j2", "V=1", ...target.make, "vmlinux", "modules"];
+  const argv = ["make", "-n", "-k", "-j2", "--output-sync=line", "V=1", ...target.make, "vmlinux", "modules"];
   const { stdout } = await run(task, argv, { cwd: target.tree, accept: [1, 2] });
   return rowsOf(stdout);
 }
