@@ -5,7 +5,8 @@ import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { type Delta, diff } from "@suture/diff";
 import { type ElfObject, readElf, writeElf } from "@suture/elf";
-import { combine, finish, type Manifest, moduleName, type Part, verify, writeManifest } from "@suture/livepatch";
+import { SutureError } from "@suture/errors";
+import { combine, finish, type Locate, type Manifest, moduleName, type Part, verify, writeManifest } from "@suture/livepatch";
 import type { ObjectProof } from "@suture/proof";
 import type { Task } from "@suture/task";
 import { type Affected, affectedObjects } from "./affected.ts";
@@ -24,7 +25,8 @@ import { inParallel } from "./pool.ts";
 import { locator, proveOriginal, refuseUnproven } from "./prove.ts";
 import { type Asked, askedObjects, forceOf, leftOut } from "./rebuild.ts";
 import { checkLayouts } from "./types.ts";
-import { SourceView } from "./view.ts";
+import { type Overlay, SourceView } from "./view.ts";
+import { compileWide } from "./wide-branches.ts";
 
 export interface BuildOptions {
   /** Applied in this order. */
@@ -73,14 +75,15 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, options:
   const asked = await askedObjects(task, kernel, rebuild);
   const files = await applyPatches(target.tree, patches);
   const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
-  const view = await SourceView.make(target.tree, overlayOf(files));
+  const overlay = overlayOf(files);
+  const view = await SourceView.make(target.tree, overlay);
   try {
     await checkTypesEarly(task, kernel, files, view, variant);
     const affected = await affectedObjects(task, kernel, files, view, { jobs, from });
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     const compiled = await compileAll(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
     checkProofs(task, compiled, options.unproven);
-    const parts = await compareAll(task, kernel, compiled, asked, from);
+    const parts = await compareAll(task, kernel, compiled, { asked, overlay, variant, from });
     return await task.stage("link", async (stage) => {
       const combined = combine(parts, { name, replace: options.replace, world: kernel.world, btf: kernel.btf });
       const manifest = await manifestOf(kernel, options, name, { parts, combined, compiled });
@@ -195,8 +198,7 @@ async function compareAll(
   task: Task,
   kernel: KernelContext,
   compiled: readonly Compiled[],
-  asked: ReadonlyMap<string, Asked>,
-  from: string,
+  { asked, overlay, variant, from }: { asked: ReadonlyMap<string, Asked>; overlay: Overlay; variant: Variant; from: string },
 ): Promise<Compared[]> {
   return task.stage("diff", async (stage) => {
     const parts: Compared[] = [];
@@ -204,7 +206,7 @@ async function compareAll(
       const { command, proof } = object;
       stage.note(command.object);
       const wanted = asked.get(command.object) ?? new Set();
-      const delta = compare(kernel, object, forceOf(wanted, proof));
+      const { delta, through } = await compare(task, kernel, object, { overlay, variant, force: forceOf(wanted, proof) });
       const notTaken = leftOut(command.object, wanted, proof, delta);
       if (delta.object === undefined && delta.skipped.length === 0 && notTaken.length === 0) continue;
       if (command.owner !== "vmlinux")
@@ -213,7 +215,7 @@ async function compareAll(
           delta.externals.map(({ symbol }) => symbol.name),
         );
       const owner = kernel.owner(command.owner);
-      parts.push({ object: command.object, owner, delta, locate: locator(proof, owner), notTaken });
+      parts.push({ object: command.object, owner, delta, locate: through(locator(proof, owner)), notTaken });
     }
     const functions = parts.flatMap(({ delta }) => delta.functions.map(({ name }) => name));
     for (const { object, delta } of parts) for (const note of delta.notes) task.reporter.warn(`${object}: ${note}`);
@@ -235,11 +237,25 @@ async function compareAll(
   });
 }
 
-function compare(kernel: KernelContext, { command, original, patched }: Compiled, force: (name: string) => boolean): Delta {
+/** @returns `through`: how symbols of the original that was compared are located by those of the one that is proven */
+async function compare(
+  task: Task,
+  kernel: KernelContext,
+  { command, original, patched }: Compiled,
+  { overlay, variant, force }: { overlay: Overlay; variant: Variant; force: (name: string) => boolean },
+): Promise<{ delta: Delta; through: (locate: Locate) => Locate }> {
   const before = original.elf;
   const after = readElf(patched, command.object);
+  const options = { ...diffOptions(kernel, command), force };
   checkLayouts(before, after);
-  return diff(before, after, { ...diffOptions(kernel, command), force });
+  try {
+    return { delta: diff(before, after, options), through: (locate) => locate };
+  } catch (error) {
+    if (!(error instanceof SutureError) || error.code !== "DIFF_MODULE_KEY") throw error;
+    const wide = await compileWide(task, kernel, command, overlay, before, variant);
+    if (wide === undefined) throw error;
+    return { delta: diff(wide.original, wide.patched, options), through: wide.locateBy };
+  }
 }
 
 async function manifestOf(

@@ -62,6 +62,11 @@ export const buildErrors = defineErrors({
     cause: "A function that is to be replaced by itself cannot be, or what --rebuild names is not one object or function.",
     mend: "Name it as OBJECT (fs/pipe.o) for all functions that can be replaced, or as OBJECT:FUNCTION.",
   },
+  BUILD_WIDE: {
+    cause:
+      "Patched code branches on a module's static key in two bytes, and compiled with branches of five the object comes out otherwise.",
+    mend: "Reorganise the fix so that the named function does not ask the static key (a tracepoint asks one too), or write the livepatch by hand.",
+  },
   BUILD_OVERRIDDEN: {
     cause: "The patch changes a weak function, and the kernel runs another function of the same name instead.",
     mend: "Nothing has to be patched if the other function does not have the fault; otherwise fix that one.",
