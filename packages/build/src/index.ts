@@ -8,6 +8,6 @@ export { prepareTarget } from "./debian/prepare.ts";
 export { buildErrors } from "./errors.ts";
 export { layoutsOf } from "./layouts.ts";
 export { readPatch, type SourcePatch } from "./patch/read.ts";
-export { kernelObjects, objectsNamed, type ProvenObject, proveObjects, sampleObjects } from "./prove-objects.ts";
+export { kernelObjects, objectsNamed, type ProvenObject, pick, proveObjects, sampleObjects } from "./prove-objects.ts";
 export type { Target, TargetInput } from "./target.ts";
 export { checkLayouts } from "./types.ts";

@@ -47,9 +47,14 @@ export function objectsNamed(commands: Commands, words: readonly string[]): stri
 
 /** A number of the kernel's objects, chosen by a seed. Code that is not the kernel's own (boot loader, vdso) is not among them. */
 export function sampleObjects(commands: Commands, count: number, seed: number): string[] {
-  const objects = kernelObjects(commands);
+  return pick(kernelObjects(commands), count, seed);
+}
+
+/** A number of the objects, chosen by a seed: the same for the same seed everywhere. */
+export function pick(from: readonly string[], count: number, seed: number): string[] {
+  const objects = [...from];
   let state = seed >>> 0;
-  // Mulberry32: the same sample for the same seed everywhere.
+  // Mulberry32.
   const random = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;
     let t = Math.imul(state ^ (state >>> 15), state | 1);

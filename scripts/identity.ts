@@ -1,0 +1,106 @@
+/**
+ * Identity patches: all functions of real objects of a kernel are replaced by themselves, in a virtual machine under a workload, one object after
+ * another and several together. `npm run identity -- [OBJECT...] [--count N] [--seed N] [--kernel R] [--out DIR] [--together N]`. Without
+ * objects, a number of them is chosen by the seed, of each of the kernel's large folders alike.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { cacheRoot, KernelContext, newestKernel, objectsNamed, pick, prepareTarget } from "@suture/build";
+import { Task } from "@suture/task";
+import { type Built, buildIdentity } from "./identity/build.ts";
+import { Guests, type Outcome } from "./identity/guests.ts";
+
+const FOLDERS = ["kernel", "mm", "fs", "net", "block", "lib", "drivers"];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    count: { type: "string", default: "40" },
+    seed: { type: "string", default: "1" },
+    kernel: { type: "string" },
+    out: { type: "string" },
+    together: { type: "string", default: "8" },
+  },
+});
+const controller = new AbortController();
+process.on("SIGINT", () => controller.abort());
+const task = new Task(undefined, controller.signal);
+const cache = cacheRoot(process.env);
+const release = values.kernel ?? (await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/));
+const target = await prepareTarget(task, release, { cache });
+const kernel = await KernelContext.open(task, target, cache);
+const folder = values.out ?? join(cache, "identity", release);
+mkdirSync(folder, { recursive: true });
+
+function chosen(count: number, seed: number): string[] {
+  const { builtIn } = kernel.commands;
+  const each = Math.ceil(count / FOLDERS.length);
+  const lists = FOLDERS.map((name) =>
+    pick(
+      builtIn.filter((object) => object.startsWith(`${name}/`)),
+      each,
+      seed,
+    ),
+  );
+  return Array.from({ length: each }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1)))
+    .flat()
+    .slice(0, count);
+}
+
+const objects = positionals.length > 0 ? objectsNamed(kernel.commands, positionals) : chosen(Number(values.count), Number(values.seed));
+const results: (Built & Outcome)[] = [];
+const groups: (Outcome & { objects: string[] })[] = [];
+const guests = new Guests(task, target, cache, folder);
+const say = (...words: readonly (string | number | undefined)[]): void =>
+  console.log(
+    words
+      .map((word) => word ?? "")
+      .join("\t")
+      .replaceAll("\n", " "),
+  );
+try {
+  for (const object of objects) {
+    const built = await buildIdentity(task, kernel, object, folder);
+    const outcome =
+      built.module === undefined ? { outcome: built.refusal?.code ?? "", why: built.refusal?.why } : await guests.load([built.module]);
+    results.push({ ...built, ...outcome });
+    say(object, `${built.functions} functions`, `${built.notTaken.length} left out`, outcome.outcome, outcome.why);
+  }
+  const good = results.filter(({ outcome }) => outcome === "passed");
+  const size = Number(values.together);
+  for (let at = 0; at < good.length; at += size) {
+    const group = good.slice(at, at + size);
+    if (group.length < 2) continue;
+    const outcome = await guests.load(group.flatMap(({ module }) => module ?? []));
+    groups.push({ ...outcome, objects: group.map(({ object }) => object) });
+    say(
+      `${group.length} together`,
+      `${group.reduce((sum, { functions }) => sum + functions, 0)} functions`,
+      "",
+      outcome.outcome,
+      outcome.why,
+    );
+  }
+} finally {
+  await guests.stop();
+  kernel.close();
+}
+writeFileSync(join(folder, "identity.json"), `${JSON.stringify({ release, results, groups }, undefined, 1)}\n`);
+console.log("\nnot taken");
+const reasons = new Map<string, string[]>();
+for (const { object, notTaken } of results)
+  for (const { name, why } of notTaken) {
+    // Grouped by the reason, whatever the names in it.
+    const reason = why.replaceAll(name, "it");
+    reasons.set(reason, [...(reasons.get(reason) ?? []), `${object}:${name}`]);
+  }
+for (const [reason, names] of [...reasons].sort(([, a], [, b]) => b.length - a.length))
+  console.log(`  ${names.length} ${reason}: ${names.slice(0, 6).join(", ")}${names.length > 6 ? ", ..." : ""}`);
+const total = results.reduce((sum, { functions }) => sum + functions, 0);
+// An object may be compiled without ftrace entries: then nothing in it can be replaced.
+const bad = [...results, ...groups].filter(({ outcome }) => outcome !== "passed" && outcome !== "BUILD_REBUILD").length;
+console.log(
+  `\n${total} functions of ${results.length} objects; ${bad === 0 ? "all went in and out, and the kernel said nothing" : `${bad} did not pass`}`,
+);
+process.exitCode = bad === 0 ? 0 : 1;

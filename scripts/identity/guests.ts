@@ -1,0 +1,89 @@
+/** Loads livepatches, one or several together, into a guest under a workload. */
+import { rmSync, truncateSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Target } from "@suture/build";
+import { SutureError } from "@suture/errors";
+import { boot, type Guest, type RunResult } from "@suture/lab";
+import type { Task } from "@suture/task";
+import { BACKGROUND, WORKLOAD } from "./workload.ts";
+
+export interface Outcome {
+  outcome: string;
+  why: string | undefined;
+}
+
+const DISK_BYTES = 32 * 1024 * 1024;
+const LONGEST_MS = 90_000;
+
+export class Guests {
+  readonly #task: Task;
+  readonly #target: Target;
+  readonly #cache: string;
+  readonly #disk: string;
+  #guest: Guest | undefined;
+  /** By the workload, before anything was patched. */
+  #printed = "";
+
+  constructor(task: Task, target: Target, cache: string, folder: string) {
+    this.#task = task;
+    this.#target = target;
+    this.#cache = cache;
+    this.#disk = join(folder, `disk-${process.pid}.img`);
+  }
+
+  /** Loads them one after the other, runs the workload, and takes them out again. A guest in which something went wrong is not used again. */
+  async load(modules: readonly string[]): Promise<Outcome> {
+    const guest = await this.#ready();
+    const outcome = await this.#load(guest, modules).catch((error: unknown) => {
+      this.#task.check();
+      if (!(error instanceof SutureError)) throw error;
+      return { outcome: error.code, why: error.message };
+    });
+    if (outcome.outcome !== "passed") await this.stop();
+    return outcome;
+  }
+
+  async #load(guest: Guest, modules: readonly string[]): Promise<Outcome> {
+    const from = guest.logPosition;
+    const run = (command: string): Promise<RunResult> => guest.run(command, { timeoutMs: LONGEST_MS });
+    for (const module of modules) {
+      await guest.put("/run/livepatch.ko", await readFile(module));
+      const loaded = await run("insmod /run/livepatch.ko");
+      if (loaded.code !== 0) return { outcome: "refused", why: `${module}: ${loaded.output}` };
+      if ((await run(SETTLED)).code !== 0) return { outcome: "stuck", why: `${module}: the transition does not end` };
+    }
+    const worked = await run(WORKLOAD);
+    const gone = await run(TAKE_OUT);
+    const events = guest.events(from);
+    if (events.length > 0) return { outcome: "warned", why: events.map(({ headline }) => headline).join("; ") };
+    if (gone.code !== 0) return { outcome: "stuck", why: gone.output };
+    if (worked.code === 0 && worked.output === this.#printed) return { outcome: "passed", why: undefined };
+    return { outcome: "workload", why: `exit code ${worked.code}, its last words: ${worked.output.slice(-300)}` };
+  }
+
+  async stop(): Promise<void> {
+    await this.#guest?.stop();
+    this.#guest = undefined;
+    rmSync(this.#disk, { force: true });
+  }
+
+  async #ready(): Promise<Guest> {
+    if (this.#guest?.alive) return this.#guest;
+    await this.stop();
+    writeFileSync(this.#disk, "");
+    truncateSync(this.#disk, DISK_BYTES);
+    const { image, modules } = this.#target;
+    const drivers = modules === undefined ? {} : { modules: { tree: modules, names: ["virtio_pci", "virtio_blk"] } };
+    this.#guest = await boot(this.#task, { image, memory: 1024, disks: [this.#disk], cache: this.#cache, ...drivers });
+    const { output } = await this.#guest.run(WORKLOAD, { timeoutMs: LONGEST_MS });
+    this.#printed = output;
+    await this.#guest.run(BACKGROUND);
+    return this.#guest;
+  }
+}
+
+const SETTLED = `i=0; while grep -q 1 /sys/kernel/livepatch/*/transition; do i=$((i+1)); [ $i -lt 600 ] || exit 1; usleep 100000; done`;
+
+const TAKE_OUT = `for p in /sys/kernel/livepatch/*; do n=\${p##*/}; echo 0 >$p/enabled || exit 1
+i=0; while ! rmmod $n 2>/dev/null; do i=$((i+1)); [ $i -lt 600 ] || { echo "$n does not go"; exit 1; }; usleep 100000; done; done; ls /sys/kernel/livepatch | grep . && exit 1; true`;
