@@ -36,6 +36,22 @@ describe("the kernel's own command lines", () => {
     expect(row?.[3]).toContain(`-DX='"#y$"'`);
   });
 
+  it("pass through objtool what the build does when it links", () => {
+    const objtool = "./tools/objtool/objtool --hacks=jump_label --ibt --link  --module";
+    const commands = new Commands(
+      rowsOf(
+        [
+          printed("fs/pipe.o", "fs/pipe.c", ""),
+          printed("fs/x/single.o", "fs/x/single.c", MODULE("single"), `; ${objtool} fs/x/single.o`),
+          printed("fs/x/a.o", "fs/x/a.c", MODULE("x_mod")),
+          `set -e; echo '# LD [M]  fs/x/x_mod.o'; echo '  ld -r -o fs/x/x_mod.o @fs/x/x_mod.mod  ; ${objtool} fs/x/x_mod.o';   trap x`,
+        ].join("\n"),
+      ),
+    );
+    expect(commands.of("fs/pipe.o").objtool).toBe("./tools/objtool/objtool --hacks=jump_label --ibt --link fs/pipe.o");
+    for (const object of ["fs/x/single.o", "fs/x/a.o"]) expect(commands.of(object).objtool).toBe(`${objtool} ${object}`);
+  });
+
   it("refuse an object of several modules", async () => {
     const commands = new Commands(rowsOf(printed("fs/x/a.o", "fs/x/a.c", MODULE("one:two"))));
     expect(await codeOf(() => commands.of("fs/x/a.o"))).toBe("BUILD_SEVERAL_OWNERS");

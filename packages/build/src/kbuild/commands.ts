@@ -2,7 +2,8 @@
  * How the kernel's own build compiles each of its objects: the command lines that make would run for the whole kernel, asked for once per
  * kernel with `make -n` and kept. An object is compiled by running its line with another output, which is what kbuild does without its
  * overhead. The lines that save them have the form `scripts/basic/fixdep DEPFILE fs/pipe.o 'gcc-12 ... -c -o fs/pipe.o fs/pipe.c ;
- * ./tools/objtool/objtool ... fs/pipe.o' > FILE` (scripts/Kbuild.include, cmd_and_fixdep).
+ * ./tools/objtool/objtool ... fs/pipe.o' > FILE` (scripts/Kbuild.include, cmd_and_fixdep). Kernels with IBT pass no single object through
+ * objtool, but what they link of them (delay-objtool in scripts/Makefile.lib): its arguments are then those of the links of modules.
  */
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
@@ -23,7 +24,7 @@ export interface ObjectCommand {
   /** The shell commands, to be run in the source tree; they write `object` and `depfile`. */
   compile: string;
   depfile: string;
-  /** Undefined where the build passes no single object through objtool. */
+  /** To be run when it is compiled; where the build waits for the link, as for the link. Undefined where objtool has no part in the build. */
   objtool: string | undefined;
 }
 
@@ -96,7 +97,7 @@ export class Commands {
 const unzip = promisify(gunzip);
 
 /** To be raised with every change to what a row holds. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** @throws BUILD_KBUILD */
 export async function commandsOf(task: Task, target: Target, cache: string): Promise<Commands> {
@@ -132,13 +133,26 @@ async function ask(task: Task, target: Target): Promise<Row[]> {
 /** What make -n printed → the C objects in order. */
 export function rowsOf(printed: string): Row[] {
   const rows = new Map<string, Row>();
+  let delayed: string | undefined;
   for (const line of printed.split("\n")) {
+    delayed ??= delayedObjtool(line);
     const row = rowOf(line);
     if (row === undefined) continue;
     if ((rows.get(row[0])?.[2] ?? row[2]) !== row[2]) row[2] = SEVERAL;
     rows.set(row[0], row);
   }
+  if (delayed !== undefined) for (const row of rows.values()) if (row[4] === "") row[4] = objtoolOf(delayed, row);
   return [...rows.values()].sort((a, b) => (a[0] < b[0] ? -1 : 1));
+}
+
+/** The command, without the object, that make prints at the link of a module if objtool waits for that. */
+function delayedObjtool(line: string): string | undefined {
+  return /;\s*(\S*objtool [^;']*--link\b[^;']*?)\s+\S+\.o\s*'/.exec(line)?.[1];
+}
+
+/** vmlinux.o has the same arguments but for --module, and checks that change nothing (scripts/Makefile.vmlinux_o). */
+function objtoolOf(delayed: string, [object, , owner]: Row): string {
+  return `${owner === "vmlinux" ? delayed.replace(/\s+--module(?=\s|$)/, "") : delayed} ${object}`;
 }
 
 /** A line of make's that saves a command: scripts/basic/fixdep DEPFILE OBJECT 'COMMAND' > FILE */

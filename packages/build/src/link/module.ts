@@ -23,11 +23,14 @@ export async function linkModule(task: Task, target: Target, recipe: Recipe, nam
   try {
     await writeFile(join(folder, "entry.o"), Buffer.from(recipe.entry, "base64"));
     await writeFile(join(folder, "patch.o"), object);
+    for (const [common, bytes] of Object.entries(recipe.common)) await writeFile(join(folder, common), Buffer.from(bytes, "base64"));
+    const objects = `${file(".o")}\n`;
+    await writeFile(join(folder, "modules.order"), objects);
     // The list of objects that the module is made of, for the versions of what they export: nothing.
     await writeFile(file(".mod"), "");
     await shell(`ld -r -m elf_x86_64 -z noexecstack -o ${FOLDER}/${NAME}.o ${FOLDER}/entry.o ${FOLDER}/patch.o`);
     // It warns of what the livepatch core will find and it does not know. The last gate looks at every symbol again.
-    await shell(recipe.modpost, `${file(".o")}\n`);
+    await shell(recipe.modpost, objects);
     await shell(recipe.compile);
     await shell(recipe.link);
     return await readFile(file(".ko"));

@@ -14,12 +14,14 @@ import type { Target } from "../target.ts";
 
 /** Shell commands to be run in the source tree, with FOLDER and NAME to be replaced. */
 export interface Recipe {
-  /** FOLDER/NAME.o → FOLDER/NAME.mod.c, with FOLDER/objects on its input. */
+  /** FOLDER/NAME.o → FOLDER/NAME.mod.c; the list of objects is on its input and in FOLDER/modules.order. */
   modpost: string;
   /** FOLDER/NAME.mod.c → FOLDER/NAME.mod.o */
   compile: string;
-  /** FOLDER/NAME.o, FOLDER/NAME.mod.o → FOLDER/NAME.ko */
+  /** FOLDER/NAME.o, FOLDER/NAME.mod.o and what is `common` → FOLDER/NAME.ko */
   link: string;
+  /** Objects that are linked into every module, by their names in FOLDER: in base64. */
+  common: Record<string, string>;
   /** The compiled entry code, in base64. */
   entry: string;
 }
@@ -28,7 +30,7 @@ export const FOLDER = "@FOLDER@";
 export const NAME = "suture_module_name";
 
 /** To be raised with every change to what a recipe holds. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** @throws BUILD_KBUILD */
 export async function recipeOf(task: Task, target: Target, cache: string): Promise<Recipe> {
@@ -58,12 +60,22 @@ async function ask(task: Task, target: Target, folder: string, source: string): 
   const argv = ["make", "V=1", ...target.make, `M=${folder}`, "KBUILD_MODPOST_WARN=1", "KCFLAGS=-g0", "modules"];
   const { stdout } = await run(task, argv, { cwd: target.tree });
   const text = (command: string): string => command.replaceAll(folder, FOLDER);
-  const modpost = stdout.split("\n").find((line) => /\|\s*\S*scripts\/mod\/modpost /.test(line));
+  const modpost = /^(?:.*\|)?\s*(\S*scripts\/mod\/modpost .*)$/m.exec(stdout)?.[1];
   if (modpost === undefined) throw fail("BUILD_KBUILD", "make did not print how it runs modpost", { file: target.tree });
+  const link = text(await savedCommand(folder, `${NAME}.ko`));
+  const own = new Set([`${NAME}.o`, `${NAME}.mod.o`]);
+  const common = link
+    .split(/\s+/)
+    .filter((word) => word.startsWith(`${FOLDER}/`) && word.endsWith(".o"))
+    .map((word) => word.slice(FOLDER.length + 1))
+    .filter((name) => !own.has(name));
   return {
-    modpost: text(modpost.slice(modpost.indexOf("|") + 1).trim()),
+    modpost: text(modpost.trim()),
     compile: text(await savedCommand(folder, `${NAME}.mod.o`)),
-    link: text(await savedCommand(folder, `${NAME}.ko`)),
+    link,
+    common: Object.fromEntries(
+      await Promise.all(common.map(async (name) => [name, (await readFile(join(folder, name))).toString("base64")])),
+    ),
     entry: (await readFile(join(folder, `${NAME}.o`))).toString("base64"),
   };
 }
