@@ -290,7 +290,7 @@ class Verification implements Verdict {
     const used = new Map<Part, { index: TableIndex; taken: Set<number> }>();
     for (const entry of table.entries) {
       const base = this.#placement.bases.get(entry.code);
-      if (base === undefined) continue;
+      if (base === undefined || (table.kind.ranges === true && entry.offset === entry.code.section.size)) continue;
       let use = used.get(entry.code);
       if (use === undefined && index !== undefined) {
         use = { index, taken: new Set() };
@@ -332,6 +332,8 @@ class Verification implements Verdict {
         first ??= { wrong, span };
       }
     }
+    if (first === undefined && (table.kind.unreferenced === true || (use !== undefined && this.#holds(table, entry, use.index, key))))
+      return;
     const why =
       first === undefined
         ? `${this.#ground.name} has no entry in ${name} for ${this.#ground.show(key)}`
@@ -344,6 +346,15 @@ class Verification implements Verdict {
     const expected = this.#expected(entry.relocations, viewOf(bytes), start, address);
     const [different] = differences(expected, this.#ground.fields(address, address + bytes.length), address);
     return different === undefined ? undefined : { code: "relocation", offset: start + different.offset, why: different.why };
+  }
+
+  /** Whether the ground's entry for what is before says the same. */
+  #holds(table: ObjectTable, entry: Entry, index: TableIndex, key: number): boolean {
+    const before = firstKey(index, key) - 1;
+    const [address, number] = [index.keys[before], index.order[before]];
+    if (table.kind.ranges !== true || address === undefined || number === undefined) return false;
+    if (this.#ground.locate(address)?.section !== this.#ground.locate(key)?.section) return false;
+    return this.#beside(table, entry, index, number) === undefined;
   }
 
   #beside({ beside, size }: ObjectTable, { start }: Entry, index: TableIndex, number: number): Wrong | undefined {
@@ -361,7 +372,7 @@ class Verification implements Verdict {
     for (let i = firstKey(index, base); i < index.keys.length && (index.keys[i] as number) < end; i++) {
       const at = (index.keys[i] as number) - base;
       // The part before ends its entries with one for the byte after it.
-      if (taken.has(i) || (kind.terminated === true && at === 0)) continue;
+      if (taken.has(i) || (kind.ranges === true && at === 0)) continue;
       const why = `${this.#ground.name} has an entry in ${kind.section} for ${this.#ground.show(base + at)}, the object has none`;
       this.findings.push({ code: "table", part, at, why, section: part.section.name, offset: at, bytes: undefined, kernel: undefined });
     }

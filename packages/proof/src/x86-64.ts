@@ -92,8 +92,13 @@ export interface TableKind {
   size: { struct: string } | number;
   /** A second table, entry for entry beside this one. */
   beside?: { section: string; start: string; stop: string; struct: string };
-  /** Each section of an object ends its entries with one for the byte after it. */
-  terminated?: boolean;
+  /**
+   * An entry holds up to the next one: one that says again what the entry before it says may be missing, as where objtool sees several objects
+   * at once. Each section of an object ends its entries with one for the byte after it, which is about nothing.
+   */
+  ranges?: boolean;
+  /** An entry says that no code refers to an address, as far as objtool sees: the kernel, seen as a whole, may lack it. */
+  unreferenced?: boolean;
 }
 
 /** Source: include/asm-generic/vmlinux.lds.h, arch/x86/kernel/vmlinux.lds.S, and the headers that define the structures named here. */
@@ -138,7 +143,14 @@ export const tables: readonly TableKind[] = [
   { section: ".retpoline_sites", start: "__retpoline_sites", stop: "__retpoline_sites_end", key: R_X86_64.PC32, size: 4 },
   { section: ".return_sites", start: "__return_sites", stop: "__return_sites_end", key: R_X86_64.PC32, size: 4 },
   { section: ".call_sites", start: "__call_sites", stop: "__call_sites_end", key: R_X86_64.PC32, size: 4 },
-  { section: ".ibt_endbr_seal", start: "__ibt_endbr_seal", stop: "__ibt_endbr_seal_end", key: R_X86_64.PC32, size: 4 },
+  {
+    section: ".ibt_endbr_seal",
+    start: "__ibt_endbr_seal",
+    stop: "__ibt_endbr_seal_end",
+    key: R_X86_64.PC32,
+    size: 4,
+    unreferenced: true,
+  },
   { section: ".cfi_sites", start: "__cfi_sites", stop: "__cfi_sites_end", key: R_X86_64.PC32, size: 4 },
   { section: ".kcfi_traps", start: "__start___kcfi_traps", stop: "__stop___kcfi_traps", key: R_X86_64.PC32, size: 4 },
   { section: "__mcount_loc", start: "__start_mcount_loc", stop: "__stop_mcount_loc", key: R_X86_64[64], size: 8 },
@@ -149,7 +161,7 @@ export const tables: readonly TableKind[] = [
     key: R_X86_64.PC32,
     size: 4,
     beside: { section: ".orc_unwind", start: "__start_orc_unwind", stop: "__stop_orc_unwind", struct: "orc_entry" },
-    terminated: true,
+    ranges: true,
   },
 ];
 
