@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { type Delta, diff } from "@suture/diff";
 import { type ElfObject, readElf, writeElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
-import { combine, finish, type Locate, type Manifest, moduleName, type Part, verify, writeManifest } from "@suture/livepatch";
+import { combine, type DraftManifest, finish, type Locate, type Manifest, moduleName, type Part, verify } from "@suture/livepatch";
 import type { ObjectProof } from "@suture/proof";
 import type { Task } from "@suture/task";
 import { type Affected, affectedObjects } from "./affected.ts";
@@ -86,10 +86,10 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, options:
     const parts = await compareAll(task, kernel, compiled, { asked, overlay, variant, from });
     return await task.stage("link", async (stage) => {
       const combined = combine(parts, { name, replace: options.replace, world: kernel.world, btf: kernel.btf });
-      const manifest = await manifestOf(kernel, options, name, { parts, combined, compiled });
+      const draft = await manifestOf(kernel, options, name, { parts, combined, compiled });
       const linked = await linkModule(task, target, kernel.recipe, moduleName(`livepatch-${name}`), writeElf(combined.object));
       const file = `livepatch-${name}.ko`;
-      const bytes = finish(linked, file, writeManifest(manifest));
+      const { bytes, manifest } = finish(linked, file, draft);
       verify(bytes, file, target.release, kernel.world.kernel);
       stage.result(`${file}, ${bytes.length} bytes`);
       return { bytes, file, manifest };
@@ -267,7 +267,7 @@ async function manifestOf(
   options: BuildOptions,
   name: string,
   results: { parts: readonly Compared[]; combined: ReturnType<typeof combine>; compiled: readonly Compiled[] },
-): Promise<Manifest> {
+): Promise<DraftManifest> {
   const { parts, combined, compiled } = results;
   const proofs = compiled.map(({ proof }) => proof);
   const doubtful = proofs.filter((proof) => !proof.complete);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { openImage } from "@suture/kernel";
 import { type BootOptions, boot, type Guest, type GuestFile } from "@suture/lab";
-import { finish, inspect, type Manifest, writeManifest } from "@suture/livepatch";
+import { type DraftManifest, finish, inspect } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { buildTestModules, type TestKernel, testKernel } from "../../lab/test/kernel.ts";
 
@@ -122,7 +122,7 @@ function programs(names: readonly string[]): GuestFile[] {
 function withManifest(bytes: Uint8Array, name: string, release: string, buildId: string): Uint8Array {
   const { functions } = inspect(bytes, name);
   const owner = name.startsWith("host_target") ? "host_target" : "vmlinux";
-  const manifest: Manifest = {
+  const manifest: DraftManifest = {
     suture: 1,
     name: name.replace(".ko", ""),
     kernel: { release, buildId },
@@ -146,5 +146,5 @@ function withManifest(bytes: Uint8Array, name: string, release: string, buildId:
     inputs: [],
     fixes: [{ subject: `what ${name} mends`, cves: ["CVE-2026-0001"] }],
   };
-  return finish(bytes, name, writeManifest(manifest));
+  return finish(bytes, name, manifest).bytes;
 }

@@ -110,6 +110,7 @@ export function moduleOf(functions: readonly { name: string; sympos: number; own
       added: [],
       skipped: [],
       notes: [],
+      contents: "00".repeat(32),
       symbols: [],
       compiler: "gcc",
       inputs: [],

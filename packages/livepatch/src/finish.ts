@@ -4,10 +4,12 @@
  * Format: Documentation/livepatch/module-elf-format.rst of the kernel.
  */
 import { type ElfObject, type Relocation, readElf, Section, SHF, SHT, writeElf } from "@suture/elf";
+import { contentsSha256, MANIFEST_SECTION } from "./contents.ts";
 import { fail } from "./errors.ts";
+import { type DraftManifest, type Manifest, writeManifest } from "./manifest.ts";
 import { isKlpSymbol, klpSectionName, LONGEST_OBJECT, LONGEST_SYMBOL, parseKlpSymbol, splitUser } from "./names.ts";
 
-export function finish(linked: Uint8Array, file: string, manifest: string): Uint8Array {
+export function finish(linked: Uint8Array, file: string, draft: DraftManifest): { bytes: Uint8Array; manifest: Manifest } {
   const elf = readElf(linked, file);
   moveRelocations(elf);
   for (const symbol of elf.symbols) {
@@ -15,8 +17,9 @@ export function finish(linked: Uint8Array, file: string, manifest: string): Uint
     symbol.place = "livepatch";
     symbol.name = splitUser(symbol.name).symbol;
   }
-  addManifest(elf, manifest);
-  return writeElf(elf);
+  const manifest = { ...draft, contents: contentsSha256(elf) };
+  addManifest(elf, writeManifest(manifest));
+  return { bytes: writeElf(elf), manifest };
 }
 
 function moveRelocations(elf: ElfObject): void {
@@ -60,8 +63,6 @@ function moveRelocations(elf: ElfObject): void {
     elf.sections.splice(at + (kept.length === 0 ? 0 : 1), kept.length === 0 ? 1 : 0, ...made);
   }
 }
-
-export const MANIFEST_SECTION = ".suture";
 
 function addManifest(elf: ElfObject, manifest: string): void {
   const section = new Section({ name: MANIFEST_SECTION, type: SHT.PROGBITS, data: Buffer.from(manifest, "utf8") });

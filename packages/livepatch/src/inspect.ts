@@ -12,6 +12,7 @@ import {
   viewOf,
 } from "@suture/elf";
 import { modinfoOf } from "@suture/kernel";
+import { contentsSha256 } from "./contents.ts";
 import { fail } from "./errors.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { parseKlpSection, parseKlpSymbol } from "./names.ts";
@@ -47,6 +48,7 @@ export function inspect(bytes: Uint8Array, file: string): Inspection {
   if (info.size === 0) throw fail("KLP_NOT_LIVEPATCH", "it has no .modinfo: it is no kernel module", { file });
   const vermagic = info.get("vermagic")?.[0] ?? "";
   const functions = replacements(elf);
+  const manifest = readManifest(elf);
   const replacing = new Set(functions.map((f) => f.replacement));
   return {
     file,
@@ -66,18 +68,21 @@ export function inspect(bytes: Uint8Array, file: string): Inspection {
         .filter((t) => (target.flags & SHF.ALLOC) !== 0 && t.relocations.length > 0)
         .map((t) => ({ section: target.name, object: parseKlpSection(t.name)?.object, count: t.relocations.length })),
     ),
-    faults: faultsOf(elf),
-    manifest: readManifest(elf),
+    faults: faultsOf(elf, manifest),
+    manifest,
   };
 }
 
-function faultsOf(elf: ElfObject): string[] {
+function faultsOf(elf: ElfObject, manifest: Manifest | undefined): string[] {
+  const faults: string[] = [];
   try {
     checkForm(elf);
-    return [];
   } catch (error) {
-    return [error instanceof Error ? error.message : String(error)];
+    faults.push(error instanceof Error ? error.message : String(error));
   }
+  if (manifest !== undefined && manifest.contents !== contentsSha256(elf))
+    faults.push("it is not what its manifest was written for: it was damaged, or changed after it was built");
+  return faults;
 }
 
 /**

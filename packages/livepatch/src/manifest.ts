@@ -1,13 +1,15 @@
 /** What a livepatch says of itself: it stands, as JSON, in the section `.suture` of the module. */
-import { type ElfObject, readElf } from "@suture/elf";
+import type { ElfObject } from "@suture/elf";
+import { MANIFEST_SECTION } from "./contents.ts";
 import { fail } from "./errors.ts";
-import { MANIFEST_SECTION } from "./finish.ts";
 import type { Resolved } from "./resolve.ts";
 
 export interface Manifest {
   /** The version of this form. */
   suture: 1;
   name: string;
+  /** Of all that the module holds besides this (see contents.ts). */
+  contents: string;
   kernel: { release: string; buildId: string };
   /** Whether the originals of all patched objects were shown to be what the kernel runs. */
   proof: { proven: boolean; functions: number; reason?: string };
@@ -38,6 +40,9 @@ export interface Manifest {
   fixes: { subject?: string; cves: string[] }[];
 }
 
+/** Before the module is finished. */
+export type DraftManifest = Omit<Manifest, "contents">;
+
 export function writeManifest(manifest: Manifest): string {
   return `${JSON.stringify(manifest, undefined, 1)}\n`;
 }
@@ -66,13 +71,10 @@ function isManifest(value: unknown): value is Manifest {
   return (
     m.suture === 1 &&
     typeof m.name === "string" &&
+    typeof m.contents === "string" &&
     typeof kernel?.release === "string" &&
     typeof kernel.buildId === "string" &&
     typeof proof?.proven === "boolean" &&
     [m.objects, m.functions, m.added, m.skipped, m.notes, m.symbols, m.inputs, m.fixes].every(Array.isArray)
   );
-}
-
-export function manifestOf(bytes: Uint8Array, file: string): Manifest | undefined {
-  return readManifest(readElf(bytes, file));
 }
