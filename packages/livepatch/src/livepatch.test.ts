@@ -1,0 +1,266 @@
+/** A livepatch from its parts, assembled by code: what is linked, what is refused, and what the last gate catches. */
+import type { Delta } from "@suture/diff";
+import {
+  type ElfObject,
+  newObject,
+  newSymbol,
+  R_X86_64,
+  readElf,
+  relocationSections,
+  Section,
+  SHF,
+  SHT,
+  STB,
+  STT,
+  writeElf,
+} from "@suture/elf";
+import type { Btf, Export } from "@suture/kernel";
+import { describe, expect, it } from "vitest";
+import { combine, type Part } from "./combine.ts";
+import { finish } from "./finish.ts";
+import { inspect } from "./inspect.ts";
+import type { DraftManifest } from "./manifest.ts";
+import { klpSymbolName, parseKlpSection, parseKlpSymbol } from "./names.ts";
+import type { KernelView, Owner, World } from "./resolve.ts";
+import { verify } from "./verify.ts";
+
+/** As they lie in a 6.1 kernel. */
+const btf = {
+  structSize: (name: string) => ({ klp_patch: 200, klp_object: 168, klp_func: 152 })[name],
+  members: (name: string) =>
+    ({
+      klp_patch: [member("mod", 0, 8), member("objs", 8, 8), member("replace", 24, 1)],
+      klp_object: [member("name", 0, 8), member("funcs", 8, 8)],
+      klp_func: [member("old_name", 0, 8), member("new_func", 8, 8), member("old_sympos", 16, 8)],
+    })[name],
+} as unknown as Btf;
+
+function member(name: string, offset: number, size: number) {
+  return { name, offset, size };
+}
+
+const exported = (name: string, module = "vmlinux", namespace = ""): [string, Export] => [
+  name,
+  { name, crc: 1, module, gpl: false, namespace },
+];
+
+const symbols: Record<string, number> = { hidden: 1, twice: 2, patched: 1 };
+const kernel = {
+  symbols: { named: (name: string) => Array.from({ length: symbols[name] ?? 0 }) },
+  exports: new Map([exported("kfree"), exported("guarded", "vmlinux", "PRIVATE"), exported("of_module", "fs/some/some-mod")]),
+} as unknown as KernelView;
+
+const owner = (name: string, globals: readonly string[]): Owner => ({
+  name,
+  unique: (symbol) => ({ name: symbol, sympos: 0 }),
+  global: (symbol) => (globals.includes(symbol) ? { name: symbol, sympos: 0 } : undefined),
+});
+const vmlinux = owner("vmlinux", ["hidden", "guarded"]);
+const world: World = { kernel, vmlinux, module: (name) => owner(name, ["of_module"]) };
+
+/** A function that calls what is named, as the differ emits it. */
+function delta(name: string, calls: readonly string[], originals: readonly string[] = []): Delta {
+  const object = newObject(`${name}.o`);
+  const text = new Section({
+    name: `.text.${name}`,
+    type: SHT.PROGBITS,
+    flags: SHF.ALLOC | SHF.EXECINSTR,
+    align: 16,
+    data: new Uint8Array(5 * calls.length + 1),
+  });
+  const symbol = newSymbol({ name, place: text, size: text.size, type: STT.FUNC, bind: STB.LOCAL });
+  const undefinedSymbols = calls.map((call) => newSymbol({ name: call, place: "undef" }));
+  const relocations = undefinedSymbols.map((target, i) => ({ offset: 5 * i + 1, type: R_X86_64.PLT32, symbol: target, addend: -4 }));
+  const rela = new Section({
+    name: `.rela${text.name}`,
+    type: SHT.RELA,
+    flags: SHF.INFO_LINK,
+    align: 8,
+    entsize: 24,
+    target: text,
+    link: object.symtab,
+    relocations,
+  });
+  object.sections.unshift(text, rela);
+  object.symbols.push(symbol, ...undefinedSymbols);
+  const original = newSymbol({ name, place: new Section({ name: ".text", type: SHT.PROGBITS }), bind: STB.LOCAL });
+  const own = (call: string) => newSymbol({ name: call, place: original.place, bind: STB.LOCAL });
+  return {
+    outcome: "patch",
+    functions: [{ name, why: "size", through: [], sizeBefore: 1, size: text.size, original, symbol }],
+    carriedAlong: [],
+    added: [],
+    skipped: [],
+    notTaken: [],
+    notes: [],
+    keys: [],
+    externals: undefinedSymbols.map((external) => ({
+      symbol: external,
+      original: originals.includes(external.name) ? own(external.name) : undefined,
+    })),
+    object,
+  };
+}
+
+const part = (what: Delta, more: Partial<Part> = {}): Part => ({
+  object: "fs/a.o",
+  owner: vmlinux,
+  delta: what,
+  locate: ({ name }) => ({ name, sympos: name === "twice" ? 2 : 0 }),
+  ...more,
+});
+const combined = (...parts: Part[]) => combine(parts, { name: "test", replace: false, world, btf });
+
+const draft: DraftManifest = {
+  suture: 1,
+  name: "test",
+  kernel: { release: "6.1.0-test", buildId: "00" },
+  proof: { proven: true, functions: 1 },
+  replace: false,
+  objects: [],
+  functions: [],
+  added: [],
+  skipped: [],
+  notes: [],
+  symbols: [],
+  compiler: "gcc",
+  inputs: [],
+  fixes: [],
+};
+
+/** What the kernel's own tools add, as far as it is looked at. */
+function linked(elf: ElfObject): Uint8Array {
+  const modinfo = "license=GPL\0livepatch=Y\0name=livepatch_test\0vermagic=6.1.0-test SMP\0";
+  elf.sections.unshift(new Section({ name: ".modinfo", type: SHT.PROGBITS, flags: SHF.ALLOC, data: Buffer.from(modinfo) }));
+  for (const symbol of elf.symbols) if (symbol.name === "__this_module") symbol.place = elf.sections[0] as Section;
+  return writeElf(elf);
+}
+
+const made = (...parts: Part[]): Uint8Array => finish(linked(combined(...parts).object), "test.ko", draft).bytes;
+
+/** The module with one thing changed. */
+function changed(edit: (elf: ElfObject) => void): Uint8Array {
+  const elf = readElf(made(part(delta("patched", ["kfree", "hidden"], ["hidden"]))), "test.ko");
+  edit(elf);
+  return writeElf(elf);
+}
+
+function each<T>(items: readonly T[], edit: (item: T) => unknown): void {
+  for (const item of items) edit(item);
+}
+
+const gate = (bytes: Uint8Array): void => verify(bytes, "test.ko", "6.1.0-test", kernel);
+
+describe("symbols that patched code needs", () => {
+  it("are left to the module loader if vmlinux exports them, and are the livepatch core's otherwise", () => {
+    const { symbols: resolved } = combined(part(delta("patched", ["kfree", "hidden", "twice", "guarded"], ["twice"])));
+    expect(Object.fromEntries(resolved.map((r) => [r.name, r.symbol]))).toEqual({
+      kfree: "kfree",
+      hidden: ".klp.sym.vmlinux.hidden,0",
+      twice: ".klp.sym.vmlinux.twice,2",
+      // An export in a namespace needs a declaration that a livepatch does not make.
+      guarded: ".klp.sym.vmlinux.guarded,0",
+    });
+  });
+
+  it("of another module are found when the patched module is loaded", () => {
+    const bytes = made(part(delta("patched", ["of_module"]), { owner: owner("user_mod", []) }));
+    const tables = [...relocationSections(readElf(bytes, "x")).values()].flat().map((s) => parseKlpSection(s.name)?.object);
+    expect(tables).toContain("user_mod");
+  });
+
+  it("that nothing has are refused", () => {
+    expect(() => combined(part(delta("patched", ["nowhere"])))).toThrowError(expect.objectContaining({ code: "KLP_UNRESOLVED" }));
+  });
+
+  it("of two parts that replace one function are refused", () => {
+    const twice = [part(delta("patched", [])), part(delta("patched", []), { object: "fs/b.o" })];
+    expect(() => combined(...twice)).toThrowError(expect.objectContaining({ code: "KLP_DUPLICATE_FUNCTION" }));
+  });
+});
+
+describe("a finished module", () => {
+  it("passes the last gate and says what it is", () => {
+    const bytes = made(part(delta("patched", ["kfree", "hidden"], ["hidden"])));
+    gate(bytes);
+    expect(inspect(bytes, "test.ko")).toMatchObject({
+      livepatch: true,
+      release: "6.1.0-test",
+      faults: [],
+      functions: [{ name: "patched", sympos: 0, replacement: "patched" }],
+      klpSymbols: [{ object: "vmlinux", name: "hidden", sympos: 0 }],
+      imports: ["kfree"],
+    });
+  });
+
+  it("is the same for the same parts", () => {
+    const again = (): Uint8Array => made(part(delta("patched", ["kfree", "hidden"])));
+    expect(Buffer.compare(again(), again())).toBe(0);
+  });
+
+  const text = (elf: ElfObject): Section => elf.sections.find((s) => s.name === ".text.patched") as Section;
+  it.each<[string, (elf: ElfObject) => void]>([
+    [
+      "a livepatch symbol that is left to the module loader",
+      (elf) => each(elf.symbols, (s) => (s.place = s.place === "livepatch" ? "undef" : s.place)),
+    ],
+    ["relocations without the livepatch flag", (elf) => each(elf.sections, (s) => (s.flags &= ~SHF.RELA_LIVEPATCH))],
+    [
+      "relocations that are not kept",
+      (elf) => each(elf.sections, (s) => (s.flags &= parseKlpSection(s.name) === undefined ? -1 : ~SHF.ALLOC)),
+    ],
+    ["an import that nobody exports", (elf) => each(elf.symbols, (s) => (s.name = s.name === "kfree" ? "kfrree" : s.name))],
+    ["an import from a module", (elf) => each(elf.symbols, (s) => (s.name = s.name === "kfree" ? "of_module" : s.name))],
+    ["a place that the kernel does not have", (elf) => each(elf.symbols, (s) => (s.name = s.name.replace("hidden,0", "hidden,3")))],
+    ["a place of a name that occurs twice", (elf) => each(elf.symbols, (s) => (s.name = s.name.replace("hidden,0", "twice,0")))],
+    [
+      "a name that the core cannot read",
+      (elf) => each(elf.symbols, (s) => (s.name = s.name.replace(".klp.sym.vmlinux.hidden,0", ".klp.sym.hidden"))),
+    ],
+    [
+      "relocations of another section",
+      (elf) => each(elf.sections, (s) => (s.name = s.name.replace(".klp.rela.vmlinux..text", ".klp.rela.vmlinux..txet"))),
+    ],
+    [
+      "a relocation that the kernel does not apply",
+      (elf) => {
+        for (const table of relocationSections(elf).get(text(elf)) ?? []) for (const r of table.relocations) r.type = R_X86_64.PC8;
+      },
+    ],
+  ])("with %s does not", (_, edit) => {
+    expect(() => gate(changed(edit))).toThrowError(expect.objectContaining({ code: "KLP_BAD_MODULE" }));
+  });
+
+  it("for another release, or that is no livepatch, does not", () => {
+    const bytes = made(part(delta("patched", ["kfree"])));
+    expect(() => verify(bytes, "test.ko", "6.1.0-other", kernel)).toThrowError(expect.objectContaining({ code: "KLP_BAD_MODULE" }));
+    const plain = changed((elf) => {
+      const info = elf.sections.find((s) => s.name === ".modinfo") as Section;
+      info.data = Buffer.from(Buffer.from(info.data).toString("latin1").replace("livepatch=Y", "livepatch=N"), "latin1");
+    });
+    expect(() => gate(plain)).toThrowError(expect.objectContaining({ code: "KLP_NOT_LIVEPATCH" }));
+  });
+
+  it("that was changed after it was built is told, whatever was changed", () => {
+    const flip = changed((elf) => {
+      text(elf).data = Uint8Array.from(text(elf).data).fill(0x90, 0, 1);
+    });
+    const moved = changed((elf) => {
+      for (const table of relocationSections(elf).get(text(elf)) ?? []) for (const r of table.relocations) r.addend -= 4;
+    });
+    const renamed = changed((elf) => each(elf.symbols, (s) => (s.name = s.name.replace("hidden,0", "patched,0"))));
+    for (const bytes of [flip, moved, renamed]) expect(inspect(bytes, "test.ko").faults).toEqual([expect.stringContaining("manifest")]);
+  });
+});
+
+describe("names for the livepatch core", () => {
+  it("come back as they were written", () => {
+    for (const symbol of [
+      { object: "vmlinux", name: "foo.isra.0", sympos: 0 },
+      { object: "nf_tables", name: "count.12", sympos: 3 },
+    ])
+      expect(parseKlpSymbol(klpSymbolName(symbol))).toEqual(symbol);
+    expect(parseKlpSymbol(".klp.sym.vmlinux.foo")).toBeUndefined();
+    expect(parseKlpSection(".klp.rela.kvm..text.f")).toEqual({ object: "kvm", section: ".text.f" });
+  });
+});
