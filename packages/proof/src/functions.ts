@@ -1,10 +1,11 @@
 /** From what was found wrong to what that means for each function: a function is proven if nothing that it is made of or refers to is in doubt. */
+import type { ElfSymbol } from "@suture/elf";
 import type { Ground } from "./ground.ts";
 import { isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt, FunctionProof, Overridden } from "./model.ts";
 import type { Placement } from "./placement.ts";
 import type { Finding, Verdict } from "./verify.ts";
-import { isInitOnly } from "./x86-64.ts";
+import { isInitOnly, paddingNames } from "./x86-64.ts";
 
 export interface Judged {
   functions: FunctionProof[];
@@ -21,14 +22,17 @@ export function judge(parts: Parts, placement: Placement, verdict: Verdict, grou
   for (const part of parts.all) {
     if (part.role !== "code") continue;
     const base = placement.bases.get(part);
+    const paddings = paddingsOf(part);
+    const ofOthers = new Set(paddings.values());
     for (const symbol of part.symbols) {
-      if (!isFunction(symbol)) continue;
+      if (!isFunction(symbol) || ofOthers.has(symbol)) continue;
+      const from = paddings.get(symbol)?.value ?? symbol.value;
       const first = itemAt(part, symbol.value);
       const end = Math.max(symbol.value + symbol.size, first?.end ?? 0);
       const doubts: FunctionProof["doubts"] = (whole.get(part) ?? []).map(brief);
-      const own = (inside.get(part) ?? []).filter(({ at }) => at !== undefined && at >= symbol.value && at < end);
+      const own = (inside.get(part) ?? []).filter(({ at }) => at !== undefined && at >= from && at < end);
       doubts.unshift(...own.map(brief));
-      const items = part.items.filter(({ start }) => start >= symbol.value && start < end);
+      const items = part.items.filter(({ start }) => start >= from && start < end);
       for (const data of new Set(items.flatMap((item) => [...(verdict.uses.get(item) ?? [])]))) {
         const why = doubted.get(data);
         if (why !== undefined) doubts.push({ code: "data", why: `refers to ${data.section.name}: ${why}` });
@@ -60,6 +64,19 @@ export function judge(parts: Parts, placement: Placement, verdict: Verdict, grou
   doubtWholes(functions);
   functions.sort((a, b) => (a.section < b.section ? -1 : a.section > b.section ? 1 : a.offset - b.offset));
   return { functions, overridden };
+}
+
+/** The padding before functions, which has names of its own and is judged with them. */
+function paddingsOf(part: Part): Map<ElfSymbol, ElfSymbol> {
+  const functions = part.symbols.filter(isFunction);
+  const byName = new Map(functions.map((symbol) => [symbol.name, symbol]));
+  const paddings = new Map<ElfSymbol, ElfSymbol>();
+  for (const symbol of functions)
+    for (const name of paddingNames(symbol.name)) {
+      const padding = byName.get(name);
+      if (padding !== undefined && padding.value + padding.size === symbol.value) paddings.set(symbol, padding);
+    }
+  return paddings;
 }
 
 function brief({ code, why }: Finding): { code: Doubt; why: string } {

@@ -15,7 +15,7 @@ import { holdSplit, type Split } from "./split.ts";
 import { GroundTables } from "./table-index.ts";
 import { tablesOf } from "./tables.ts";
 import { type Finding, verify } from "./verify.ts";
-import { isInitOnly } from "./x86-64.ts";
+import { isInitOnly, paddingNames } from "./x86-64.ts";
 
 /** @throws PROOF_NOT_AN_OBJECT, PROOF_NO_LAYOUT, PROOF_BAD_TABLE */
 export function proveObject({ object, plain, sections, against, layouts, built = {} }: ProofInput): ObjectProof {
@@ -64,7 +64,7 @@ function matching(plain: ElfObject, symbol: ElfSymbol, split: Split | undefined)
 /** A function that the build with sections has otherwise is not proven. */
 function doubtSplit(functions: FunctionProof[], split: Split | undefined): void {
   for (const f of functions) {
-    const why = split?.doubts.get(f.name);
+    const why = [f.name, ...paddingNames(f.name)].map((name) => split?.doubts.get(name)).find((doubt) => doubt !== undefined);
     if (why === undefined) continue;
     f.proven = false;
     f.doubts.push({ code: "split", why });

@@ -178,6 +178,11 @@ export function isFilledLater(section: string): boolean {
   return section === ".BTF_ids";
 }
 
+/** The names that the padding before a function has, which a call may use. */
+export function paddingNames(name: string): string[] {
+  return ["__pfx_", "__cfi_"].map((start) => start + name);
+}
+
 /** Sections whose code is gone when the kernel has booted, the module is loaded, or is going. */
 export function isInitOnly(section: string): boolean {
   return /^\.(init|exit|meminit|memexit|cpuinit|devinit|head)\b/.test(section);
