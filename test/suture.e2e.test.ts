@@ -111,6 +111,20 @@ test("strings, a new function, a static local, a warning and an exception table 
   expect(JSON.stringify(report.events)).toContain("loadavg_proc_show");
 });
 
+test("of several functions of one name the right one is patched", () => {
+  const patch = patchOf("namesake", "mm/vmalloc.c", /"(?=0x%pK-0x%pK %7ld")/, '"patched ');
+  const probe = "grep -c ^patched /proc/vmallocinfo; grep -c ^patched /proc/kallsyms; grep -c ' s_show$' /proc/kallsyms";
+  const { stdout } = run(["try", patch, "--kernel", release, "--probe", probe, "--json"]);
+  const report = JSON.parse(stdout);
+  const numbers = (text: string): number[] => text.trim().split("\n").map(Number);
+  const [patched, others, namesakes] = numbers(report.probes[0].patched.output);
+  expect(report.outcome).toBe("passed");
+  expect(namesakes).toBeGreaterThan(1);
+  expect(report.functions).toEqual([{ object: "vmlinux", name: "s_show", sympos: expect.any(Number) }]);
+  expect([numbers(report.probes[0].before.output)[0], others]).toEqual([0, 0]);
+  expect(patched).toBeGreaterThan(5);
+});
+
 test.each<[string, () => string, string, number]>([
   [
     "that does not apply",
