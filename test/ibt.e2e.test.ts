@@ -1,0 +1,61 @@
+/**
+ * A kernel with IBT, whose build runs objtool when it links: the newest stock 6.12 cloud kernel. Its objects are proven, and its code
+ * is replaced while it runs.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/build";
+import { readElf } from "@suture/elf";
+import { Task } from "@suture/task";
+import { createTwoFilesPatch } from "diff";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const suture = join(import.meta.dirname, "../suture");
+const folder = mkdtempSync(join(tmpdir(), "suture-ibt-"));
+let release = "";
+let tree = "";
+
+beforeAll(async () => {
+  const task = new Task();
+  release = await newestKernel(task, /^6\.12\.\d+\+deb\d+-cloud-amd64$/);
+  tree = (await prepareTarget(task, release, { cache: cacheRoot(process.env) })).tree;
+}, 600_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function run(...args: string[]): { code: number | null; report: unknown } {
+  const { status, stdout } = spawnSync(suture, [...args, "--kernel", release, "--json"], { cwd: folder, encoding: "utf8" });
+  return { code: status, report: JSON.parse(stdout) };
+}
+
+test("objects of the kernel, of a module of several and of a module of one are proven", () => {
+  // pipe.o ends where another object's code follows, and has landing pads that other objects refer to.
+  const named = ["fs/pipe.o", "fs/isofs/rock.o", "drivers/net/tap.o"];
+  const { code, report } = run("prove", ...named);
+  const { objects } = report as { objects: { object: string; functions: number; proven: number; doubts: unknown[] }[] };
+  expect(objects.map(({ object, doubts }) => ({ object, doubts }))).toEqual(named.map((object) => ({ object, doubts: [] })));
+  for (const { functions, proven } of objects) expect([functions > 5, proven]).toEqual([true, functions]);
+  expect(code).toBe(0);
+});
+
+test("a fix is built with the padding and tables that such a kernel wants, tried, seen and gone again", () => {
+  const file = "fs/proc/meminfo.c";
+  const before = readFileSync(join(tree, file), "latin1");
+  const after = before.replace('"MemTotal:       "', '"MemTotal (ibt):  "');
+  writeFileSync(join(folder, "ibt.patch"), createTwoFilesPatch(`a/${file}`, `b/${file}`, before, after), "latin1");
+  expect(run("build", "ibt.patch").code).toBe(0);
+  const elf = readElf(readFileSync(join(folder, "livepatch-ibt.ko")), "livepatch-ibt.ko");
+  const [patched] = elf.symbols.filter(({ name }) => name === "meminfo_proc_show");
+  const config = readFileSync(join(tree, ".config"), "utf8");
+  expect(patched?.value).toBe(Number(/^CONFIG_FUNCTION_PADDING_BYTES=(\d+)$/m.exec(config)?.[1]));
+  for (const section of [".call_sites", ".return_sites", ".orc_unwind_ip", "__mcount_loc"])
+    expect(elf.sections.find(({ name }) => name === section)?.size, section).toBeGreaterThan(0);
+  const { code, report } = run("try", "livepatch-ibt.ko", "--probe", "head -n 1 /proc/meminfo");
+  expect(report).toMatchObject({ outcome: "passed", missing: [], events: [] });
+  const [probe] = (report as { probes: Record<"before" | "patched" | "after", { output: string }>[] }).probes;
+  expect(probe?.before.output).toMatch(/^MemTotal: /);
+  expect(probe?.patched.output).toMatch(/^MemTotal \(ibt\):/);
+  expect(probe?.after.output).toMatch(/^MemTotal: /);
+  expect(code).toBe(0);
+});
