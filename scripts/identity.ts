@@ -1,9 +1,9 @@
 /**
  * Identity patches: all functions of real objects of a kernel are replaced by themselves, in a virtual machine under a workload, one object after
- * another and several together. `npm run identity -- [OBJECT...] [--count N] [--seed N] [--kernel R] [--out DIR] [--together N]`. Without
- * objects, a number of them is chosen by the seed, of each of the kernel's large folders alike.
+ * another and several together. `npm run identity -- [OBJECT...] [--count N] [--seed N] [--kernel R] [--out DIR] [--together N] [--cpus N]`.
+ * Without objects, a number of them is chosen by the seed, of each of the kernel's large folders alike. What is done already is not done again.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cacheRoot, KernelContext, newestKernel, objectsNamed, pick, prepareTarget } from "@suture/build";
@@ -21,6 +21,8 @@ const { values, positionals } = parseArgs({
     kernel: { type: "string" },
     out: { type: "string" },
     together: { type: "string", default: "8" },
+    // Each function that is replaced stops all processors several times: that takes an emulated guest with two twice as long.
+    cpus: { type: "string", default: "1" },
   },
 });
 const controller = new AbortController();
@@ -49,9 +51,16 @@ function chosen(count: number, seed: number): string[] {
 }
 
 const objects = positionals.length > 0 ? objectsNamed(kernel.commands, positionals) : chosen(Number(values.count), Number(values.seed));
+const kept = join(folder, "identity.jsonl");
+const known = new Map(
+  (existsSync(kept) ? readFileSync(kept, "utf8").split("\n") : [])
+    .filter((line) => line.endsWith("}"))
+    .map((line) => JSON.parse(line) as Built & Outcome)
+    .map((result) => [result.object, result]),
+);
 const results: (Built & Outcome)[] = [];
 const groups: (Outcome & { objects: string[] })[] = [];
-const guests = new Guests(task, target, cache, folder);
+const guests = new Guests(task, target, { cache, folder, cpus: Number(values.cpus) });
 const say = (...words: readonly (string | number | undefined)[]): void =>
   console.log(
     words
@@ -61,10 +70,16 @@ const say = (...words: readonly (string | number | undefined)[]): void =>
   );
 try {
   for (const object of objects) {
+    const before = known.get(object);
+    if (before !== undefined) {
+      results.push(before);
+      continue;
+    }
     const built = await buildIdentity(task, kernel, object, folder);
     const outcome =
       built.module === undefined ? { outcome: built.refusal?.code ?? "", why: built.refusal?.why } : await guests.load([built.module]);
     results.push({ ...built, ...outcome });
+    appendFileSync(kept, `${JSON.stringify(results.at(-1))}\n`);
     say(object, `${built.functions} functions`, `${built.notTaken.length} left out`, outcome.outcome, outcome.why);
   }
   const good = results.filter(({ outcome }) => outcome === "passed");

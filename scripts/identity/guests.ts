@@ -14,21 +14,24 @@ export interface Outcome {
 }
 
 const DISK_BYTES = 32 * 1024 * 1024;
-const LONGEST_MS = 90_000;
+/** The kernel goes through all its ftrace entries for each function of a livepatch: in an emulated guest it replaces some ten in a second. */
+const LONGEST_MS = 600_000;
 
 export class Guests {
   readonly #task: Task;
   readonly #target: Target;
   readonly #cache: string;
+  readonly #cpus: number;
   readonly #disk: string;
   #guest: Guest | undefined;
   /** By the workload, before anything was patched. */
   #printed = "";
 
-  constructor(task: Task, target: Target, cache: string, folder: string) {
+  constructor(task: Task, target: Target, { cache, folder, cpus }: { cache: string; folder: string; cpus: number }) {
     this.#task = task;
     this.#target = target;
     this.#cache = cache;
+    this.#cpus = cpus;
     this.#disk = join(folder, `disk-${process.pid}.img`);
   }
 
@@ -51,13 +54,14 @@ export class Guests {
       await guest.put("/run/livepatch.ko", await readFile(module));
       const loaded = await run("insmod /run/livepatch.ko");
       if (loaded.code !== 0) return { outcome: "refused", why: `${module}: ${loaded.output}` };
-      if ((await run(SETTLED)).code !== 0) return { outcome: "stuck", why: `${module}: the transition does not end` };
+      if ((await run(SETTLED)).code !== 0)
+        return { outcome: "stuck", why: `${module}: the transition does not end: ${(await run(BLOCKERS)).output}` };
     }
     const worked = await run(WORKLOAD);
     const gone = await run(TAKE_OUT);
     const events = guest.events(from);
     if (events.length > 0) return { outcome: "warned", why: events.map(({ headline }) => headline).join("; ") };
-    if (gone.code !== 0) return { outcome: "stuck", why: gone.output };
+    if (gone.code !== 0) return { outcome: "stuck", why: `${gone.output} ${(await run(BLOCKERS)).output}` };
     if (worked.code === 0 && worked.output === this.#printed) return { outcome: "passed", why: undefined };
     return { outcome: "workload", why: `exit code ${worked.code}, its last words: ${worked.output.slice(-300)}` };
   }
@@ -75,7 +79,7 @@ export class Guests {
     truncateSync(this.#disk, DISK_BYTES);
     const { image, modules } = this.#target;
     const drivers = modules === undefined ? {} : { modules: { tree: modules, names: ["virtio_pci", "virtio_blk"] } };
-    this.#guest = await boot(this.#task, { image, memory: 1024, disks: [this.#disk], cache: this.#cache, ...drivers });
+    this.#guest = await boot(this.#task, { image, memory: 1024, cpus: this.#cpus, disks: [this.#disk], cache: this.#cache, ...drivers });
     const { output } = await this.#guest.run(WORKLOAD, { timeoutMs: LONGEST_MS });
     this.#printed = output;
     await this.#guest.run(BACKGROUND);
@@ -84,6 +88,10 @@ export class Guests {
 }
 
 const SETTLED = `i=0; while grep -q 1 /sys/kernel/livepatch/*/transition; do i=$((i+1)); [ $i -lt 600 ] || exit 1; usleep 100000; done`;
+
+/** Tasks that are still on the old side of a transition. */
+const BLOCKERS = `cd /proc; for t in [0-9]*/task/[0-9]*; do read -r s <$t/patch_state || continue; [ $s = -1 ] && continue
+read -r n <$t/comm; echo "$n $s"; cat $t/stack; done 2>/dev/null | head -40; true`;
 
 const TAKE_OUT = `for p in /sys/kernel/livepatch/*; do n=\${p##*/}; echo 0 >$p/enabled || exit 1
 i=0; while ! rmmod $n 2>/dev/null; do i=$((i+1)); [ $i -lt 600 ] || { echo "$n does not go"; exit 1; }; usleep 100000; done; done; ls /sys/kernel/livepatch | grep . && exit 1; true`;

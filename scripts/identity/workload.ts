@@ -27,4 +27,4 @@ dd if=/dev/zero of=/dev/null bs=1M count=16 2>/dev/null; awk 'BEGIN { for (i = 0
 
 /** A little of it without end, so that tasks are in all kinds of places while functions are exchanged. Ends when the file /run/busy is gone. */
 export const BACKGROUND = `touch /run/busy; setsid sh -c '
-cd /run; while [ -e busy ]; do seq 200 | sort -n | tail -1 >o; cp o o2; cat o2 | cat >o3; sleep 0.05 & wait; echo x | nc -w 1 127.0.0.1 1; done' </dev/null >/dev/null 2>&1 &`;
+cd /run; while [ -e busy ]; do seq 200 | sort -n | tail -1 >o; cp o o2; cat o2 | cat >o3; sleep 0.4 & wait; echo x | nc -w 1 127.0.0.1 1; done' </dev/null >/dev/null 2>&1 &`;
