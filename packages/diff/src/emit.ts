@@ -173,7 +173,8 @@ class Emitter {
   /** Where a reference goes in the new object, as symbol and addend. */
   #reach(ref: Ref, from: Item, inTable: boolean): { symbol: ElfSymbol; addend: number } {
     const to = destinationOf(this.#plan, ref, from, inTable);
-    if ("kernel" in to) return { symbol: this.#external(to.kernel), addend: isItem(to.kernel) ? ref.addend - to.kernel.entry : ref.addend };
+    // Also where a weak symbol stands for it, an item may have padding before the place that its symbol names.
+    if ("kernel" in to) return { symbol: this.#external(to.kernel), addend: isItem(ref.to) ? ref.addend - ref.to.entry : ref.addend };
     const place = this.#places.get(to.carried);
     if (place !== undefined) return { symbol: place.symbol, addend: ref.addend + place.offset };
     const symbol = this.#symbols.get(to.carried);
