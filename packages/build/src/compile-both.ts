@@ -19,7 +19,7 @@ export interface Both {
 export async function compileBoth(task: Task, kernel: KernelContext, object: string, patches: readonly SourcePatch[]): Promise<Both> {
   const { tree } = kernel.target;
   const command = kernel.commands.of(object);
-  const view = await SourceView.make(tree, overlayOf(await applyPatches(tree, patches)));
+  const view = await SourceView.make(tree, overlayOf(await applyPatches(tree, patches)), kernel.commands.detours);
   try {
     const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
     const original = await compileKept(task, command, "sections", SourceView.of(tree), compiler);

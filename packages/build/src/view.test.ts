@@ -48,6 +48,13 @@ describe("the scratch view of a source", () => {
     expect(await view.stray(["fs/a.c", "fs/a.h", "fs/sub/../a.h"])).toBeUndefined();
   });
 
+  it("shows changed files to compilers that go through another folder", async () => {
+    const tree = folderOf({ ...TREE, "arch/x86/mm/x.c": "" });
+    const view = await SourceView.make(tree, new Map([["fs/a.c", "int new;\n"]]), ["arch/x86/mm"]);
+    onTestFinished(() => view.dispose());
+    expect(preprocess(view, "arch/x86/mm/../../../fs/a.c").trim()).toBe("int new;");
+  });
+
   it("is gone when it is disposed of", async () => {
     const view = await SourceView.make(folderOf(TREE), new Map([["top.c", "x"]]));
     await view.dispose();

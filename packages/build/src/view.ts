@@ -31,12 +31,15 @@ export class SourceView {
     return new SourceView(tree, tree, new Set(), undefined);
   }
 
-  /** Remove it with `dispose`. */
-  static async make(tree: string, overlay: Overlay): Promise<SourceView> {
+  /**
+   * Remove it with `dispose`.
+   * @param detours folders that compilers go through on the way to others: `arch/x86/kvm` in arch/x86/kvm/../../../virt/kvm
+   */
+  static async make(tree: string, overlay: Overlay, detours: readonly string[] = []): Promise<SourceView> {
     const scratch = await mkdtemp(join(tmpdir(), "suture-view-"));
     const view = new SourceView(join(scratch, "source"), tree, new Set(overlay.keys()), scratch);
     try {
-      await mirror(tree, view.root, "", realFolders(overlay));
+      await mirror(tree, view.root, "", realFolders(overlay, detours));
       for (const [path, text] of overlay) {
         await rm(join(view.root, path), { force: true });
         await mkdir(join(view.root, dirname(path)), { recursive: true });
@@ -75,14 +78,17 @@ interface RealFolders {
   deep: ReadonlySet<string>;
 }
 
-function realFolders(overlay: Overlay): RealFolders {
+function realFolders(overlay: Overlay, detours: readonly string[]): RealFolders {
   const onPath = new Set<string>([""]);
   const deep = new Set<string>();
-  for (const path of overlay.keys()) {
-    const folder = dirname(path);
-    if (!path.endsWith(".c")) deep.add(folder);
+  const lead = (folder: string): void => {
     for (let at = folder; at !== "." && !onPath.has(at); at = dirname(at)) onPath.add(at);
+  };
+  for (const path of overlay.keys()) {
+    if (!path.endsWith(".c")) deep.add(dirname(path));
+    lead(dirname(path));
   }
+  for (const folder of detours) lead(folder);
   return { onPath, deep };
 }
 

@@ -42,10 +42,10 @@ export async function compileWide(
   const header = overlay.get(HEADER) ?? (await readFile(join(tree, HEADER), "latin1").catch(() => ""));
   const wide = header.replace(BRANCH, "jmp.d32 ");
   if (wide === header) return undefined;
-  const [original, patched] = [
-    await compileIn(task, command, variant, await SourceView.make(tree, new Map([[HEADER, wide]]))),
-    await compileIn(task, command, variant, await SourceView.make(tree, new Map([...overlay, [HEADER, wide]]))),
-  ];
+  const viewOf = (changed: Overlay): Promise<SourceView> =>
+    SourceView.make(tree, new Map([...changed, [HEADER, wide]]), kernel.commands.detours);
+  const original = await compileIn(task, command, variant, await viewOf(new Map()));
+  const patched = await compileIn(task, command, variant, await viewOf(overlay));
   const twins = twinsOf(original, ordinary);
   return {
     original,

@@ -71,6 +71,11 @@ export class Commands {
     return [...this.#rows.values()].filter(([, , owner]) => owner === "vmlinux").map(([object]) => object);
   }
 
+  /** Folders that the path of an object goes through and out of again: arch/x86/kvm in arch/x86/kvm/../../../virt/kvm/kvm_main.o. */
+  get detours(): string[] {
+    return [...new Set([...this.#rows.keys()].flatMap((object) => /^(.+?)\/\.\.\//.exec(object)?.[1] ?? []))].sort();
+  }
+
   /** Every C file that an object is compiled from. */
   get sources(): string[] {
     return [...this.#bySource.keys()];
