@@ -1,5 +1,5 @@
 /** Two builds of one object → what changed, and an object that holds it. Passes in a row. */
-import type { ElfObject, ElfSymbol } from "@suture/elf";
+import { type ElfObject, type ElfSymbol, STB } from "@suture/elf";
 import { takeCallers } from "./callers.ts";
 import { carry, type KeepEntry } from "./carry.ts";
 import { findChanges } from "./changes.ts";
@@ -53,6 +53,8 @@ export interface Delta {
   keys: (KeyedEntry & { kept: boolean })[];
   /** Undefined symbols of `object` that the running kernel has. */
   externals: External[];
+  /** Symbols of the original that only the object itself could name, and that other objects of the patch can name now. */
+  exposed: ElfSymbol[];
   /** Undefined if nothing changed that runs. */
   object: ElfObject | undefined;
 }
@@ -78,6 +80,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   takeCallers(plan);
   carry(plan, options.keepEntry ?? (() => true));
   const { skipped, notTaken, notes, keys } = plan;
+  const exposed = exposedBy(plan);
   if (plan.carried.size === 0)
     return {
       outcome: skipped.length === 0 ? "same" : "idle",
@@ -89,10 +92,22 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       notes,
       keys,
       externals: [],
+      exposed,
       object: undefined,
     };
   const { object, externals, symbols } = emit(plan);
-  return { outcome: "patch", ...changedOf(plan, symbols), added: addedOf(plan), skipped, notTaken, notes, keys, externals, object };
+  return {
+    outcome: "patch",
+    ...changedOf(plan, symbols),
+    added: addedOf(plan),
+    skipped,
+    notTaken,
+    notes,
+    keys,
+    externals,
+    exposed,
+    object,
+  };
 }
 
 function sideOf(elf: ElfObject, { build, layouts }: DiffOptions): Side {
@@ -131,6 +146,20 @@ function addedOf(plan: Plan): Added[] {
   return plan.in.patched.cut.items
     .filter((item) => plan.carried.has(item) && plan.in.pairs.original(item) === undefined && item.symbols.length > 0 && !isLiteral(item))
     .map((item) => ({ name: item.name, kind: item.kind === "function" ? "function" : "variable", size: sizeOf(item) }));
+}
+
+/** Of what is carried in place of the kernel's, only functions whose calls are redirected can be reached by the kernel's symbol. */
+function exposedBy(plan: Plan): ElfSymbol[] {
+  const exposed: ElfSymbol[] = [];
+  for (const item of plan.in.patched.cut.items) {
+    const original = plan.in.pairs.original(item);
+    if (original === undefined || (plan.carried.has(item) && !(plan.changed.has(item) && plan.redirectable(item)))) continue;
+    for (const { name, bind } of item.symbols) {
+      const before = original.symbols.find((symbol) => symbol.name === name);
+      if (bind !== STB.LOCAL && before?.bind === STB.LOCAL) exposed.push(before);
+    }
+  }
+  return exposed;
 }
 
 function checkComparable(original: ElfObject, patched: ElfObject): void {

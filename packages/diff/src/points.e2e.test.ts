@@ -3,6 +3,7 @@ import { newSymbol, type Section, SHF } from "@suture/elf";
 import { placeText } from "@suture/errors";
 import { afterAll, describe, expect, test } from "vitest";
 import { externalNames, names, relocationsOf, sectionOf, Workshop } from "../test/workshop.ts";
+import type { Delta } from "./diff.ts";
 
 const shop = new Workshop();
 afterAll(() => shop.close());
@@ -658,6 +659,23 @@ describe("point 15: every refusal", () => {
     expect(placeText(error.where)).toBe("file.o: section .data.v, symbol v");
     expect(error.message).toContain("v differs");
     expect(error.mend.length).toBeGreaterThan(20);
+  });
+});
+
+describe("a function that becomes visible to other objects", () => {
+  const source = (words: string, more = ""): string => `
+    ${words} noinline int f(int x) { barrier(); return x * 3 ${more}; } int g(int x) { return f(x) + 1; }`;
+  const exposed = (delta: Delta): string[] => delta.exposed.map(({ name }) => name);
+  test("is reached where the kernel has it", () => {
+    const same = shop.diff(source("static"), source(""));
+    expect([names(same.functions).includes("f"), exposed(same)]).toEqual([false, ["f"]]);
+    const changed = shop.diff(source("static"), source("", "+ 2"));
+    expect([names(changed.functions).includes("f"), exposed(changed)]).toEqual([true, ["f"]]);
+    expect(exposed(shop.diff(source("static"), source("static", "+ 2")))).toEqual([]);
+  });
+  test("is not, if calls of the kernel's cannot be redirected", () => {
+    const delta = () => shop.diff(source("static notrace"), source("notrace", "+ 2"));
+    expect(delta).toThrow(/called from other objects/);
   });
 });
 

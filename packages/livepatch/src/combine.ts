@@ -5,7 +5,7 @@ import type { Btf } from "@suture/kernel";
 import { addDescriptor, type DescribedObject } from "./descriptor.ts";
 import { fail } from "./errors.ts";
 import { splitUser } from "./names.ts";
-import { type Locate, type Owner, type Resolved, resolveExternal, type World } from "./resolve.ts";
+import { type Locate, type Owner, type Resolved, resolveExternal, type Shared, type World } from "./resolve.ts";
 
 /** What was changed in one object of the kernel. */
 export interface Part {
@@ -32,6 +32,7 @@ export interface CombineOptions {
 export function combine(parts: readonly Part[], options: CombineOptions): Combined {
   const elf = newObject(options.name);
   const news = new Set(parts.flatMap((part) => newGlobals(part)));
+  const shared: Shared = { news, exposed: exposedBy(parts) };
   const outside = new Map<string, ElfSymbol>();
   const resolved = new Map<string, Resolved>();
   const described = new Map<string, DescribedObject>();
@@ -41,7 +42,7 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
     if (object === undefined) continue;
     const replaced = new Map<ElfSymbol, ElfSymbol>();
     for (const external of part.delta.externals) {
-      const how = resolveExternal(external, part.owner, part.locate, options.world, news, part.object);
+      const how = resolveExternal(external, part.owner, part.locate, options.world, shared, part.object);
       resolved.set(how.symbol, how);
       let symbol = outside.get(how.symbol);
       if (symbol === undefined) {
@@ -87,6 +88,12 @@ function objectOf(described: Map<string, DescribedObject>, owner: string): Descr
 
 function newGlobals(part: Part): string[] {
   return (part.delta.object?.symbols ?? []).filter((s) => s.bind !== 0 && typeof s.place !== "string").map((s) => s.name);
+}
+
+function exposedBy(parts: readonly Part[]): Shared["exposed"] {
+  return new Map(
+    parts.flatMap(({ owner, delta, locate }) => delta.exposed.map((symbol) => [symbol.name, { owner, place: locate(symbol) }] as const)),
+  );
 }
 
 /** Adds the contents of a delta's object. Its undefined symbols are replaced by the shared ones. */

@@ -98,6 +98,7 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
       symbol: external,
       original: originals.includes(external.name) ? own(external.name) : undefined,
     })),
+    exposed: [],
     object,
   };
 }
@@ -167,6 +168,14 @@ describe("symbols that patched code needs", () => {
     const bytes = made(part(delta("patched", ["of_module"]), { owner: owner("user_mod", []) }));
     const tables = [...relocationSections(readElf(bytes, "x")).values()].flat().map((s) => parseKlpSection(s.name)?.object);
     expect(tables).toContain("user_mod");
+  });
+
+  it("that were another object's own until now are found where that has them", () => {
+    const hidden = newSymbol({ name: "twice", place: new Section({ name: ".text", type: SHT.PROGBITS }), bind: STB.LOCAL });
+    const shows = part({ ...delta("other", []), exposed: [hidden] }, { object: "fs/b.o", owner: owner("shows_mod", []) });
+    const uses = part(delta("patched", ["twice"]), { owner: owner("user_mod", []) });
+    const resolved = combined(shows, uses).symbols;
+    expect(resolved).toMatchObject([{ name: "twice", how: "klp", object: "shows_mod", sympos: 2, symbol: ".klp.sym.shows_mod.twice,2" }]);
   });
 
   it("that nothing has are refused", () => {

@@ -47,13 +47,20 @@ export interface World {
   module(name: string): Owner;
 }
 
-/** @param news symbols that another object of the same patch defines */
+/** What a patch makes known to all of its objects. */
+export interface Shared {
+  /** Symbols that one of its objects adds. */
+  news: ReadonlySet<string>;
+  /** Symbols of the kernel that were local, and are global in the patched source: where each is. */
+  exposed: ReadonlyMap<string, { owner: Owner; place: Place }>;
+}
+
 export function resolveExternal(
   external: External,
   owner: Owner,
   locate: Locate,
   world: World,
-  news: ReadonlySet<string>,
+  { news, exposed }: Shared,
   file: string,
 ): Resolved {
   const { original, symbol } = external;
@@ -70,6 +77,8 @@ export function resolveExternal(
   if (here !== undefined) return klp(name, owner, here, owner);
   const from = exported === undefined ? undefined : exported.module === "vmlinux" ? world.vmlinux : world.module(moduleOf(exported.module));
   const place = from?.global(name, file);
+  const shown = exposed.get(name);
+  if (place === undefined && shown !== undefined) return klp(name, shown.owner, shown.place, owner);
   if (from === undefined || place === undefined) throw unresolved(name, file);
   return klp(name, from, place, owner);
 }
