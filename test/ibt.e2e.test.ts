@@ -39,18 +39,34 @@ test("objects of the kernel, of a module of several and of a module of one are p
   expect(code).toBe(0);
 });
 
-test("a fix is built with the padding and tables that such a kernel wants, tried, seen and gone again", () => {
+/** A patch made by editing the unpacked source. */
+function patchOf(name: string, from: string, to: string): string {
   const file = "fs/proc/meminfo.c";
   const before = readFileSync(join(tree, file), "latin1");
-  const after = before.replace('"MemTotal:       "', '"MemTotal (ibt):  "');
-  writeFileSync(join(folder, "ibt.patch"), createTwoFilesPatch(`a/${file}`, `b/${file}`, before, after), "latin1");
-  expect(run("build", "ibt.patch").code).toBe(0);
+  const after = before.replace(from, to);
+  if (after === before) throw new Error(`${file} does not have ${from}`);
+  writeFileSync(join(folder, name), createTwoFilesPatch(`a/${file}`, `b/${file}`, before, after), "latin1");
+  return name;
+}
+
+test("a pointer to a function whose landing pad the kernel takes away is refused", () => {
+  const pointer = "{ void (*volatile report)(struct seq_file *) = hugetlb_report_meminfo; report(m); }";
+  const { code, report } = run("build", patchOf("sealed.patch", "hugetlb_report_meminfo(m);", pointer));
+  expect(report).toMatchObject({ error: { code: "BUILD_SEALED", where: { symbol: "hugetlb_report_meminfo" } } });
+  expect(code).toBe(1);
+});
+
+test("a fix is built with the padding and tables that such a kernel wants, tried, seen and gone again", () => {
+  expect(run("build", patchOf("ibt.patch", '"MemTotal:       "', '"MemTotal (ibt):  "')).code).toBe(0);
   const elf = readElf(readFileSync(join(folder, "livepatch-ibt.ko")), "livepatch-ibt.ko");
   const [patched] = elf.symbols.filter(({ name }) => name === "meminfo_proc_show");
   const config = readFileSync(join(tree, ".config"), "utf8");
   expect(patched?.value).toBe(Number(/^CONFIG_FUNCTION_PADDING_BYTES=(\d+)$/m.exec(config)?.[1]));
   for (const section of [".call_sites", ".return_sites", ".orc_unwind_ip", "__mcount_loc"])
     expect(elf.sections.find(({ name }) => name === section)?.size, section).toBeGreaterThan(0);
+  // A weak function of the object itself, of which the kernel runs another: the call is of its entry, not of what is behind the padding.
+  const calls = elf.sections.flatMap(({ relocations }) => relocations).filter(({ symbol }) => symbol?.name.includes("arch_report_meminfo"));
+  expect(calls.map(({ addend }) => addend)).toEqual([-4]);
   const { code, report } = run("try", "livepatch-ibt.ko", "--probe", "head -n 1 /proc/meminfo");
   expect(report).toMatchObject({ outcome: "passed", missing: [], events: [] });
   const [probe] = (report as { probes: Record<"before" | "patched" | "after", { output: string }>[] }).probes;

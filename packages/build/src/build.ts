@@ -15,6 +15,7 @@ import type { KernelContext } from "./context.ts";
 import { diffOptions } from "./diff-options.ts";
 import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
+import { checkLandings } from "./landings.ts";
 import { linkModule } from "./link/module.ts";
 import { patchName } from "./name.ts";
 import { applyPatches, type ChangedFile } from "./patch/apply.ts";
@@ -91,6 +92,7 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, options:
       const file = `livepatch-${name}.ko`;
       const { bytes, manifest } = finish(linked, file, draft);
       verify(bytes, file, target.release, kernel.world.kernel);
+      await checkLandings(task, kernel, readElf(bytes, file));
       stage.result(`${file}, ${bytes.length} bytes`);
       return { bytes, file, manifest };
     });

@@ -50,6 +50,11 @@ export const buildErrors = defineErrors({
     cause: "An object that the patch affects is not what the kernel runs: source, configuration or compiler differ from the kernel's.",
     mend: "Read the likely cause. Take the source package and compiler that the kernel was built with; --unproven builds a module all the same, for experts.",
   },
+  BUILD_SEALED: {
+    cause:
+      "The fix keeps the address of a function that the kernel only calls by name. With IBT the kernel has taken away the landing pad of that function: an indirect call to it would stop the machine.",
+    mend: "Call the function from a new one in the fix, and keep the address of that.",
+  },
   BUILD_LAYOUT: {
     cause: "The patch changes how a structure lies in memory, and objects of it are alive in the running kernel with the old layout.",
     mend: "Keep the structure as it is and hold the new state in a shadow variable (klp_shadow_alloc), or boot a fixed kernel.",

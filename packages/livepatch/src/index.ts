@@ -1,3 +1,4 @@
+export { isBranch } from "./branches.ts";
 export { type Combined, type CombineOptions, combine, type Part } from "./combine.ts";
 export { PATCH_SYMBOL } from "./descriptor.ts";
 export { entrySource } from "./entry.ts";
@@ -5,6 +6,6 @@ export { livepatchErrors } from "./errors.ts";
 export { finish } from "./finish.ts";
 export { type Inspection, inspect } from "./inspect.ts";
 export type { DraftManifest, Manifest } from "./manifest.ts";
-export { isKlpSymbol, moduleName } from "./names.ts";
+export { isKlpSymbol, moduleName, parseKlpSymbol } from "./names.ts";
 export { type KernelView, type Locate, moduleOwner, type Owner, type Place, type Resolved, vmlinuxOwner, type World } from "./resolve.ts";
 export { verify } from "./verify.ts";

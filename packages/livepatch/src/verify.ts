@@ -4,6 +4,7 @@
  */
 import { type ElfObject, isSection, R_X86_64, readElf, relocationKind, SHF, SHN, SHT } from "@suture/elf";
 import { modinfoOf } from "@suture/kernel";
+import { BRANCH_ADDEND, isBranch } from "./branches.ts";
 import { fail } from "./errors.ts";
 import { isKlpSymbol, parseKlpSection, parseKlpSymbol } from "./names.ts";
 import type { KernelView } from "./resolve.ts";
@@ -71,6 +72,8 @@ export function checkForm(elf: ElfObject): void {
         throw fail("KLP_BAD_MODULE", klp ? "the livepatch core cannot find this symbol" : "the module loader cannot find this symbol", at);
       if (named !== undefined && named.object === "vmlinux" && parseKlpSymbol(symbol.name)?.object !== "vmlinux")
         throw fail("KLP_BAD_MODULE", "the symbol belongs to another object than the relocations", at);
+      if (klp && relocation.addend !== BRANCH_ADDEND && isBranch(table.target, relocation))
+        throw fail("KLP_BAD_MODULE", "it jumps to a place beside the one that the symbol names", at);
       if (isSection(symbol.place) && (symbol.place.flags & SHF.ALLOC) === 0)
         throw fail("KLP_BAD_MODULE", `it refers to ${symbol.place.name}, which is not loaded`, at);
     }
