@@ -77,7 +77,7 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, options:
   const files = await applyPatches(target.tree, patches);
   const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
   const overlay = overlayOf(files);
-  const view = await SourceView.make(target.tree, overlay);
+  const view = await SourceView.make(target.tree, overlay, kernel.commands.detours);
   try {
     await checkTypesEarly(task, kernel, files, view, variant);
     const affected = await affectedObjects(task, kernel, files, view, { jobs, from });
@@ -210,7 +210,7 @@ async function compareAll(
       const wanted = asked.get(command.object) ?? new Set();
       const { delta, through } = await compare(task, kernel, object, { overlay, variant, force: forceOf(wanted, proof) });
       const notTaken = leftOut(command.object, wanted, proof, delta);
-      if (delta.object === undefined && delta.skipped.length === 0 && notTaken.length === 0) continue;
+      if (delta.object === undefined && [delta.skipped, delta.exposed, notTaken].every((list) => list.length === 0)) continue;
       if (command.owner !== "vmlinux")
         await kernel.openExporters(
           task,
