@@ -82,10 +82,10 @@ try {
     appendFileSync(kept, `${JSON.stringify(results.at(-1))}\n`);
     say(object, `${built.functions} functions`, `${built.notTaken.length} left out`, outcome.outcome, outcome.why);
   }
-  const good = results.filter(({ outcome }) => outcome === "passed");
+  const loaded = results.filter(({ outcome }) => outcome === "passed");
   const size = Number(values.together);
-  for (let at = 0; at < good.length; at += size) {
-    const group = good.slice(at, at + size);
+  for (let at = 0; at < loaded.length; at += size) {
+    const group = loaded.slice(at, at + size);
     if (group.length < 2) continue;
     const outcome = await guests.load(group.flatMap(({ module }) => module ?? []));
     groups.push({ ...outcome, objects: group.map(({ object }) => object) });
@@ -113,8 +113,9 @@ for (const { object, notTaken } of results)
 for (const [reason, names] of [...reasons].sort(([, a], [, b]) => b.length - a.length))
   console.log(`  ${names.length} ${reason}: ${names.slice(0, 6).join(", ")}${names.length > 6 ? ", ..." : ""}`);
 const total = results.reduce((sum, { functions }) => sum + functions, 0);
-// An object may be compiled without ftrace entries: then nothing in it can be replaced.
-const bad = [...results, ...groups].filter(({ outcome }) => outcome !== "passed" && outcome !== "BUILD_REBUILD").length;
+// An object may have no functions, or be compiled without ftrace entries: then nothing in it can be replaced.
+const good = ["passed", "BUILD_REBUILD", "BUILD_NOTHING_CHANGED"];
+const bad = [...results, ...groups].filter(({ outcome }) => !good.includes(outcome)).length;
 console.log(
   `\n${total} functions of ${results.length} objects; ${bad === 0 ? "all went in and out, and the kernel said nothing" : `${bad} did not pass`}`,
 );

@@ -93,5 +93,9 @@ const SETTLED = `i=0; while grep -q 1 /sys/kernel/livepatch/*/transition; do i=$
 const BLOCKERS = `cd /proc; for t in [0-9]*/task/[0-9]*; do read -r s <$t/patch_state || continue; [ $s = -1 ] && continue
 read -r n <$t/comm; echo "$n $s"; cat $t/stack; done 2>/dev/null | head -40; true`;
 
-const TAKE_OUT = `for p in /sys/kernel/livepatch/*; do n=\${p##*/}; echo 0 >$p/enabled || exit 1
+/**
+ * The one that came last first, as /proc/modules has them. A string that replaced code has stored somewhere is gone with its livepatch: while
+ * kernel/module/sysfs.o is replaced, what it makes for the modules that are loaded holds some.
+ */
+const TAKE_OUT = `for n in $(grep -o '^livepatch_[^ ]*' /proc/modules); do echo 0 >/sys/kernel/livepatch/$n/enabled || exit 1
 i=0; while ! rmmod $n 2>/dev/null; do i=$((i+1)); [ $i -lt 600 ] || { echo "$n does not go"; exit 1; }; usleep 100000; done; done; ls /sys/kernel/livepatch | grep . && exit 1; true`;
