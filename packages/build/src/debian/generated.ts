@@ -2,7 +2,6 @@
  * The sources that the kernel's build makes before it compiles: tables, lists of names, parsers. Some objects need them and the packages do not
  * hold them. make says how they are made, along with how every object is compiled (`make -n`); what makes sources is then run, a second's work.
  */
-import { cpus } from "node:os";
 import { join } from "node:path";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
@@ -16,8 +15,8 @@ const HOST_PROGRAMS = [
 
 /** What make would run for the whole kernel, as it prints it. Errors of single folders are no errors of this. */
 export function dryRun(make: readonly string[]): string[] {
-  // By lines, so that those of folders that are looked at side by side do not run into each other.
-  return ["make", "--dry-run", "--keep-going", `--jobs=${cpus().length}`, "--output-sync=line", "V=1", ...make, "vmlinux", "modules"];
+  // One job: what several print runs into each other in a dry run, with --output-sync too, and an object would be missed.
+  return ["make", "--dry-run", "--keep-going", "--jobs=1", "V=1", ...make, "vmlinux", "modules"];
 }
 
 /** Makes the sources in `tree`. @returns what make printed before they were there */

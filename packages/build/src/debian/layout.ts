@@ -18,7 +18,7 @@ import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 
 /** To be raised when a kernel's directory is made in another way than before: older ones are then not used. */
-const FORMAT = 5;
+const FORMAT = 6;
 
 const UNFINISHED = ".unfinished";
 

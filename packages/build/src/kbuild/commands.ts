@@ -130,7 +130,7 @@ export async function commandsOf(task: Task, target: Target, cache: string): Pro
 async function ask(task: Task, target: Target): Promise<Row[]> {
   if (target.dryRun !== undefined) return rowsOf((await unzip(await readFile(target.dryRun))).toString());
   // Objects whose own sources are made by the build may be missing: make says so, goes on, and ends with 2.
-  const argv = ["make", "-n", "-k", "-j2", "--output-sync=line", "V=1", ...target.make, "vmlinux", "modules"];
+  const argv = ["make", "-n", "-k", "-j1", "V=1", ...target.make, "vmlinux", "modules"];
   const { stdout } = await run(task, argv, { cwd: target.tree, accept: [1, 2] });
   return rowsOf(stdout);
 }

@@ -15,7 +15,7 @@ const ARCHITECTURE = "arch/x86";
 const INCLUDE = '^[[:space:]]*#[[:space:]]*include[[:space:]]+[<"][^>"]+[>"]';
 
 /** To be raised with every change to what is kept. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** A file, and what one of its #include lines names. */
 type Line = [file: string, name: string];
@@ -52,16 +52,26 @@ export class IncludeGraph {
 
 /** @param changed new text by path: what changed files include counts too */
 export async function includesOf(task: Task, target: Target, cache: string, changed: ReadonlyMap<string, string>): Promise<IncludeGraph> {
-  const path = join(cache, `${keyOf(target, ["includes", VERSION])}.json`);
-  const kept = await readFile(path, "utf8").catch(() => undefined);
-  const lines = kept === undefined ? await readAndKeep(task, target.tree, path) : (JSON.parse(kept) as Line[]);
+  // Few C files are included by others: where no header changed, their small list is enough.
+  const kind = [...changed.keys()].every((path) => path.endsWith(".c")) ? "sources" : "all";
+  const pathOf = (what: string): string => join(cache, `${keyOf(target, ["includes", what, VERSION])}.json`);
+  const kept = await readFile(pathOf(kind), "utf8").catch(() => undefined);
+  let lines: Line[];
+  if (kept !== undefined) lines = JSON.parse(kept) as Line[];
+  else {
+    lines = await read(task, target.tree);
+    await keep(pathOf("all"), lines);
+    await keep(
+      pathOf("sources"),
+      lines.filter(([, name]) => name.endsWith(".c")),
+    );
+  }
   for (const [file, text] of changed)
     for (const [, name = ""] of text.matchAll(/^[ \t]*#[ \t]*include[ \t]+[<"]([^>"\n]+)[>"]/gm)) lines.push([file, name]);
   return new IncludeGraph(lines);
 }
 
-async function readAndKeep(task: Task, tree: string, path: string): Promise<Line[]> {
-  const lines = await read(task, tree);
+async function keep(path: string, lines: readonly Line[]): Promise<void> {
   const part = `${path}.${process.pid}.part`;
   try {
     await mkdir(dirname(path), { recursive: true });
@@ -70,7 +80,6 @@ async function readAndKeep(task: Task, tree: string, path: string): Promise<Line
   } finally {
     await rm(part, { force: true });
   }
-  return lines;
 }
 
 async function read(task: Task, tree: string): Promise<Line[]> {
