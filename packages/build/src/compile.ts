@@ -1,12 +1,13 @@
 /** Compiles single objects as the kernel's build does. What was compiled from unchanged source is kept by content. */
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { SutureError } from "@suture/errors";
 import { run, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
+import { keepFile } from "./kept-file.ts";
 import type { SourceView } from "./view.ts";
 
 /**
@@ -124,15 +125,10 @@ async function openKept(path: string, view: SourceView): Promise<Uint8Array | un
 /** A full disk costs time only. */
 async function keep(task: Task, path: string, bytes: Uint8Array, inputs: string[], view: SourceView): Promise<void> {
   const head: Kept = { sha256: sha256([bytes]), inputs, inputsSha256: await hashInputs(inputs, view) };
-  const part = `${path}.${process.pid}.part`;
   try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(part, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bytes]));
-    await rename(part, path);
+    await keepFile(path, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bytes]));
   } catch (error) {
     task.reporter.warn(`a compiled object could not be kept: ${error instanceof Error ? error.message : String(error)}`);
-  } finally {
-    await rm(part, { force: true });
   }
 }
 

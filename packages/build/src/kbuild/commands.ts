@@ -5,13 +5,14 @@
  * ./tools/objtool/objtool ... fs/pipe.o' > FILE` (scripts/Kbuild.include, cmd_and_fixdep). Kernels with IBT pass no single object through
  * objtool, but what they link of them (delay-objtool in scripts/Makefile.lib): its arguments are then those of the links of modules.
  */
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join, normalize } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join, normalize } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { moduleName } from "@suture/livepatch";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
+import { keepFile } from "../kept-file.ts";
 import type { Target } from "../target.ts";
 import { keyOf } from "./key.ts";
 
@@ -113,14 +114,7 @@ export async function commandsOf(task: Task, target: Target, cache: string): Pro
     stage.note("asking the kernel's build how each object is compiled");
     const rows = await ask(task, target);
     if (rows.length === 0) throw fail("BUILD_KBUILD", "make -n printed no command that compiles an object", { file: target.tree });
-    const part = `${path}.${process.pid}.part`;
-    try {
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(part, JSON.stringify(rows));
-      await rename(part, path);
-    } finally {
-      await rm(part, { force: true });
-    }
+    await keepFile(path, JSON.stringify(rows));
     stage.result(`${rows.length} objects`);
     return new Commands(rows);
   });

@@ -3,9 +3,10 @@
  * a name may mean a file in any of the folders that the compiler is told to look in. The caller drops what does not change after
  * preprocessing. Read once per kernel and kept.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import { run, type Task } from "@suture/task";
+import { keepFile } from "../kept-file.ts";
 import type { Target } from "../target.ts";
 import { keyOf } from "./key.ts";
 
@@ -60,26 +61,12 @@ export async function includesOf(task: Task, target: Target, cache: string, chan
   if (kept !== undefined) lines = JSON.parse(kept) as Line[];
   else {
     lines = await read(task, target.tree);
-    await keep(pathOf("all"), lines);
-    await keep(
-      pathOf("sources"),
-      lines.filter(([, name]) => name.endsWith(".c")),
-    );
+    await keepFile(pathOf("all"), JSON.stringify(lines));
+    await keepFile(pathOf("sources"), JSON.stringify(lines.filter(([, name]) => name.endsWith(".c"))));
   }
   for (const [file, text] of changed)
     for (const [, name = ""] of text.matchAll(/^[ \t]*#[ \t]*include[ \t]+[<"]([^>"\n]+)[>"]/gm)) lines.push([file, name]);
   return new IncludeGraph(lines);
-}
-
-async function keep(path: string, lines: readonly Line[]): Promise<void> {
-  const part = `${path}.${process.pid}.part`;
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(part, JSON.stringify(lines));
-    await rename(part, path);
-  } finally {
-    await rm(part, { force: true });
-  }
 }
 
 async function read(task: Task, tree: string): Promise<Line[]> {

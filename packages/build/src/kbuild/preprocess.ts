@@ -1,8 +1,9 @@
 /** What the preprocessor makes of an object's source. Hashes of the tree as it is are kept: the next header takes half the time. */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { run, type Task } from "@suture/task";
+import { keepFile } from "../kept-file.ts";
 import type { Target } from "../target.ts";
 import { SourceView } from "../view.ts";
 import type { ObjectCommand } from "./commands.ts";
@@ -55,14 +56,7 @@ export class PreprocessedTree {
 
   async keep(): Promise<void> {
     if (this.#path === undefined) return;
-    const part = `${this.#path}.${process.pid}.part`;
-    try {
-      await mkdir(dirname(this.#path), { recursive: true });
-      await writeFile(part, JSON.stringify([...this.#hashes]));
-      await rename(part, this.#path);
-    } finally {
-      await rm(part, { force: true });
-    }
+    await keepFile(this.#path, JSON.stringify([...this.#hashes]));
   }
 }
 

@@ -3,13 +3,14 @@
  * livepatch is then linked with the same command lines, without make. They are taken from what kbuild saves (.NAME.o.cmd, .NAME.ko.cmd) and,
  * for modpost, prints.
  */
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { entrySource } from "@suture/livepatch";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { keyOf } from "../kbuild/key.ts";
+import { keepFile } from "../kept-file.ts";
 import type { Target } from "../target.ts";
 
 /** Shell commands to be run in the source tree, with FOLDER and NAME to be replaced. */
@@ -40,16 +41,12 @@ export async function recipeOf(task: Task, target: Target, cache: string): Promi
   const kept = await readFile(path, "utf8").catch(() => undefined);
   if (kept !== undefined) return JSON.parse(kept) as Recipe;
   const folder = await mkdtemp(join(tmpdir(), "suture-recipe-"));
-  const part = `${path}.${process.pid}.part`;
   try {
     const recipe = await ask(task, target, folder, source);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(part, JSON.stringify(recipe));
-    await rename(part, path);
+    await keepFile(path, JSON.stringify(recipe));
     return recipe;
   } finally {
     await rm(folder, { recursive: true, force: true });
-    await rm(part, { force: true });
   }
 }
 
