@@ -5,4 +5,4 @@ export { diffErrors } from "./errors.ts";
 export { stem } from "./names.ts";
 export type { KeyedEntry, Named } from "./plan.ts";
 export type { Build } from "./sections.ts";
-export { type TypeLayouts, tables } from "./x86-64.ts";
+export { LOADABLE, type TypeLayouts, tables } from "./x86-64.ts";

@@ -2,23 +2,13 @@
  * The last gate: nothing in the finished module may be left to chance. Every relocation is one that the module loader can apply to a symbol
  * that it can find, or a well-formed one for the livepatch core; the kernel would load a module that misses one, and then crash in it.
  */
+import { LOADABLE } from "@suture/diff";
 import { type ElfObject, isSection, R_X86_64, readElf, relocationKind, SHF, SHN, SHT } from "@suture/elf";
 import { modinfoOf } from "@suture/kernel";
 import { BRANCH_ADDEND, isBranch } from "./branches.ts";
 import { fail } from "./errors.ts";
 import { isKlpSymbol, parseKlpSection, parseKlpSymbol } from "./names.ts";
 import type { KernelView } from "./resolve.ts";
-
-/** The types that the kernel's module loader applies on x86-64 (arch/x86/kernel/module.c). */
-const applied: ReadonlySet<number> = new Set([
-  R_X86_64.NONE,
-  R_X86_64[64],
-  R_X86_64[32],
-  R_X86_64["32S"],
-  R_X86_64.PC32,
-  R_X86_64.PLT32,
-  R_X86_64.PC64,
-]);
 
 /** Read before a module of its own can be relocated: only what vmlinux has can be named in them. */
 const early =
@@ -60,7 +50,7 @@ export function checkForm(elf: ElfObject): void {
       const at = { ...where, symbol: symbol?.name, offset: relocation.offset };
       // Sections that are not loaded (notes of tools, debug information) are not relocated by the kernel.
       if ((table.target.flags & SHF.ALLOC) === 0) continue;
-      if (!applied.has(relocation.type))
+      if (!(relocation.type === R_X86_64.NONE || LOADABLE.has(relocation.type)))
         throw fail(
           "KLP_BAD_MODULE",
           `the kernel does not apply relocations of type ${relocationKind(relocation.type)?.name ?? relocation.type}`,

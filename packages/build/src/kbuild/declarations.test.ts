@@ -32,6 +32,8 @@ describe("differences of preprocessed files", () => {
     ["a function", `${BASE}int g(void) { return 1; }\n`],
     ["a static function", `${BASE}static int g(void) { return 1; }\n`],
     ["a variable", `${BASE}int g;\n`],
+    ["an inline function that is kept", `${BASE}static inline __attribute__((__used__)) int g(void) { return 1; }\n`],
+    ["an alias", `${BASE}extern int g(struct a *) __attribute__((alias("f")));\n`],
     ["what is not understood", `${BASE}asm("nop");\n`],
     ["a static assertion", `${BASE}_Static_assert(1, "x");\n`],
     ["a function's body", BASE.replace("+ E1", "+ E2")],

@@ -50,8 +50,13 @@ function identifiers(declaration: string): string[] {
   return declaration.match(/(?<![\w"'])[A-Za-z_]\w*/g) ?? [];
 }
 
+/** Attributes by which a declaration that nothing names puts something into the object. */
+const MAKES_SYMBOL =
+  /__attribute(?:__)? \( \((?:[^()]|\([^()]*\))*(?<!\w)(?:__)?(?:used|retain|constructor|destructor|alias|ifunc|section)(?:__)?(?!\w)/;
+
 /** What a declaration declares if it makes no code or data by itself; undefined if it may, or is not understood. */
 function declaredNames(declaration: string): string[] | undefined {
+  if (MAKES_SYMBOL.test(declaration)) return undefined;
   const plain = withoutAttributes(declaration);
   if (plain === ";" || plain === "") return [];
   const enumeration = /^(?:typedef )?enum (\w+ )?\{ (.*) \} ?(\w*) ?;$/.exec(plain);

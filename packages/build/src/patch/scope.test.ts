@@ -39,6 +39,19 @@ describe("what lies outside of functions", () => {
     expect(mayChangeTypes("x.c", SOURCE, SOURCE.replace(from, to))).toBe(changes);
   });
 
+  it("sees a type behind branches that open the same brace, and behind attributes", () => {
+    const branches = "int f(int a)\n{\n#ifdef A\n\tif (a) {\n#else\n\tif (!a) {\n#endif\n\t}\n\treturn a;\n}\nstruct late { int x; };\n";
+    const packed = "typedef struct __attribute__((packed)) { int x; } late;\n";
+    for (const text of [branches, packed]) expect(mayChangeTypes("x.c", text, text.replace("int x;", "long x;"))).toBe(true);
+    expect(mayChangeTypes("x.c", branches, branches.replace("return a;", "return 1;"))).toBe(false);
+  });
+
+  it("takes nothing for a function where braces do not match", () => {
+    const text = "int f(void)\n{\n\tBEGIN {\n\tEND\n}\nstruct late { int x; };\n";
+    expect(mayChangeTypes("x.c", text, text.replace("int x;", "long x;"))).toBe(true);
+    expect(mayChangeTypes("x.c", `}\n${text}`, `}\n${text.replace("int x;", "long x;")}`)).toBe(true);
+  });
+
   it("any change of a header may change types", () => {
     expect(mayChangeTypes("x.h", SOURCE, `${SOURCE}\n`)).toBe(true);
   });
