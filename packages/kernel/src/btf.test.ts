@@ -89,13 +89,14 @@ describe("Btf", () => {
     const btf = read(builder);
     expect(btf.prototype("read")).toEqual({
       returns: "int",
+      returnsShape: "u32",
       parameters: [
-        { name: "file", type: "struct file *" },
-        { name: "text", type: "char const **" },
+        { name: "file", type: "struct file *", shape: "struct file*" },
+        { name: "text", type: "char const **", shape: "u8**" },
       ],
       variadic: true,
     });
-    expect(btf.prototype("stop")).toEqual({ returns: "void", parameters: [], variadic: false });
+    expect(btf.prototype("stop")).toEqual({ returns: "void", returnsShape: "void", parameters: [], variadic: false });
     expect(btf.prototype("file")).toBeUndefined();
   });
 

@@ -71,6 +71,13 @@ const EXTRA: Readonly<Record<number, readonly [fixed: number, each: number]>> = 
   [KIND.ENUM64]: [0, 12],
 };
 
+/** In a shape, prototypes within prototypes are written out so far: pointers to them count too. */
+const DEEPEST_PROTOTYPE = 4;
+const MOST_PARAMETERS = 32;
+
+/** Of the word after an INT, the bit that says that it is signed. */
+const INT_SIGNED = 1 << 24;
+
 /** Kinds that stand for the type that they name. */
 const TRANSPARENT = new Set<number>([KIND.TYPEDEF, KIND.VOLATILE, KIND.CONST, KIND.RESTRICT, KIND.TYPE_TAG]);
 const COMPOSITE = new Set<number>([KIND.STRUCT, KIND.UNION]);
@@ -88,7 +95,9 @@ export interface BtfMember {
 export interface BtfPrototype {
   /** As C writes it, e.g. `struct file *`. */
   returns: string;
-  parameters: { name: string; type: string }[];
+  /** What the words stand for, typedefs and qualifiers taken away: two types of one shape are passed and read alike. */
+  returnsShape: string;
+  parameters: { name: string; type: string; shape: string }[];
   /** Ends with `...`. */
   variadic: boolean;
 }
@@ -297,15 +306,44 @@ export class Btf {
 
   #prototypeOf(id: number): BtfPrototype {
     if (this.#kind(id) !== KIND.FUNC_PROTO) throw this.#bad(`type ${id} is no function prototype`, this.#offset(id));
-    const parameters: { name: string; type: string }[] = [];
+    const parameters: BtfPrototype["parameters"] = [];
     let variadic = false;
     for (let i = 0; i < this.#vlen(id); i++) {
       const at = this.#offset(id) + TYPE_SIZE + i * 8;
       const type = this.#view.getUint32(at + 4, true);
       if (type === 0) variadic = true;
-      else parameters.push({ name: this.#string(this.#view.getUint32(at, true)), type: this.#text(type, 0) });
+      else parameters.push({ name: this.#string(this.#view.getUint32(at, true)), type: this.#text(type, 0), shape: this.#shape(type, 0) });
     }
-    return { returns: this.#text(this.#third(id), 0), parameters, variadic };
+    const returns = this.#third(id);
+    return { returns: this.#text(returns, 0), returnsShape: this.#shape(returns, 0), parameters, variadic };
+  }
+
+  /** Numbers by size and sign, structures and unions by name, pointers by what they point at, pointers to functions by their prototype. */
+  #shape(id: number, depth: number): string {
+    if (depth > DEEPEST) throw this.#bad(`type ${id} lies within more than ${DEEPEST} types`, this.#offset(id));
+    const type = this.#resolve(id);
+    const at = type === 0 ? 0 : this.#offset(type) + TYPE_SIZE;
+    switch (this.#kind(type)) {
+      case 0:
+        return "void";
+      case KIND.INT:
+        return `${(this.#view.getUint32(at, true) & INT_SIGNED) === 0 ? "u" : "s"}${8 * this.#third(type)}`;
+      case KIND.PTR:
+        return `${this.#shape(this.#third(type), depth + 1)}*`;
+      case KIND.ARRAY:
+        return `${this.#shape(this.#view.getUint32(at, true), depth + 1)}[${this.#view.getUint32(at + 8, true)}]`;
+      case KIND.ENUM:
+      case KIND.ENUM64:
+        return `enum${8 * this.#third(type)} ${this.#name(type)}`.trimEnd();
+      case KIND.FUNC_PROTO: {
+        if (depth > DEEPEST_PROTOTYPE || this.#vlen(type) > MOST_PARAMETERS) return "function";
+        const parameters = Array.from({ length: this.#vlen(type) }, (_, i) => this.#view.getUint32(at + 8 * i + 4, true));
+        const shapes = parameters.map((parameter) => (parameter === 0 ? "..." : this.#shape(parameter, depth + 1)));
+        return `${this.#shape(this.#third(type), depth + 1)}(${shapes.join(",")})`;
+      }
+      default:
+        return this.#text(type, depth + 1);
+    }
   }
 
   /** A type in the words of C; function pointers and arrays in short. */
