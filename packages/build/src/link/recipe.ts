@@ -15,6 +15,8 @@ import type { Target } from "../target.ts";
 
 /** Shell commands to be run in the source tree, with FOLDER and NAME to be replaced. */
 export interface Recipe {
+  /** FOLDER/NAME.c → FOLDER/NAME.o, through objtool */
+  object: string;
   /** FOLDER/NAME.o → FOLDER/NAME.mod.c; the list of objects is on its input and in FOLDER/modules.order. */
   modpost: string;
   /** FOLDER/NAME.mod.c → FOLDER/NAME.mod.o */
@@ -31,7 +33,7 @@ export const FOLDER = "@FOLDER@";
 export const NAME = "suture_module_name";
 
 /** To be raised with every change to what a recipe holds. */
-const VERSION = 3;
+const VERSION = 4;
 
 /** @throws BUILD_KBUILD */
 export async function recipeOf(task: Task, target: Target, cache: string): Promise<Recipe> {
@@ -67,6 +69,7 @@ async function ask(task: Task, target: Target, folder: string, source: string): 
     .map((word) => word.slice(FOLDER.length + 1))
     .filter((name) => !own.has(name));
   return {
+    object: text(await savedCommand(folder, `${NAME}.o`)),
     modpost: text(modpost.trim()),
     compile: text(await savedCommand(folder, `${NAME}.mod.o`)),
     link,
