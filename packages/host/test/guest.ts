@@ -2,9 +2,9 @@
 import { execFileSync } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { openImage } from "@suture/kernel";
-import { type BootOptions, boot, type Guest, type GuestFile } from "@suture/lab";
+import { type BootOptions, boot, type Guest, type GuestFile, programFiles } from "@suture/lab";
 import { type DraftManifest, finish, inspect } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { buildTestModules, type TestKernel, testKernel } from "../../lab/test/kernel.ts";
@@ -51,7 +51,7 @@ export class Yard {
     const files: GuestFile[] = [
       { path: "/etc/passwd", content: Buffer.from("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n") },
       { path: SUTURE, content: { file: join(folder, "package/suture.mjs") } },
-      ...programs(["node", "flock"]),
+      ...(await programFiles(task, ["node", "flock"])),
     ];
     for (const name of (await readdir(built)).filter((file) => file.endsWith(".ko"))) {
       const bytes = await readFile(join(built, name));
@@ -88,7 +88,6 @@ export class Yard {
   async makeDisk(name: string): Promise<string> {
     const disk = join(this.#folder, name);
     await writeFile(disk, "");
-    await writeFile(disk, "");
     await truncate(disk, DISK_SIZE);
     execFileSync("mkfs.ext4", ["-q", "-F", disk], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
     return disk;
@@ -105,17 +104,6 @@ export async function suture(guest: Guest, line: string, timeoutMs = 120_000): P
   const [stdout = "", stderr = ""] = output.split("\0");
   const text = stdout.trim();
   return { code, document: text === "" ? undefined : JSON.parse(text), stderr };
-}
-
-/** The programs and the libraries that they need, where this machine has them. */
-function programs(names: readonly string[]): GuestFile[] {
-  const paths = new Set<string>();
-  for (const name of names) {
-    const path = execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim();
-    paths.add(path);
-    for (const [, library = ""] of execFileSync("ldd", [path], { encoding: "utf8" }).matchAll(/(\/\S+) \(0x/g)) paths.add(library);
-  }
-  return [...paths].map((path) => ({ path: basename(path) === "node" ? "/usr/bin/node" : path, content: { file: path }, mode: 0o755 }));
 }
 
 /** As the build makes them, of a livepatch that was written by hand. */

@@ -9,6 +9,10 @@ export const labErrors = defineErrors({
     cause: "The programs that run inside the virtual machine come from one static busybox, and there is none.",
     mend: "apt-get install busybox-static",
   },
+  LAB_PROGRAM_MISSING: {
+    cause: "A program of this machine that the virtual machine is to have is not installed.",
+    mend: "Install the Debian package that holds it (`apt-file search bin/NAME`, packages.debian.org).",
+  },
   LAB_FILE_UNREADABLE: {
     cause: "A kernel image, module or other file that the virtual machine needs cannot be read.",
     mend: "Check the path and its permissions.",

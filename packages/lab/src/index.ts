@@ -7,6 +7,7 @@ export { EVENT_KINDS, type EventKind, findEvents, type KernelEvent } from "./ker
 export { type KernelLine, lineText, parseLine } from "./kernel-log.ts";
 export type { Accelerator } from "./machine.ts";
 export { type KernelModuleFile, loadOrder } from "./modules.ts";
+export { programFiles } from "./programs.ts";
 export { decodeTaint, type Taint } from "./taint.ts";
 export {
   type Blocker,
