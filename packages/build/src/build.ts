@@ -63,6 +63,7 @@ interface Compiled {
 
 /** What changed in an object, and what was to be replaced by itself and is not. */
 interface Compared extends Part {
+  delta: Delta;
   notTaken: Delta["notTaken"];
 }
 
@@ -290,6 +291,7 @@ async function manifestOf(
       patched: sha256(patched),
     })),
     functions: combined.functions,
+    ...(combined.callbacks.length === 0 ? {} : { callbacks: combined.callbacks }),
     added: parts.flatMap(({ object, delta }) => delta.added.map((added) => ({ object, ...added }))),
     skipped: parts.flatMap(({ object, delta }) => delta.skipped.map((skipped) => ({ object, ...skipped }))),
     ...(options.rebuild === undefined

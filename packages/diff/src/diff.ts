@@ -1,5 +1,6 @@
 /** Two builds of one object → what changed, and an object that holds it. Passes in a row. */
 import { type ElfObject, type ElfSymbol, STB } from "@suture/elf";
+import type { Callback } from "./callbacks.ts";
 import { takeCallers } from "./callers.ts";
 import { carry, type KeepEntry } from "./carry.ts";
 import { findChanges } from "./changes.ts";
@@ -40,6 +41,7 @@ export interface Delta {
   outcome: "same" | "idle" | "patch";
   /** Calls of these are redirected. */
   functions: ChangedFunction[];
+  callbacks: Callback[];
   /** Changed functions without an ftrace entry: carried along with their callers. */
   carriedAlong: Named[];
   added: Added[];
@@ -87,6 +89,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       functions: [],
       carriedAlong: [],
       added: [],
+      callbacks: [],
       skipped,
       notTaken,
       notes,
@@ -101,6 +104,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     ...changedOf(plan, symbols),
     added: addedOf(plan),
     skipped,
+    callbacks: [],
     notTaken,
     notes,
     keys,

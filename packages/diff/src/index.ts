@@ -1,3 +1,4 @@
+export { CALLBACKS, type Callback, type CallbackKind } from "./callbacks.ts";
 export type { KeepEntry } from "./carry.ts";
 export { type Added, type ChangedFunction, type Delta, type DiffOptions, diff } from "./diff.ts";
 export type { External } from "./emit.ts";

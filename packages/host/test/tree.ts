@@ -88,6 +88,7 @@ export function moduleOf(functions: readonly { name: string; sympos: number; own
       klpSymbols: [],
       imports: [],
       relocations: [],
+      descriptor: undefined,
       faults: [],
       manifest: undefined,
     },

@@ -1,8 +1,8 @@
 /** The deltas of all objects of a patch become one relocatable object, with every outside symbol under the name that the module will use. */
-import type { Delta } from "@suture/diff";
+import type { CallbackKind, Delta } from "@suture/diff";
 import { type ElfObject, type ElfSymbol, newObject, newSymbol, relocationSections } from "@suture/elf";
 import type { Btf } from "@suture/kernel";
-import { addDescriptor, type DescribedObject } from "./descriptor.ts";
+import { addDescriptor, type DescribedObject, PATCH_SYMBOL, type State } from "./descriptor.ts";
 import { fail } from "./errors.ts";
 import { splitUser } from "./names.ts";
 import { type Locate, type Owner, type Resolved, resolveExternal, type Shared, type World } from "./resolve.ts";
@@ -12,31 +12,36 @@ export interface Part {
   /** Path of the object in the source tree. */
   object: string;
   owner: Owner;
-  delta: Delta;
+  delta: Pick<Delta, "object" | "functions" | "callbacks" | "externals" | "exposed">;
   locate: Locate;
 }
 
 export interface Combined {
   object: ElfObject;
   functions: { object: string; owner: string; name: string; sympos: number; sizeBefore: number; size: number; why: string }[];
+  callbacks: { object: string; owner: string; kind: CallbackKind; name: string }[];
   symbols: Resolved[];
 }
 
 export interface CombineOptions {
   name: string;
   replace: boolean;
+  /** What the patch does to the system; none unless given. */
+  states?: readonly State[] | undefined;
   world: World;
   btf: Btf;
 }
 
+/** @throws KLP_UNRESOLVED, KLP_AMBIGUOUS, KLP_DUPLICATE_FUNCTION, KLP_DUPLICATE_CALLBACK, KLP_STATE, KLP_TYPES */
 export function combine(parts: readonly Part[], options: CombineOptions): Combined {
   const elf = newObject(options.name);
-  const news = new Set(parts.flatMap((part) => newGlobals(part)));
+  const news = new Set([PATCH_SYMBOL, ...parts.flatMap((part) => newGlobals(part))]);
   const shared: Shared = { news, exposed: exposedBy(parts) };
   const outside = new Map<string, ElfSymbol>();
   const resolved = new Map<string, Resolved>();
   const described = new Map<string, DescribedObject>();
   const functions: Combined["functions"] = [];
+  const callbacks: Combined["callbacks"] = [];
   for (const part of parts) {
     const { object } = part.delta;
     if (object === undefined) continue;
@@ -67,20 +72,31 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
         why: func.why,
       });
     }
+    for (const { kind, name, symbol } of part.delta.callbacks) {
+      const known = callbacks.find((other) => other.owner === part.owner.name && other.kind === kind);
+      if (known !== undefined)
+        throw fail("KLP_DUPLICATE_CALLBACK", `${known.name} of ${known.object} and ${name} are both ${kind} of ${part.owner.name}`, {
+          file: part.object,
+          symbol: name,
+        });
+      objectOf(described, part.owner.name).callbacks.set(kind, symbol);
+      callbacks.push({ object: part.object, owner: part.owner.name, kind, name });
+    }
   }
   linkInside(elf, outside, news);
   elf.symbols.push(...outside.values());
-  addDescriptor(elf, [...described.values()], options.replace, options.btf);
+  const { states = [], replace, btf } = options;
+  addDescriptor(elf, { objects: [...described.values()], states, replace }, btf);
   const symbols = [...resolved.values()]
     .map((r) => ({ ...r, symbol: splitUser(r.symbol).symbol }))
     .sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
-  return { object: elf, functions, symbols };
+  return { object: elf, functions, callbacks, symbols };
 }
 
 function objectOf(described: Map<string, DescribedObject>, owner: string): DescribedObject {
   let object = described.get(owner);
   if (object === undefined) {
-    object = { module: owner === "vmlinux" ? undefined : owner, functions: [] };
+    object = { module: owner === "vmlinux" ? undefined : owner, functions: [], callbacks: new Map() };
     described.set(owner, object);
   }
   return object;

@@ -1,7 +1,9 @@
 /**
- * The data that tells the livepatch core what replaces what: struct klp_patch with its objects and functions, laid out as the kernel's own
- * types say. The generic entry point in c/ registers it.
+ * The data that tells the livepatch core what replaces what: struct klp_patch with its objects, functions, callbacks and states, laid out as
+ * the kernel's own types say. The generic entry point in c/ registers it, and code of the patch may name it (PATCH_SYMBOL): klp_get_state()
+ * needs it. An object may have callbacks and no functions: the core needs an array of functions, but that may be empty.
  */
+import { CALLBACKS, type CallbackKind } from "@suture/diff";
 import { type ElfObject, type ElfSymbol, newSymbol, R_X86_64, type Relocation, Section, SHF, SHT, STB, STT, viewOf } from "@suture/elf";
 import type { Btf } from "@suture/kernel";
 import { fail } from "./errors.ts";
@@ -18,6 +20,23 @@ export interface DescribedObject {
   /** Undefined for vmlinux. */
   module: string | undefined;
   functions: DescribedFunction[];
+  /** Functions of the patch that the core calls when the object is patched and unpatched. */
+  callbacks: Map<CallbackKind, ElfSymbol>;
+}
+
+/** What the patch does to the system, so that a later one knows (struct klp_state). */
+export interface State {
+  /** Not 0, and once in a patch. */
+  id: number;
+  /** A later patch with replace must know each id, with this version or a higher one. */
+  version: number;
+}
+
+export interface Descriptor {
+  objects: readonly DescribedObject[];
+  states: readonly State[];
+  /** Whether loading it takes all other livepatches out. */
+  replace: boolean;
 }
 
 /** The symbol that c/entry.c registers. */
@@ -25,18 +44,21 @@ export const PATCH_SYMBOL = "suture_patch";
 
 type Field = { offset: number; size: number };
 
-/** Appends the descriptor to `elf`. Arrays end with an empty entry. */
-export function addDescriptor(elf: ElfObject, objects: DescribedObject[], replace: boolean, btf: Btf): void {
+/** Appends the descriptor to `elf`. Arrays end with an empty entry. @throws KLP_TYPES, KLP_STATE */
+export function addDescriptor(elf: ElfObject, { objects, states, replace }: Descriptor, btf: Btf): void {
   const layout = layoutOf(btf);
+  checkStates(states);
   const strings = new Strings();
-  const patchSize = layout.patch.size;
-  const objectsAt = align(patchSize);
-  let end = objectsAt + (objects.length + 1) * layout.object.size;
-  const functionsAt = objects.map((object) => {
+  const objectsSize = (objects.length + 1) * layout.object.size;
+  let end = layout.patch.size;
+  const take = (size: number): number => {
     const at = align(end);
-    end = at + (object.functions.length + 1) * layout.func.size;
+    end = at + size;
     return at;
-  });
+  };
+  const objectsAt = take(objectsSize);
+  const statesAt = states.length === 0 ? undefined : take((states.length + 1) * layout.state.size);
+  const functionsAt = objects.map((object) => take((object.functions.length + 1) * layout.func.size));
   const data = new Uint8Array(end);
   const view = viewOf(data);
   const section = new Section({ name: ".data.suture", type: SHT.PROGBITS, flags: SHF.ALLOC | SHF.WRITE, align: 32, data });
@@ -53,6 +75,10 @@ export function addDescriptor(elf: ElfObject, objects: DescribedObject[], replac
     const at = objectsAt + i * layout.object.size;
     if (object.module !== undefined) pointer(at + layout.object.name.offset, strings.symbol, strings.add(object.module));
     pointer(at + layout.object.funcs.offset, self, functionsAt[i] ?? 0);
+    for (const kind of CALLBACKS) {
+      const symbol = object.callbacks.get(kind);
+      if (symbol !== undefined) pointer(at + layout.object.callbacks.offset + layout.callbacks[kind].offset, symbol);
+    }
     object.functions.forEach((func, j) => {
       const funcAt = (functionsAt[i] ?? 0) + j * layout.func.size;
       pointer(funcAt + layout.func.old_name.offset, strings.symbol, strings.add(func.name));
@@ -60,6 +86,14 @@ export function addDescriptor(elf: ElfObject, objects: DescribedObject[], replac
       view.setUint32(funcAt + layout.func.old_sympos.offset, func.sympos, true);
     });
   });
+  if (statesAt !== undefined) {
+    pointer(layout.patch.states.offset, self, statesAt);
+    states.forEach(({ id, version }, i) => {
+      const at = statesAt + i * layout.state.size;
+      view.setBigUint64(at + layout.state.id.offset, BigInt(id), true);
+      view.setUint32(at + layout.state.version.offset, version, true);
+    });
+  }
   strings.finish();
   relocations.sort((a, b) => a.offset - b.offset);
   const rela = new Section({
@@ -73,8 +107,34 @@ export function addDescriptor(elf: ElfObject, objects: DescribedObject[], replac
     relocations,
   });
   elf.sections.unshift(section, rela, strings.section);
-  const patch = newSymbol({ name: PATCH_SYMBOL, place: section, size: patchSize, type: STT.OBJECT, bind: STB.GLOBAL });
-  elf.symbols.push(self, strings.symbol, patch, module);
+  // Code of the patch may have named it already.
+  let patch = elf.symbols.find(({ name, place }) => name === PATCH_SYMBOL && place === "undef");
+  if (patch === undefined) {
+    patch = newSymbol({ name: PATCH_SYMBOL, place: "undef" });
+    elf.symbols.push(patch);
+  }
+  Object.assign(patch, { place: section, size: layout.patch.size, type: STT.OBJECT, bind: STB.GLOBAL });
+  // Where each array ends: for who reads the module.
+  const array = (name: string, value: number, size: number): ElfSymbol =>
+    newSymbol({ name, place: section, value, size, type: STT.OBJECT, bind: STB.LOCAL });
+  const arrays = [
+    array("suture_objects", objectsAt, objectsSize),
+    ...objects.map(({ module = "vmlinux", functions }, i) =>
+      array(`suture_functions_${module}`, functionsAt[i] ?? 0, (functions.length + 1) * layout.func.size),
+    ),
+  ];
+  elf.symbols.push(self, strings.symbol, ...arrays, module);
+}
+
+/** @throws KLP_STATE */
+function checkStates(states: readonly State[]): void {
+  const known = new Set<number>();
+  for (const { id, version } of states) {
+    if (!Number.isSafeInteger(id) || id <= 0 || !Number.isInteger(version) || version < 0 || version > 0xffffffff)
+      throw fail("KLP_STATE", `state ${id}, version ${version}: an id is a number from 1, a version one of 32 bits`);
+    if (known.has(id)) throw fail("KLP_STATE", `state ${id} is declared twice`);
+    known.add(id);
+  }
 }
 
 function align(offset: number): number {
@@ -103,9 +163,11 @@ class Strings {
 
 function layoutOf(btf: Btf) {
   return {
-    patch: structure(btf, "klp_patch", ["mod", "objs", "replace"]),
-    object: structure(btf, "klp_object", ["name", "funcs"]),
+    patch: structure(btf, "klp_patch", ["mod", "objs", "states", "replace"]),
+    object: structure(btf, "klp_object", ["name", "funcs", "callbacks"]),
+    callbacks: structure(btf, "klp_callbacks", CALLBACKS),
     func: structure(btf, "klp_func", ["old_name", "new_func", "old_sympos"]),
+    state: structure(btf, "klp_state", ["id", "version"]),
   };
 }
 

@@ -25,6 +25,14 @@ export const livepatchErrors = defineErrors({
     cause: "Two parts of the patch replace the same function.",
     mend: "Put the fixes into one patch of that function.",
   },
+  KLP_DUPLICATE_CALLBACK: {
+    cause: "A patch has two callbacks of one kind for the same object of the kernel, and the livepatch core calls one.",
+    mend: "Make one callback that does both. Callbacks belong to vmlinux or to the module that their file is compiled into.",
+  },
+  KLP_STATE: {
+    cause: "The states that a livepatch declares are not ones that the kernel can keep.",
+    mend: "Give each state a number of its own from 1, and a version.",
+  },
 });
 
 export const fail = livepatchErrors.fail;

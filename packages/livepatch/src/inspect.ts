@@ -1,21 +1,11 @@
 /** What a livepatch module says and holds: ours with its manifest, and others' as far as the file shows it. */
-import {
-  type ElfObject,
-  type ElfSymbol,
-  isSection,
-  R_X86_64,
-  readElf,
-  relocationSections,
-  type Section,
-  SHF,
-  STT,
-  viewOf,
-} from "@suture/elf";
+import { type ElfObject, isSection, readElf, relocationSections, SHF, STT } from "@suture/elf";
 import { modinfoOf } from "@suture/kernel";
 import { contentsSha256 } from "./contents.ts";
 import { fail } from "./errors.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { parseKlpSection, parseKlpSymbol } from "./names.ts";
+import { type ReadDescriptor, type Replacement, readDescriptor } from "./read-descriptor.ts";
 import { checkForm } from "./verify.ts";
 
 export interface Inspection {
@@ -28,8 +18,10 @@ export interface Inspection {
   /** modinfo, in order; a key may occur more than once. */
   modinfo: { key: string; values: string[] }[];
   /** What replaces what: from the module's own tables. */
-  functions: { name: string; sympos: number; replacement: string; size: number }[];
-  /** Functions of the module that replace nothing: new ones, and helpers. */
+  functions: Replacement[];
+  /** What it registers with the livepatch core; undefined if it has no such tables, but makes them when it is loaded. */
+  descriptor: ReadDescriptor | undefined;
+  /** Functions of the module that replace nothing and are no callbacks: new ones, and helpers. */
   others: { name: string; size: number }[];
   /** Found by the livepatch core. */
   klpSymbols: { object: string; name: string; sympos: number }[];
@@ -47,9 +39,11 @@ export function inspect(bytes: Uint8Array, file: string): Inspection {
   const info = modinfoOf(elf);
   if (info.size === 0) throw fail("KLP_NOT_LIVEPATCH", "it has no .modinfo: it is no kernel module", { file });
   const vermagic = info.get("vermagic")?.[0] ?? "";
-  const functions = replacements(elf);
+  const descriptor = readDescriptor(elf);
+  const objects = descriptor?.objects ?? [];
+  const functions = objects.flatMap((object) => object.functions);
   const manifest = readManifest(elf);
-  const replacing = new Set(functions.map((f) => f.replacement));
+  const named = new Set([...functions.map((f) => f.replacement), ...objects.flatMap((object) => object.callbacks.map((c) => c.name))]);
   return {
     file,
     name: info.get("name")?.[0] ?? "",
@@ -58,8 +52,9 @@ export function inspect(bytes: Uint8Array, file: string): Inspection {
     vermagic,
     modinfo: [...info].map(([key, values]) => ({ key, values: [...values] })),
     functions,
+    descriptor,
     others: elf.symbols
-      .filter((s) => s.type === STT.FUNC && isSection(s.place) && s.size > 0 && !replacing.has(s.name))
+      .filter((s) => s.type === STT.FUNC && isSection(s.place) && s.size > 0 && !named.has(s.name))
       .map((s) => ({ name: s.name, size: s.size })),
     klpSymbols: elf.symbols.filter((s) => s.place === "livepatch").flatMap((s) => parseKlpSymbol(s.name) ?? []),
     imports: elf.symbols.filter((s) => s.place === "undef" && s.name !== "").map((s) => s.name),
@@ -83,40 +78,4 @@ function faultsOf(elf: ElfObject, manifest: Manifest | undefined): string[] {
   if (manifest !== undefined && manifest.contents !== contentsSha256(elf))
     faults.push("it is not what its manifest was written for: it was damaged, or changed after it was built");
   return faults;
-}
-
-/**
- * The entries of struct klp_func, found by their form: a pointer to a string, a pointer to a function of the module, a small number (old_name,
- * new_func, old_sympos: the first three members since Linux 4.4, whoever built the module).
- */
-function replacements(elf: ElfObject): Inspection["functions"] {
-  const found: Inspection["functions"] = [];
-  for (const [section, tables] of relocationSections(elf)) {
-    if ((section.flags & SHF.WRITE) === 0 || (section.flags & SHF.EXECINSTR) !== 0) continue;
-    const pointers = new Map(
-      tables.flatMap((t) => t.relocations.filter((r) => r.type === R_X86_64[64]).map((r) => [r.offset, r] as const)),
-    );
-    for (const [offset, name] of pointers) {
-      const code = pointers.get(offset + 8);
-      if (code?.symbol === undefined || pointers.has(offset + 16) || name.symbol === undefined) continue;
-      const target = functionAt(elf, code.symbol, code.addend);
-      const text = isSection(name.symbol.place) ? stringAt(name.symbol.place, name.symbol.value + name.addend) : undefined;
-      if (target === undefined || text === undefined || text === "" || offset + 24 > section.data.length) continue;
-      found.push({ name: text, sympos: viewOf(section.data).getUint32(offset + 16, true), replacement: target.name, size: target.size });
-    }
-  }
-  return found;
-}
-
-function functionAt(elf: ElfObject, symbol: ElfSymbol, addend: number): ElfSymbol | undefined {
-  if (!isSection(symbol.place) || (symbol.place.flags & SHF.EXECINSTR) === 0) return undefined;
-  if (symbol.type === STT.FUNC && addend === 0) return symbol;
-  return elf.symbols.find((s) => s.type === STT.FUNC && s.place === symbol.place && s.value === symbol.value + addend);
-}
-
-function stringAt(section: Section, offset: number): string | undefined {
-  if ((section.flags & (SHF.WRITE | SHF.EXECINSTR)) !== 0 || offset < 0 || offset >= section.data.length) return undefined;
-  const end = section.data.indexOf(0, offset);
-  const text = end < 0 ? "" : Buffer.from(section.data.subarray(offset, end)).toString("latin1");
-  return /^[A-Za-z_][\w.$]*$/.test(text) ? text : undefined;
 }

@@ -1,5 +1,5 @@
 /** A livepatch from its parts, assembled by code: what is linked, what is refused, and what the last gate catches. */
-import type { Delta } from "@suture/diff";
+import { CALLBACKS, type CallbackKind, type Delta } from "@suture/diff";
 import {
   type ElfObject,
   newObject,
@@ -26,11 +26,13 @@ import { verify } from "./verify.ts";
 
 /** As they lie in a 6.1 kernel. */
 const btf = {
-  structSize: (name: string) => ({ klp_patch: 200, klp_object: 168, klp_func: 152 })[name],
+  structSize: (name: string) => ({ klp_patch: 200, klp_object: 168, klp_func: 152, klp_callbacks: 40, klp_state: 24 })[name],
   members: (name: string) =>
     ({
-      klp_patch: [member("mod", 0, 8), member("objs", 8, 8), member("replace", 24, 1)],
-      klp_object: [member("name", 0, 8), member("funcs", 8, 8)],
+      klp_patch: [member("mod", 0, 8), member("objs", 8, 8), member("states", 16, 8), member("replace", 24, 1)],
+      klp_object: [member("name", 0, 8), member("funcs", 8, 8), member("callbacks", 16, 40)],
+      klp_callbacks: CALLBACKS.map((kind, i) => member(kind, 8 * i, 8)),
+      klp_state: [member("id", 0, 8), member("version", 8, 4), member("data", 16, 8)],
       klp_func: [member("old_name", 0, 8), member("new_func", 8, 8), member("old_sympos", 16, 8)],
     })[name],
 } as unknown as Btf;
@@ -88,6 +90,7 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
   return {
     outcome: "patch",
     functions: [{ name, why: "size", through: [], sizeBefore: 1, size: text.size, original, symbol }],
+    callbacks: [],
     carriedAlong: [],
     added: [],
     skipped: [],
@@ -111,6 +114,14 @@ const part = (what: Delta, more: Partial<Part> = {}): Part => ({
   ...more,
 });
 const combined = (...parts: Part[]) => combine(parts, { name: "test", replace: false, world, btf });
+
+/** Code that the livepatch core calls instead of one that replaces something. */
+function callbacks(name: string, ...kinds: CallbackKind[]): Delta {
+  const made = delta(name, []);
+  const [func] = made.functions;
+  if (func === undefined) throw new Error("no function");
+  return { ...made, functions: [], callbacks: kinds.map((kind) => ({ kind, name, symbol: func.symbol })) };
+}
 
 const draft: DraftManifest = {
   suture: 1,
@@ -259,6 +270,83 @@ describe("a finished module", () => {
     });
     const renamed = changed((elf) => each(elf.symbols, (s) => (s.name = s.name.replace("hidden,0", "patched,0"))));
     for (const bytes of [flip, moved, renamed]) expect(inspect(bytes, "test.ko").faults).toEqual([expect.stringContaining("manifest")]);
+  });
+});
+
+describe("what the module registers", () => {
+  const more = {
+    name: "test",
+    replace: true,
+    world,
+    btf,
+    states: [
+      { id: 7, version: 3 },
+      { id: 2 ** 40, version: 0 },
+    ],
+  };
+
+  it("is read back: callbacks of objects with functions and without, states, replace", () => {
+    const parts = [
+      part(callbacks("first", "pre_patch", "post_unpatch")),
+      part(delta("patched", [])),
+      part(callbacks("second", ...CALLBACKS), { owner: owner("some_mod", []) }),
+      part(delta("one", []), { owner: owner("other_mod", []) }),
+      part(delta("two", []), { owner: owner("other_mod", []) }),
+    ];
+    const { object, callbacks: listed } = combine(parts, more);
+    const bytes = finish(linked(object), "test.ko", draft).bytes;
+    gate(bytes);
+    const { descriptor, functions, others } = inspect(bytes, "test.ko");
+    const replaced = (name: string) => expect.objectContaining({ name, replacement: name });
+    expect(descriptor).toEqual({
+      replace: true,
+      states: more.states,
+      objects: [
+        {
+          name: "vmlinux",
+          functions: [replaced("patched")],
+          callbacks: [
+            { kind: "pre_patch", name: "first" },
+            { kind: "post_unpatch", name: "first" },
+          ],
+        },
+        { name: "some_mod", functions: [], callbacks: CALLBACKS.map((kind) => ({ kind, name: "second" })) },
+        { name: "other_mod", functions: [replaced("one"), replaced("two")], callbacks: [] },
+      ],
+    });
+    expect(functions.map(({ name }) => name)).toEqual(["patched", "one", "two"]);
+    expect(others).toEqual([]);
+    expect(listed.map(({ owner: of, kind, name }) => `${of} ${kind} ${name}`)).toEqual([
+      "vmlinux pre_patch first",
+      "vmlinux post_unpatch first",
+      ...CALLBACKS.map((kind) => `some_mod ${kind} second`),
+    ]);
+  });
+
+  it("may be named by code of the patch", () => {
+    const { object } = combined(part(delta("patched", ["suture_patch"])));
+    expect(object.symbols.filter(({ name }) => name === "suture_patch")).toEqual([expect.objectContaining({ place: expect.any(Section) })]);
+  });
+
+  it("has one callback of a kind for an object, and one for each of two objects", () => {
+    const twice = () => combined(part(callbacks("a", "pre_patch")), part(callbacks("b", "pre_patch"), { object: "fs/b.o" }));
+    expect(twice).toThrowError(
+      expect.objectContaining({ code: "KLP_DUPLICATE_CALLBACK", message: expect.stringContaining("a of fs/a.o") }),
+    );
+    expect(() => combined(part(callbacks("a", "pre_patch")), part(callbacks("a", "pre_patch"), { owner: owner("mod", []) }))).not.toThrow();
+  });
+
+  it.each([
+    [[{ id: 0, version: 1 }]],
+    [[{ id: 1, version: -1 }]],
+    [
+      [
+        { id: 1, version: 1 },
+        { id: 1, version: 2 },
+      ],
+    ],
+  ])("has states that the kernel can keep: not %j", (states) => {
+    expect(() => combine([part(delta("patched", []))], { ...more, states })).toThrowError(expect.objectContaining({ code: "KLP_STATE" }));
   });
 });
 

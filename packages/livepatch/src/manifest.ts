@@ -1,6 +1,8 @@
 /** What a livepatch says of itself: it stands, as JSON, in the section `.suture` of the module. */
+import type { CallbackKind } from "@suture/diff";
 import type { ElfObject } from "@suture/elf";
 import { MANIFEST_SECTION } from "./contents.ts";
+import type { State } from "./descriptor.ts";
 import { fail } from "./errors.ts";
 import type { Resolved } from "./resolve.ts";
 
@@ -25,6 +27,10 @@ export interface Manifest {
     size: number;
     why: string;
   }[];
+  /** Functions of the patch that run when one of the kernel's objects is patched or unpatched; absent if there are none. */
+  callbacks?: { object: string; owner: string; kind: CallbackKind; name: string }[];
+  /** Absent if there are none. */
+  states?: State[];
   added: { object: string; name: string; kind: "function" | "variable"; size: number }[];
   /** What differs but has no effect at run time. */
   skipped: { object: string; name: string; why: string }[];
@@ -35,7 +41,7 @@ export interface Manifest {
   symbols: Resolved[];
   compiler: string;
   /** Every input with its SHA-256. */
-  inputs: { kind: "patch" | "package" | "image" | "config"; name: string; version?: string; sha256: string }[];
+  inputs: { kind: "patch" | "package" | "tree" | "image" | "config"; name: string; version?: string; sha256: string }[];
   /** From the headers of the patches. */
   fixes: { subject?: string; cves: string[] }[];
 }
@@ -75,6 +81,7 @@ function isManifest(value: unknown): value is Manifest {
     typeof kernel?.release === "string" &&
     typeof kernel.buildId === "string" &&
     typeof proof?.proven === "boolean" &&
-    [m.objects, m.functions, m.added, m.skipped, m.notes, m.symbols, m.inputs, m.fixes].every(Array.isArray)
+    [m.objects, m.functions, m.added, m.skipped, m.notes, m.symbols, m.inputs, m.fixes].every(Array.isArray) &&
+    [m.callbacks, m.states].every((list) => list === undefined || Array.isArray(list))
   );
 }

@@ -8,6 +8,7 @@ import { modinfoOf } from "@suture/kernel";
 import { BRANCH_ADDEND, isBranch } from "./branches.ts";
 import { fail } from "./errors.ts";
 import { isKlpSymbol, parseKlpSection, parseKlpSymbol } from "./names.ts";
+import { readDescriptor } from "./read-descriptor.ts";
 import type { KernelView } from "./resolve.ts";
 
 /** Read before a module of its own can be relocated: only what vmlinux has can be named in them. */
@@ -28,6 +29,20 @@ export function verify(bytes: Uint8Array, file: string, release: string, kernel:
     if (symbol.place === "livepatch") checkKlpSymbol(elf, symbol.name, kernel);
   }
   checkVersions(elf, kernel);
+  checkDescriptor(elf);
+}
+
+/** What it registers can be read, and the livepatch core will take it. */
+function checkDescriptor(elf: ElfObject): void {
+  const { file } = elf;
+  const descriptor = readDescriptor(elf);
+  if (descriptor === undefined || descriptor.objects.length === 0)
+    throw fail("KLP_BAD_MODULE", "it registers nothing with the livepatch core", { file });
+  const names = descriptor.objects.map(({ name }) => name);
+  for (const { name, functions, callbacks } of descriptor.objects) {
+    if (names.indexOf(name) !== names.lastIndexOf(name)) throw fail("KLP_BAD_MODULE", `it has ${name} twice`, { file });
+    if (functions.length === 0 && callbacks.length === 0) throw fail("KLP_BAD_MODULE", `it does nothing to ${name}`, { file });
+  }
 }
 
 /** What can be checked without the kernel: the form of the livepatch itself. */

@@ -18,7 +18,8 @@ export const inspectCommand: AddCommand = (program, run) => {
 };
 
 function inspectionText(found: Inspection): string {
-  const { manifest } = found;
+  const { manifest, descriptor } = found;
+  const replace = manifest?.replace ?? descriptor?.replace;
   const owners = new Map(manifest?.functions.map((f) => [`${f.name} ${f.sympos}`, f]));
   return partsText([
     fieldsText([
@@ -29,7 +30,7 @@ function inspectionText(found: Inspection): string {
       ["vermagic", found.vermagic],
       ["made by", manifest === undefined ? "not Suture: it has no manifest" : "Suture"],
       ["proof", manifest === undefined ? "" : proofText(manifest.proof)],
-      ["replaces other livepatches", manifest === undefined ? "" : manifest.replace ? "yes" : "no"],
+      ["replaces other livepatches", replace === undefined ? "" : replace ? "yes" : "no"],
       ["compiler", manifest?.compiler ?? ""],
       ["faults", found.faults.length === 0 ? "none found in the file" : found.faults.join("\n")],
     ]),
@@ -42,6 +43,20 @@ function inspectionText(found: Inspection): string {
           const size = known === undefined ? bytesText(f.size) : `${known.sizeBefore} → ${bytesText(f.size)}`;
           return [f.name, String(f.sympos), size, known?.owner ?? "", known?.why ?? ""];
         }),
+      ),
+    ),
+    headedText(
+      "callbacks",
+      tableText(
+        ["runs", "function", "object"],
+        (descriptor?.objects ?? []).flatMap(({ name, callbacks }) => callbacks.map((c) => [c.kind, c.name, name])),
+      ),
+    ),
+    headedText(
+      "states",
+      tableText(
+        ["id", "version"],
+        (descriptor?.states ?? []).map(({ id, version }) => [String(id), String(version)]),
       ),
     ),
     headedText(
