@@ -1,9 +1,18 @@
-/** The C that every livepatch module starts with. */
+/** The C that every livepatch module starts with, and the headers that sources may include. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** c/ stands beside the one file of the bundle, and beside src/ in a checkout. */
 export function entrySource(): string {
-  const [bundled, source] = ["c/entry.c", "../c/entry.c"].map((path) => join(import.meta.dirname, path)) as [string, string];
-  return readFileSync(existsSync(bundled) ? bundled : source, "utf8");
+  return readFileSync(join(folderC(), "entry.c"), "utf8");
+}
+
+/** <suture.h> and others. */
+export function headerFolder(): string {
+  return join(folderC(), "include");
+}
+
+/** c/ stands beside the one file of the bundle, and beside src/ in a checkout. */
+function folderC(): string {
+  const bundled = join(import.meta.dirname, "c");
+  return existsSync(bundled) ? bundled : join(import.meta.dirname, "../c");
 }

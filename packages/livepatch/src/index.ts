@@ -1,12 +1,12 @@
 export { isBranch } from "./branches.ts";
 export { type Combined, type CombineOptions, combine, type Part } from "./combine.ts";
 export { PATCH_SYMBOL, type State } from "./descriptor.ts";
-export { entrySource } from "./entry.ts";
+export { entrySource, headerFolder } from "./entry.ts";
 export { livepatchErrors } from "./errors.ts";
 export { finish } from "./finish.ts";
 export { type Inspection, inspect } from "./inspect.ts";
 export type { DraftManifest, Manifest } from "./manifest.ts";
-export { isKlpSymbol, moduleName, parseKlpSymbol } from "./names.ts";
+export { isKlpSymbol, klpSymbolName, moduleName, parseKlpSymbol, withUser } from "./names.ts";
 export type { ReadDescriptor } from "./read-descriptor.ts";
 export { type KernelView, type Locate, moduleOwner, type Owner, type Place, type Resolved, vmlinuxOwner, type World } from "./resolve.ts";
 export { verify } from "./verify.ts";
