@@ -69,7 +69,18 @@ export class Commands {
 
   /** Those that the kernel itself is linked of, and no module. */
   get builtIn(): string[] {
-    return [...this.#rows.values()].filter(([, , owner]) => owner === "vmlinux").map(([object]) => object);
+    return this.ownedBy("vmlinux");
+  }
+
+  /** Those that only "vmlinux" or the module of that name is linked of. */
+  ownedBy(owner: string): string[] {
+    return [...this.#rows.values()].filter((row) => row[2] === owner).map(([object]) => object);
+  }
+
+  /** "vmlinux" or a module; undefined for an object of several, or none. */
+  ownerOf(object: string): string | undefined {
+    const owner = this.#rows.get(object)?.[2];
+    return owner === SEVERAL ? undefined : owner;
   }
 
   /** Folders that the path of an object goes through and out of again: arch/x86/kvm in arch/x86/kvm/../../../virt/kvm/kvm_main.o. */
