@@ -40,6 +40,8 @@ export interface BuildOptions {
   replace: boolean;
   /** Build although an object is not proven to be what the kernel runs. */
   unproven: boolean;
+  /** Structures that may lie otherwise than before: somebody knows that the new code meets no object of the old layout. */
+  acceptLayouts?: readonly string[] | undefined;
   /** Compilers at a time; as many as there are processors unless given. */
   jobs?: number | undefined;
 }
@@ -80,12 +82,13 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, options:
   const overlay = overlayOf(files);
   const view = await SourceView.make(target.tree, overlay, kernel.commands.detours);
   try {
-    await checkTypesEarly(task, kernel, files, view, variant);
+    const accepted = new Set(options.acceptLayouts);
+    await checkTypesEarly(task, kernel, files, view, { variant, accepted });
     const affected = await affectedObjects(task, kernel, files, view, { jobs, from });
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     const compiled = await compileAll(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
     checkProofs(task, compiled, options.unproven);
-    const parts = await compareAll(task, kernel, compiled, { asked, overlay, variant, from });
+    const parts = await compareAll(task, kernel, compiled, { asked, overlay, variant, accepted, from });
     return await task.stage("link", async (stage) => {
       const combined = combine(parts, { name, replace: options.replace, world: kernel.world, btf: kernel.btf });
       const draft = await manifestOf(kernel, options, name, { parts, combined, compiled });
@@ -120,7 +123,7 @@ async function checkTypesEarly(
   kernel: KernelContext,
   files: readonly ChangedFile[],
   view: SourceView,
-  variant: Variant,
+  { variant, accepted }: { variant: Variant; accepted: ReadonlySet<string> },
 ): Promise<void> {
   if (variant !== "types" || files.every(({ path }) => path.endsWith(".c"))) return;
   const [object] = files.flatMap(({ path }) => kernel.commands.ofSource(path));
@@ -132,8 +135,8 @@ async function checkTypesEarly(
       compileKept(task, command, variant, SourceView.of(kernel.target.tree), compiler),
       compile(task, command, variant, view),
     ]);
-    checkLayouts(readElf(before.bytes, object), readElf(after.bytes, object));
-    stage.result(`${object}: all structures lie as before`);
+    const differ = checkLayouts(readElf(before.bytes, object), readElf(after.bytes, object), accepted);
+    stage.result(`${object}: ${differ.length === 0 ? "all structures lie as before" : differ.join("; ")}`);
   });
 }
 
@@ -201,15 +204,16 @@ async function compareAll(
   task: Task,
   kernel: KernelContext,
   compiled: readonly Compiled[],
-  { asked, overlay, variant, from }: { asked: ReadonlyMap<string, Asked>; overlay: Overlay; variant: Variant; from: string },
+  options: { asked: ReadonlyMap<string, Asked>; overlay: Overlay; variant: Variant; accepted: ReadonlySet<string>; from: string },
 ): Promise<Compared[]> {
+  const { asked, overlay, variant, accepted, from } = options;
   return task.stage("diff", async (stage) => {
     const parts: Compared[] = [];
     for (const object of compiled) {
       const { command, proof } = object;
       stage.note(command.object);
       const wanted = asked.get(command.object) ?? new Set();
-      const { delta, through } = await compare(task, kernel, object, { overlay, variant, force: forceOf(wanted, proof) });
+      const { delta, through } = await compare(task, kernel, object, { overlay, variant, accepted, force: forceOf(wanted, proof) });
       const notTaken = leftOut(command.object, wanted, proof, delta);
       if (delta.object === undefined && [delta.skipped, delta.exposed, notTaken].every((list) => list.length === 0)) continue;
       if (command.owner !== "vmlinux")
@@ -245,22 +249,27 @@ async function compare(
   task: Task,
   kernel: KernelContext,
   { command, original, patched }: Compiled,
-  { overlay, variant, force }: { overlay: Overlay; variant: Variant; force: (name: string) => boolean },
+  { overlay, variant, accepted, force }: { overlay: Overlay; variant: Variant; accepted: ReadonlySet<string>; force: (name: string) => boolean },
 ): Promise<{ delta: Delta; through: (locate: Locate) => Locate }> {
   const before = original.elf;
   const after = readElf(patched, command.object);
   const options = { ...diffOptions(kernel, command), force };
-  checkLayouts(before, after);
+  const differ = checkLayouts(before, after, accepted);
+  const compared = (one: ElfObject, other: ElfObject): Delta => {
+    const delta = diff(one, other, options);
+    delta.notes.push(...differ);
+    return delta;
+  };
   try {
-    const delta = diff(before, after, options);
+    const delta = compared(before, after);
     // Of functions that are replaced by themselves those that cannot be are left out.
     if (!delta.notTaken.some(({ code }) => code === "DIFF_MODULE_KEY")) return { delta, through: (locate) => locate };
   } catch (error) {
     if (!(error instanceof SutureError) || error.code !== "DIFF_MODULE_KEY") throw error;
   }
   const wide = await compileWide(task, kernel, command, overlay, before, variant);
-  if (wide === undefined) return { delta: diff(before, after, options), through: (locate) => locate };
-  const delta = diff(wide.original, wide.patched, options);
+  if (wide === undefined) return { delta: compared(before, after), through: (locate) => locate };
+  const delta = compared(wide.original, wide.patched);
   delta.notes.push("its branches on static keys have five bytes, so that those on a module's keys can read the key");
   return { delta, through: wide.locateBy };
 }

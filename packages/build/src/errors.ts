@@ -57,7 +57,7 @@ export const buildErrors = defineErrors({
   },
   BUILD_LAYOUT: {
     cause: "The patch changes how a structure lies in memory, and objects of it are alive in the running kernel with the old layout.",
-    mend: "Keep the structure as it is and hold the new state in a shadow variable (klp_shadow_alloc), or boot a fixed kernel.",
+    mend: "Keep the structure as it is and hold the new state in a shadow variable (docs/authoring.md#new-fields), or boot a fixed kernel. If no object of the old layout is ever met by the new code (it lives on the stack of replaced functions only), say so with --accept-layout NAME.",
   },
   PROVE_NO_OBJECT: {
     cause: "The kernel is not built from that object or C file, in its configuration.",

@@ -3,17 +3,25 @@
  * Compared are the types that the compiler wrote for both builds (BTF).
  */
 import type { ElfObject } from "@suture/elf";
-import { Btf, type BtfMember } from "@suture/kernel";
+import { Btf, type BtfLayout } from "@suture/kernel";
 import { fail } from "./errors.ts";
 
-/** @throws BUILD_LAYOUT */
-export function checkLayouts(original: ElfObject, patched: ElfObject): void {
+/**
+ * @param accepted structures that may lie otherwise, as somebody has said who knows that no object of the old layout is met by the new code
+ * @returns what differs in those
+ * @throws BUILD_LAYOUT
+ */
+export function checkLayouts(original: ElfObject, patched: ElfObject, accepted: ReadonlySet<string>): string[] {
   const [before, after] = [btfOf(original), btfOf(patched)];
-  if (before === undefined || after === undefined) return;
+  if (before === undefined || after === undefined) return [];
+  const notes: string[] = [];
   for (const name of before.compositeNames) {
-    const why = difference(layoutOf(before, name), layoutOf(after, name));
-    if (why !== undefined) throw fail("BUILD_LAYOUT", `${name} ${why}`, { file: patched.file, symbol: name });
+    const why = difference(before.layout(name), after.layout(name));
+    if (why === undefined) continue;
+    if (!accepted.has(name)) throw fail("BUILD_LAYOUT", `${name} ${why}`, { file: patched.file, symbol: name });
+    notes.push(`${name} ${why}, which was accepted`);
   }
+  return notes;
 }
 
 function btfOf(elf: ElfObject): Btf | undefined {
@@ -21,28 +29,31 @@ function btfOf(elf: ElfObject): Btf | undefined {
   return section === undefined ? undefined : new Btf(section.data, elf.file);
 }
 
-interface Layout {
-  size: number;
-  members: BtfMember[];
-}
+type Member = BtfLayout["members"][number];
 
-function layoutOf(btf: Btf, name: string): Layout | undefined {
-  const size = btf.structSize(name);
-  const members = btf.members(name);
-  return size === undefined || members === undefined ? undefined : { size, members };
-}
-
-/** A type that is gone or new has no objects that could be misread; a member that only has another name lies where it was. */
-function difference(before: Layout | undefined, after: Layout | undefined): string | undefined {
+/** A type that is gone or new has no objects that could be misread. */
+function difference(before: BtfLayout | undefined, after: BtfLayout | undefined): string | undefined {
   if (before === undefined || after === undefined) return undefined;
-  const key = ({ offset, size, bits }: BtfMember): string => `${offset}+${size}${bits === undefined ? "" : `:${bits.offset}/${bits.size}`}`;
   const old = new Map(before.members.map((member) => [member.name, member]));
-  const oldPlaces = new Set(before.members.map(key));
   for (const member of after.members) {
     const twin = old.get(member.name);
-    if (twin !== undefined && key(twin) !== key(member))
+    if (twin === undefined) {
+      const instead = before.members.find((other) => placeOf(other) === placeOf(member) && !after.members.some((m) => m.name === other.name));
+      return `has a new member ${member.name} at byte ${member.offset}${instead === undefined ? "" : `, where ${instead.name} was`}`;
+    }
+    if (placeOf(twin) !== placeOf(member))
       return `has ${member.name} at byte ${member.offset} (${member.size} bytes), it was at ${twin.offset} (${twin.size} bytes)`;
-    if (twin === undefined && !oldPlaces.has(key(member))) return `has a new member ${member.name} at byte ${member.offset}`;
+    if (twin.shape !== member.shape && !(isNumber(twin) && isNumber(member)))
+      return `has ${member.name} as ${member.shape}, it was ${twin.shape}`;
   }
   return before.size === after.size ? undefined : `has ${after.size} bytes, it had ${before.size}`;
+}
+
+function placeOf({ offset, size, bits }: Member): string {
+  return `${offset}+${size}${bits === undefined ? "" : `:${bits.offset}/${bits.size}`}`;
+}
+
+/** Of the same size, numbers and enumerations hold the same bits. */
+function isNumber({ shape }: Member): boolean {
+  return /^([su]\d+|enum\d+( \w+)?)$/.test(shape);
 }

@@ -92,6 +92,16 @@ export interface BtfMember {
   bits?: { offset: number; size: number };
 }
 
+export interface BtfLayout {
+  /** Bytes. */
+  size: number;
+  /**
+   * With what each member's type stands for (see BtfPrototype). The members of a structure without a name follow the member that is one
+   * (`in.x`), is an array of them (`in[].x`), or points to one (`in->x`, its offset counted from where the pointer leads).
+   */
+  members: (BtfMember & { shape: string })[];
+}
+
 export interface BtfPrototype {
   /** As C writes it, e.g. `struct file *`. */
   returns: string;
@@ -151,6 +161,15 @@ export class Btf {
     const [first, ...others] = this.#compositesNamed(name).map((id) => this.#membersOf(id));
     const text = JSON.stringify(first);
     return others.some((members) => JSON.stringify(members) !== text) ? undefined : first;
+  }
+
+  /** How the struct or union of that name, or behind the typedef of that name, lies in memory. Undefined if none, or several. */
+  layout(name: string): BtfLayout | undefined {
+    const [id, ...others] = this.#compositesNamed(name);
+    if (id === undefined || others.length > 0) return undefined;
+    const members: BtfLayout["members"] = [];
+    this.#addShapes(id, "", 0, 0, members);
+    return { size: this.#third(id), members };
   }
 
   /** The prototype of a function. Undefined if none, or several functions of that name that differ. */
@@ -282,25 +301,62 @@ export class Btf {
   /** @param base bits from the start of the outermost structure */
   #addMembers(id: number, base: number, depth: number, members: BtfMember[]): void {
     if (depth > DEEPEST) throw this.#bad(`type ${id} lies within more than ${DEEPEST} structures`, this.#offset(id));
+    for (const { type, start, ...member } of this.#ownMembers(id, base)) {
+      if (members.length >= MOST_MEMBERS) throw this.#bad(`more than ${MOST_MEMBERS} members`, this.#offset(id));
+      const resolved = this.#resolve(type);
+      if (member.name === "" && COMPOSITE.has(this.#kind(resolved))) this.#addMembers(resolved, start, depth + 1, members);
+      else members.push(member);
+    }
+  }
+
+  /** @param path of the member whose nameless structure this is, with `.` or `->` at its end */
+  #addShapes(id: number, path: string, base: number, depth: number, members: BtfLayout["members"]): void {
+    if (depth > DEEPEST) throw this.#bad(`type ${id} lies within more than ${DEEPEST} structures`, this.#offset(id));
+    for (const { type, start, ...member } of this.#ownMembers(id, base)) {
+      if (members.length >= MOST_MEMBERS) throw this.#bad(`more than ${MOST_MEMBERS} members`, this.#offset(id));
+      const name = `${path}${member.name}`;
+      const behind = this.#nameless(type);
+      if (member.name !== "" || behind === undefined) members.push({ ...member, name, shape: this.#shape(type, 0) });
+      if (behind === undefined) continue;
+      const inside = member.name === "" ? path : `${name}${behind.by}`;
+      this.#addShapes(behind.id, inside, behind.by === "->" ? 0 : start, depth + 1, members);
+    }
+  }
+
+  /** The nameless structure or union that a type is, is an array of, or points to. */
+  #nameless(type: number): { id: number; by: "." | "[]." | "->" } | undefined {
+    let id = this.#resolve(type);
+    let by: "." | "[]." | "->" = ".";
+    for (let depth = 0; depth <= DEEPEST; depth++) {
+      if (this.#kind(id) === KIND.ARRAY) {
+        id = this.#resolve(this.#view.getUint32(this.#offset(id) + TYPE_SIZE, true));
+        if (by === ".") by = "[].";
+      } else if (this.#kind(id) === KIND.PTR) {
+        id = this.#resolve(this.#third(id));
+        by = "->";
+      } else return COMPOSITE.has(this.#kind(id)) && this.#name(id) === "" ? { id, by } : undefined;
+    }
+    throw this.#bad(`type ${type} leads through more than ${DEEPEST} types`, this.#offset(type));
+  }
+
+  /** The members that a structure has itself, nameless ones too. `base` and `start` are bits. */
+  *#ownMembers(id: number, base: number): Generator<BtfMember & { type: number; start: number }> {
     const hasBits = this.#info(id) >>> 31 === 1;
     const vlen = this.#vlen(id);
     for (let i = 0; i < vlen; i++) {
       const at = this.#offset(id) + TYPE_SIZE + i * 12;
-      const name = this.#string(this.#view.getUint32(at, true));
       const type = this.#view.getUint32(at + 4, true);
       const position = this.#view.getUint32(at + 8, true);
       const width = hasBits ? position >>> 24 : 0;
       const start = base + (hasBits ? position & 0xffffff : position);
-      if (members.length >= MOST_MEMBERS) throw this.#bad(`more than ${MOST_MEMBERS} members`, at);
-      const resolved = this.#resolve(type);
-      if (name === "" && COMPOSITE.has(this.#kind(resolved))) this.#addMembers(resolved, start, depth + 1, members);
-      else
-        members.push({
-          name,
-          offset: start >>> 3,
-          size: this.#sizeOf(type),
-          ...(width === 0 ? {} : { bits: { offset: start, size: width } }),
-        });
+      yield {
+        name: this.#string(this.#view.getUint32(at, true)),
+        offset: start >>> 3,
+        size: this.#sizeOf(type),
+        ...(width === 0 ? {} : { bits: { offset: start, size: width } }),
+        type,
+        start,
+      };
     }
   }
 

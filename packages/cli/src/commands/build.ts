@@ -13,6 +13,7 @@ interface Options {
   output?: string;
   replace: boolean;
   unproven?: boolean;
+  acceptLayout?: string[];
   jobs?: string;
 }
 
@@ -30,6 +31,10 @@ export const buildCommand: AddCommand = (program, run) => {
     .option("--output <file>", "where the module goes; livepatch-NAME.ko unless given")
     .option("--replace", "loading it takes all other livepatches out", false)
     .option("--unproven", "build although an object is not shown to be what the kernel runs: for experts, and marked so")
+    .option(
+      "--accept-layout <struct...>",
+      "let these structures lie otherwise than before: you know that the new code meets no object of the old layout",
+    )
     .option("--jobs <count>", "compilers at a time; as many as there are processors unless given")
     .action(
       run(async (task, files: string[], options: Options) => {
@@ -40,6 +45,7 @@ export const buildCommand: AddCommand = (program, run) => {
           name: options.name,
           replace: options.replace,
           unproven: options.unproven === true,
+          acceptLayouts: options.acceptLayout,
           jobs,
         });
         const file = options.output ?? livepatch.file;
