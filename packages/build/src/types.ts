@@ -38,7 +38,9 @@ function difference(before: BtfLayout | undefined, after: BtfLayout | undefined)
   for (const member of after.members) {
     const twin = old.get(member.name);
     if (twin === undefined) {
-      const instead = before.members.find((other) => placeOf(other) === placeOf(member) && !after.members.some((m) => m.name === other.name));
+      const instead = before.members.find(
+        (other) => placeOf(other) === placeOf(member) && !after.members.some((m) => m.name === other.name),
+      );
       return `has a new member ${member.name} at byte ${member.offset}${instead === undefined ? "" : `, where ${instead.name} was`}`;
     }
     if (placeOf(twin) !== placeOf(member))
