@@ -1,13 +1,13 @@
 /**
  * Measures on a folder of real fixes (manifest.json, patches/): builds a livepatch of each, tries it in a virtual machine with the module that
- * it is for, and prints one line for each and a summary. `npm run corpus -- DIR [--out DIR] [--only REGEX] [--class NAME] [--kernel R] [--no-headers]
- * [--no-try]`. --no-headers leaves out fixes of include/, which may have a thousand objects preprocessed.
+ * it is for, and prints one line for each and a summary. `npm run corpus -- DIR [--out DIR] [--only REGEX] [--class NAME] [--kernel R] [--sample N] [--no-headers]
+ * [--no-try]`. --sample chooses some, always the same. --no-headers leaves out fixes of include/, which may have a thousand objects preprocessed.
  * What is done already is not done again, so that it can be stopped at any time; --again NAME,... forgets some.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { cacheRoot, KernelContext, prepareTarget } from "@suture/build";
+import { cacheRoot, KernelContext, pick, prepareTarget } from "@suture/build";
 import { Task } from "@suture/task";
 import { buildFix } from "./corpus/build.ts";
 import { type Fix, readManifest } from "./corpus/manifest.ts";
@@ -24,6 +24,7 @@ const { values, positionals } = parseArgs({
     kernel: { type: "string" },
     again: { type: "string" },
     limit: { type: "string" },
+    sample: { type: "string" },
     "no-try": { type: "boolean" },
     "no-headers": { type: "boolean" },
   },
@@ -31,7 +32,7 @@ const { values, positionals } = parseArgs({
 const [folder] = positionals;
 if (folder === undefined) {
   console.error(
-    "usage: npm run corpus -- DIR [--out DIR] [--only REGEX] [--class NAME] [--kernel R] [--again NAMES] [--limit N] [--no-headers] [--no-try]",
+    "usage: npm run corpus -- DIR [--out DIR] [--only REGEX] [--class NAME] [--kernel R] [--again NAMES] [--limit N] [--sample N] [--no-headers] [--no-try]",
   );
   process.exit(2);
 }
@@ -48,7 +49,20 @@ const wanted = (fix: Fix): boolean =>
   !(values["no-headers"] === true && fix.files.some((file) => file.startsWith("include/"))) &&
   (values.only === undefined || new RegExp(values.only).test(fix.name)) &&
   (values.class === undefined || fix.class === values.class);
-const fixes = manifest.patches.filter(wanted).slice(0, values.limit === undefined ? undefined : Number(values.limit));
+const suitable = manifest.patches.filter(wanted);
+const sample =
+  values.sample === undefined
+    ? undefined
+    : new Set(
+        pick(
+          suitable.map(({ name }) => name),
+          Number(values.sample),
+          1,
+        ),
+      );
+const fixes = suitable
+  .filter(({ name }) => sample?.has(name) ?? true)
+  .slice(0, values.limit === undefined ? undefined : Number(values.limit));
 
 const target = await prepareTarget(task, release, { cache });
 const kernel = await KernelContext.open(task, target, cache);

@@ -16,6 +16,7 @@ import { type KernelView, moduleName, moduleOwner, type Owner, vmlinuxOwner, typ
 import { run, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import { type Commands, commandsOf } from "./kbuild/commands.ts";
+import { kernelTypes } from "./kernel-types.ts";
 import { layoutsOf } from "./layouts.ts";
 import { type Recipe, recipeOf } from "./link/recipe.ts";
 import type { Target } from "./target.ts";
@@ -73,10 +74,9 @@ export class KernelContext {
       recipeOf(task, target, join(cache, "kbuild")),
       target.modules === undefined ? new Map<string, string>() : modulePaths(target.modules),
     ]);
-    const { btf } = image;
     if (image.release !== target.release)
       throw fail("BUILD_KERNEL", `the image is of ${image.release}, the tree of ${target.release}`, { file: target.image });
-    if (btf === undefined) throw fail("BUILD_KERNEL", "it has no type information (CONFIG_DEBUG_INFO_BTF)", { file: target.image });
+    const btf = await kernelTypes(task, image, target, join(cache, "kbuild"));
     const compiler = version.stdout.split("\n")[0] ?? "";
     const parts = { target, cache, image, btf, config: KernelConfig.parse(config, target.config), commands, recipe, compiler };
     return new KernelContext(parts, parseSymvers(symvers, target.symvers), modules);
@@ -127,11 +127,17 @@ export class KernelContext {
 
 const MODULE_FILE = /\.ko(\.xz|\.zst|\.gz)?$/;
 
+/** All modules below a folder: lib/modules/RELEASE, or a tree that they were built in. Of a name that is there twice the kernel loads that of updates/. */
 async function modulePaths(folder: string): Promise<Map<string, string>> {
-  const paths = await readdir(join(folder, "kernel"), { recursive: true });
-  return new Map(
-    paths
-      .filter((path) => MODULE_FILE.test(path))
-      .map((path) => [moduleName(basename(path).replace(MODULE_FILE, "")), join(folder, "kernel", path)]),
-  );
+  const found = new Map<string, string>();
+  const walk = async (at: string): Promise<void> => {
+    const entries = await readdir(at, { withFileTypes: true });
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      // The links of an installed kernel's folder lead to its tree.
+      if (entry.isDirectory()) await walk(join(at, entry.name));
+      else if (MODULE_FILE.test(entry.name)) found.set(moduleName(entry.name.replace(MODULE_FILE, "")), join(at, entry.name));
+    }
+  };
+  await walk(folder);
+  return found;
 }

@@ -30,6 +30,10 @@ export const buildErrors = defineErrors({
     cause: "The parts of the kernel that is built for do not belong together, or one is missing.",
     mend: "Take image, modules and source tree of one and the same kernel.",
   },
+  BUILD_NO_TYPES: {
+    cause: "The kernel's image has no types (CONFIG_DEBUG_INFO_BTF), and the compiler could not write down those of its headers.",
+    mend: "Use gcc 12 or newer, which knows -gbtf, or build the kernel with CONFIG_DEBUG_INFO_BTF.",
+  },
   BUILD_KBUILD: {
     cause: "The kernel's own build rules did not say how an object is compiled.",
     mend: "Read what make printed. The source tree must be one that is ready to build modules.",
@@ -131,6 +135,34 @@ export const buildErrors = defineErrors({
   SOURCE_TREE: {
     cause: "The kernel's source could not be made ready to compile objects.",
     mend: "Read what was printed; report it with the kernel's release if the disk and the packages are sound.",
+  },
+  TREE_NOT_A_KERNEL: {
+    cause: "What was given as a kernel's source tree is none.",
+    mend: "Give the folder in which the kernel was configured and built, with --tree.",
+  },
+  TREE_NO_SOURCE: {
+    cause: "The tree has the kernel's headers, but not its C files: it is a headers package, which is for building modules only.",
+    mend: "For a kernel of Debian's leave --tree out and name it with --kernel: its source is fetched. Otherwise unpack the kernel's source package, copy .config and Module.symvers from the headers into it, and run `make olddefconfig modules_prepare` there.",
+  },
+  TREE_NOT_PREPARED: {
+    cause: "The tree has the kernel's source, but was not made ready to compile in.",
+    mend: "Run in it: make olddefconfig modules_prepare",
+  },
+  TREE_NO_SYMVERS: {
+    cause: "The tree has no Module.symvers, which says what the kernel exports, and to which module it belongs.",
+    mend: "Build the kernel in the tree, or copy the Module.symvers of exactly this kernel into it.",
+  },
+  TREE_NO_IMAGE: {
+    cause: "It is not known which file is the kernel's image.",
+    mend: "Give it with --image: the vmlinuz that is booted.",
+  },
+  TREE_COMPILER: {
+    cause: "The tree is configured for a compiler that Suture does not build with: LLVM, or one that it does not name.",
+    mend: "Build the kernel with gcc, boot it, and give that tree. LLVM is not supported yet: nothing of what Suture knows of gcc's objects was shown to hold for its.",
+  },
+  TREE_MAKE: {
+    cause: "What was given for make with --make cannot be used.",
+    mend: "Give variables that the kernel was built with, as NAME=VALUE: --make KCFLAGS=-O3.",
   },
   CACHE_FULL: {
     cause: "The disk of the cache is full, or a quota is used up. A kernel takes about 2 GB.",

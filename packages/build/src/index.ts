@@ -10,4 +10,5 @@ export { layoutsOf } from "./layouts.ts";
 export { readPatch, type SourcePatch } from "./patch/read.ts";
 export { kernelObjects, objectsNamed, type ProvenObject, pick, proveObjects, sampleObjects } from "./prove-objects.ts";
 export type { Target, TargetInput } from "./target.ts";
+export { type TreeOptions, treeTarget } from "./tree/target.ts";
 export { checkLayouts } from "./types.ts";

@@ -1,4 +1,5 @@
 /** Holds an object as it was compiled here against the kernel that is built for. */
+import type { DiffOptions } from "@suture/diff";
 import { type ElfObject, readElf, STB } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import type { Locate, Owner } from "@suture/livepatch";
@@ -23,7 +24,7 @@ export async function proveOriginal(
     sections,
     against: owner === "vmlinux" ? kernel.image : await kernel.module(task, owner),
     layouts: kernel.layouts,
-    built: { compiler: kernel.compiler, release: kernel.target.release, source: kernel.target.source },
+    built: { compiler: kernel.compiler, release: kernel.target.release, source: kernel.target.source, options: kernel.target.otherOptions },
   });
 }
 
@@ -38,6 +39,11 @@ export function locator(proof: ObjectProof, owner: Owner): Locate {
       throw fail("BUILD_UNPLACED", "nothing in the kernel shows which of its symbols this is", { file: proof.object, symbol: symbol.name });
     return owner.unique(symbol.name, proof.object);
   };
+}
+
+/** Where the kernel has strings of an original object. */
+export function reachOf(proof: ObjectProof): NonNullable<DiffOptions["reach"]> {
+  return ({ symbol, ...literal }) => proof.anchor(symbol ?? literal);
 }
 
 /** Why an object is not proven, with the first thing that differs and its likely cause. */

@@ -1,10 +1,10 @@
 /** A kernel that can be built for: where its parts are on this machine. What a provider makes and the pipeline works on. */
 
-/** A package that a target was made from, for the manifest. */
+/** What a target was made from, for the manifest: a package, or a file of a tree that somebody prepared. */
 export interface TargetInput {
-  kind: "package";
+  kind: "package" | "tree";
   name: string;
-  version: string;
+  version?: string;
   sha256: string;
 }
 
@@ -31,6 +31,8 @@ export interface Target {
   symvers: string;
   /** Path of the configuration (.config). */
   config: string;
+  /** Options that the kernel's own configuration, where there is one beside the image, has otherwise. */
+  otherOptions?: readonly string[];
   /** In a fixed order. */
   inputs: readonly TargetInput[];
 }

@@ -5,7 +5,7 @@
  */
 import { mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /** Text by path in the tree; latin1. */
 export type Overlay = ReadonlyMap<string, string>;
@@ -57,8 +57,10 @@ export class SourceView {
     for (const input of inputs) {
       if (!this.#names.has(basename(input))) continue;
       // Not joined: that would take `..` out of the path without following the link before it.
-      const path = relative(await realpath(this.#tree), await realpath(`${this.root}/${input}`));
-      if (this.#changed.has(path)) return path;
+      const path = await realpath(`${this.root}/${input}`);
+      for (const changed of this.#changed)
+        if (basename(changed) === basename(input) && path === (await realpath(join(this.#tree, changed)).catch(() => undefined)))
+          return changed;
     }
     return undefined;
   }

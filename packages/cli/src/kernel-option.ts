@@ -1,17 +1,40 @@
-/** Which kernel is meant. */
+/** Which kernel is meant: one of the archive, or one that somebody built. */
 import { release } from "node:os";
-import { cacheRoot, prepareTarget, type Target } from "@suture/build";
+import { cacheRoot, prepareTarget, type Target, treeTarget } from "@suture/build";
 import type { Task } from "@suture/task";
+import type { Command } from "commander";
+import { fail } from "./errors.ts";
 
-export const KERNEL_OPTION = [
-  "--kernel <release>",
-  "a kernel of the archive, as `uname -r` says it; the running one unless given",
-] as const;
+export interface KernelOptions {
+  kernel?: string;
+  tree?: string;
+  image?: string;
+  modules?: string;
+  make?: string[];
+}
+
+export function addKernelOptions(command: Command): Command {
+  const several = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+  return command
+    .option("--kernel <release>", "a kernel of the archive, as `uname -r` says it; the running one unless given")
+    .option("--tree <folder>", "instead: the prepared source tree of a kernel that was built by hand or by another distribution")
+    .option("--image <file>", "with --tree: that kernel's vmlinuz; the one built in the tree unless given")
+    .option("--modules <folder>", "with --tree: its lib/modules/RELEASE; the modules built in the tree unless given")
+    .option("--make <variable>", "with --tree: NAME=VALUE, as make was given it to build the kernel; may be given again", several);
+}
 
 export function cacheDirectory(): string {
   return cacheRoot(process.env);
 }
 
-export function targetOf(task: Task, kernel: string | undefined): Promise<Target> {
-  return prepareTarget(task, kernel ?? release(), { cache: cacheDirectory() });
+/** @throws CLI_USAGE and what making a target throws */
+export function targetOf(task: Task, { kernel, tree, image, modules, make }: KernelOptions): Promise<Target> {
+  const cache = cacheDirectory();
+  if (tree !== undefined) {
+    if (kernel !== undefined) throw fail("CLI_USAGE", "--kernel and --tree name two kernels");
+    return treeTarget(task, { tree, image, modules, make, cache });
+  }
+  const [alone] = Object.entries({ image, modules, make }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (alone !== undefined) throw fail("CLI_USAGE", `--${alone} belongs to --tree`);
+  return prepareTarget(task, kernel ?? release(), { cache });
 }

@@ -30,6 +30,12 @@ export class KernelConfig {
     return this.#values.get(option);
   }
 
+  /** The options that two configurations have otherwise, sorted. An empty text is as good as none. */
+  differences(other: KernelConfig): string[] {
+    const names = new Set([...this.#values.keys(), ...other.#values.keys()]);
+    return [...names].filter((name) => (this.get(name) ?? "") !== (other.get(name) ?? "")).sort();
+  }
+
   /** Whether the option is built in or a module. */
   enabled(option: string): boolean {
     const value = this.#values.get(option);

@@ -9,16 +9,21 @@
  *         make.gz                         what make said it would run for the whole kernel
  *         tree/                           the source (hard links into sources/) with the configuration, generated headers and tools
  *     featuresets/SOURCE_VERSION_NAME/  patches of Debian's source package that a flavour has on top of the source
+ *     trees/DIR-STATE_FORMAT/           links to a tree that somebody prepared, as it was in that state
  *     apt/                              lists of source packages, for these
  *     locks/                            empty files, locked while what they are named after is made; never removed
  *
  * What is there under its name is complete. It is made beside it, under a name that ends in `.unfinished`, and renamed when it is on the disk.
  */
+import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 
 /** To be raised when a kernel's directory is made in another way than before: older ones are then not used. */
 const FORMAT = 6;
+
+/** The same for links to trees. */
+const TREE_FORMAT = 1;
 
 const UNFINISHED = ".unfinished";
 
@@ -76,6 +81,19 @@ export const inKernel = {
   dryRun: (kernel: string): string => join(kernel, "make.gz"),
   tree: (kernel: string): string => join(kernel, "tree"),
 };
+
+export function treesDirectory(cache: string): string {
+  return join(cache, "trees");
+}
+
+/** What the names of all states of one tree begin with. */
+export function treeFamily(directory: string): string {
+  return createHash("sha256").update(directory).digest("hex").slice(0, 16);
+}
+
+export function treePath(cache: string, family: string, state: string): string {
+  return join(treesDirectory(cache), `${family}-${state.slice(0, 32)}_${TREE_FORMAT}`);
+}
 
 /** The lock under which `path` is made. */
 export function lockPath(cache: string, path: string): string {

@@ -21,7 +21,7 @@ export interface KernelVariables {
 }
 
 /** Targets of the top Makefile that would make what is there already. */
-const DONE = ["prepare", "scripts", "archprepare", "prepare0"];
+export const DONE = ["prepare", "scripts", "archprepare", "prepare0"];
 
 export function makeArguments(release: string, { arch, compiler }: KernelVariables): string[] {
   // Without --no-print-directory the Makefile would call itself again for it, and make does not hand -o on.

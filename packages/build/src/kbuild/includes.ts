@@ -72,7 +72,8 @@ export async function includesOf(task: Task, target: Target, cache: string, chan
 async function read(task: Task, tree: string): Promise<Line[]> {
   const entries = await readdir(tree, { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory() && !FOREIGN.has(entry.name)).map((entry) => entry.name);
-  const argv = ["grep", "-rEoI", "--include=*.[chS]", "--include=*.inc", INCLUDE, ARCHITECTURE, ...folders.sort()];
+  // Through links: a tree that somebody prepared is one of links.
+  const argv = ["grep", "-REoI", "--include=*.[chS]", "--include=*.inc", INCLUDE, ARCHITECTURE, ...folders.sort()];
   const { stdout } = await run(task, argv, { cwd: tree, accept: [1] });
   return stdout.split("\n").flatMap((line): Line[] => {
     const [, file, name] = /^([^:]+):.*[<"]([^>"]+)[>"]/.exec(line) ?? [];

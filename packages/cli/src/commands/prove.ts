@@ -2,22 +2,19 @@ import { availableParallelism } from "node:os";
 import type { ProvenObject } from "@suture/build";
 import type { AddCommand } from "../answer.ts";
 import { fail } from "../errors.ts";
-import { cacheDirectory, KERNEL_OPTION, targetOf } from "../kernel-option.ts";
+import { addKernelOptions, cacheDirectory, type KernelOptions, targetOf } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, tableText, timeText } from "../text.ts";
 
-interface Options {
-  kernel?: string;
+interface Options extends KernelOptions {
   sample?: string;
   seed: string;
   all?: boolean;
 }
 
 export const proveCommand: AddCommand = (program, run) => {
-  program
-    .command("prove")
+  addKernelOptions(program.command("prove"))
     .description("show that source and compiler reproduce the code that a kernel runs, byte for byte")
     .argument("[object...]", "objects or C files of the kernel's source: fs/pipe.o, fs/pipe.c")
-    .option(...KERNEL_OPTION)
     .option("--sample <count>", "so many objects, chosen by the seed")
     .option("--seed <number>", "of the sample", "1")
     .option("--all", "the whole kernel; what was done before is not done again")
@@ -28,7 +25,7 @@ export const proveCommand: AddCommand = (program, run) => {
         if ([words.length > 0, sample !== undefined, options.all === true].filter(Boolean).length !== 1)
           throw fail("CLI_USAGE", "either objects, --sample or --all is needed");
         const { KernelContext, kernelObjects, objectsNamed, proveObjects, sampleObjects } = await import("@suture/build");
-        const kernel = await KernelContext.open(task, await targetOf(task, options.kernel), cacheDirectory());
+        const kernel = await KernelContext.open(task, await targetOf(task, options), cacheDirectory());
         try {
           const { commands } = kernel;
           const objects =

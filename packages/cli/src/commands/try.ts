@@ -8,12 +8,11 @@ import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
 import { buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
-import { cacheDirectory, KERNEL_OPTION, targetOf } from "../kernel-option.ts";
+import { addKernelOptions, cacheDirectory, type KernelOptions, targetOf } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, safeText, timeText } from "../text.ts";
 import { writeWhole } from "../write-file.ts";
 
-interface Options {
-  kernel?: string;
+interface Options extends KernelOptions {
   probe: string[];
   module: string[];
   unproven?: boolean;
@@ -21,11 +20,9 @@ interface Options {
 
 export const tryCommand: AddCommand = (program, run) => {
   const several = (value: string, before: string[]): string[] => [...before, value];
-  program
-    .command("try")
+  addKernelOptions(program.command("try"))
     .description("boot the stock kernel in a virtual machine, load a livepatch, take it out again, and report")
     .argument("<patch-or-module...>", "source patches, or one .ko file")
-    .option(...KERNEL_OPTION)
     .option("--probe <command>", "a shell command, run before, with and after the patch; may be given again", several, [])
     .option("--module <name>", "a module of the kernel to load first; those that the patch is for are loaded anyway", several, [])
     .option("--unproven", "try a livepatch that is not proven to fit the kernel")
@@ -53,13 +50,13 @@ interface Tried {
 async function livepatchOf(task: Task, files: readonly string[], options: Options, folder: string): Promise<Tried> {
   const [first = ""] = files;
   if (!first.endsWith(".ko")) {
-    const { bytes, file, manifest } = await buildFor(task, files, options.kernel, {
+    const { bytes, file, manifest } = await buildFor(task, files, options, {
       replace: false,
       unproven: options.unproven === true,
     });
     const module = join(folder, file);
     await writeWhole(module, bytes);
-    return { module, target: await targetOf(task, options.kernel), manifest };
+    return { module, target: await targetOf(task, options), manifest };
   }
   if (files.length > 1) throw fail("CLI_USAGE", "one .ko file can be tried at a time");
   const { inspect } = await import("@suture/livepatch");
@@ -75,7 +72,9 @@ async function livepatchOf(task: Task, files: readonly string[], options: Option
       { file: first },
       { mend: "Try it with --unproven." },
     );
-  return { module: first, target: await targetOf(task, release), manifest };
+  const target = await targetOf(task, options.tree === undefined ? { ...options, kernel: release } : options);
+  if (target.release !== release) throw fail("TRY_OTHER_KERNEL", `it is for ${release}, the tree for ${target.release}`, { file: first });
+  return { module: first, target, manifest };
 }
 
 async function tryOn(task: Task, target: Target, module: string, manifest: Manifest | undefined, options: Options): Promise<TrialReport> {
