@@ -95,6 +95,10 @@ export class KernelContext {
     return name === "vmlinux" ? this.world.vmlinux : this.#ownerOf(name);
   }
 
+  hasModule(name: string): boolean {
+    return this.#modulePaths.has(name);
+  }
+
   /** Opens a module of the kernel. @throws BUILD_KERNEL */
   async module(task: Task, name: string): Promise<KernelModule> {
     const known = this.#modules.get(name);

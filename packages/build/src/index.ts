@@ -1,3 +1,4 @@
+export { type AuthoredOptions, buildAuthored } from "./authored/authored.ts";
 export { type BuildOptions, buildLivepatch, type Livepatch } from "./build.ts";
 export { type Both, compileBoth } from "./compile-both.ts";
 export { KernelContext } from "./context.ts";

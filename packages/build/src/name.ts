@@ -10,14 +10,18 @@ const LONGEST = 40;
  * @throws BUILD_NAME
  */
 export function patchName(given: string | undefined, patches: readonly SourcePatch[], rebuild: readonly string[]): string {
+  return nameOf(given, patches[0]?.name ?? `rebuild ${rebuild[0]?.replace(/\.[oc](?=:|$)/, "") ?? ""}`);
+}
+
+/** @param from a file's name, which is made fit where the user has given none. @throws BUILD_NAME */
+export function nameOf(given: string | undefined, from: string): string {
   if (given !== undefined) {
     if (!/^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(given) || given.length > LONGEST)
       throw fail("BUILD_NAME", `"${given}" is no name of a livepatch`);
     return given;
   }
-  const from = patches[0]?.name ?? `rebuild ${rebuild[0]?.replace(/\.[oc](?=:|$)/, "") ?? ""}`;
   const name = from
-    .replace(/\.(patch|diff|txt|mbox)$/, "")
+    .replace(/\.(patch|diff|txt|mbox|c)$/, "")
     .replace(/^\d{4}-/, "")
     .replace(/[^A-Za-z0-9]+/g, "-")
     .replace(/^-+/, "")

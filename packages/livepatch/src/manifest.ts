@@ -31,6 +31,8 @@ export interface Manifest {
   callbacks?: { object: string; owner: string; kind: CallbackKind; name: string }[];
   /** Absent if there are none. */
   states?: State[];
+  /** Shadow variables that it declares, and frees when it is taken out; absent if there are none. Size in bytes. */
+  shadows?: { id: number; name: string; size: number }[];
   added: { object: string; name: string; kind: "function" | "variable"; size: number }[];
   /** What differs but has no effect at run time. */
   skipped: { object: string; name: string; why: string }[];
@@ -41,7 +43,7 @@ export interface Manifest {
   symbols: Resolved[];
   compiler: string;
   /** Every input with its SHA-256. */
-  inputs: { kind: "patch" | "package" | "tree" | "image" | "config"; name: string; version?: string; sha256: string }[];
+  inputs: { kind: "patch" | "source" | "package" | "tree" | "image" | "config"; name: string; version?: string; sha256: string }[];
   /** From the headers of the patches. */
   fixes: { subject?: string; cves: string[] }[];
 }

@@ -1,0 +1,262 @@
+/**
+ * Sources that were written by hand → a livepatch. What they declare (<suture.h>) says what replaces what; what they refer to and do not define
+ * is the kernel's. The objects that hold what is replaced are compiled from the kernel's source and proven like those of a source patch.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { type ElfObject, newObject, readElf } from "@suture/elf";
+import { combine, type DraftManifest, moduleName, type Part } from "@suture/livepatch";
+import type { Task } from "@suture/task";
+import type { KernelContext } from "../context.ts";
+import { fail } from "../errors.ts";
+import { type Livepatch, linkLivepatch } from "../link/livepatch.ts";
+import { nameOf } from "../name.ts";
+import { checkLayouts } from "../types.ts";
+import { compileAuthored, joinObjects } from "./compile.ts";
+import { type Declarations, type Replacement, takeDeclarations } from "./declarations.ts";
+import { inlinedIn, missedIn } from "./inlined.ts";
+import { type Found, hasEntry, Originals } from "./originals.ts";
+import { buildOwnModule, enablesItself } from "./own-module.ts";
+import { type AuthoredSource, readSources } from "./read.ts";
+import { type ResolvedReference, resolveReferences } from "./references.ts";
+import { freeingPart, shadowsById } from "./shadows.ts";
+import { holdPrototypes, typesOf } from "./signatures.ts";
+
+export interface AuthoredOptions {
+  /** A C file, or a folder of them. */
+  from: string;
+  /** Of the module, without `livepatch-`; made out of the file's name unless given. */
+  name?: string | undefined;
+  /** Whether loading it takes all other livepatches out. */
+  replace: boolean;
+  /** Build although an object is not proven to be what the kernel runs. */
+  unproven: boolean;
+}
+
+/** A function of the kernel, and what takes its place. */
+interface Pair extends Replacement {
+  found: Found;
+}
+
+/** @throws AUTHORED_*, BUILD_*, KLP_*, PROVE_NO_OBJECT */
+export async function buildAuthored(task: Task, kernel: KernelContext, options: AuthoredOptions): Promise<Livepatch> {
+  const sources = await readSources(options.from);
+  const name = nameOf(options.name, basename(options.from));
+  const originals = new Originals(task, kernel, options.unproven);
+  const compiled = await task.stage("compile", async (stage) => {
+    const objects: Uint8Array[] = [];
+    for (const source of sources) {
+      stage.note(source.name);
+      objects.push(await compileAuthored(task, kernel, source, moduleName(`livepatch-${name}`)));
+    }
+    stage.result(sources.map((source) => source.name).join(", "));
+    return objects;
+  });
+  const elves = compiled.map((bytes, i) => readElf(bytes, sources[i]?.name ?? ""));
+  const [first] = sources;
+  if (first !== undefined && elves.some(enablesItself)) return buildOwnModule(task, kernel, originals, { ...options, sources, elves });
+  const elf = readElf(await joinObjects(task, compiled), sources.length === 1 ? (first?.name ?? "") : basename(options.from));
+  const declarations = takeDeclarations(elf);
+  checkDeclared(declarations, options.from);
+  const pairs = await task.stage("prove", async (stage) => {
+    const found = await findReplaced(kernel, originals, declarations, elves);
+    const proven = originals.all.reduce((sum, { proof }) => sum + proof.functions.filter((f) => f.proven).length, 0);
+    stage.result(`${proven} functions of ${originals.all.map(({ command }) => command.object).join(", ")}`);
+    return found;
+  });
+  const notes = await notReached(task, kernel, originals, pairs);
+  for (const { object, text } of notes) task.reporter.warn(`${object}: ${text}`);
+  const modules = await patchedModules(task, kernel, declarations);
+  const references = await resolveReferences(task, kernel, originals, { elf, symbols: declarations.symbols, modules });
+  holdReferences(kernel, elves, references);
+  for (const each of elves) for (const original of originals.all) checkLayouts(original.elf, each, new Set());
+  return task.stage("link", async (stage) => {
+    const shadows = shadowsById(declarations.shadows);
+    const parts = await partsOf(task, kernel, elf, { declarations, pairs, shadows, module: moduleName(`livepatch-${name}`) });
+    const states = declarations.states.map(({ id, version }) => ({ id, version }));
+    const combined = combine(parts, { name, replace: options.replace, world: kernel.world, btf: kernel.btf, states });
+    const symbols = [...combined.symbols, ...references.map(({ isFunction: _, ...resolved }) => resolved)].sort((a, b) =>
+      a.symbol < b.symbol ? -1 : 1,
+    );
+    const draft: DraftManifest = {
+      ...(await manifestOf(kernel, originals, sources, compiled)),
+      name,
+      replace: options.replace,
+      functions: combined.functions,
+      callbacks: combined.callbacks,
+      states,
+      ...(shadows.length === 0 ? {} : { shadows: shadows.map(({ id, name: of, size }) => ({ id, name: of, size })) }),
+      notes,
+      symbols: symbols.filter(({ symbol }, i) => symbols[i - 1]?.symbol !== symbol),
+    };
+    const livepatch = await linkLivepatch(task, kernel, combined.object, draft);
+    stage.result(`${livepatch.file}, ${livepatch.bytes.length} bytes`);
+    return livepatch;
+  });
+}
+
+function checkDeclared({ replacements, callbacks }: Declarations, from: string): void {
+  if (replacements.length === 0 && callbacks.length === 0)
+    throw fail("AUTHORED_SOURCE", "it neither declares what it replaces nor enables a livepatch of its own", { file: from });
+  for (const [i, { object, old, file, at }] of replacements.entries()) {
+    const twin = replacements.slice(0, i).find((other) => other.object === object && other.old === old && other.file === file);
+    if (twin !== undefined)
+      throw fail("AUTHORED_TWICE", `${old} of ${object} is replaced by ${twin.symbol.name} already (${twin.at})`, {
+        file: at,
+        symbol: old,
+      });
+  }
+  for (const [i, { object, kind, at, name }] of callbacks.entries()) {
+    const twin = callbacks.slice(0, i).find((other) => other.object === object && other.kind === kind);
+    if (twin !== undefined)
+      throw fail("AUTHORED_TWICE", `the ${kind} callback of ${object} is ${twin.name} already (${twin.at})`, { file: at, symbol: name });
+  }
+}
+
+async function findReplaced(
+  kernel: KernelContext,
+  originals: Originals,
+  { replacements }: Declarations,
+  elves: readonly ElfObject[],
+): Promise<Pair[]> {
+  const pairs: Pair[] = [];
+  for (const replacement of replacements) {
+    const { at, object, old, file, symbol } = replacement;
+    const found = await originals.find({ at, object, name: old, file });
+    if (!hasEntry(found.original.elf, found.symbol))
+      throw fail("AUTHORED_NOT_REPLACEABLE", `${old} has no ftrace entry: its calls cannot be redirected`, { file: at, symbol: old });
+    const written = elves.map((elf) => typesOf(elf)?.prototype(symbol.name)).find((prototype) => prototype !== undefined);
+    const held = { at, old, own: symbol.name };
+    holdPrototypes(held, typesOf(found.original.elf)?.prototype(old), written);
+    // The image names the function once at most; of several that differ it tells nothing.
+    if (object === "vmlinux" && kernel.image.symbols.named(old).length === 1) holdPrototypes(held, kernel.btf.prototype(old), written);
+    pairs.push({ ...replacement, found });
+  }
+  return pairs;
+}
+
+/** Functions that a replaced one has become part of: their calls of it stay with the old code. */
+async function notReached(
+  task: Task,
+  kernel: KernelContext,
+  originals: Originals,
+  pairs: readonly Pair[],
+): Promise<{ object: string; text: string }[]> {
+  const notes: { object: string; text: string }[] = [];
+  for (const { command, elf } of originals.all) {
+    const own = pairs.filter(({ found }) => found.original.command === command);
+    if (own.length === 0) continue;
+    const inlined = await inlinedIn(task, kernel, command);
+    const replaced = new Set(own.map(({ old }) => old));
+    const kept = (name: string): boolean => elf.symbols.some((symbol) => symbol.name === name || symbol.name.startsWith(`${name}.`));
+    for (const { old } of own) {
+      const missed = missedIn(inlined, old, replaced, kept);
+      if (missed.length > 0)
+        notes.push({
+          object: command.object,
+          text: `${old} is also part of ${missed.join(", ")}, where the old code stays: replace that too`,
+        });
+    }
+  }
+  return notes;
+}
+
+/** @throws BUILD_KERNEL */
+async function patchedModules(task: Task, kernel: KernelContext, { replacements, callbacks }: Declarations): Promise<string[]> {
+  const modules = [...new Set([...replacements, ...callbacks].map(({ object }) => object))].filter((object) => object !== "vmlinux").sort();
+  for (const module of modules) await kernel.module(task, module);
+  return modules;
+}
+
+/** What the file declares as the kernel's must be so there. */
+function holdReferences(kernel: KernelContext, elves: readonly ElfObject[], references: readonly ResolvedReference[]): void {
+  for (const elf of elves) {
+    const types = typesOf(elf);
+    for (const { name, how, object, sympos, isFunction } of references)
+      if (how === "klp" && isFunction && object === "vmlinux" && sympos === 0)
+        holdPrototypes({ at: elf.file, old: name, own: name }, kernel.btf.prototype(name), types?.prototype(name));
+  }
+}
+
+/** One part holds the code; those of the other objects of the kernel say what of it replaces what there. */
+async function partsOf(
+  task: Task,
+  kernel: KernelContext,
+  elf: ElfObject,
+  {
+    declarations,
+    pairs,
+    shadows,
+    module,
+  }: { declarations: Declarations; pairs: readonly Pair[]; shadows: ReturnType<typeof shadowsById>; module: string },
+): Promise<Part[]> {
+  const { callbacks } = declarations;
+  const after = callbacks.find(({ object, kind }) => object === "vmlinux" && kind === "post_unpatch");
+  const freeing = shadows.length === 0 ? undefined : await freeingPart(task, kernel, elf, { shadows, after, module });
+  const own = freeing === undefined ? callbacks : callbacks.filter((callback) => callback !== after);
+  const owners = [...new Set(["vmlinux", ...pairs.map(({ object }) => object), ...own.map(({ object }) => object)])];
+  const parts = owners.map((owner, i): Part => {
+    const places = new Map(pairs.filter(({ object }) => object === owner).map((pair) => [pair.found.symbol, pair] as const));
+    return {
+      object: elf.file,
+      owner: kernel.owner(owner),
+      delta: {
+        object: i === 0 ? elf : newObject(elf.file),
+        functions: [...places.values()].map(({ old, symbol, found }) => ({
+          name: old,
+          why: `replaced by ${symbol.name}`,
+          through: [],
+          sizeBefore: found.symbol.size,
+          size: symbol.size,
+          original: found.symbol,
+          symbol,
+        })),
+        callbacks: own.filter(({ object }) => object === owner).map(({ kind, name, symbol }) => ({ kind, name, symbol })),
+        externals: [],
+        exposed: [],
+      },
+      locate: (symbol) => {
+        const pair = places.get(symbol);
+        if (pair === undefined) throw fail("AUTHORED_MISSING", "nothing shows where it is", { file: elf.file, symbol: symbol.name });
+        return pair.found.place;
+      },
+    };
+  });
+  return freeing === undefined ? parts : [...parts, freeing];
+}
+
+async function manifestOf(
+  kernel: KernelContext,
+  originals: Originals,
+  sources: readonly AuthoredSource[],
+  compiled: readonly Uint8Array[],
+): Promise<Omit<DraftManifest, "name" | "replace" | "functions" | "notes" | "symbols">> {
+  const proofs = originals.all.map(({ proof }) => proof);
+  const doubtful = proofs.filter(({ complete }) => !complete);
+  const patched = sha256(Buffer.concat(compiled));
+  return {
+    suture: 1,
+    kernel: { release: kernel.image.release, buildId: kernel.image.buildId },
+    proof: {
+      proven: doubtful.length === 0,
+      functions: proofs.reduce((sum, proof) => sum + proof.functions.filter((f) => f.proven).length, 0),
+      ...(doubtful.length === 0 ? {} : { reason: doubtful.map(({ object }) => `${object} is not what the kernel runs`).join("; ") }),
+    },
+    objects: originals.all.map(({ command, bytes }) => ({ path: command.object, owner: command.owner, original: sha256(bytes), patched })),
+    added: [],
+    skipped: [],
+    compiler: kernel.compiler,
+    inputs: [
+      ...sources.map((source) => ({ kind: "source" as const, name: source.name, sha256: sha256(source.bytes) })),
+      ...kernel.target.inputs,
+      { kind: "image" as const, name: basename(kernel.target.image), sha256: kernel.image.sha256 },
+      { kind: "config" as const, name: ".config", sha256: sha256(await readFile(kernel.target.config)) },
+    ],
+    fixes: [],
+  };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

@@ -1,0 +1,168 @@
+/**
+ * Livepatch modules that register themselves, as the kernel's samples and self-tests do: built by the kernel's own build, unchanged. What they
+ * say of the functions they replace is held against the kernel as far as it has them.
+ */
+import { createHash } from "node:crypto";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import type { ElfObject } from "@suture/elf";
+import { SutureError } from "@suture/errors";
+import { type DraftManifest, inspect } from "@suture/livepatch";
+import { run, type Task } from "@suture/task";
+import type { KernelContext } from "../context.ts";
+import { fail } from "../errors.ts";
+import { finishLivepatch, type Livepatch } from "../link/livepatch.ts";
+import { hasEntry, type Originals } from "./originals.ts";
+import type { AuthoredSource } from "./read.ts";
+import { holdPrototypes, typesOf } from "./signatures.ts";
+
+export interface OwnModuleOptions {
+  sources: readonly AuthoredSource[];
+  /** Of the sources, with types. */
+  elves: readonly ElfObject[];
+  from: string;
+  name?: string | undefined;
+  replace: boolean;
+}
+
+/** Whether a source registers a livepatch itself. */
+export function enablesItself(elf: ElfObject): boolean {
+  return elf.symbols.some(({ name, place }) => name === "klp_enable_patch" && place === "undef");
+}
+
+/** @throws AUTHORED_*, BUILD_LINK, KLP_BAD_MODULE */
+export async function buildOwnModule(
+  task: Task,
+  kernel: KernelContext,
+  originals: Originals,
+  options: OwnModuleOptions,
+): Promise<Livepatch> {
+  const { sources, elves, from } = options;
+  const [source, ...others] = sources;
+  if (source === undefined || others.length > 0)
+    throw fail(
+      "AUTHORED_SOURCE",
+      `${elves
+        .filter(enablesItself)
+        .map(({ file }) => file)
+        .join(", ")} registers a livepatch itself: each such file is a module of its own`,
+      { file: from },
+      { mend: "Give one file at a time." },
+    );
+  if (options.name !== undefined)
+    throw fail("AUTHORED_SOURCE", "it registers itself, under its own name", { file: from }, { mend: "Leave --name out." });
+  if (options.replace)
+    throw fail(
+      "AUTHORED_SOURCE",
+      "it registers itself, and says itself whether it replaces others",
+      { file: from },
+      { mend: "Leave --replace out." },
+    );
+  const linked = await task.stage("link", () => make(task, kernel, source));
+  const file = `${basename(source.name, ".c")}.ko`;
+  const { descriptor, livepatch } = inspect(linked, file);
+  if (!livepatch) throw fail("AUTHORED_SOURCE", 'it does not say MODULE_INFO(livepatch, "Y")', { file: from });
+  if (descriptor === undefined)
+    throw fail("AUTHORED_SOURCE", "its struct klp_patch is made at run time: what it replaces cannot be checked", { file: from });
+  const { functions, notes } = await task.stage("prove", () => checkFunctions(kernel, originals, source, elves, descriptor.objects));
+  for (const { text } of notes) task.reporter.warn(text);
+  const proofs = originals.all.map(({ proof }) => proof);
+  const doubtful = proofs.filter(({ complete }) => !complete);
+  const patched = sha256(linked);
+  return finishLivepatch(task, kernel, linked, file, {
+    suture: 1,
+    name: basename(source.name, ".c"),
+    kernel: { release: kernel.image.release, buildId: kernel.image.buildId },
+    proof: {
+      proven: doubtful.length === 0,
+      functions: proofs.reduce((sum, proof) => sum + proof.functions.filter((f) => f.proven).length, 0),
+      ...(doubtful.length === 0 ? {} : { reason: doubtful.map(({ object }) => `${object} is not what the kernel runs`).join("; ") }),
+    },
+    replace: descriptor.replace,
+    objects: originals.all.map(({ command, bytes }) => ({ path: command.object, owner: command.owner, original: sha256(bytes), patched })),
+    functions,
+    callbacks: descriptor.objects.flatMap((object) =>
+      object.callbacks.map((callback) => ({ object: source.name, owner: object.name, ...callback })),
+    ),
+    states: descriptor.states,
+    added: [],
+    skipped: [],
+    notes,
+    symbols: [],
+    compiler: kernel.compiler,
+    inputs: [
+      { kind: "source", name: source.name, sha256: sha256(source.bytes) },
+      ...kernel.target.inputs,
+      { kind: "image", name: basename(kernel.target.image), sha256: kernel.image.sha256 },
+      { kind: "config", name: ".config", sha256: sha256(await readFile(kernel.target.config)) },
+    ],
+    fixes: [],
+  });
+}
+
+type Objects = NonNullable<ReturnType<typeof inspect>["descriptor"]>["objects"];
+
+async function checkFunctions(
+  kernel: KernelContext,
+  originals: Originals,
+  source: AuthoredSource,
+  elves: readonly ElfObject[],
+  objects: Objects,
+): Promise<{ functions: DraftManifest["functions"]; notes: DraftManifest["notes"] }> {
+  const functions: DraftManifest["functions"] = [];
+  const notes: DraftManifest["notes"] = [];
+  for (const object of objects) {
+    const known = object.name === "vmlinux" || kernel.hasModule(object.name);
+    if (!known)
+      notes.push({
+        object: source.name,
+        text: `${object.name} is no module of this kernel: whether it has what is replaced shows when it is loaded`,
+      });
+    for (const { name, sympos, replacement, size } of object.functions) {
+      const entry = { object: source.name, owner: object.name, name, sympos, size, why: `replaced by ${replacement}` };
+      if (!known) {
+        functions.push({ ...entry, sizeBefore: 0 });
+        continue;
+      }
+      const found = await originals.find({ at: source.name, object: object.name, name, file: undefined });
+      if (found.place.sympos !== sympos)
+        throw fail(
+          "AUTHORED_AMBIGUOUS",
+          `its struct klp_func names ${name} with old_sympos ${sympos}; the one of ${found.original.command.source} is ${found.place.sympos}`,
+          { file: source.name, symbol: name },
+        );
+      if (!hasEntry(found.original.elf, found.symbol))
+        throw fail("AUTHORED_NOT_REPLACEABLE", `${name} has no ftrace entry: its calls cannot be redirected`, {
+          file: source.name,
+          symbol: name,
+        });
+      const written = elves.map((elf) => typesOf(elf)?.prototype(replacement)).find((prototype) => prototype !== undefined);
+      holdPrototypes({ at: source.name, old: name, own: replacement }, typesOf(found.original.elf)?.prototype(name), written);
+      functions.push({ ...entry, object: found.original.command.object, sizeBefore: found.symbol.size });
+    }
+  }
+  return { functions, notes };
+}
+
+/** As an external module of the tree. @throws BUILD_LINK */
+async function make(task: Task, kernel: KernelContext, source: AuthoredSource): Promise<Uint8Array> {
+  const folder = await mkdtemp(join(tmpdir(), "suture-authored-"));
+  const module = basename(source.name, ".c");
+  try {
+    await writeFile(join(folder, source.name), source.bytes);
+    for (const header of source.headers) await copyFile(header, join(folder, basename(header)));
+    await writeFile(join(folder, "Kbuild"), `obj-m := ${module}.o\n`);
+    await run(task, ["make", ...kernel.target.make, `M=${folder}`, "KCFLAGS=-g0", "modules"], { cwd: kernel.target.tree });
+    return await readFile(join(folder, `${module}.ko`));
+  } catch (error) {
+    if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
+    throw fail("BUILD_LINK", error.message, { file: source.name }, { cause: error });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
