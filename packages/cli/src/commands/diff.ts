@@ -14,6 +14,7 @@ interface Options {
   output?: string;
   btf?: string;
   module?: boolean;
+  acceptLayout?: string[];
 }
 
 export const diffCommand: AddCommand = (program, run) => {
@@ -24,6 +25,7 @@ export const diffCommand: AddCommand = (program, run) => {
     .argument("<patched>", "the same object, built from the changed source")
     .option("-o, --output <file>", "write what changed, and what it needs, as an object")
     .option("--btf <file>", "the kernel's types: its vmlinuz, vmlinux, or bare BTF; those in the original object unless given")
+    .option("--accept-layout <struct...>", "let these structures lie otherwise than before")
     .option("--module", "the objects belong to a loadable module")
     .action(
       run(async (task, originalFile: string, patchedFile: string, options: Options) => {
@@ -31,13 +33,14 @@ export const diffCommand: AddCommand = (program, run) => {
         const original = readElf(await readFile(originalFile), originalFile);
         const patched = readElf(await readFile(patchedFile), patchedFile);
         const module = options.module === true;
-        checkLayouts(original, patched);
+        const accepted = checkLayouts(original, patched, new Set(options.acceptLayout));
         const delta = diff(original, patched, {
           layouts: options.btf === undefined ? ownLayouts(original) : layoutsOf(await readTypes(task, options.btf)),
           build: { module, memoryHotplug: undefined },
           // Without the kernel nothing shows that a key is not in a module.
           keepEntry: () => !module,
         });
+        delta.notes.push(...accepted);
         const output = delta.object === undefined ? undefined : options.output;
         if (delta.object !== undefined && output !== undefined) await writeWhole(output, writeElf(delta.object));
         const code = delta.outcome === "same" ? 3 : 0;
