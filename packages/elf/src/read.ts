@@ -335,6 +335,8 @@ function placeOf(shndx: number, extended: number | undefined, at: (index: number
 
 function attachRelocations(elf: ElfObject, headers: RawSection[]): void {
   if (elf.type !== ET.REL) return;
+  // Those of the file, whatever becomes of the object's list until they are asked for.
+  const { symbols } = elf;
   headers.forEach((raw, i) => {
     const section = elf.sections[i];
     if (section === undefined || raw.type !== SHT.RELA || section.target === undefined) return;
@@ -344,7 +346,7 @@ function attachRelocations(elf: ElfObject, headers: RawSection[]): void {
         offset: raw.at,
       });
     checkRelocations(elf, section, section.target, raw.offset);
-    section.relocations = () => readRelocations(section.data, elf.symbols);
+    section.relocations = () => readRelocations(section.data, symbols);
   });
 }
 
