@@ -28,6 +28,9 @@ export interface AffectedOptions {
 const NO_CODE =
   /^(Documentation|tools|samples|LICENSES|usr)\/|^(MAINTAINERS|CREDITS|README|COPYING)$|\.(rst|txt|yaml)$|(^|\/)\.(gitignore|mailmap)$/;
 
+/** The same for the folder of a module. */
+const NO_CODE_OUTSIDE = /(^|\/)(README|COPYING|LICENSE|dkms\.conf|\.gitignore)$|\.(md|rst|txt|yaml)$/;
+
 /** From here on it is worth a word: each takes seconds. */
 const MANY = 100;
 
@@ -40,15 +43,19 @@ export async function affectedObjects(
   options: AffectedOptions,
 ): Promise<Affected> {
   const { target, commands, cache } = kernel;
-  const ignored = files.filter(({ path }) => NO_CODE.test(path)).map(({ path }) => path);
-  const code = files.filter(({ path }) => !NO_CODE.test(path));
+  const noCode = kernel.outside === undefined ? NO_CODE : NO_CODE_OUTSIDE;
+  const ignored = files.filter(({ path }) => noCode.test(path)).map(({ path }) => path);
+  const code = files.filter(({ path }) => !noCode.test(path));
   for (const { path } of code) if (!/\.([ch]|inc)$/.test(path)) throw fail("PATCH_NOT_C", `it changes ${path}`, { file: options.from });
-  const graph = await includesOf(task, target, join(cache, "kbuild"), new Map(code.map(({ path, after }) => [path, after])));
+  const changed = new Map(code.map(({ path, after }) => [path, after]));
+  const graph = kernel.outside === undefined ? await includesOf(task, target, join(cache, "kbuild"), changed) : undefined;
   const direct = new Set<string>();
   const through = new Set<string>();
   for (const { path } of code) {
     const own = path.endsWith(".c") ? commands.ofSource(path) : [];
-    const reached = reachedSources(graph, commands, path).flatMap((source) => commands.ofSource(source));
+    // Of modules outside of the tree there are few objects: each is looked at.
+    const sources = graph === undefined ? commands.sources : reachedSources(graph, commands, path);
+    const reached = sources.flatMap((source) => commands.ofSource(source));
     if (own.length === 0 && reached.length === 0)
       throw fail("PATCH_NOT_FOR_KERNEL", `${target.release} is not built from ${path}`, { file: options.from });
     for (const object of own) direct.add(object);
@@ -82,7 +89,7 @@ async function differing(
 ): Promise<ObjectCommand[]> {
   if (candidates.length === 0) return [];
   return task.stage("preprocess", async (stage) => {
-    const known = await PreprocessedTree.open(kernel.target, join(kernel.cache, "kbuild"));
+    const known = await PreprocessedTree.open(kernel.target, kernel.original, join(kernel.cache, "kbuild"));
     let done = 0;
     const differs = await inParallel(candidates, jobs, async (command) => {
       const differs = await known.differs(task, command, view);

@@ -4,9 +4,9 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { type Delta, diff } from "@suture/diff";
-import { type ElfObject, readElf, writeElf } from "@suture/elf";
+import { type ElfObject, readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
-import { combine, type DraftManifest, finish, type Locate, type Manifest, moduleName, type Part, verify } from "@suture/livepatch";
+import { combine, type DraftManifest, type Locate, type Part } from "@suture/livepatch";
 import type { ObjectProof } from "@suture/proof";
 import type { Task } from "@suture/task";
 import { type Affected, affectedObjects } from "./affected.ts";
@@ -15,18 +15,17 @@ import type { KernelContext } from "./context.ts";
 import { diffOptions } from "./diff-options.ts";
 import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
-import { checkLandings } from "./landings.ts";
-import { linkModule } from "./link/module.ts";
+import { type Livepatch, linkLivepatch } from "./link/livepatch.ts";
 import { patchName } from "./name.ts";
 import { applyPatches, type ChangedFile } from "./patch/apply.ts";
 import { overlayOf } from "./patch/overlay.ts";
 import type { SourcePatch } from "./patch/read.ts";
 import { mayChangeTypes } from "./patch/scope.ts";
 import { inParallel } from "./pool.ts";
-import { locator, proveOriginal, refuseUnproven } from "./prove.ts";
+import { locator, proveOriginal, reachOf, refuseUnproven } from "./prove.ts";
 import { type Asked, askedObjects, forceOf, leftOut } from "./rebuild.ts";
 import { checkLayouts } from "./types.ts";
-import { type Overlay, SourceView } from "./view.ts";
+import type { Overlay, SourceView } from "./view.ts";
 import { compileWide } from "./wide-branches.ts";
 
 export interface BuildOptions {
@@ -44,14 +43,6 @@ export interface BuildOptions {
   acceptLayouts?: readonly string[] | undefined;
   /** Compilers at a time; as many as there are processors unless given. */
   jobs?: number | undefined;
-}
-
-export interface Livepatch {
-  /** The .ko file. */
-  bytes: Uint8Array;
-  /** livepatch-NAME.ko */
-  file: string;
-  manifest: Manifest;
 }
 
 /** One affected object on its way through the pipeline. */
@@ -73,14 +64,13 @@ interface Compared extends Part {
 export async function buildLivepatch(task: Task, kernel: KernelContext, options: BuildOptions): Promise<Livepatch> {
   const jobs = options.jobs ?? availableParallelism();
   const { patches, rebuild = [] } = options;
-  const { target } = kernel;
   const name = patchName(options.name, patches, rebuild);
   const from = [...patches.map((patch) => patch.name), ...rebuild].join(", ");
   const asked = await askedObjects(task, kernel, rebuild);
-  const files = await applyPatches(target.tree, patches);
+  const files = await applyPatches(kernel.sourceRoot, patches);
   const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
   const overlay = overlayOf(files);
-  const view = await SourceView.make(target.tree, overlay, kernel.commands.detours);
+  const view = await kernel.changed(overlay);
   try {
     const accepted = new Set(options.acceptLayouts);
     await checkTypesEarly(task, kernel, files, view, { variant, accepted });
@@ -92,13 +82,9 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, options:
     return await task.stage("link", async (stage) => {
       const combined = combine(parts, { name, replace: options.replace, world: kernel.world, btf: kernel.btf });
       const draft = await manifestOf(kernel, options, name, { parts, combined, compiled });
-      const linked = await linkModule(task, target, kernel.recipe, moduleName(`livepatch-${name}`), writeElf(combined.object));
-      const file = `livepatch-${name}.ko`;
-      const { bytes, manifest } = finish(linked, file, draft);
-      verify(bytes, file, target.release, kernel.world.kernel);
-      await checkLandings(task, kernel, readElf(bytes, file));
-      stage.result(`${file}, ${bytes.length} bytes`);
-      return { bytes, file, manifest };
+      const livepatch = await linkLivepatch(task, kernel, combined.object, draft);
+      stage.result(`${livepatch.file}, ${livepatch.bytes.length} bytes`);
+      return livepatch;
     });
   } finally {
     await view.dispose();
@@ -132,7 +118,7 @@ async function checkTypesEarly(
     const command = kernel.commands.of(object);
     const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
     const [before, after] = await Promise.all([
-      compileKept(task, command, variant, SourceView.of(kernel.target.tree), compiler),
+      compileKept(task, command, variant, kernel.original, compiler),
       compile(task, command, variant, view),
     ]);
     const differ = checkLayouts(readElf(before.bytes, object), readElf(after.bytes, object), accepted);
@@ -155,7 +141,7 @@ async function compileAll(
       .filter(({ object }) => !affected.some((other) => other.object === object));
     const objects = [...affected, ...same];
     const total = 3 * affected.length + 2 * same.length;
-    const original = SourceView.of(kernel.target.tree);
+    const { original } = kernel;
     const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
     let done = 0;
     let compilerMs = 0;
@@ -226,7 +212,7 @@ async function compareAll(
     }
     const functions = parts.flatMap(({ delta }) => delta.functions.map(({ name }) => name));
     for (const { object, delta } of parts) for (const note of delta.notes) task.reporter.warn(`${object}: ${note}`);
-    if (functions.length === 0) {
+    if (functions.length === 0 && parts.every(({ delta }) => delta.callbacks.length === 0)) {
       const notTaken = parts.flatMap((part) => part.notTaken);
       if (notTaken.length > 0)
         throw fail("BUILD_REBUILD", `nothing can be replaced: ${notTaken.map(({ name, why }) => `${name} ${why}`).join("; ")}`, {
@@ -239,7 +225,9 @@ async function compareAll(
         file: from,
       });
     }
-    stage.result(`${functions.length} changed: ${functions.join(", ")}`.slice(0, 200));
+    const callbacks = parts.flatMap(({ delta }) => delta.callbacks.map(({ kind, name }) => `${kind} ${name}`));
+    const called = callbacks.length === 0 ? "" : `; called: ${callbacks.join(", ")}`;
+    stage.result(`${functions.length} changed: ${functions.join(", ")}`.slice(0, 200) + called);
     return parts;
   });
 }
@@ -248,12 +236,17 @@ async function compareAll(
 async function compare(
   task: Task,
   kernel: KernelContext,
-  { command, original, patched }: Compiled,
-  { overlay, variant, accepted, force }: { overlay: Overlay; variant: Variant; accepted: ReadonlySet<string>; force: (name: string) => boolean },
+  { command, original, patched, proof }: Compiled,
+  {
+    overlay,
+    variant,
+    accepted,
+    force,
+  }: { overlay: Overlay; variant: Variant; accepted: ReadonlySet<string>; force: (name: string) => boolean },
 ): Promise<{ delta: Delta; through: (locate: Locate) => Locate }> {
   const before = original.elf;
   const after = readElf(patched, command.object);
-  const options = { ...diffOptions(kernel, command), force };
+  const options = { ...diffOptions(kernel, command), force, reach: reachOf(proof) };
   const differ = checkLayouts(before, after, accepted);
   const compared = (one: ElfObject, other: ElfObject): Delta => {
     const delta = diff(one, other, options);

@@ -8,7 +8,6 @@ import { diffOptions } from "./diff-options.ts";
 import { applyPatches } from "./patch/apply.ts";
 import { overlayOf } from "./patch/overlay.ts";
 import type { SourcePatch } from "./patch/read.ts";
-import { SourceView } from "./view.ts";
 
 export interface Both {
   original: Uint8Array;
@@ -17,12 +16,11 @@ export interface Both {
 }
 
 export async function compileBoth(task: Task, kernel: KernelContext, object: string, patches: readonly SourcePatch[]): Promise<Both> {
-  const { tree } = kernel.target;
   const command = kernel.commands.of(object);
-  const view = await SourceView.make(tree, overlayOf(await applyPatches(tree, patches)), kernel.commands.detours);
+  const view = await kernel.changed(overlayOf(await applyPatches(kernel.sourceRoot, patches)));
   try {
     const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
-    const original = await compileKept(task, command, "sections", SourceView.of(tree), compiler);
+    const original = await compileKept(task, command, "sections", kernel.original, compiler);
     const patched = await compile(task, command, "sections", view);
     return { original: original.bytes, patched: patched.bytes, options: diffOptions(kernel, command) };
   } finally {

@@ -79,12 +79,12 @@ async function compileInto(task: Task, command: ObjectCommand, variant: Variant,
   const depfile = join(scratch, "object.d");
   const target = ` -c -o ${object} `;
   const at = command.compile.lastIndexOf(target);
-  const flags = command.compile.slice(0, at).replace(command.depfile, depfile);
-  const lines = [`${flags} ${OPTIONS[variant]} -c -o ${out} ${command.compile.slice(at + target.length)}`];
+  const flags = view.compile(command.compile.slice(0, at)).replace(command.depfile, depfile);
+  const lines = [`${flags} ${OPTIONS[variant]} -c -o ${out} ${view.spell(command.compile.slice(at + target.length))}`];
   if (command.objtool !== undefined) lines.push(replaceLast(command.objtool, object, out));
   let ms = 0;
   try {
-    for (const line of lines) ms += (await run(task, ["sh", "-c", line], { cwd: view.root })).ms;
+    for (const line of lines) ms += (await run(task, ["sh", "-c", line], { cwd: view.cwd })).ms;
   } catch (error) {
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
     throw fail("BUILD_COMPILE", error.message.slice(error.message.indexOf("\n") + 1).trim(), { file: source }, { cause: error });
@@ -134,7 +134,7 @@ async function keep(task: Task, path: string, bytes: Uint8Array, inputs: string[
 
 async function hashInputs(inputs: readonly string[], view: SourceView): Promise<string> {
   const hash = createHash("sha256");
-  for (const input of inputs) hash.update(await readFile(join(view.root, input)));
+  for (const input of inputs) hash.update(await readFile(view.path(input)));
   return hash.digest("hex");
 }
 

@@ -1,5 +1,5 @@
 /** All that is known of the kernel that is built for, opened once for a run. Close it in the end. */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { TypeLayouts } from "@suture/diff";
 import {
@@ -16,10 +16,12 @@ import { type KernelView, moduleName, moduleOwner, type Owner, vmlinuxOwner, typ
 import { run, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import { type Commands, commandsOf } from "./kbuild/commands.ts";
+import { outsideCommands } from "./kbuild/outside.ts";
 import { kernelTypes } from "./kernel-types.ts";
 import { layoutsOf } from "./layouts.ts";
 import { type Recipe, recipeOf } from "./link/recipe.ts";
 import type { Target } from "./target.ts";
+import { type Overlay, SourceView } from "./view.ts";
 
 export class KernelContext {
   readonly target: Target;
@@ -33,12 +35,14 @@ export class KernelContext {
   /** First line of the compiler's --version. */
   readonly compiler: string;
   readonly world: World;
+  /** The folder of modules outside of the kernel's tree, if it is those that are worked on, not the kernel. */
+  readonly outside: string | undefined;
   /** Path of each module of the kernel by its name. */
   readonly #modulePaths: ReadonlyMap<string, string>;
   readonly #modules = new Map<string, KernelModule>();
 
   private constructor(
-    parts: Pick<KernelContext, "target" | "cache" | "image" | "btf" | "config" | "commands" | "recipe" | "compiler">,
+    parts: Pick<KernelContext, "target" | "cache" | "image" | "btf" | "config" | "commands" | "outside" | "recipe" | "compiler">,
     symvers: ReadonlyMap<string, Export>,
     modulePaths: ReadonlyMap<string, string>,
   ) {
@@ -48,6 +52,7 @@ export class KernelContext {
     this.btf = parts.btf;
     this.config = parts.config;
     this.commands = parts.commands;
+    this.outside = parts.outside;
     this.recipe = parts.recipe;
     this.compiler = parts.compiler;
     this.#modulePaths = modulePaths;
@@ -79,7 +84,56 @@ export class KernelContext {
     const btf = await kernelTypes(task, image, target, join(cache, "kbuild"));
     const compiler = version.stdout.split("\n")[0] ?? "";
     const parts = { target, cache, image, btf, config: KernelConfig.parse(config, target.config), commands, recipe, compiler };
-    return new KernelContext(parts, parseSymvers(symvers, target.symvers), modules);
+    return new KernelContext({ ...parts, outside: undefined }, parseSymvers(symvers, target.symvers), modules);
+  }
+
+  /**
+   * The same kernel, with modules outside of its tree as what is worked on. It is closed with this one.
+   * @param files of the modules as they are loaded
+   * @throws OUTSIDE_KBUILD, OUTSIDE_MODULE, KERNEL_*
+   */
+  async outsideOf(task: Task, folder: string, files: readonly string[]): Promise<KernelContext> {
+    return task.stage("module", async (stage) => {
+      const source = await realpath(folder).catch((cause: unknown) => {
+        throw fail("OUTSIDE_KBUILD", "there is no such folder", { file: folder }, { cause });
+      });
+      const commands = await outsideCommands(task, this.target, this.commands, source);
+      const { owners } = commands;
+      const inputs = [...this.target.inputs];
+      const modules = new Map<string, KernelModule>();
+      for (const file of files) {
+        const module = await openModule(task, file);
+        const release = module.modinfo.get("vermagic")?.[0]?.split(" ")[0];
+        if (release !== this.target.release)
+          throw fail("OUTSIDE_MODULE", `it was built for ${release ?? "no kernel"}, not for ${this.target.release}`, { file });
+        if (!owners.has(module.name))
+          throw fail("OUTSIDE_MODULE", `${folder} is the source of ${[...owners].join(", ")}, not of ${module.name}`, { file });
+        modules.set(module.name, module);
+        inputs.push({ kind: "module", name: basename(file), sha256: module.sha256 });
+      }
+      const { image, btf, config, recipe, compiler, cache } = this;
+      const target = { ...this.target, inputs };
+      const parts = { target, cache, image, btf, config, commands, outside: source, recipe, compiler };
+      const context = new KernelContext(parts, this.world.kernel.exports, this.#modulePaths);
+      for (const [name, module] of modules) context.#modules.set(name, module);
+      stage.result(`${[...modules.keys()].join(", ")}: ${commands.objects.length} objects`);
+      return context;
+    });
+  }
+
+  /** The folder whose files patches change. */
+  get sourceRoot(): string {
+    return this.outside ?? this.target.tree;
+  }
+
+  /** The source as it is. */
+  get original(): SourceView {
+    return SourceView.of(this.sourceRoot, this.target.tree);
+  }
+
+  /** The source with files of it changed. Dispose of it. */
+  changed(overlay: Overlay): Promise<SourceView> {
+    return SourceView.make(this.sourceRoot, overlay, this.commands.detours, this.outside === undefined ? undefined : this.target.tree);
   }
 
   close(): void {

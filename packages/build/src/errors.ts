@@ -197,6 +197,14 @@ export const buildErrors = defineErrors({
     cause: "What was given for make with --make cannot be used.",
     mend: "Give variables that the kernel was built with, as NAME=VALUE: --make KCFLAGS=-O3.",
   },
+  OUTSIDE_KBUILD: {
+    cause: "The kernel's build did not say how the modules in this folder are compiled.",
+    mend: "Give, with --module-source, the folder that `make -C KERNEL M=FOLDER modules` builds them in: the one with their Kbuild file or Makefile.",
+  },
+  OUTSIDE_MODULE: {
+    cause: "A module's file does not belong to the source that was given, or to this kernel.",
+    mend: "Give, with --module, the .ko file that is loaded on the machine (`modinfo -n NAME`), and with --module-source the source that it was built from.",
+  },
   CACHE_FULL: {
     cause: "The disk of the cache is full, or a quota is used up. A kernel takes about 2 GB.",
     mend: "Make room, or set XDG_CACHE_HOME to a directory on a larger disk. Nothing half-made was left behind.",

@@ -1,5 +1,5 @@
 export { type AuthoredOptions, buildAuthored } from "./authored/authored.ts";
-export { type BuildOptions, buildLivepatch, type Livepatch } from "./build.ts";
+export { type BuildOptions, buildLivepatch } from "./build.ts";
 export { type Both, compileBoth } from "./compile-both.ts";
 export { KernelContext } from "./context.ts";
 export { cacheRoot } from "./debian/layout.ts";
@@ -8,6 +8,7 @@ export { newestKernel } from "./debian/newest.ts";
 export { prepareTarget } from "./debian/prepare.ts";
 export { buildErrors } from "./errors.ts";
 export { layoutsOf } from "./layouts.ts";
+export type { Livepatch } from "./link/livepatch.ts";
 export { readPatch, type SourcePatch } from "./patch/read.ts";
 export { kernelObjects, objectsNamed, type ProvenObject, pick, proveObjects, sampleObjects } from "./prove-objects.ts";
 export type { Target, TargetInput } from "./target.ts";

@@ -19,7 +19,8 @@ export async function checkLandings(task: Task, kernel: KernelContext, livepatch
   for (const [target, tables] of relocationSections(livepatch))
     for (const relocation of tables.flatMap(({ relocations }) => relocations)) {
       const klp = parseKlpSymbol(relocation.symbol?.name ?? "");
-      if (klp === undefined || isBranch(target, relocation)) continue;
+      // Farther on there are strings, which are found by the kernel's first symbol.
+      if (klp === undefined || isBranch(target, relocation) || relocation.addend > 0) continue;
       let isSealed = known.get(klp.object);
       if (isSealed === undefined) {
         isSealed = klp.object === "vmlinux" ? inImage(kernel.image) : inModule(await kernel.module(task, klp.object));

@@ -12,7 +12,6 @@ import type { Commands } from "./kbuild/commands.ts";
 import { keyOf } from "./kbuild/key.ts";
 import { inParallel } from "./pool.ts";
 import { proveOriginal } from "./prove.ts";
-import { SourceView } from "./view.ts";
 
 export interface ProvenObject {
   object: string;
@@ -82,7 +81,10 @@ export async function proveObjects(
 ): Promise<ProvenObject[]> {
   return task.stage("prove", async (stage) => {
     const folder = join(kernel.cache, "proofs");
-    const path = join(folder, `${keyOf(kernel.target, ["proofs", kernel.compiler])}.jsonl`);
+    const path = join(
+      folder,
+      `${keyOf(kernel.target, ["proofs", kernel.compiler, ...(kernel.outside === undefined ? [] : [kernel.outside])])}.jsonl`,
+    );
     const known = resume ? await readKnown(path) : new Map<string, ProvenObject>();
     if (resume) await mkdir(folder, { recursive: true });
     let done = 0;
@@ -117,7 +119,7 @@ async function proveOne(task: Task, kernel: KernelContext, object: string): Prom
   const empty = { object, owner: "", functions: 0, proven: 0, overridden: [], doubts: [], cause: undefined, compileMs: 0, proofMs: 0 };
   try {
     const command = kernel.commands.of(object);
-    const tree = SourceView.of(kernel.target.tree);
+    const tree = kernel.original;
     const plain = await compile(task, command, "plain", tree);
     const sections = await compile(task, command, "sections", tree);
     const started = performance.now();

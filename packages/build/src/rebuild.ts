@@ -38,12 +38,12 @@ async function meaning(task: Task, kernel: KernelContext, word: string): Promise
 
 /** The objects whose C file itself seems to define the function. */
 async function definedIn(task: Task, kernel: KernelContext, name: string): Promise<string[]> {
-  const { commands, target } = kernel;
+  const { commands } = kernel;
   // Sources that the build makes may not be there: grep goes on, and ends with 2.
-  const { stdout } = await run(task, ["grep", "-lswF", "-e", name, "--", ...commands.sources], { cwd: target.tree, accept: [1, 2] });
+  const { stdout } = await run(task, ["grep", "-lswF", "-e", name, "--", ...commands.sources], { cwd: kernel.sourceRoot, accept: [1, 2] });
   const objects: string[] = [];
   for (const source of stdout.split("\n").filter((line) => line !== ""))
-    if (defines(await readFile(join(target.tree, source), "latin1"), name)) objects.push(...commands.ofSource(source));
+    if (defines(await readFile(join(kernel.sourceRoot, source), "latin1"), name)) objects.push(...commands.ofSource(source));
   return objects;
 }
 

@@ -1,8 +1,8 @@
 /** A kernel that can be built for: where its parts are on this machine. What a provider makes and the pipeline works on. */
 
-/** What a target was made from, for the manifest: a package, or a file of a tree that somebody prepared. */
+/** What a target was made from, for the manifest: a package, a file of a tree that somebody prepared, or a module outside of the tree. */
 export interface TargetInput {
-  kind: "package" | "tree";
+  kind: "package" | "tree" | "module";
   name: string;
   version?: string;
   sha256: string;

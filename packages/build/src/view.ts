@@ -1,11 +1,13 @@
 /**
  * A scratch view of the source: the kernel's tree with some files changed, made of symbolic links. Folders that lead to a changed file are
  * real, all else is a link into the tree, which is never written to. A compiler that runs in the view spells all paths as in the tree, so that
- * __FILE__ and the compiled code are the same.
+ * __FILE__ and the compiled code are the same. Modules outside of the kernel's tree are compiled in that tree and named by whole paths: of those
+ * the view shows the modules' folder, and the compiler is told to spell it as it was.
  */
 import { mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, isAbsolute, join } from "node:path";
+import { needsFixHeaders, withFixHeaders } from "./fix-headers.ts";
 
 /** Text by path in the tree; latin1. */
 export type Overlay = ReadonlyMap<string, string>;
@@ -13,31 +15,39 @@ export type Overlay = ReadonlyMap<string, string>;
 export class SourceView {
   /** The root of the view: the tree itself where nothing is changed. */
   readonly root: string;
+  /** Where compilers run: the root, or the kernel's tree where the view is of modules outside of it. */
+  readonly cwd: string;
   readonly #tree: string;
   readonly #changed: ReadonlySet<string>;
+  readonly #fixHeaders: boolean;
   readonly #names: ReadonlySet<string>;
   readonly #scratch: string | undefined;
 
-  private constructor(root: string, tree: string, changed: ReadonlySet<string>, scratch: string | undefined) {
+  private constructor(root: string, tree: string, overlay: Overlay, scratch: string | undefined, cwd: string) {
+    const changed = new Set(overlay.keys());
     this.root = root;
+    this.cwd = cwd;
     this.#tree = tree;
     this.#changed = changed;
     this.#names = new Set([...changed].map((path) => basename(path)));
     this.#scratch = scratch;
+    this.#fixHeaders = needsFixHeaders(overlay.values());
   }
 
-  /** The tree as it is. */
-  static of(tree: string): SourceView {
-    return new SourceView(tree, tree, new Set(), undefined);
+  /** The tree as it is. @param cwd where compilers run, if not in it */
+  static of(tree: string, cwd: string = tree): SourceView {
+    return new SourceView(tree, tree, new Map(), undefined, cwd);
   }
 
   /**
    * Remove it with `dispose`.
    * @param detours folders that compilers go through on the way to others: `arch/x86/kvm` in arch/x86/kvm/../../../virt/kvm
+   * @param cwd where compilers run, if not in the view
    */
-  static async make(tree: string, overlay: Overlay, detours: readonly string[] = []): Promise<SourceView> {
+  static async make(tree: string, overlay: Overlay, detours: readonly string[] = [], cwd?: string): Promise<SourceView> {
     const scratch = await mkdtemp(join(tmpdir(), "suture-view-"));
-    const view = new SourceView(join(scratch, "source"), tree, new Set(overlay.keys()), scratch);
+    const root = join(scratch, "source");
+    const view = new SourceView(root, tree, overlay, scratch, cwd ?? root);
     try {
       await mirror(tree, view.root, "", realFolders(overlay, detours));
       for (const [path, text] of overlay) {
@@ -52,12 +62,34 @@ export class SourceView {
     }
   }
 
+  /** A command line of the compiler as it is to be run in the view. */
+  compile(line: string): string {
+    const spelled = this.spell(this.#fixHeaders ? withFixHeaders(line) : line);
+    return this.#spellsItself ? spelled : `${spelled} -fmacro-prefix-map=${this.root}=${this.#tree}`;
+  }
+
+  /** A part of a command line, with what is in the tree named as it is in the view. */
+  spell(text: string): string {
+    if (this.#spellsItself) return text;
+    return text.replace(new RegExp(`${literally(this.#tree)}(?=[/\\s'"]|$)`, "g"), () => this.root);
+  }
+
+  /** Where a file is that a compiler in the view spelled so. */
+  path(input: string): string {
+    // Not joined: that would take `..` out of the path without following the link before it.
+    return isAbsolute(input) ? input : `${this.cwd}/${input}`;
+  }
+
+  /** Paths are relative, or those of the tree. */
+  get #spellsItself(): boolean {
+    return this.cwd === this.root || this.root === this.#tree;
+  }
+
   /** The first of `inputs`, paths as a compiler in the view spelled them, that is the original of a changed file. */
   async stray(inputs: readonly string[]): Promise<string | undefined> {
     for (const input of inputs) {
       if (!this.#names.has(basename(input))) continue;
-      // Not joined: that would take `..` out of the path without following the link before it.
-      const path = await realpath(`${this.root}/${input}`);
+      const path = await realpath(this.path(input));
       for (const changed of this.#changed)
         if (basename(changed) === basename(input) && path === (await realpath(join(this.#tree, changed)).catch(() => undefined)))
           return changed;
@@ -107,4 +139,8 @@ async function mirror(tree: string, view: string, folder: string, real: RealFold
     if (entry.isDirectory() && (deep || real.onPath.has(path))) await mirror(tree, view, path, real, deep);
     else await symlink(join(tree, path), join(view, path));
   }
+}
+
+function literally(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

@@ -1,5 +1,13 @@
-/** Patch files and the name of a kernel → a livepatch. */
-import { type BuildOptions, buildLivepatch, KernelContext, type Livepatch, readPatch } from "@suture/build";
+/** Patch files, or sources that were written by hand, and the name of a kernel → a livepatch. */
+import {
+  type AuthoredOptions,
+  type BuildOptions,
+  buildAuthored,
+  buildLivepatch,
+  KernelContext,
+  type Livepatch,
+  readPatch,
+} from "@suture/build";
 import type { Task } from "@suture/task";
 import { cacheDirectory, type KernelOptions, targetOf } from "./kernel-option.ts";
 
@@ -14,6 +22,15 @@ export async function buildFor(
   const kernel = await KernelContext.open(task, await targetOf(task, of), cacheDirectory());
   try {
     return await buildLivepatch(task, kernel, { ...options, patches });
+  } finally {
+    kernel.close();
+  }
+}
+
+export async function buildFrom(task: Task, of: KernelOptions, options: AuthoredOptions): Promise<Livepatch> {
+  const kernel = await KernelContext.open(task, await targetOf(task, of), cacheDirectory());
+  try {
+    return await buildAuthored(task, kernel, options);
   } finally {
     kernel.close();
   }

@@ -66,7 +66,8 @@ export interface Declarations {
   shadows: Shadow[];
 }
 
-const SECTIONS = /^\.suture\.(declarations|names)$/;
+/** What does not become part of the module: declarations, and what the compiler writes of types. */
+const SECTIONS = /^\.(suture\.(declarations|names)|BTF|debug_\w+)$/;
 
 /** struct suture_declaration: SUTURE_KIND_*, line, five pointers, two numbers. */
 const SIZE = 64;
@@ -137,7 +138,7 @@ function functionAt(elf: ElfObject, { symbol, addend }: Relocation): ElfSymbol |
 }
 
 function remove(elf: ElfObject): void {
-  const gone = new Set(elf.sections.filter(({ name }) => SECTIONS.test(name) || name === ".BTF"));
+  const gone = new Set(elf.sections.filter(({ name }) => SECTIONS.test(name)));
   elf.sections = elf.sections.filter(
     (section) => !gone.has(section) && !(section.type === SHT.RELA && section.target !== undefined && gone.has(section.target)),
   );

@@ -33,7 +33,7 @@ export interface ObjectCommand {
 const SEVERAL = "";
 
 /** What is kept of a command: the rest follows from the object's name. */
-type Row = [object: string, source: string, owner: string, compile: string, objtool: string];
+export type Row = [object: string, source: string, owner: string, compile: string, objtool: string];
 
 export class Commands {
   readonly #rows: ReadonlyMap<string, Row>;
@@ -65,6 +65,18 @@ export class Commands {
       groups.set(key, group);
     }
     return [...groups.values()];
+  }
+
+  /** What they are linked into: "vmlinux" and modules; without those that are linked into several. */
+  get owners(): Set<string> {
+    return new Set([...this.#rows.values()].map(([, , owner]) => owner).filter((owner) => owner !== SEVERAL));
+  }
+
+  /** How objtool is run for an object of a module where the build waits for the link; empty where it does not. */
+  delayedObjtool(object: string): string {
+    const [known, , , , objtool] =
+      [...this.#rows.values()].find(([, , owner, , command]) => owner !== "vmlinux" && /\s--link\s/.test(command)) ?? [];
+    return known === undefined || objtool === undefined ? "" : `${objtool.slice(0, -known.length)}${object}`;
   }
 
   /** Those that the kernel itself is linked of, and no module. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { run, type Task } from "@suture/task";
 import { keepFile } from "../kept-file.ts";
 import type { Target } from "../target.ts";
-import { SourceView } from "../view.ts";
+import type { SourceView } from "../view.ts";
 import type { ObjectCommand } from "./commands.ts";
 import { canDiffer } from "./declarations.ts";
 import { keyOf } from "./key.ts";
@@ -14,15 +14,15 @@ const VERSION = 1;
 
 /** The text without line markers; undefined where the preprocessor fails: the compiler will say why. */
 export async function preprocess(task: Task, { object, compile, depfile }: ObjectCommand, view: SourceView): Promise<string | undefined> {
-  const line = compile.replace(` -Wp,-MMD,${depfile}`, "").replace(` -c -o ${object} `, " -E -P ");
-  const { code, stdout } = await run(task, ["sh", "-c", line], { cwd: view.root, accept: [1] });
+  const line = view.compile(compile).replace(` -Wp,-MMD,${depfile}`, "").replace(` -c -o ${object} `, " -E -P ");
+  const { code, stdout } = await run(task, ["sh", "-c", line], { cwd: view.cwd, accept: [1] });
   return code === 0 ? stdout : undefined;
 }
 
 /** The unchanged tree, and the hashes of its files. */
 export class PreprocessedTree {
   readonly #view: SourceView;
-  /** Undefined for a tree that may change: nothing is kept of it. */
+  /** Undefined for a source that may change: nothing is kept of it. */
   readonly #path: string | undefined;
   readonly #hashes: Map<string, string>;
 
@@ -32,14 +32,10 @@ export class PreprocessedTree {
     this.#hashes = hashes;
   }
 
-  static async open(target: Target, cache: string): Promise<PreprocessedTree> {
-    const path = target.inputs.length === 0 ? undefined : join(cache, `${keyOf(target, ["preprocessed", VERSION])}.json`);
+  static async open(target: Target, view: SourceView, cache: string): Promise<PreprocessedTree> {
+    const path = view.root !== target.tree ? undefined : join(cache, `${keyOf(target, ["preprocessed", VERSION])}.json`);
     const text = path === undefined ? undefined : await readFile(path, "utf8").catch(() => undefined);
-    return new PreprocessedTree(
-      SourceView.of(target.tree),
-      path,
-      new Map(text === undefined ? [] : (JSON.parse(text) as [string, string][])),
-    );
+    return new PreprocessedTree(view, path, new Map(text === undefined ? [] : (JSON.parse(text) as [string, string][])));
   }
 
   /** Whether an object of another view can come out differently. */

@@ -1,13 +1,14 @@
 import type { Livepatch } from "@suture/build";
+import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
-import { buildFor } from "../build-for.ts";
+import { buildFor, buildFrom } from "../build-for.ts";
 import { fail } from "../errors.ts";
-import { KERNEL_OPTION } from "../kernel-option.ts";
+import { addKernelOptions, type KernelOptions } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
 import { writeWhole } from "../write-file.ts";
 
-interface Options {
-  kernel?: string;
+interface Options extends KernelOptions {
+  from?: string;
   rebuild?: string[];
   name?: string;
   output?: string;
@@ -18,14 +19,16 @@ interface Options {
 }
 
 export const buildCommand: AddCommand = (program, run) => {
-  program
-    .command("build")
+  addKernelOptions(program.command("build"))
     .description("build a livepatch out of source patches, for one kernel")
     .argument("[patch...]", "unified diffs (git format-patch, git diff, diff -u), applied in this order")
-    .option(...KERNEL_OPTION)
     .option(
       "--rebuild <what...>",
       "replace functions by themselves, all of OBJECT (fs/pipe.o), OBJECT:FUNCTION, or FUNCTION; with or without patches",
+    )
+    .option(
+      "--from <source>",
+      "instead of patches: a C file, or a folder of them, that says by <suture.h> what it replaces (docs/authoring.md)",
     )
     .option("--name <name>", "the livepatch's name; made out of the first patch's file name unless given")
     .option("--output <file>", "where the module goes; livepatch-NAME.ko unless given")
@@ -38,22 +41,25 @@ export const buildCommand: AddCommand = (program, run) => {
     .option("--jobs <count>", "compilers at a time; as many as there are processors unless given")
     .action(
       run(async (task, files: string[], options: Options) => {
-        if (files.length === 0 && options.rebuild === undefined) throw fail("CLI_USAGE", "a patch is needed, or --rebuild");
-        const jobs = jobsOf(options.jobs);
-        const livepatch = await buildFor(task, files, options.kernel, {
-          rebuild: options.rebuild,
-          name: options.name,
-          replace: options.replace,
-          unproven: options.unproven === true,
-          acceptLayouts: options.acceptLayout,
-          jobs,
-        });
+        const livepatch = await build(task, files, options);
         const file = options.output ?? livepatch.file;
         await writeWhole(file, livepatch.bytes);
         return { document: { file, size: livepatch.bytes.length, manifest: livepatch.manifest }, text: buildText(livepatch, file) };
       }),
     );
 };
+
+function build(task: Task, files: readonly string[], options: Options): Promise<Livepatch> {
+  const { from, rebuild, name, replace, acceptLayout: acceptLayouts } = options;
+  const unproven = options.unproven === true;
+  const jobs = jobsOf(options.jobs);
+  if (from !== undefined) {
+    if (files.length > 0 || rebuild !== undefined) throw fail("CLI_USAGE", "--from stands for itself: no patches, no --rebuild");
+    return buildFrom(task, options, { from, name, replace, unproven });
+  }
+  if (files.length === 0 && rebuild === undefined) throw fail("CLI_USAGE", "a patch is needed, or --rebuild, or --from");
+  return buildFor(task, files, options, { rebuild, name, replace, unproven, acceptLayouts, jobs });
+}
 
 function jobsOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
