@@ -13,6 +13,12 @@ export function takeCallers(plan: Plan): void {
     const found = callersOf(plan, item);
     callers.set(item, found);
     for (const caller of found) {
+      if (plan.ignores(caller))
+        throw plan.refuse(
+          "DIFF_NOT_PATCHABLE",
+          `${item.name} has no ftrace entry, and ${caller.name}, which calls it, is to be ignored`,
+          item,
+        );
       const { why, through } = plan.changed.get(item) ?? { why: "", through: [] };
       const path = [...through, item.name];
       const reason = through.length === 0 ? `differs (${why})` : `calls ${[...through].reverse().join(", which calls ")}, which differs`;

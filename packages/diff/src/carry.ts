@@ -45,6 +45,7 @@ function attempt(plan: Plan, keep: KeepEntry): { item: Item; error: SutureError 
     queue.push(item);
   };
   for (const item of plan.changed.keys()) need(item, undefined);
+  for (const item of plan.in.marks.callbacks.values()) need(item, undefined);
   for (const [part, whole] of plan.parts) if (plan.changed.has(whole)) need(part, whole);
   for (const item of plan.in.patched.cut.items) if (isNewGlobal(plan, item)) need(item, undefined);
   for (let item = queue.pop(); item !== undefined; item = queue.pop())

@@ -5,7 +5,7 @@
 import { STB } from "@suture/elf";
 import { Comparer } from "./compare.ts";
 import { useOf } from "./instructions.ts";
-import { bytesOf, type Item, isGlobal, isItem } from "./items.ts";
+import { bytesOf, type Item, isGlobal, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Plan } from "./plan.ts";
@@ -21,6 +21,11 @@ const IDLE: Partial<Record<SectionRole, string>> = {
   // It has no ftrace entry (__exit is notrace), and cleans up what the module set up before it was patched.
   unload: "runs only when its module is unloaded",
 };
+
+const IGNORED = "the fix says that it is to be ignored";
+
+/** Where a change of size would let patched code reach past the end of what the kernel has. */
+const LIVE: ReadonlySet<SectionRole> = new Set(["data", "rodata", "percpu", "once"]);
 
 export function findChanges(plan: Plan, force: Force): void {
   const { original, patched, pairs } = plan.in;
@@ -71,7 +76,7 @@ class Finder {
       if (plan.wholeOf(item) === item && item.symbols.some(({ name }) => force(name))) this.#asked(item);
       return;
     }
-    const idle = IDLE[item.role];
+    const idle = plan.ignores(item) ? `differs (${why}): ${IGNORED}` : IDLE[item.role];
     if (idle !== undefined) plan.skipped.push({ name: item.name, why: idle });
     else if (item.role === "text") plan.change(item, { why, forced: false, through: [] });
     else
@@ -148,6 +153,10 @@ class Finder {
     if (difference === undefined) return;
     const { skipped } = this.#plan;
     const why = `${item.name} differs: ${difference}`;
+    if (this.#plan.ignores(item) && !(LIVE.has(item.role) && sizeOf(item) !== sizeOf(original))) {
+      skipped.push({ name: item.name, why: `differs (${difference}): ${IGNORED}` });
+      return;
+    }
     switch (item.role) {
       case "init":
         skipped.push({ name: item.name, why: "is used only at boot, or when its module is loaded" });
@@ -173,11 +182,12 @@ class Finder {
     const { skipped } = this.#plan;
     if (item.role === "declared") skipped.push({ name, why: `is new in ${section.name}, which is read once` });
     else if (item.role === "init") skipped.push({ name, why: "is new, and used only at boot, or when its module is loaded" });
+    else if (item.role === "unknown" && this.#plan.ignores(item)) skipped.push({ name, why: `is new in ${section.name}: ${IGNORED}` });
     else if (item.role === "unknown") throw this.#plan.refuse("DIFF_SECTION_CHANGED", `${name} is new in ${section.name}`, item);
   }
 
   gone(item: Item): void {
-    if (item.role === "unknown" && !isLiteral(item))
+    if (item.role === "unknown" && !isLiteral(item) && !this.#plan.ignores(item))
       throw this.#plan.refuse("DIFF_SECTION_CHANGED", `${item.name} is gone from ${item.section.name}`, item);
     if (item.role === "declared" || item.role === "init")
       this.#plan.skipped.push({ name: item.name, why: `is gone from ${item.section.name}; the running kernel keeps it` });
@@ -209,6 +219,7 @@ class Finder {
           continue;
         }
         if (use === "pointer" && operations) throw refuse(`${by.name} gives a pointer to it, and to the functions in it, away`);
+        if (plan.ignores(by)) throw refuse(`${by.name}, which is to be ignored, uses it`);
         plan.change(by, { why: `uses ${item.name}, which differs: ${difference}`, forced: false, through: [] });
       }
     }

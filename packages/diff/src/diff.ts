@@ -1,6 +1,6 @@
 /** Two builds of one object → what changed, and an object that holds it. Passes in a row. */
 import { type ElfObject, type ElfSymbol, STB } from "@suture/elf";
-import type { Callback } from "./callbacks.ts";
+import { CALLBACKS, type Callback } from "./callbacks.ts";
 import { takeCallers } from "./callers.ts";
 import { carry, type KeepEntry } from "./carry.ts";
 import { findChanges } from "./changes.ts";
@@ -8,6 +8,7 @@ import { type External, emit } from "./emit.ts";
 import { fail } from "./errors.ts";
 import { cut, type Item, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
+import { marksOf, sourceNames } from "./marks.ts";
 import { pair } from "./pair.ts";
 import { type KeyedEntry, type Named, Plan, type Side } from "./plan.ts";
 import type { Build } from "./sections.ts";
@@ -76,20 +77,22 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   checkComparable(original, patched);
   const before = sideOf(original, options);
   const after = sideOf(patched, options);
+  const marks = marksOf(before.cut, after.cut);
   const pairs = pair(before.cut, after.cut, before.users, after.users);
-  const plan = new Plan({ original: before, patched: after, pairs, build: options.build });
+  const plan = new Plan({ original: before, patched: after, pairs, build: options.build, marks });
   findChanges(plan, options.force ?? (() => false));
   takeCallers(plan);
   carry(plan, options.keepEntry ?? (() => true));
+  noteUnsafe(plan);
   const { skipped, notTaken, notes, keys } = plan;
   const exposed = exposedBy(plan);
   if (plan.carried.size === 0)
     return {
       outcome: skipped.length === 0 ? "same" : "idle",
       functions: [],
+      callbacks: [],
       carriedAlong: [],
       added: [],
-      callbacks: [],
       skipped,
       notTaken,
       notes,
@@ -102,9 +105,9 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   return {
     outcome: "patch",
     ...changedOf(plan, symbols),
+    callbacks: callbacksOf(plan, symbols),
     added: addedOf(plan),
     skipped,
-    callbacks: [],
     notTaken,
     notes,
     keys,
@@ -144,6 +147,25 @@ function changedOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Pick<Delt
     }
   }
   return { functions, carriedAlong };
+}
+
+function callbacksOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Callback[] {
+  return CALLBACKS.flatMap((kind) => {
+    const item = plan.in.marks.callbacks.get(kind);
+    const symbol = item === undefined ? undefined : symbols.get(item);
+    return item === undefined || symbol === undefined ? [] : [{ kind, name: item.name, symbol }];
+  });
+}
+
+/** The livepatch core has no way to switch its check of the stacks off for a function. */
+function noteUnsafe(plan: Plan): void {
+  const changed = new Set([...plan.changed.keys()].flatMap(sourceNames));
+  for (const name of plan.in.marks.unsafe)
+    plan.notes.push(
+      changed.has(name)
+        ? `KPATCH_FORCE_UNSAFE(${name}): the kernel waits all the same until no task sleeps in ${name}; the author says that old and new may run together, so that \`suture force\` is safe as far as ${name} goes`
+        : `KPATCH_FORCE_UNSAFE(${name}): it does not differ`,
+    );
 }
 
 function addedOf(plan: Plan): Added[] {

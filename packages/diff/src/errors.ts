@@ -46,6 +46,10 @@ export const diffErrors = defineErrors({
     cause: "The fix adds a per-CPU variable.",
     mend: "Allocate it from a callback (alloc_percpu) or use a shadow variable.",
   },
+  DIFF_MARK: {
+    cause: "The fix says something to Suture, by a macro of kpatch-macros.h or livepatch_helpers.h, that cannot be followed.",
+    mend: "Read the reason: docs/kpatch-patches.md tells what each macro may name. An object has one callback of a kind, defined in the same file.",
+  },
   DIFF_UNKNOWN_SECTION: {
     cause: "The code that must be carried stands in a kind of section that Suture does not know.",
     mend: "Report it with the object: nothing is carried blindly.",

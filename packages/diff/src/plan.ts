@@ -2,6 +2,7 @@
 import type { ElfSymbol } from "@suture/elf";
 import { fail } from "./errors.ts";
 import type { Cut, Item } from "./items.ts";
+import { type Marks, sourceNames } from "./marks.ts";
 import { coldParent } from "./names.ts";
 import type { Pairs } from "./pairs.ts";
 import type { Build } from "./sections.ts";
@@ -19,6 +20,7 @@ export interface Inputs {
   patched: Side;
   pairs: Pairs;
   build: Build;
+  marks: Marks;
 }
 
 export interface Change {
@@ -93,6 +95,15 @@ export class Plan {
     if (known !== undefined && (!known.forced || change.forced)) return false;
     this.changed.set(whole, change);
     return known === undefined;
+  }
+
+  /** Whether the fix says that it is not part of it. */
+  ignores(item: Item): boolean {
+    const { ignoredSections, ignoredFunctions } = this.in.marks;
+    if (ignoredSections.has(item.section.name)) return true;
+    return (
+      item.kind === "function" && ignoredFunctions.size > 0 && sourceNames(this.wholeOf(item)).some((name) => ignoredFunctions.has(name))
+    );
   }
 
   /** Originals that the item replaces: its twin, and functions whose code became the same and was folded with it. */

@@ -37,6 +37,8 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   { role: "ignored", names: [".discard*", ".comment", ".debug*", ".note*", ".modinfo", ".BTF", ".stab*", ".gnu.version*", ".eh_frame*"] },
   // Lists of places for tools: a patch leaves them as they are.
   { role: "ignored", names: [".printk_index", "__patchable_function_entries"] },
+  // What the fix says to the differ: marks.ts reads it.
+  { role: "ignored", names: [".kpatch.*"] },
   // Taking landing pads away is hardening; whether a new function's address is taken, one object alone does not tell.
   { role: "ignored", names: [".ibt_endbr_seal"] },
   { role: "table", names: [".orc_unwind", ".orc_header", ...tables.map((t) => t.section)] },

@@ -11,6 +11,11 @@ export function headerFolder(): string {
   return join(folderC(), "include");
 }
 
+/** <kpatch-macros.h> and others, which the source of a fix may include. */
+export function fixHeaderFolder(): string {
+  return join(folderC(), "kpatch");
+}
+
 /** c/ stands beside the one file of the bundle, and beside src/ in a checkout. */
 function folderC(): string {
   const bundled = join(import.meta.dirname, "c");

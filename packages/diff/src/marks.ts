@@ -1,0 +1,92 @@
+/**
+ * What the source of a fix says to the differ: macros of kpatch-macros.h and livepatch_helpers.h (packages/livepatch/c/kpatch) leave it in
+ * sections of their own. A callback is a pointer to its function, all else is text.
+ */
+import { CALLBACKS, type CallbackKind } from "./callbacks.ts";
+import { fail } from "./errors.ts";
+import { type Cut, type Item, isItem } from "./items.ts";
+
+export interface Marks {
+  /** One of a kind. */
+  callbacks: ReadonlyMap<CallbackKind, Item>;
+  /** KPATCH_IGNORE_SECTION, KPATCH_IGNORE_FUNCTION: not part of the fix. */
+  ignoredSections: ReadonlySet<string>;
+  ignoredFunctions: ReadonlySet<string>;
+  /** KPATCH_FORCE_UNSAFE: functions whose old and new code may run at the same time. */
+  unsafe: ReadonlySet<string>;
+}
+
+const CALLBACK_SECTION = ".kpatch.callbacks.";
+const NAMES = { sections: ".kpatch.ignore.sections", functions: ".kpatch.ignore.functions", unsafe: ".kpatch.force" };
+const POINTER_SIZE = 8;
+
+/** @throws DIFF_MARK */
+export function marksOf(original: Cut, patched: Cut): Marks {
+  const marks = {
+    callbacks: callbacksOf(patched),
+    ignoredSections: namesIn(patched, NAMES.sections),
+    ignoredFunctions: namesIn(patched, NAMES.functions),
+    unsafe: namesIn(patched, NAMES.unsafe),
+  };
+  const { file } = patched.elf;
+  const sections = new Set([original, patched].flatMap(({ elf }) => elf.sections.map(({ name }) => name)));
+  for (const name of marks.ignoredSections)
+    if (!sections.has(name)) throw fail("DIFF_MARK", `KPATCH_IGNORE_SECTION names ${name}, which the object does not have`, { file });
+  const functions = new Set(original.items.filter(({ kind }) => kind === "function").flatMap(sourceNames));
+  for (const [macro, names] of [
+    ["KPATCH_IGNORE_FUNCTION", marks.ignoredFunctions],
+    ["KPATCH_FORCE_UNSAFE", marks.unsafe],
+  ] as const)
+    for (const name of names)
+      if (!functions.has(name))
+        throw fail("DIFF_MARK", `${macro} names ${name}, which the kernel's object does not have as a function`, { file, symbol: name });
+  return marks;
+}
+
+/** The names that the source has for it; the compiler appends to them. */
+export function sourceNames({ symbols }: Item): string[] {
+  return symbols.map(({ name }) => name.replace(/\..*$/, ""));
+}
+
+function callbacksOf(cut: Cut): Map<CallbackKind, Item> {
+  const found = new Map<CallbackKind, Item>();
+  for (const section of cut.elf.sections) {
+    if (!section.name.startsWith(CALLBACK_SECTION)) continue;
+    const where = { file: cut.elf.file, section: section.name };
+    const kind = CALLBACKS.find((name) => section.name === CALLBACK_SECTION + name);
+    if (kind === undefined) throw fail("DIFF_MARK", "no callbacks of that kind are known", where);
+    const relocations = cut.relocations.get(section) ?? [];
+    if (relocations.length * POINTER_SIZE !== section.size) throw fail("DIFF_MARK", "it holds more than pointers to functions", where);
+    for (const relocation of relocations) {
+      const { to, target } = cut.resolve(section, relocation, relocation.offset);
+      const at = { ...where, offset: relocation.offset, symbol: to.name };
+      if (!isItem(to) || to.kind !== "function" || target !== to.entry)
+        throw fail("DIFF_MARK", `the ${kind} callback ${to.name} is not a function of this object`, at);
+      if (to.role !== "text") throw fail("DIFF_MARK", `the ${kind} callback ${to.name} is in ${to.section.name}`, at);
+      const other = found.get(kind);
+      if (other !== undefined && other !== to)
+        throw fail("DIFF_MARK", `${other.name} and ${to.name} are both ${kind} callbacks, and only one is called`, at);
+      found.set(kind, to);
+    }
+  }
+  return found;
+}
+
+/** Texts that end with a zero byte. */
+function namesIn(cut: Cut, name: string): Set<string> {
+  const names = new Set<string>();
+  for (const section of cut.elf.sections) {
+    if (section.name !== name) continue;
+    const where = { file: cut.elf.file, section: name };
+    if (cut.relocations.get(section) !== undefined)
+      throw fail("DIFF_MARK", "it holds pointers: the object was compiled with kpatch's own header", where);
+    const { data } = section;
+    for (let at = 0; at < data.length; ) {
+      const end = data.indexOf(0, at);
+      if (end < 0) throw fail("DIFF_MARK", "a name does not end", { ...where, offset: at });
+      names.add(Buffer.from(data.subarray(at, end)).toString("latin1"));
+      at = end + 1;
+    }
+  }
+  return names;
+}
