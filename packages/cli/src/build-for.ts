@@ -1,15 +1,7 @@
 /** Patch files, or sources that were written by hand, and the name of a kernel → a livepatch. */
-import {
-  type AuthoredOptions,
-  type BuildOptions,
-  buildAuthored,
-  buildLivepatch,
-  KernelContext,
-  type Livepatch,
-  readPatch,
-} from "@suture/build";
+import { type AuthoredOptions, type BuildOptions, buildAuthored, buildLivepatch, type Livepatch, readPatch } from "@suture/build";
 import type { Task } from "@suture/task";
-import { cacheDirectory, type KernelOptions, targetOf } from "./kernel-option.ts";
+import { type KernelOptions, openKernel } from "./kernel-option.ts";
 
 export async function buildFor(
   task: Task,
@@ -19,7 +11,7 @@ export async function buildFor(
 ): Promise<Livepatch> {
   // A file that cannot be read should not cost the download of a kernel.
   const patches = await Promise.all(files.map(readPatch));
-  const kernel = await KernelContext.open(task, await targetOf(task, of), cacheDirectory());
+  const kernel = await openKernel(task, of);
   try {
     return await buildLivepatch(task, kernel, { ...options, patches });
   } finally {
@@ -28,7 +20,7 @@ export async function buildFor(
 }
 
 export async function buildFrom(task: Task, of: KernelOptions, options: AuthoredOptions): Promise<Livepatch> {
-  const kernel = await KernelContext.open(task, await targetOf(task, of), cacheDirectory());
+  const kernel = await openKernel(task, of);
   try {
     return await buildAuthored(task, kernel, options);
   } finally {

@@ -1,6 +1,6 @@
 /** Which kernel is meant: one of the archive, or one that somebody built. */
 import { release } from "node:os";
-import { cacheRoot, prepareTarget, type Target, treeTarget } from "@suture/build";
+import { cacheRoot, KernelContext, prepareTarget, type Target, treeTarget } from "@suture/build";
 import type { Task } from "@suture/task";
 import type { Command } from "commander";
 import { fail } from "./errors.ts";
@@ -11,16 +11,33 @@ export interface KernelOptions {
   image?: string;
   modules?: string;
   make?: string[];
+  moduleSource?: string;
+  module?: string[];
 }
 
 export function addKernelOptions(command: Command): Command {
-  const several = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
   return command
     .option("--kernel <release>", "a kernel of the archive, as `uname -r` says it; the running one unless given")
     .option("--tree <folder>", "instead: the prepared source tree of a kernel that was built by hand or by another distribution")
     .option("--image <file>", "with --tree: that kernel's vmlinuz; the one built in the tree unless given")
     .option("--modules <folder>", "with --tree: its lib/modules/RELEASE; the modules built in the tree unless given")
     .option("--make <variable>", "with --tree: NAME=VALUE, as make was given it to build the kernel; may be given again", several);
+}
+
+export const MODULE_SOURCE = [
+  "--module-source <folder>",
+  "work on modules outside of the kernel's tree: the folder with their Kbuild file or Makefile",
+] as const;
+
+/** Modules that are not of the kernel's own source. */
+export function addModuleOptions(command: Command): Command {
+  return command
+    .option(...MODULE_SOURCE)
+    .option("--module <file>", "with --module-source: the .ko file as it is loaded; may be given again", several, []);
+}
+
+export function several(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
 }
 
 export function cacheDirectory(): string {
@@ -37,4 +54,23 @@ export function targetOf(task: Task, { kernel, tree, image, modules, make }: Ker
   const [alone] = Object.entries({ image, modules, make }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   if (alone !== undefined) throw fail("CLI_USAGE", `--${alone} belongs to --tree`);
   return prepareTarget(task, kernel ?? release(), { cache });
+}
+
+/** The kernel, or the modules outside of its tree, with all that is known of it. Close it. */
+export async function openKernel(task: Task, options: KernelOptions): Promise<KernelContext> {
+  const { moduleSource, module: modules = [] } = options;
+  const files = modules.filter(isModuleFile);
+  if (moduleSource !== undefined && files.length === 0)
+    throw fail("CLI_USAGE", "--module-source needs --module, the .ko file that is loaded");
+  const kernel = await KernelContext.open(task, await targetOf(task, options), cacheDirectory());
+  try {
+    return moduleSource === undefined ? kernel : await kernel.outsideOf(task, moduleSource, files);
+  } catch (error) {
+    kernel.close();
+    throw error;
+  }
+}
+
+export function isModuleFile(word: string): boolean {
+  return /\.ko(\.(xz|zst|gz))?$/.test(word);
 }

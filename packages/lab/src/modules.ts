@@ -19,10 +19,16 @@ export interface KernelModuleFile {
 
 const MODULE_FILE = /\.ko(?:\.xz|\.zst|\.gz)?$/;
 
-/** The modules of these names and all that they need, each after those that it needs. @throws LAB_MODULE_MISSING, LAB_FILE_UNREADABLE */
-export async function loadOrder(task: Task, tree: string, names: readonly string[]): Promise<KernelModuleFile[]> {
-  const files = await moduleFiles(tree);
-  const builtin = await builtinModules(tree);
+/**
+ * The modules of these names and all that they need, each after those that it needs.
+ * @param tree the kernel's lib/modules/RELEASE; undefined where it has none
+ * @param names or paths of .ko files that are not there, or not so
+ * @throws LAB_MODULE_MISSING, LAB_FILE_UNREADABLE
+ */
+export async function loadOrder(task: Task, tree: string | undefined, names: readonly string[]): Promise<KernelModuleFile[]> {
+  const files = tree === undefined ? new Map<string, string>() : await moduleFiles(tree);
+  const builtin = tree === undefined ? new Set<string>() : await builtinModules(tree);
+  for (const path of names.filter((name) => MODULE_FILE.test(name))) files.set(moduleName(basename(path)), path);
   const order = new Map<string, KernelModuleFile>();
   const visited = new Set<string>();
   const visit = async (wanted: string, by: string | undefined): Promise<void> => {
@@ -33,7 +39,10 @@ export async function loadOrder(task: Task, tree: string, names: readonly string
     if (file === undefined) {
       if (builtin.has(name)) return;
       const needed = by === undefined ? "" : `, which ${by} needs,`;
-      throw fail("LAB_MODULE_MISSING", `module ${name}${needed} is not in ${tree}`, { file: tree, symbol: name });
+      throw fail("LAB_MODULE_MISSING", `module ${name}${needed} is not in ${tree ?? "the kernel: it has none"}`, {
+        file: tree,
+        symbol: name,
+      });
     }
     const data = await readModule(task, file);
     const { depends, before } = moduleNeeds(data);
@@ -42,7 +51,7 @@ export async function loadOrder(task: Task, tree: string, names: readonly string
     for (const need of before) if (files.has(moduleName(need))) await visit(need, name);
     order.set(name, { name, data });
   };
-  for (const name of names) await visit(name, undefined);
+  for (const name of names) await visit(basename(name), undefined);
   return [...order.values()];
 }
 
@@ -84,10 +93,19 @@ function modinfo(data: Buffer, key: string): string | undefined {
 }
 
 async function moduleFiles(tree: string): Promise<Map<string, string>> {
-  const paths = await readdir(tree, { recursive: true }).catch((error: unknown) => {
+  const found = new Map<string, string>();
+  // What is linked to is not gone into: the folder of an installed kernel leads to its source.
+  const walk = async (folder: string): Promise<void> => {
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) await walk(path);
+      else if (MODULE_FILE.test(entry.name)) found.set(moduleName(entry.name), path);
+    }
+  };
+  await walk(tree).catch((error: unknown) => {
     throw fail("LAB_FILE_UNREADABLE", `${tree} cannot be read`, { file: tree }, { cause: error });
   });
-  return new Map(paths.filter((path) => MODULE_FILE.test(path)).map((path) => [moduleName(basename(path)), join(tree, path)]));
+  return found;
 }
 
 async function builtinModules(tree: string): Promise<Set<string>> {

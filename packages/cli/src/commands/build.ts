@@ -3,7 +3,7 @@ import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
 import { buildFor, buildFrom } from "../build-for.ts";
 import { fail } from "../errors.ts";
-import { addKernelOptions, type KernelOptions } from "../kernel-option.ts";
+import { addKernelOptions, addModuleOptions, type KernelOptions } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
 import { writeWhole } from "../write-file.ts";
 
@@ -19,7 +19,7 @@ interface Options extends KernelOptions {
 }
 
 export const buildCommand: AddCommand = (program, run) => {
-  addKernelOptions(program.command("build"))
+  addModuleOptions(addKernelOptions(program.command("build")))
     .description("build a livepatch out of source patches, for one kernel")
     .argument("[patch...]", "unified diffs (git format-patch, git diff, diff -u), applied in this order")
     .option(

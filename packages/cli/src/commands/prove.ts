@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import type { ProvenObject } from "@suture/build";
 import type { AddCommand } from "../answer.ts";
 import { fail } from "../errors.ts";
-import { addKernelOptions, cacheDirectory, type KernelOptions, targetOf } from "../kernel-option.ts";
+import { addKernelOptions, addModuleOptions, type KernelOptions, openKernel } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, tableText, timeText } from "../text.ts";
 
 interface Options extends KernelOptions {
@@ -12,7 +12,7 @@ interface Options extends KernelOptions {
 }
 
 export const proveCommand: AddCommand = (program, run) => {
-  addKernelOptions(program.command("prove"))
+  addModuleOptions(addKernelOptions(program.command("prove")))
     .description("show that source and compiler reproduce the code that a kernel runs, byte for byte")
     .argument("[object...]", "objects or C files of the kernel's source: fs/pipe.o, fs/pipe.c")
     .option("--sample <count>", "so many objects, chosen by the seed")
@@ -24,8 +24,8 @@ export const proveCommand: AddCommand = (program, run) => {
         const seed = numberOf("--seed", options.seed) ?? 1;
         if ([words.length > 0, sample !== undefined, options.all === true].filter(Boolean).length !== 1)
           throw fail("CLI_USAGE", "either objects, --sample or --all is needed");
-        const { KernelContext, kernelObjects, objectsNamed, proveObjects, sampleObjects } = await import("@suture/build");
-        const kernel = await KernelContext.open(task, await targetOf(task, options), cacheDirectory());
+        const { kernelObjects, objectsNamed, proveObjects, sampleObjects } = await import("@suture/build");
+        const kernel = await openKernel(task, options);
         try {
           const { commands } = kernel;
           const objects =

@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Target } from "@suture/build";
 import type { ProbeResult, TrialReport } from "@suture/lab";
 import type { Manifest } from "@suture/livepatch";
@@ -8,7 +8,7 @@ import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
 import { buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
-import { addKernelOptions, cacheDirectory, type KernelOptions, targetOf } from "../kernel-option.ts";
+import { addKernelOptions, cacheDirectory, isModuleFile, type KernelOptions, MODULE_SOURCE, several, targetOf } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, safeText, timeText } from "../text.ts";
 import { writeWhole } from "../write-file.ts";
 
@@ -19,12 +19,17 @@ interface Options extends KernelOptions {
 }
 
 export const tryCommand: AddCommand = (program, run) => {
-  const several = (value: string, before: string[]): string[] => [...before, value];
   addKernelOptions(program.command("try"))
     .description("boot the stock kernel in a virtual machine, load a livepatch, take it out again, and report")
     .argument("<patch-or-module...>", "source patches, or one .ko file")
     .option("--probe <command>", "a shell command, run before, with and after the patch; may be given again", several, [])
-    .option("--module <name>", "a module of the kernel to load first; those that the patch is for are loaded anyway", several, [])
+    .option(...MODULE_SOURCE)
+    .option(
+      "--module <name>",
+      "a module of the kernel, or the .ko file of another, to load first; those that the patch is for are loaded anyway",
+      several,
+      [],
+    )
     .option("--unproven", "try a livepatch that is not proven to fit the kernel")
     .action(
       run(async (task, files: string[], options: Options) => {
@@ -78,7 +83,11 @@ async function livepatchOf(task: Task, files: readonly string[], options: Option
 }
 
 async function tryOn(task: Task, target: Target, module: string, manifest: Manifest | undefined, options: Options): Promise<TrialReport> {
-  const [{ tryModule }, { openImage }] = await Promise.all([import("@suture/lab"), import("@suture/kernel")]);
+  const [{ tryModule }, { openImage }, { moduleName }] = await Promise.all([
+    import("@suture/lab"),
+    import("@suture/kernel"),
+    import("@suture/livepatch"),
+  ]);
   const image = await openImage(task, target.image, { cache: join(cacheDirectory(), "images") });
   const { buildId } = image;
   image.close();
@@ -87,14 +96,15 @@ async function tryOn(task: Task, target: Target, module: string, manifest: Manif
       file: module,
     });
   const owners = [...new Set((manifest?.functions ?? []).map((f) => f.owner))].filter((owner) => owner !== "vmlinux");
-  const names = [...new Set([...options.module, ...owners])];
-  if (names.length > 0 && target.modules === undefined) throw fail("TRY_REFUSED", `${target.release} has no modules`, { file: module });
+  const files = options.module.filter(isModuleFile);
+  const given = new Set(files.map((file) => moduleName(basename(file).replace(/\.ko(\.\w+)?$/, ""))));
+  const names = [...options.module.filter((word) => !isModuleFile(word)), ...owners].filter((name) => !given.has(name));
   return tryModule(task, {
     image: target.image,
     module,
     probes: options.probe,
     functions: (manifest?.functions ?? []).map((f) => ({ object: f.owner, name: f.name })),
-    ...(names.length === 0 || target.modules === undefined ? {} : { modules: { tree: target.modules, names } }),
+    ...(names.length + files.length === 0 ? {} : { modules: { tree: target.modules, names: [...new Set([...names, ...files])] } }),
     cache: cacheDirectory(),
   });
 }
