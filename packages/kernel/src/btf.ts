@@ -112,6 +112,17 @@ export interface BtfPrototype {
   variadic: boolean;
 }
 
+/** Where a structure lies in the outermost one: bits from its start, and how many structures there are between. */
+interface Within {
+  base: number;
+  depth: number;
+}
+
+/** Members seen so far on the walk through one structure. */
+interface Budget {
+  members: number;
+}
+
 export class Btf {
   /** Types, without void. */
   readonly count: number;
@@ -168,7 +179,7 @@ export class Btf {
     const [id, ...others] = this.#compositesNamed(name);
     if (id === undefined || others.length > 0) return undefined;
     const members: BtfLayout["members"] = [];
-    this.#addShapes(id, "", 0, 0, members);
+    this.#addShapes(id, { path: "", base: 0, depth: 0 }, { members: 0 }, members);
     return { size: this.#third(id), members };
   }
 
@@ -294,32 +305,28 @@ export class Btf {
 
   #membersOf(id: number): BtfMember[] {
     const members: BtfMember[] = [];
-    this.#addMembers(id, 0, 0, members);
+    this.#addMembers(id, { base: 0, depth: 0 }, { members: 0 }, members);
     return members;
   }
 
-  /** @param base bits from the start of the outermost structure */
-  #addMembers(id: number, base: number, depth: number, members: BtfMember[]): void {
-    if (depth > DEEPEST) throw this.#bad(`type ${id} lies within more than ${DEEPEST} structures`, this.#offset(id));
-    for (const { type, start, ...member } of this.#ownMembers(id, base)) {
-      if (members.length >= MOST_MEMBERS) throw this.#bad(`more than ${MOST_MEMBERS} members`, this.#offset(id));
+  #addMembers(id: number, { base, depth }: Within, budget: Budget, members: BtfMember[]): void {
+    for (const { type, start, ...member } of this.#ownMembers(id, { base, depth }, budget)) {
       const resolved = this.#resolve(type);
-      if (member.name === "" && COMPOSITE.has(this.#kind(resolved))) this.#addMembers(resolved, start, depth + 1, members);
+      if (member.name === "" && COMPOSITE.has(this.#kind(resolved)))
+        this.#addMembers(resolved, { base: start, depth: depth + 1 }, budget, members);
       else members.push(member);
     }
   }
 
   /** @param path of the member whose nameless structure this is, with `.` or `->` at its end */
-  #addShapes(id: number, path: string, base: number, depth: number, members: BtfLayout["members"]): void {
-    if (depth > DEEPEST) throw this.#bad(`type ${id} lies within more than ${DEEPEST} structures`, this.#offset(id));
-    for (const { type, start, ...member } of this.#ownMembers(id, base)) {
-      if (members.length >= MOST_MEMBERS) throw this.#bad(`more than ${MOST_MEMBERS} members`, this.#offset(id));
+  #addShapes(id: number, { path, base, depth }: Within & { path: string }, budget: Budget, members: BtfLayout["members"]): void {
+    for (const { type, start, ...member } of this.#ownMembers(id, { base, depth }, budget)) {
       const name = `${path}${member.name}`;
       const behind = this.#nameless(type);
       if (member.name !== "" || behind === undefined) members.push({ ...member, name, shape: this.#shape(type, 0) });
       if (behind === undefined) continue;
       const inside = member.name === "" ? path : `${name}${behind.by}`;
-      this.#addShapes(behind.id, inside, behind.by === "->" ? 0 : start, depth + 1, members);
+      this.#addShapes(behind.id, { path: inside, base: behind.by === "->" ? 0 : start, depth: depth + 1 }, budget, members);
     }
   }
 
@@ -339,12 +346,14 @@ export class Btf {
     throw this.#bad(`type ${type} leads through more than ${DEEPEST} types`, this.#offset(type));
   }
 
-  /** The members that a structure has itself, nameless ones too. `base` and `start` are bits. */
-  *#ownMembers(id: number, base: number): Generator<BtfMember & { type: number; start: number }> {
+  /** The members that a structure has itself, nameless ones too. `start` is in bits. */
+  *#ownMembers(id: number, { base, depth }: Within, budget: Budget): Generator<BtfMember & { type: number; start: number }> {
+    if (depth > DEEPEST) throw this.#bad(`type ${id} lies within more than ${DEEPEST} structures`, this.#offset(id));
     const hasBits = this.#info(id) >>> 31 === 1;
     const vlen = this.#vlen(id);
     for (let i = 0; i < vlen; i++) {
       const at = this.#offset(id) + TYPE_SIZE + i * 12;
+      if (++budget.members > MOST_MEMBERS) throw this.#bad(`more than ${MOST_MEMBERS} members`, at);
       const type = this.#view.getUint32(at + 4, true);
       const position = this.#view.getUint32(at + 8, true);
       const width = hasBits ? position >>> 24 : 0;
