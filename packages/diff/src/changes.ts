@@ -187,9 +187,11 @@ class Finder {
   }
 
   gone(item: Item): void {
-    if (item.role === "unknown" && !isLiteral(item) && !this.#plan.ignores(item))
+    const ignored = this.#plan.ignores(item);
+    if (item.role === "unknown" && !isLiteral(item) && !ignored)
       throw this.#plan.refuse("DIFF_SECTION_CHANGED", `${item.name} is gone from ${item.section.name}`, item);
-    if (item.role === "declared" || item.role === "init")
+    if (ignored) this.#plan.skipped.push({ name: item.name, why: `is gone from ${item.section.name}: ${IGNORED}` });
+    else if (item.role === "declared" || item.role === "init")
       this.#plan.skipped.push({ name: item.name, why: `is gone from ${item.section.name}; the running kernel keeps it` });
   }
 

@@ -8,7 +8,7 @@ import { type External, emit } from "./emit.ts";
 import { fail } from "./errors.ts";
 import { cut, type Item, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
-import { marksOf, sourceNames } from "./marks.ts";
+import { marksOf, sourceName } from "./marks.ts";
 import { pair } from "./pair.ts";
 import { type KeyedEntry, type Named, Plan, type Side } from "./plan.ts";
 import type { Build } from "./sections.ts";
@@ -83,7 +83,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   findChanges(plan, options.force ?? (() => false));
   takeCallers(plan);
   carry(plan, options.keepEntry ?? (() => true));
-  noteUnsafe(plan);
+  noteMarks(plan);
   const { skipped, notTaken, notes, keys } = plan;
   const exposed = exposedBy(plan);
   if (plan.carried.size === 0)
@@ -157,13 +157,17 @@ function callbacksOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Callbac
   });
 }
 
-/** The livepatch core has no way to switch its check of the stacks off for a function. */
-function noteUnsafe(plan: Plan): void {
-  const changed = new Set([...plan.changed.keys()].flatMap(sourceNames));
-  for (const name of plan.in.marks.unsafe)
+/** What a person should know of what the fix says. */
+function noteMarks(plan: Plan): void {
+  const { marks } = plan.in;
+  const skipped = new Set(plan.skipped.map(({ name }) => sourceName(name)));
+  for (const name of marks.ignoredFunctions) if (!skipped.has(name)) plan.notes.push(`KPATCH_IGNORE_FUNCTION(${name}): it does not differ`);
+  const changed = new Set([...plan.changed.keys()].flatMap(({ symbols }) => symbols.map((symbol) => sourceName(symbol.name))));
+  // The livepatch core has no way to switch its look at the stacks off for a function.
+  for (const name of marks.unsafe)
     plan.notes.push(
       changed.has(name)
-        ? `KPATCH_FORCE_UNSAFE(${name}): the kernel waits all the same until no task sleeps in ${name}; the author says that old and new may run together, so that \`suture force\` is safe as far as ${name} goes`
+        ? `KPATCH_FORCE_UNSAFE(${name}): the kernel waits all the same until no task sleeps in ${name}; the author says that its old and new code may run together`
         : `KPATCH_FORCE_UNSAFE(${name}): it does not differ`,
     );
 }

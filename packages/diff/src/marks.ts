@@ -32,7 +32,9 @@ export function marksOf(original: Cut, patched: Cut): Marks {
   const sections = new Set([original, patched].flatMap(({ elf }) => elf.sections.map(({ name }) => name)));
   for (const name of marks.ignoredSections)
     if (!sections.has(name)) throw fail("DIFF_MARK", `KPATCH_IGNORE_SECTION names ${name}, which the object does not have`, { file });
-  const functions = new Set(original.items.filter(({ kind }) => kind === "function").flatMap(sourceNames));
+  const functions = new Set(
+    original.items.filter(({ kind }) => kind === "function").flatMap(({ symbols }) => symbols.map(({ name }) => sourceName(name))),
+  );
   for (const [macro, names] of [
     ["KPATCH_IGNORE_FUNCTION", marks.ignoredFunctions],
     ["KPATCH_FORCE_UNSAFE", marks.unsafe],
@@ -43,9 +45,9 @@ export function marksOf(original: Cut, patched: Cut): Marks {
   return marks;
 }
 
-/** The names that the source has for it; the compiler appends to them. */
-export function sourceNames({ symbols }: Item): string[] {
-  return symbols.map(({ name }) => name.replace(/\..*$/, ""));
+/** The name that the source has; the compiler appends to it. */
+export function sourceName(name: string): string {
+  return name.replace(/\..*$/, "");
 }
 
 function callbacksOf(cut: Cut): Map<CallbackKind, Item> {

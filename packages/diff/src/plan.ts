@@ -2,7 +2,7 @@
 import type { ElfSymbol } from "@suture/elf";
 import { fail } from "./errors.ts";
 import type { Cut, Item } from "./items.ts";
-import { type Marks, sourceNames } from "./marks.ts";
+import { type Marks, sourceName } from "./marks.ts";
 import { coldParent } from "./names.ts";
 import type { Pairs } from "./pairs.ts";
 import type { Build } from "./sections.ts";
@@ -102,7 +102,9 @@ export class Plan {
     const { ignoredSections, ignoredFunctions } = this.in.marks;
     if (ignoredSections.has(item.section.name)) return true;
     return (
-      item.kind === "function" && ignoredFunctions.size > 0 && sourceNames(this.wholeOf(item)).some((name) => ignoredFunctions.has(name))
+      item.kind === "function" &&
+      ignoredFunctions.size > 0 &&
+      this.wholeOf(item).symbols.some(({ name }) => ignoredFunctions.has(sourceName(name)))
     );
   }
 
