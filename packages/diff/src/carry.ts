@@ -109,7 +109,7 @@ function checkCarriable(plan: Plan, item: Item): void {
  */
 function keeps(plan: Plan, entry: Entry, key: Ref, keep: KeepEntry): boolean {
   const to = destinationOf(plan, key, entry.owner, true);
-  if ("carried" in to) return true;
+  if (!("kernel" in to)) return true;
   const symbol = isItem(to.kernel) ? to.kernel.symbols[0] : to.kernel;
   const name = symbol?.name ?? "";
   const original = isItem(to.kernel) ? symbol : undefined;

@@ -2,11 +2,11 @@
 import type { ElfSymbol } from "@suture/elf";
 import { type Item, isItem, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
-import type { Plan } from "./plan.ts";
+import type { Anchor, Plan } from "./plan.ts";
 import { LOADABLE } from "./x86-64.ts";
 
-/** A carried item; or an original item, or a symbol by which another object of the kernel is reached. */
-export type Destination = { carried: Item } | { kernel: Item | ElfSymbol };
+/** A carried item; an original item, or a symbol by which another object of the kernel is reached; or the kernel's copy of a literal. */
+export type Destination = { carried: Item } | { kernel: Item | ElfSymbol } | { literal: Item; anchor: Anchor };
 
 /**
  * @param inTable the reference is one of a special table's entry for `from`
@@ -31,8 +31,12 @@ function choose(plan: Plan, ref: Ref, from: Item, inTable: boolean): Destination
     if (to.place === "undef") return { kernel: to };
     throw plan.refuse("DIFF_REFERENCE", `${from.name} refers to ${to.name}, which has no place in an object`, from, ref.at);
   }
+  if (isLiteral(to)) {
+    const anchor = inTable || !mayReach(from) ? undefined : plan.anchorOf(to);
+    return anchor === undefined ? { carried: to } : { literal: to, anchor };
+  }
   const original = plan.in.pairs.original(to);
-  if (original === undefined || isLiteral(to) || plan.fresh.has(to)) return { carried: to };
+  if (original === undefined || plan.fresh.has(to)) return { carried: to };
   // Which object of the kernel defines a weak symbol, only the linker of the kernel knew.
   if (ref.weak !== undefined && ref.target === to.entry) return { kernel: ref.weak };
   if (to.kind === "function") return functionDestination(plan, ref, to, original, from, inTable);
@@ -45,6 +49,11 @@ function choose(plan: Plan, ref: Ref, from: Item, inTable: boolean): Destination
   checkKept(plan, ref, to, from);
   if (ref.loose) checkNeighbours(plan, ref, to, original, from);
   return kernel(plan, ref, original, from);
+}
+
+/** What the kernel reads before it applies the livepatch's relocations (descriptors of pr_debug) has its own copy, like its tables. */
+function mayReach({ role }: Item): boolean {
+  return role === "text" || role === "rodata" || role === "data";
 }
 
 function functionDestination(plan: Plan, ref: Ref, to: Item, original: Item, from: Item, inTable: boolean): Destination {

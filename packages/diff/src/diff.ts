@@ -6,11 +6,12 @@ import { carry, type KeepEntry } from "./carry.ts";
 import { findChanges } from "./changes.ts";
 import { type External, emit } from "./emit.ts";
 import { fail } from "./errors.ts";
+import { type Handed, handedBy } from "./handed.ts";
 import { cut, type Item, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { marksOf, sourceName } from "./marks.ts";
 import { pair } from "./pair.ts";
-import { type KeyedEntry, type Named, Plan, type Side } from "./plan.ts";
+import { type KeyedEntry, type Named, Plan, type Reach, type Side } from "./plan.ts";
 import type { Build } from "./sections.ts";
 import { entriesOf } from "./tables.ts";
 import { Users } from "./users.ts";
@@ -52,6 +53,8 @@ export interface Delta {
   notTaken: (Named & { code: string })[];
   /** What a person should know of the patch. */
   notes: string[];
+  /** What the patch's own code makes pointers to that may outlive it. Without `reach`, which says what is the kernel's, none is told. */
+  handed: Handed[];
   /** Static keys and static calls of the kernel that entries of the object's special sections refer to; `kept` as `keepEntry` said. */
   keys: (KeyedEntry & { kept: boolean })[];
   /** Undefined symbols of `object` that the running kernel has. */
@@ -70,6 +73,8 @@ export interface DiffOptions {
   force?: (name: string) => boolean;
   /** Whether a key is in vmlinux, so that the entry that refers to it can be relocated in time. Without it, all are kept. */
   keepEntry?: KeepEntry;
+  /** Where the running kernel has strings and the like. Without it, the new object has copies of them. */
+  reach?: Reach;
 }
 
 /** @throws DIFF_* with what cannot be patched, where, and the way out */
@@ -79,7 +84,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   const after = sideOf(patched, options);
   const marks = marksOf(before.cut, after.cut);
   const pairs = pair(before.cut, after.cut, before.users, after.users);
-  const plan = new Plan({ original: before, patched: after, pairs, build: options.build, marks });
+  const plan = new Plan({ original: before, patched: after, pairs, build: options.build, marks }, options.reach ?? (() => undefined));
   findChanges(plan, options.force ?? (() => false));
   takeCallers(plan);
   carry(plan, options.keepEntry ?? (() => true));
@@ -96,6 +101,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       skipped,
       notTaken,
       notes,
+      handed: [],
       keys,
       externals: [],
       exposed,
@@ -110,6 +116,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     skipped,
     notTaken,
     notes,
+    handed: options.reach === undefined ? [] : handedBy(plan),
     keys,
     externals,
     exposed,

@@ -17,7 +17,7 @@ import {
 import { destinationOf } from "./destinations.ts";
 import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
-import type { Plan } from "./plan.ts";
+import type { Anchor, Plan } from "./plan.ts";
 import { type Rewritten, readAtRunTime, unwindOf } from "./run-time-keys.ts";
 import type { Entry } from "./tables.ts";
 import { type TableKind, tables } from "./x86-64.ts";
@@ -28,6 +28,8 @@ export interface External {
   symbol: ElfSymbol;
   /** The symbol of the original object that it stands for; undefined if the original object does not define it either. */
   original: ElfSymbol | undefined;
+  /** If what it stands for has no symbol, and is found by another one. */
+  anchor?: Anchor;
 }
 
 export interface Emitted {
@@ -174,6 +176,7 @@ class Emitter {
   #reach(ref: Ref, from: Item, inTable: boolean): { symbol: ElfSymbol; addend: number } {
     const to = destinationOf(this.#plan, ref, from, inTable);
     // Also where a weak symbol stands for it, an item may have padding before the place that its symbol names.
+    if ("literal" in to) return { symbol: this.#literal(to.literal, to.anchor), addend: ref.addend };
     if ("kernel" in to) return { symbol: this.#external(to.kernel), addend: isItem(ref.to) ? ref.addend - ref.to.entry : ref.addend };
     const place = this.#places.get(to.carried);
     if (place !== undefined) return { symbol: place.symbol, addend: ref.addend + place.offset };
@@ -190,6 +193,14 @@ class Emitter {
     const weak = !isItem(to) && to.place === "undef" && to.bind === STB.WEAK;
     const symbol = newSymbol({ name: original?.name ?? to.name, place: "undef", bind: weak ? STB.WEAK : STB.GLOBAL });
     this.#externals.set(to, { symbol, original });
+    return symbol;
+  }
+
+  #literal(item: Item, anchor: Anchor): ElfSymbol {
+    const known = this.#externals.get(item);
+    if (known !== undefined) return known.symbol;
+    const symbol = newSymbol({ name: item.name, place: "undef" });
+    this.#externals.set(item, { symbol, original: undefined, anchor });
     return symbol;
   }
 

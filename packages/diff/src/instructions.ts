@@ -72,6 +72,49 @@ export function useOf(code: Uint8Array, at: number): "contents" | "pointer" | "c
   return use;
 }
 
+/** Bytes from the start of `code`: a field that names a place, and what becomes of the pointer to it. */
+export interface PointerUse {
+  at: number;
+  /** The field of the call or jump that gets it as an argument, and that alone; undefined if it is used otherwise, or not seen how. */
+  argumentOf: number | undefined;
+}
+
+/** Where code makes pointers. Only straight ways from a register to a call are followed. */
+export function pointersIn(code: Uint8Array): PointerUse[] {
+  const { FlowControl, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register, RegisterExt } = iced();
+  const passing: ReadonlySet<number> = new Set([Register.RDI, Register.RSI, Register.RDX, Register.RCX, Register.R8, Register.R9]);
+  const calls: ReadonlySet<number> = new Set([FlowControl.Call, FlowControl.UnconditionalBranch]);
+  const factory = new InstructionInfoFactory();
+  const found: PointerUse[] = [];
+  const held = new Map<number, PointerUse>();
+  decode(code, (instruction, _, offsets) => {
+    const { displacement, immediate, immediateSize } = offsets();
+    if (instruction.flowControl !== FlowControl.Next) {
+      // Of a call by name; the field of a jump inside of the function has no reference.
+      if (calls.has(instruction.flowControl) && immediate !== undefined)
+        for (const [register, use] of held) if (passing.has(register)) use.argumentOf = immediate;
+      held.clear();
+      return;
+    }
+    const info = factory.info(instruction);
+    for (const used of info.usedRegisters()) {
+      const register = RegisterExt.fullRegister(used.register);
+      if (used.access !== OpAccess.None) held.delete(register);
+      used.free();
+    }
+    info.free();
+    const named = instruction.isIpRelMemoryOperand && instruction.mnemonic === Mnemonic.Lea ? displacement : undefined;
+    const at = named ?? (immediateSize >= 4 && instruction.mnemonic !== Mnemonic.Cmp ? immediate : undefined);
+    if (at === undefined) return;
+    const use: PointerUse = { at, argumentOf: undefined };
+    found.push(use);
+    const toRegister = (instruction.mnemonic === Mnemonic.Mov || named !== undefined) && instruction.op0Kind === OpKind.Register;
+    if (toRegister) held.set(RegisterExt.fullRegister(instruction.op0Register), use);
+  });
+  factory.free();
+  return found;
+}
+
 /** A reference that the assembler resolved by itself. */
 export interface Implied {
   /** Byte offset of the field. */

@@ -1,9 +1,10 @@
 /** What the passes know of the two objects, and what they decide: which functions changed, what is carried, what is left alone. */
-import type { ElfSymbol } from "@suture/elf";
+import { type ElfSymbol, SHF } from "@suture/elf";
 import { fail } from "./errors.ts";
-import type { Cut, Item } from "./items.ts";
+import { bytesOf, type Cut, type Item } from "./items.ts";
+import { isLiteral } from "./literals.ts";
 import { type Marks, sourceName } from "./marks.ts";
-import { coldParent } from "./names.ts";
+import { coldParent, stem } from "./names.ts";
 import type { Pairs } from "./pairs.ts";
 import type { Build } from "./sections.ts";
 import { type Entries, type Entry, hasFtraceSite } from "./tables.ts";
@@ -48,6 +49,28 @@ export interface Named {
   why: string;
 }
 
+/** A string or constant, or a read-only object that is known by what it holds. */
+export interface Literal {
+  bytes: Uint8Array;
+  /** Bytes of a character or constant. */
+  entsize: number;
+  align: number;
+  strings: boolean;
+  /** The original object's symbol of one that has a name. */
+  symbol: ElfSymbol | undefined;
+}
+
+/** A symbol of the kernel and the distance from there: how what has no symbol is reached. */
+export interface Anchor {
+  name: string;
+  sympos: number;
+  /** Bytes. */
+  offset: number;
+}
+
+/** Where the running kernel has the same; undefined if it is not known to have it, or it cannot be reached. */
+export type Reach = (literal: Literal) => Anchor | undefined;
+
 export class Plan {
   readonly in: Inputs;
   /** Patched functions that replace the kernel's, and those that go with them since they cannot be redirected themselves. */
@@ -68,9 +91,13 @@ export class Plan {
   /** Keys of the kernel that entries of carried code refer to. */
   readonly keys: (KeyedEntry & { kept: boolean })[] = [];
   readonly #wholes = new Map<Item, Item>();
+  readonly #reach: Reach;
+  readonly #anchors = new Map<Item, Anchor | undefined>();
+  #named: ReadonlyMap<string, ElfSymbol> | undefined;
 
-  constructor(inputs: Inputs) {
+  constructor(inputs: Inputs, reach: Reach) {
     this.in = inputs;
+    this.#reach = reach;
     const byName = new Map<string, Item>();
     for (const item of inputs.patched.cut.items) if (item.kind === "function") byName.set(item.name, item);
     for (const item of byName.values()) {
@@ -126,7 +153,42 @@ export class Plan {
     return hasFtraceSite(this.in.original.entries, this.in.pairs.original(item));
   }
 
+  /** Where the kernel has what the literal holds. */
+  anchorOf(literal: Item): Anchor | undefined {
+    if (!this.#anchors.has(literal)) this.#anchors.set(literal, this.#findAnchor(literal));
+    return this.#anchors.get(literal);
+  }
+
+  /** Tables without a name are the compiler's own: nobody keeps a pointer to them. */
+  #findAnchor(item: Item): Anchor | undefined {
+    const { section, kind } = item;
+    if (kind === "anonymous" || item.refs.length > 0 || (kind === "element" && (section.flags & SHF.STRINGS) === 0)) return undefined;
+    this.#named ??= namedLiterals(this.in.original.cut);
+    const symbol = kind === "element" ? undefined : this.#named.get(literalKey(item));
+    if (kind !== "element" && symbol === undefined) return undefined;
+    return this.#reach({
+      bytes: bytesOf(item),
+      entsize: section.entsize,
+      align: section.align,
+      strings: (section.flags & SHF.STRINGS) !== 0,
+      symbol,
+    });
+  }
+
   refuse(code: Parameters<typeof fail>[0], why: string, item: Item, offset?: number): Error {
     return fail(code, why, { file: this.in.patched.cut.elf.file, symbol: item.name, section: item.section.name, offset });
   }
+}
+
+function namedLiterals({ items }: Cut): ReadonlyMap<string, ElfSymbol> {
+  const found = new Map<string, ElfSymbol>();
+  for (const item of items) {
+    const [symbol] = item.symbols;
+    if (symbol !== undefined && isLiteral(item)) found.set(literalKey(item), symbol);
+  }
+  return found;
+}
+
+function literalKey(item: Item): string {
+  return `${stem(item.name)} ${Buffer.from(bytesOf(item)).toString("latin1")}`;
 }

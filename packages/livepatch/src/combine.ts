@@ -45,7 +45,7 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
   for (const part of parts) {
     const { object } = part.delta;
     if (object === undefined) continue;
-    const replaced = new Map<ElfSymbol, ElfSymbol>();
+    const replaced = new Map<ElfSymbol, Replacement>();
     for (const external of part.delta.externals) {
       const how = resolveExternal(external, part.owner, part.locate, options.world, shared, part.object);
       resolved.set(how.symbol, how);
@@ -54,7 +54,7 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
         symbol = newSymbol({ name: how.symbol, place: "undef", bind: 1 });
         outside.set(how.symbol, symbol);
       }
-      replaced.set(external.symbol, symbol);
+      replaced.set(external.symbol, { symbol, offset: external.anchor?.offset ?? 0 });
     }
     append(elf, object, replaced);
     for (const func of part.delta.functions) {
@@ -112,14 +112,24 @@ function exposedBy(parts: readonly Part[]): Shared["exposed"] {
   );
 }
 
+/** What stands for an undefined symbol of a delta's object: a shared one, and the bytes from there. */
+interface Replacement {
+  symbol: ElfSymbol;
+  offset: number;
+}
+
 /** Adds the contents of a delta's object. Its undefined symbols are replaced by the shared ones. */
-function append(elf: ElfObject, from: ElfObject, replaced: ReadonlyMap<ElfSymbol, ElfSymbol>): void {
+function append(elf: ElfObject, from: ElfObject, replaced: ReadonlyMap<ElfSymbol, Replacement>): void {
   const tables = new Set([from.symtab, from.shstrtab, from.symtab?.link]);
   const contents = from.sections.filter((s) => !tables.has(s));
   for (const table of [...relocationSections(from).values()].flat()) {
     table.link = elf.symtab;
-    for (const relocation of table.relocations)
-      if (relocation.symbol !== undefined) relocation.symbol = replaced.get(relocation.symbol) ?? relocation.symbol;
+    for (const relocation of table.relocations) {
+      const by = relocation.symbol === undefined ? undefined : replaced.get(relocation.symbol);
+      if (by === undefined) continue;
+      relocation.symbol = by.symbol;
+      relocation.addend += by.offset;
+    }
   }
   elf.sections.splice(elf.sections.length - tables.size, 0, ...contents);
   elf.symbols.push(...from.symbols.filter((s) => !replaced.has(s)));

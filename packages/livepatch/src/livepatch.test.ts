@@ -96,6 +96,7 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
     skipped: [],
     notTaken: [],
     notes: [],
+    handed: [],
     keys: [],
     externals: undefinedSymbols.map((external) => ({
       symbol: external,

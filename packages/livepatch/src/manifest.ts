@@ -1,5 +1,5 @@
 /** What a livepatch says of itself: it stands, as JSON, in the section `.suture` of the module. */
-import type { CallbackKind } from "@suture/diff";
+import type { CallbackKind, Handed } from "@suture/diff";
 import type { ElfObject } from "@suture/elf";
 import { MANIFEST_SECTION } from "./contents.ts";
 import type { State } from "./descriptor.ts";
@@ -40,6 +40,8 @@ export interface Manifest {
   notTaken?: { object: string; name: string; code: string; why: string }[];
   /** What a person should know of the patch. */
   notes: { object: string; text: string }[];
+  /** Addresses of what is in the module that its code gives to others: what keeps one is left behind when it is taken out. Absent if there are none. */
+  handed?: ({ object: string } & Handed)[];
   symbols: Resolved[];
   compiler: string;
   /** Every input with its SHA-256. */

@@ -63,7 +63,8 @@ export function resolveExternal(
   { news, exposed }: Shared,
   file: string,
 ): Resolved {
-  const { original, symbol } = external;
+  const { original, symbol, anchor } = external;
+  if (anchor !== undefined) return klp(anchor.name, owner, anchor, owner);
   const { name } = symbol;
   if (original === undefined && news.has(name)) return { name, how: "patch", object: undefined, sympos: undefined, symbol: name };
   const global = original === undefined || original.bind !== 0;

@@ -143,6 +143,14 @@ export class ElfGround implements Ground {
     return sympos === undefined || located === undefined ? undefined : { name: symbol.name, sympos, ...located };
   }
 
+  /**
+   * The sections that the linker merges have no symbols in modules, as a rule; and a module whose code was given such references could not be
+   * loaded a second time by kernels that do not clear them when it goes (before Linux 6.3).
+   */
+  anchor(): undefined {
+    return undefined;
+  }
+
   describe(address: number): string {
     return this.#at(address) === undefined ? "one that another part of the kernel defines" : `the one at ${this.show(address)}`;
   }

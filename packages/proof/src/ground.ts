@@ -1,6 +1,6 @@
 /** What an object is held against: the kernel's image or a module's file, by address. A module's addresses are made up (elf-ground.ts). */
 import type { ElfSymbol } from "@suture/elf";
-import type { Place } from "./model.ts";
+import type { Anchor, Place } from "./model.ts";
 import type { TableKind } from "./x86-64.ts";
 
 /** A part of the ground. */
@@ -40,6 +40,8 @@ export interface Ground {
   locate(address: number): { section: string; address: number } | undefined;
   /** How the livepatch core names the symbol at the address. */
   place(symbol: ElfSymbol, address: number): Place | undefined;
+  /** How the livepatch core finds read-only data at the address that has no symbol; undefined where it cannot. */
+  anchor(address: number): Anchor | undefined;
   /** What is at the address, in words: for functions that override weak ones. */
   describe(address: number): string;
 }

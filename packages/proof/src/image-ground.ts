@@ -2,7 +2,7 @@
 import type { ElfSymbol } from "@suture/elf";
 import { hex, type KernelImage, type KernelSymbol } from "@suture/kernel";
 import type { Field, Ground, Stretch } from "./ground.ts";
-import type { Place } from "./model.ts";
+import type { Anchor, Place } from "./model.ts";
 import { linkedValue, relocatedAs, type TableKind } from "./x86-64.ts";
 
 export class ImageGround implements Ground {
@@ -10,6 +10,7 @@ export class ImageGround implements Ground {
   readonly #image: KernelImage;
   /** What is made read-only after boot. */
   readonly #readOnly: { start: number; end: number };
+  #first: KernelSymbol | undefined;
 
   constructor(image: KernelImage) {
     this.#image = image;
@@ -74,6 +75,23 @@ export class ImageGround implements Ground {
     const found = this.#image.symbols.named(symbol.name).find((s) => s.address === address);
     if (found === undefined || section === undefined) return undefined;
     return { name: symbol.name, sympos: this.#image.symbols.sympos(found), address, section: section.name };
+  }
+
+  /**
+   * The image is moved as a whole, so that any of its symbols does: the first one, since older kernels go through all symbols for each
+   * relocation, and stop at the one that is asked for by its number.
+   */
+  anchor(address: number): Anchor | undefined {
+    const { start, end } = this.#readOnly;
+    if (address < start || address >= end) return undefined;
+    this.#first ??= this.#firstSymbol();
+    return this.#first === undefined ? undefined : { name: this.#first.name, sympos: 1, offset: address - this.#first.address };
+  }
+
+  #firstSymbol(): KernelSymbol | undefined {
+    const { symbols } = this.#image;
+    const text = this.#image.sections.find(({ name }) => name === ".text");
+    return text === undefined ? undefined : symbols.at(text.address).find(({ name }) => symbols.named(name).length === 1);
   }
 
   describe(address: number): string {

@@ -1,11 +1,13 @@
 export { proofErrors } from "./errors.ts";
 export type {
+  Anchor,
   Built,
   Cause,
   CauseKind,
   Doubt,
   FunctionProof,
   Layouts,
+  Literal,
   Mismatch,
   ObjectProof,
   Overridden,

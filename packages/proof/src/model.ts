@@ -103,6 +103,24 @@ export interface Place {
   section: string;
 }
 
+/** Read-only data that has no symbol of its own, as the livepatch core can find it: by a symbol and the distance from there. */
+export interface Anchor {
+  name: string;
+  sympos: number;
+  /** Bytes. */
+  offset: number;
+}
+
+/** A string or constant as an object has it: what it holds, and the form of its section. */
+export interface Literal {
+  /** A string with its end. */
+  bytes: Uint8Array;
+  /** Bytes of a character or constant. */
+  entsize: number;
+  align: number;
+  strings: boolean;
+}
+
 /** A weak function of the object that is not the one that the kernel runs. */
 export interface Overridden {
   name: string;
@@ -137,4 +155,9 @@ export interface ObjectProof {
    * @throws KERNEL_SYMPOS_AMBIGUOUS for a module's symbol that cannot be named
    */
   place(symbol: ElfSymbol): Place | undefined;
+  /**
+   * Where the kernel has what the object's code refers to and the linker may have merged, or a read-only variable of the object by its symbol.
+   * Undefined if that is not proven, or cannot be reached.
+   */
+  anchor(what: Literal | ElfSymbol): Anchor | undefined;
 }

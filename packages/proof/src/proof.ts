@@ -1,6 +1,7 @@
 /** The proof of one object: what was just compiled is what the kernel runs. */
 import { type ElfObject, type ElfSymbol, EM_X86_64, ET, isSection } from "@suture/elf";
 import { KernelImage, type KernelModule } from "@suture/kernel";
+import { anchors } from "./anchors.ts";
 import { causesOf } from "./causes.ts";
 import { ElfGround } from "./elf-ground.ts";
 import { fail } from "./errors.ts";
@@ -9,7 +10,7 @@ import type { Ground, Stretch } from "./ground.ts";
 import { ImageGround } from "./image-ground.ts";
 import { textAt } from "./instructions.ts";
 import { isFunction, itemAt, partsOf } from "./items.ts";
-import type { FunctionProof, Mismatch, ObjectProof, Place, ProofInput } from "./model.ts";
+import type { Anchor, FunctionProof, Mismatch, ObjectProof, Place, ProofInput } from "./model.ts";
 import { placeParts } from "./placement.ts";
 import { holdSplit, type Split } from "./split.ts";
 import { GroundTables } from "./table-index.ts";
@@ -31,23 +32,35 @@ export function proveObject({ object, plain, sections, against, layouts, built =
   const provenNames = new Set(functions.map(({ name }) => name));
   for (const { name, proven } of functions) if (!proven) provenNames.delete(name);
   const bad = new Set(verdict.findings.filter(({ part, at }) => part.role !== "code" || at === undefined).map(({ part }) => part));
+  const complete =
+    functions.every(({ proven, init, doubts }) => proven || init || doubts[0]?.code === "overridden") &&
+    [...bad].every(({ section }) => isInitOnly(section.name));
+  const addressOf = (symbol: ElfSymbol): { own: ElfSymbol; address: number } | undefined => {
+    const own = isSection(symbol.place) && parts.of(symbol.place) !== undefined ? symbol : matching(plain, symbol, split);
+    const part = own !== undefined && isSection(own.place) ? parts.of(own.place) : undefined;
+    const base = part === undefined ? undefined : placement.bases.get(part);
+    if (own === undefined || part === undefined || base === undefined || bad.has(part)) return undefined;
+    if (isFunction(own) && !provenNames.has(own.name)) return undefined;
+    return { own, address: base + own.value };
+  };
+  const literals = anchors(verdict.merged, ground);
   return {
     object,
     functions,
     mismatches: verdict.findings.map((finding) => mismatchOf(finding, finding.kernel)),
     overridden,
     causes: causesOf({ plain, parts, ground, against, built, functions, overridden }),
-    complete:
-      functions.every(({ proven, init, doubts }) => proven || init || doubts[0]?.code === "overridden") &&
-      [...bad].every(({ section }) => isInitOnly(section.name)),
+    complete,
     proven: (symbol) => provenNames.has(typeof symbol === "string" ? symbol : symbol.name),
     place(symbol): Place | undefined {
-      const own = isSection(symbol.place) && parts.of(symbol.place) !== undefined ? symbol : matching(plain, symbol, split);
-      const part = own !== undefined && isSection(own.place) ? parts.of(own.place) : undefined;
-      const base = part === undefined ? undefined : placement.bases.get(part);
-      if (own === undefined || part === undefined || base === undefined || bad.has(part)) return undefined;
-      if (isFunction(own) && !provenNames.has(own.name)) return undefined;
-      return ground.place(own, base + own.value);
+      const found = addressOf(symbol);
+      return found === undefined ? undefined : ground.place(found.own, found.address);
+    },
+    anchor(what): Anchor | undefined {
+      if (!complete) return undefined;
+      if ("bytes" in what) return literals(what);
+      const found = addressOf(what);
+      return found === undefined ? undefined : ground.anchor(found.address);
     },
   };
 }

@@ -40,18 +40,25 @@ function merged(symbol: ElfSymbol, section: Section, type: number, addend: numbe
 
 export type MergedTarget = Extract<Target, { kind: "merged" }>;
 
+/** A string (with its end) or constant of the object, and where the ground has it. */
+export interface Merged {
+  section: Section;
+  bytes: Uint8Array;
+  address: number;
+}
+
 /**
  * Whether the ground has the same string or constant where a field refers to S + A = `value`.
  * @param user the section of the field: code counts distances from the end of the instruction
- * @returns undefined if it has, else why not
+ * @returns why not, if it has not
  */
-export function checkMerged(
+export function findMerged(
   target: MergedTarget,
   { addend, type }: Relocation,
   value: number,
   user: Section,
   ground: Ground,
-): string | undefined {
+): Merged | string {
   const { section, offset, exact } = target;
   const strings = (section.flags & SHF.STRINGS) !== 0;
   const entity = mergedEntity(section, offset, strings);
@@ -61,9 +68,11 @@ export function checkMerged(
     !strings && start % Math.max(section.entsize, 1) !== 0 ? undefined : ground.constant(start, entity.bytes.length, isInitOnly(user.name));
   if (kernel === undefined || Buffer.compare(kernel, entity.bytes) !== 0)
     return `refers to ${textOf(entity.bytes)}, ${ground.name} to ${kernel === undefined ? "nothing" : textOf(kernel)}`;
-  // What is equal from its start on must be referred to inside of it.
+  // What is equal from its start on must be referred to inside of it, or at its end: the limit of a loop over its characters.
   const inside = exact ? 0 : Math.min(...ahead(type, user).map((bytes) => Math.abs(offset - entity.start + addend + bytes)));
-  return inside < entity.bytes.length ? undefined : `refers to ${addend} bytes from ${textOf(entity.bytes)}`;
+  return inside <= entity.bytes.length
+    ? { section, bytes: entity.bytes, address: start }
+    : `refers to ${addend} bytes from ${textOf(entity.bytes)}`;
 }
 
 /** Bytes that may lie between the place a distance counts from and its field: the field itself and an immediate. */

@@ -8,7 +8,7 @@ import { ElfGround } from "./elf-ground.ts";
 import { decode, type Instruction } from "./instructions.ts";
 import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from "./items.ts";
 import { type Placement, placeParts } from "./placement.ts";
-import { checkMerged, targetOf } from "./references.ts";
+import { findMerged, targetOf } from "./references.ts";
 import { GroundTables } from "./table-index.ts";
 import { fieldSize, isNear, isPcRelative, jumpsOrLoadsAddress } from "./x86-64.ts";
 
@@ -185,8 +185,10 @@ class Holding implements Split {
         return target.why;
       case "number":
         return value - addend === target.value ? undefined : "refers to another number";
-      case "merged":
-        return checkMerged(target, relocation, value, part.section, this.#ground);
+      case "merged": {
+        const found = findMerged(target, relocation, value, part.section, this.#ground);
+        return typeof found === "string" ? found : undefined;
+      }
       case "name": {
         if (target.own === undefined)
           return this.#ground.globals(target.symbol.name).includes(value - addend) ? undefined : `does not refer to ${target.symbol.name}`;

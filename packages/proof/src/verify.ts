@@ -8,10 +8,10 @@ import { likeness } from "./instructions.ts";
 import { fieldsOf, hasNoBytes, type Item, isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt } from "./model.ts";
 import type { Placement } from "./placement.ts";
-import { checkMerged, checkName, targetOf } from "./references.ts";
+import { checkName, findMerged, type Merged, targetOf } from "./references.ts";
 import { firstKey, type GroundTables, type TableIndex } from "./table-index.ts";
 import type { Entry, ObjectTable } from "./tables.ts";
-import { fieldSize, isFilledLater } from "./x86-64.ts";
+import { fieldSize, isFilledLater, isInitOnly } from "./x86-64.ts";
 
 /** Something that is wrong. */
 export interface Finding {
@@ -33,6 +33,8 @@ export interface Verdict {
   findings: readonly Finding[];
   /** Data that each item, and each table entry about it, refers to; by item, or by part for what is about no item. */
   uses: ReadonlyMap<Item, ReadonlySet<Part>>;
+  /** Strings and constants that code and data that stay refer to, once for each reference. */
+  merged: readonly Merged[];
 }
 
 /** Bytes shown of each side of a mismatch. */
@@ -69,6 +71,7 @@ interface Wrong {
 class Verification implements Verdict {
   findings: Finding[] = [];
   readonly uses = new Map<Item, Set<Part>>();
+  readonly merged: Merged[] = [];
   readonly #parts: Parts;
   readonly #placement: Placement;
   readonly #ground: Ground;
@@ -209,8 +212,12 @@ class Verification implements Verdict {
         );
         return wrongIf(why);
       }
-      case "merged":
-        return wrongIf(checkMerged(target, relocation, value, user.section.section, ground));
+      case "merged": {
+        const found = findMerged(target, relocation, value, user.section.section, ground);
+        if (typeof found === "string") return { code: "reference", why: found };
+        if (!isInitOnly(user.section.section.name)) this.merged.push(found);
+        return undefined;
+      }
       case "part": {
         const base = this.#placement.bases.get(target.part);
         this.#use(user, target.part);

@@ -1,0 +1,67 @@
+/**
+ * What a livepatch may leave behind: addresses of what lives in its module, made by its code for others than functions that only read. Whether
+ * anyone keeps one, relocations do not tell; who takes the livepatch out should know.
+ */
+import { SHF } from "@suture/elf";
+import { destinationOf } from "./destinations.ts";
+import { pointersIn } from "./instructions.ts";
+import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
+import { isLiteral } from "./literals.ts";
+import { stem } from "./names.ts";
+import type { Plan } from "./plan.ts";
+import { onlyReads } from "./readers.ts";
+
+export interface Handed {
+  /** The function whose code makes the pointer. */
+  function: string;
+  kind: "string" | "function" | "variable";
+  /** Of a string, what it holds. */
+  name: string;
+}
+
+/** Of carried code, in order. */
+export function handedBy(plan: Plan): Handed[] {
+  const handed: Handed[] = [];
+  for (const item of plan.in.patched.cut.items)
+    if (item.kind === "function" && plan.carried.has(item)) handed.push(...handedByFunction(plan, item));
+  return handed;
+}
+
+function handedByFunction(plan: Plan, item: Item): Handed[] {
+  const refs = new Map(plan.in.patched.cut.refsOf(item).map((ref) => [ref.at, ref]));
+  const own = [...refs.values()].filter((ref) => !ref.branch && isOwn(plan, ref, item));
+  if (own.length === 0) return [];
+  const pointers = new Map(pointersIn(bytesOf(item)).map((use) => [use.at, use.argumentOf]));
+  const found = new Map<string, Handed>();
+  for (const ref of own) {
+    const { to } = ref;
+    if (!isItem(to)) continue;
+    // What is read out of a table may be one of the pointers in it.
+    if (!pointers.has(ref.at) && !holdsPointers(plan, to)) continue;
+    const call = refs.get(pointers.get(ref.at) ?? -1);
+    if (call !== undefined && onlyReads(call.to.name)) continue;
+    const one = { function: item.name, ...describe(to) };
+    found.set(`${one.kind} ${one.name}`, one);
+  }
+  return [...found.values()];
+}
+
+/** Something of the livepatch's module that a C programmer can name. Functions that replace the kernel's are known by those. */
+function isOwn(plan: Plan, ref: Ref, from: Item): boolean {
+  const { to } = ref;
+  if (!isItem(to) || to === from || !("carried" in destinationOf(plan, ref, from, false))) return false;
+  if (to.kind === "function") return plan.in.pairs.original(to) === undefined && ref.target === to.entry;
+  // Nobody keeps a pointer to constants and tables that the compiler made.
+  if (to.kind === "element") return (to.section.flags & SHF.STRINGS) !== 0;
+  return to.kind === "object" && sizeOf(to) > 0 && stem(to.name) !== "CSWTCH";
+}
+
+function holdsPointers(plan: Plan, item: Item): boolean {
+  return item.refs.some((ref) => !ref.branch && isOwn(plan, ref, item));
+}
+
+function describe(item: Item): Pick<Handed, "kind" | "name"> {
+  if (item.kind === "function") return { kind: "function", name: item.name };
+  if (!isLiteral(item)) return { kind: "variable", name: item.name };
+  return { kind: "string", name: Buffer.from(bytesOf(item)).toString("latin1").replace(/\0+$/, "") };
+}
