@@ -1,5 +1,5 @@
 /**
- * A livepatch of pipes and of /proc/meminfo is loaded, disabled and unloaded again and again by Suture in a guest with two processors, first idle, then
+ * A livepatch of /proc/meminfo is loaded, disabled and unloaded again and again by Suture in a guest with two processors, first idle, then
  * under a load that keeps both busy: none may be lost, and nothing may grow.
  * `npm run cycles -- [--count N] [--idle N] [--kernel R] [--out FILE]`
  */
@@ -21,18 +21,14 @@ const { values } = parseArgs({
     out: { type: "string" },
   },
 });
-/** Pipes are what the load uses most: its tasks are in the very functions that change. The code does the same before and after. */
-const EDITS = [
-  { file: "fs/proc/meminfo.c", from: /"MemTotal: {7}"/, to: '"MemTotal (cycle):"' },
-  { file: "fs/pipe.c", from: /(Null read succeeds\. \*\/\n\tif \(unlikely\()total_len == 0/, to: "$1(ssize_t)total_len <= 0" },
-  { file: "fs/pipe.c", from: /(Null write succeeds\. \*\/\n\tif \(unlikely\()total_len == 0/, to: "$1(ssize_t)total_len <= 0" },
-];
-/** Computing, pipes, fork, exec, files, memory maps and context switches; some ten tasks that want to run on two processors. */
-const LOAD =
-  "setsid stress-ng --temp-path /dev/shm --oomable --cpu 2 --pipe 1 --fork 1 --vfork 1 --hdd 1 --hdd-bytes 4m --mmap 1 --mmap-bytes 8m --switch 1 --poll 1 </dev/null >/run/stress 2>&1 &";
+/** What the load reads all the time; the code does the same before and after, but for one word. */
+const EDITS = [{ file: "fs/proc/meminfo.c", from: /"MemTotal: {7}"/, to: '"MemTotal (cycle):"' }];
+/** Computing, pipes, fork, exec, files and /proc/meminfo itself: more tasks that want to run than there are processors. */
+const LOAD = `setsid stress-ng --temp-path /dev/shm --oomable --cpu 1 --pipe 1 --fork 1 --hdd 1 --hdd-bytes 4m </dev/null >/run/stress 2>&1 &
+setsid sh -c 'while [ ! -e /run/enough ]; do cat /proc/meminfo; done' </dev/null >/dev/null 2>&1 &`;
 /** What they leave is freed before memory is looked at. */
-const QUIET =
-  "killall -q stress-ng; sleep 3; killall -q -KILL stress-ng; sleep 2; sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1; grep -E '^(MemAvailable|Slab|SUnreclaim|VmallocUsed|Percpu)' /proc/meminfo; wc -l </proc/modules";
+const QUIET = `touch /run/enough; killall -q stress-ng; sleep 3; killall -q -KILL stress-ng; sleep 2; rm /run/enough; sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1
+grep -E '^(MemAvailable|Slab|SUnreclaim|VmallocUsed|Percpu)' /proc/meminfo; wc -l </proc/modules`;
 
 const controller = new AbortController();
 process.on("SIGINT", () => controller.abort());
@@ -73,6 +69,7 @@ async function phase(guest: Guest, count: number, load: string): Promise<Phase> 
   const started = performance.now();
   await guest.run(`setsid sh -c '${drive(count)}' </dev/null >/dev/null 2>&1 &`);
   let lines: string[] = [];
+  let shown = 0;
   while (lines.at(-1) !== "ended") {
     await new Promise((resolve) => setTimeout(resolve, 5000));
     task.check();
@@ -80,10 +77,10 @@ async function phase(guest: Guest, count: number, load: string): Promise<Phase> 
       ...lines,
       ...(await guest.run(`tail -n +${lines.length + 1} /run/cycles`, { timeoutMs: 120_000 })).output.split("\n").slice(0, -1),
     ];
-    process.stderr.write(`\r${lines.length} of ${count}   `);
+    if (lines.length > shown) process.stderr.write(`${lines.length} of ${count}: ${lines.at(-1)}\n`);
+    shown = lines.length;
   }
   const ms = performance.now() - started;
-  process.stderr.write("\n");
   const said = (await guest.run("cat /run/said")).output.trim();
   const cycles = lines.slice(0, -1).map((line) => JSON.parse(line) as Cycle);
   const times = transitionTimes(guest.kernelLog(from), "livepatch_cycle");

@@ -12,4 +12,7 @@ export interface Answer {
 /** Adds a command to the program. `run` makes the action: it gives the work a task, and prints the answer or the refusal. */
 export type AddCommand = (program: Command, run: Run) => void;
 
-export type Run = <A extends unknown[]>(work: (task: Task, ...args: A) => Promise<Answer>) => (...args: A) => Promise<void>;
+/** Several answers, each printed as it comes: a document a line, or the text in place of the last one on a terminal. */
+export type Answers = AsyncIterable<Answer>;
+
+export type Run = <A extends unknown[]>(work: (task: Task, ...args: A) => Promise<Answer | Answers>) => (...args: A) => Promise<void>;

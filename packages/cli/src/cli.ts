@@ -41,6 +41,10 @@ export async function runCli(args: readonly string[], at: Surroundings): Promise
     if (text !== "") at.stdout.write(`${text}\n`);
     code = answer.code ?? 0;
   };
+  const printNext = ({ document, text }: Answer): void => {
+    if (json) at.stdout.write(`${JSON.stringify(document)}\n`);
+    else at.stdout.write(`${at.stdout.isTTY === true ? "\u001b[H\u001b[2J" : ""}${text}\n${at.stdout.isTTY === true ? "" : "\n"}`);
+  };
   const refuse = (thrown: unknown): void => {
     const error = sutureError(thrown);
     if (json) at.stdout.write(`${JSON.stringify({ error })}\n`);
@@ -53,6 +57,11 @@ export async function runCli(args: readonly string[], at: Surroundings): Promise
       const reporter = new ScreenReporter(at.stderr, { verbose, colour });
       try {
         const answer = await work(new Task(reporter, at.signal), ...words);
+        if (Symbol.asyncIterator in answer) {
+          for await (const next of answer) printNext(next);
+          reporter.close();
+          return;
+        }
         reporter.close();
         print(answer);
       } catch (thrown) {

@@ -32,6 +32,14 @@ export function secondsOf(text: string, option: string): number {
   return seconds;
 }
 
+/** As they go to insmod, which would take one that begins with a dash for an option of its own. */
+export function checkedParameters(words: readonly string[]): readonly string[] {
+  const wrong = words.find((word) => !/^\w+(=.*)?$/.test(word));
+  if (wrong !== undefined)
+    throw fail("CLI_USAGE", `"${wrong}" is no parameter of a module`, {}, { mend: "Parameters are written NAME=VALUE." });
+  return words;
+}
+
 export function transitionText({ outcome, ms, stragglers }: Transition): string {
   const held = stragglers.length === 0 ? "" : `, held up by ${countText(stragglers.length, "task")}`;
   if (outcome === "done") return timeText(ms) + held;

@@ -108,7 +108,9 @@ async function checkReplace(machine: Machine, { file, manifest }: ModuleFile, op
   const what = "other livepatches";
   const others = (await livePatches(machine)).map(({ name }) => name);
   const list = others.length === 0 ? "none" : others.join(", ");
-  if (options.replace && manifest?.replace !== true)
+  if (manifest === undefined && others.length > 0)
+    return unknown(what, `${list}; only Suture's own livepatches say beforehand whether they replace them`);
+  if (options.replace && manifest?.replace === false)
     return refused(what, fail("HOST_NOT_REPLACING", "it would be added to the others, not replace them", { file }));
   if (!options.replace && manifest?.replace === true && others.length > 0)
     return refused(what, fail("HOST_REPLACES", `it replaces all others: ${list}`, { file }));

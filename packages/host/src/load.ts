@@ -15,13 +15,16 @@ import { guarded } from "./store.ts";
 import { livePatch, livePatches, loadedModules } from "./sysfs.ts";
 import { bringTo, isLeftInTransition, type Patience, seeThrough, shown, type Transition } from "./transition.ts";
 
-export interface LoadOptions extends CheckOptions, Patience {}
+export interface LoadOptions extends CheckOptions, Patience {
+  /** Of the module: NAME=VALUE. Those that Suture builds have none. */
+  parameters?: readonly string[];
+}
 
 export interface LoadReport {
   name: string;
   checks: Finding[];
   transition: Transition;
-  /** Livepatches that this one replaced, and whose modules were taken out. */
+  /** Livepatches that this one replaced. Where that was asked for their modules were taken out. */
   replaced: string[];
   /** What the kernel said. */
   log: string[];
@@ -53,17 +56,18 @@ export async function loadLocked(task: Task, machine: Machine, module: ModuleFil
     name: module.name,
     checks,
     transition,
-    replaced: options.replace ? await removeReplaced(machine, before) : [],
+    replaced: await replacedBy(task, machine, module.name, before, options.replace),
     log: log.since(),
   };
 }
 
 async function enter(task: Task, machine: Machine, module: ModuleFile, options: LoadOptions, log: KernelLog): Promise<Transition> {
   const { name, file } = module;
-  const path = await keepRecord(machine, module);
+  const { parameters = [] } = options;
+  const path = await keepRecord(machine, module, parameters);
   try {
     await task.stage("load", async (stage) => {
-      const why = await insertModule(task, path);
+      const why = await insertModule(task, path, parameters);
       if (why !== undefined) {
         const said = log.since().map((line) => `\n  ${line}`);
         throw fail("HOST_REFUSED", `the kernel did not take it: ${why}. ${await stateText(machine, name)}${said.join("")}`, { file });
@@ -97,15 +101,19 @@ async function leave(machine: Machine, name: string, timeoutMs: number): Promise
   await dropRecord(machine, name);
 }
 
-/** The modules of replaced livepatches have no effect any more. One that cannot be taken out stays, and status shows it. */
-async function removeReplaced(machine: Machine, before: readonly string[]): Promise<string[]> {
-  const removed: string[] = [];
-  for (const name of before) {
-    if ((await livePatch(machine, name)) !== undefined) continue;
-    const why = await removeIdle(new Task(), machine, name);
-    if (why !== undefined) continue;
-    await dropRecord(machine, name);
-    removed.push(name);
-  }
-  return removed;
+/** What was in effect before and is no more. Only a livepatch that Suture built tells before whether it replaces the others. */
+async function replacedBy(task: Task, machine: Machine, name: string, before: readonly string[], asked: boolean): Promise<string[]> {
+  const after = new Set((await livePatches(machine)).map((patch) => patch.name));
+  const replaced = before.filter((other) => !after.has(other));
+  if (asked) {
+    const left = before.filter((other) => after.has(other));
+    if (left.length > 0) task.reporter.warn(`${name} did not replace ${left.join(", ")}: it was added`);
+    for (const other of replaced) await removeReplaced(machine, other);
+  } else if (replaced.length > 0) task.reporter.warn(`${name} has replaced ${replaced.join(", ")}; their modules are still in the kernel`);
+  return replaced;
+}
+
+/** The module of a replaced livepatch has no effect any more. One that cannot be taken out stays, and status shows it. */
+async function removeReplaced(machine: Machine, name: string): Promise<void> {
+  if ((await removeIdle(new Task(), machine, name)) === undefined) await dropRecord(machine, name);
 }

@@ -1,29 +1,37 @@
 /**
  * What was loaded in this boot: a copy of each module's file in /run/suture, which a reboot empties. The kernel itself does not say what a
- * livepatch mends, nor can it enable one again that was disabled.
+ * livepatch mends, nor can it enable one again that was disabled. Beside it, the parameters that it was loaded with.
  */
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { readElf } from "@suture/elf";
 import { buildIdIn } from "./kernel.ts";
 import { RUN_FOLDER } from "./lock.ts";
-import { bytesOf, type Machine, pathOf } from "./machine.ts";
+import { bytesOf, type Machine, pathOf, textOf } from "./machine.ts";
 import { type ModuleFile, moduleFileOf } from "./module-file.ts";
 
 const FOLDER = `${RUN_FOLDER}/loaded`;
 const NOTE = ".note.gnu.build-id";
 
 /** @returns the copy's path, from which the module is loaded: nobody changes it between check and load */
-export async function keepRecord(machine: Machine, module: ModuleFile): Promise<string> {
+export async function keepRecord(machine: Machine, module: ModuleFile, parameters: readonly string[]): Promise<string> {
   const folder = pathOf(machine, FOLDER);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = pathOf(machine, `${FOLDER}/${module.name}.ko`);
+  await writeFile(pathOf(machine, `${FOLDER}/${module.name}.json`), JSON.stringify(parameters), { mode: 0o600 });
   await writeFile(`${path}.partial`, module.bytes, { mode: 0o600 });
   await rename(`${path}.partial`, path);
   return path;
 }
 
 export async function dropRecord(machine: Machine, name: string): Promise<void> {
-  await rm(pathOf(machine, `${FOLDER}/${name}.ko`), { force: true });
+  for (const kind of ["ko", "json"]) await rm(pathOf(machine, `${FOLDER}/${name}.${kind}`), { force: true });
+}
+
+/** What a livepatch was loaded with. */
+export async function parametersOf(machine: Machine, name: string): Promise<string[]> {
+  const text = await textOf(machine, `${FOLDER}/${name}.json`);
+  const value: unknown = text === undefined ? [] : JSON.parse(text);
+  return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
 }
 
 /** The file of a loaded livepatch; undefined if it was not loaded by Suture, or another module has its name by now. */

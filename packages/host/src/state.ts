@@ -1,9 +1,11 @@
 /** In which state the kernel is now, in a few words: every refusal says it. */
 import type { Machine } from "./machine.ts";
-import { livePatches, loadedModules } from "./sysfs.ts";
+import { type LivePatch, livePatches, loadedModules } from "./sysfs.ts";
 
-export async function stateText(machine: Machine, name: string): Promise<string> {
+/** @param name the livepatch that it is about, if it is about one */
+export async function stateText(machine: Machine, name?: string): Promise<string> {
   const [patches, modules] = await Promise.all([livePatches(machine), loadedModules(machine)]);
+  if (name === undefined) return `Now: ${patches.length === 0 ? "no livepatch is in effect" : patches.map(inWords).join("; ")}.`;
   const patch = patches.find((p) => p.name === name);
   const parts: string[] = [];
   if (patch?.transition !== undefined) parts.push(`${name} is on its way to being ${patch.transition}`);
@@ -15,4 +17,13 @@ export async function stateText(machine: Machine, name: string): Promise<string>
   const moving = others.find((p) => p.transition !== undefined);
   if (moving !== undefined) parts.push(`${moving.name} is on its way to being ${moving.transition}`);
   return `Now: ${parts.join("; ")}.`;
+}
+
+function inWords({ name, transition }: LivePatch): string {
+  return `${name} is ${transition === undefined ? "in effect" : `on its way to being ${transition}`}`;
+}
+
+/** Whether a refusal says already how things stand. */
+export function saysState(message: string): boolean {
+  return /\b(Now: |Nothing was \w+)/.test(message);
 }

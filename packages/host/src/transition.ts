@@ -18,8 +18,6 @@ export interface Patience {
   onTimeout: Choice;
 }
 
-export const TIMEOUT_MS = 60_000;
-
 export interface Transition {
   outcome: "done" | "reversed" | "forced";
   ms: number;

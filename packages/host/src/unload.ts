@@ -7,7 +7,7 @@ import { mayLoadModules } from "./kernel.ts";
 import { type LoadReport, loadLocked } from "./load.ts";
 import { locked } from "./lock.ts";
 import { type Machine, setAttribute } from "./machine.ts";
-import { dropRecord, recordOf } from "./records.ts";
+import { dropRecord, parametersOf, recordOf } from "./records.ts";
 import { stateText } from "./state.ts";
 import { LIVEPATCH, type LivePatch, livePatches, loadedModules } from "./sysfs.ts";
 import { type Patience, seeThrough, shown, type Transition } from "./transition.ts";
@@ -71,7 +71,7 @@ export async function enable(
       );
     const why = await removeIdle(task, machine, name);
     if (why !== undefined) throw fail("HOST_IN_USE", `its module cannot be loaded anew: ${why}. ${await stateText(machine, name)}`);
-    return loadLocked(task, machine, module, options);
+    return loadLocked(task, machine, module, { ...options, parameters: await parametersOf(machine, name) });
   });
 }
 

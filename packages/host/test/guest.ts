@@ -46,25 +46,12 @@ export class Yard {
     const kernel = await testKernel(task, metaPackage);
     const folder = await mkdtemp(join(tmpdir(), "suture-host-"));
     execFileSync(process.execPath, ["--conditions=source", "--import", "tsx", "scripts/bundle.ts", folder], { cwd: ROOT });
-    const image = await openImage(task, kernel.image, {});
-    const built = await buildTestModules(task, kernel, SOURCES);
     const files: GuestFile[] = [
       { path: "/etc/passwd", content: Buffer.from("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n") },
       { path: SUTURE, content: { file: join(folder, "package/suture.mjs") } },
       ...(await programFiles(task, ["node", "flock"])),
+      ...(await testModules(task, kernel)),
     ];
-    for (const name of (await readdir(built)).filter((file) => file.endsWith(".ko"))) {
-      const bytes = await readFile(join(built, name));
-      const { livepatch } = inspect(bytes, name);
-      files.push({ path: `${MODULES}/${name}`, content: livepatch ? withManifest(bytes, name, kernel.release, image.buildId) : bytes });
-      if (name === "host_cmdline.ko") {
-        files.push({ path: `${MODULES}/plain.ko`, content: bytes });
-        files.push({ path: `${MODULES}/other_build.ko`, content: withManifest(bytes, name, kernel.release, "00".repeat(20)) });
-        files.push({ path: `${MODULES}/cut.ko`, content: bytes.subarray(0, bytes.length - 1000) });
-      }
-    }
-    image.close();
-    await rm(built, { recursive: true });
     return new Yard(task, kernel, folder, files);
   }
 
@@ -104,6 +91,26 @@ export async function suture(guest: Guest, line: string, timeoutMs = 120_000): P
   const [stdout = "", stderr = ""] = output.split("\0");
   const text = stdout.trim();
   return { code, document: text === "" ? undefined : JSON.parse(text), stderr };
+}
+
+/** The modules of test/modules, the livepatches among them with a manifest, and some that must not be loaded. */
+export async function testModules(task: Task, kernel: TestKernel): Promise<(GuestFile & { content: Uint8Array })[]> {
+  const image = await openImage(task, kernel.image, {});
+  const built = await buildTestModules(task, kernel, SOURCES);
+  const files: (GuestFile & { content: Uint8Array })[] = [];
+  const add = (name: string, content: Uint8Array): void => void files.push({ path: `${MODULES}/${name}`, content });
+  for (const name of (await readdir(built)).filter((file) => file.endsWith(".ko"))) {
+    const bytes = await readFile(join(built, name));
+    const { livepatch } = inspect(bytes, name);
+    add(name, livepatch ? withManifest(bytes, name, kernel.release, image.buildId) : bytes);
+    if (name !== "host_cmdline.ko") continue;
+    add("plain.ko", bytes);
+    add("other_build.ko", withManifest(bytes, name, kernel.release, "00".repeat(20)));
+    add("cut.ko", bytes.subarray(0, bytes.length - 1000));
+  }
+  image.close();
+  await rm(built, { recursive: true });
+  return files;
 }
 
 /** As the build makes them, of a livepatch that was written by hand. */

@@ -7,11 +7,13 @@ import { chooseAccelerator, rememberAccelerator } from "./accelerator.ts";
 import { Agent } from "./agent.ts";
 import { fail } from "./errors.ts";
 import { Guest } from "./guest.ts";
+import { initScript } from "./init-script.ts";
 import { buildInitramfs, type GuestFile, readable } from "./initramfs.ts";
 import { KernelLog } from "./kernel-log.ts";
-import { type Accelerator, startMachine } from "./machine.ts";
+import { type Accelerator, type Disk, startMachine } from "./machine.ts";
 import { loadOrder } from "./modules.ts";
 import { quote } from "./shell.ts";
+import { systemInit } from "./system-init.ts";
 
 export interface BootOptions {
   /** The kernel: a vmlinuz. */
@@ -19,7 +21,7 @@ export interface BootOptions {
   /** Files for the guest. */
   files?: readonly GuestFile[];
   /** Modules to load at boot, each after those that it needs; `tree` is the kernel's lib/modules/RELEASE. Built-in ones are fine. */
-  modules?: { tree: string; names: readonly string[] };
+  modules?: { tree: string | undefined; names: readonly string[] };
   /** Kernel options after ours. */
   append?: readonly string[];
   /** MiB; 512 unless given. */
@@ -33,8 +35,13 @@ export interface BootOptions {
   deadlineMs?: number;
   /** Milliseconds that a guest which is well may take for what costs it nothing, as to answer or to log a line; 10 s unless given. */
   graceMs?: number;
-  /** Raw images, each a virtio disk (/dev/vda and on) that is written to. The guest needs the modules virtio_pci and virtio_blk for them. */
-  disks?: readonly string[];
+  /** Images, each a virtio disk (/dev/vda and on) that is written to. The guest needs the modules virtio_pci and virtio_blk for them. */
+  disks?: readonly Disk[];
+  /**
+   * The first disk holds a whole system (ext4), whose own /sbin/init is to run; we only answer from within it, as a service of its systemd. `modules`
+   * are those that reaching the disk takes; `files` are not for it.
+   */
+  system?: boolean;
   /** Instead of finding out whether KVM works. */
   accelerator?: Accelerator;
   /** Directory where it is remembered whether KVM works here; XDG_CACHE_HOME/suture unless given. */
@@ -56,10 +63,12 @@ export async function boot(task: Task, options: BootOptions): Promise<Guest> {
     // QEMU's own word for it would be the same for a directory or a file without permission.
     await readable(options.image);
     const modules = options.modules === undefined ? [] : await loadOrder(task, options.modules.tree, options.modules.names);
+    const names = modules.map(({ name }) => name);
     const files = [...(options.files ?? []), ...modules.map(({ name, data }) => ({ path: `${GUEST_MODULES}/${name}.ko`, content: data }))];
-    const guest = await bootSomehow(task, { ...options, files });
+    const guest = await bootSomehow(task, { ...options, files }, names);
     try {
-      for (const { name } of modules) await loadModule(guest, name, options.image);
+      // A system's disk could not have been reached without them.
+      if (options.system !== true) for (const name of names) await loadModule(guest, name, options.image);
     } catch (error) {
       await guest.stop();
       throw error;
@@ -69,30 +78,37 @@ export async function boot(task: Task, options: BootOptions): Promise<Guest> {
   });
 }
 
-async function bootSomehow(task: Task, options: BootOptions): Promise<Guest> {
-  if (options.accelerator !== undefined) return bootWith(task, options.accelerator, options);
+async function bootSomehow(task: Task, options: BootOptions, modules: readonly string[]): Promise<Guest> {
+  if (options.accelerator !== undefined) return bootWith(task, options.accelerator, options, modules);
   const choice = await chooseAccelerator(options.cache);
-  if (choice.known) return bootWith(task, choice.accelerator, options);
+  if (choice.known) return bootWith(task, choice.accelerator, options, modules);
   try {
     const deadlineMs = Math.min(KVM_DEADLINE_MS, options.deadlineMs ?? DEADLINE_MS);
-    const guest = await bootWith(task, "kvm", { ...options, deadlineMs });
+    const guest = await bootWith(task, "kvm", { ...options, deadlineMs }, modules);
     await rememberAccelerator("kvm", options.cache);
     return guest;
   } catch (error) {
     if (!(error instanceof SutureError) || !["LAB_HANG", "LAB_LOST", "LAB_PANIC"].includes(error.code)) throw error;
     // Only an image that boots without KVM shows that KVM was at fault.
-    const guest = await bootWith(task, "tcg", options);
+    const guest = await bootWith(task, "tcg", options, modules);
     await rememberAccelerator("tcg", options.cache);
     return guest;
   }
 }
 
-async function bootWith(task: Task, accelerator: Accelerator, options: BootOptions): Promise<Guest> {
+async function bootWith(task: Task, accelerator: Accelerator, options: BootOptions, modules: readonly string[]): Promise<Guest> {
   const nonce = randomBytes(8).toString("hex");
+  const init =
+    options.system === true
+      ? systemInit(
+          nonce,
+          modules.map((name) => `${GUEST_MODULES}/${name}.ko`),
+        )
+      : initScript(nonce);
   const machine = await startMachine(task, {
     accelerator,
     image: options.image,
-    initramfs: await buildInitramfs(task, nonce, options.files ?? []),
+    initramfs: await buildInitramfs(task, init, options.files ?? []),
     append: options.append ?? [],
     memory: options.memory ?? 512,
     cpus: options.cpus ?? 2,

@@ -47,6 +47,7 @@ export interface GuestParts {
 }
 
 const RUN_MS = 30_000;
+const SHUTDOWN_MS = 120_000;
 /** A script that is too long for one request. */
 const SCRIPT_FILE = "/run/script";
 /** How long a hanging guest gets to say where it hangs, and a panicking one to end. */
@@ -74,6 +75,7 @@ export class Guest {
   readonly #graceMs: number;
   readonly #marks = new Map<number, { seen: () => void; position: number | undefined }>();
   readonly #gone: Promise<never>;
+  #goingDown = false;
   #end: End | undefined;
   #endError: SutureError | undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -90,7 +92,7 @@ export class Guest {
     this.#gone = parts.machine.ended.then((end) => {
       this.#log.end();
       this.#task.check();
-      this.#end ??= "lost";
+      this.#end ??= this.#goingDown ? "stopped" : "lost";
       const how = end.signal === null ? `with exit code ${end.code}` : `by ${end.signal}`;
       this.#endError ??= this.#error(this.#end, `QEMU was ended ${how}${end.stderr === "" ? "" : `: ${end.stderr}`}`);
       throw this.#endError;
@@ -165,6 +167,23 @@ export class Guest {
   /** Writes a file in the guest. @throws LAB_PUT_FAILED, and what `run` throws */
   put(path: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
     return this.#inTurn(() => this.#put(path, bytes, mode));
+  }
+
+  /**
+   * Has a system go down in order, and waits until the machine is off.
+   * @param command that begins it, as `systemctl reboot`
+   * @throws LAB_HANG, LAB_PANIC
+   */
+  async shutDown(command: string, timeoutMs = SHUTDOWN_MS): Promise<void> {
+    this.#goingDown = true;
+    // It may be over before the command is answered.
+    const answered = this.run(command, { timeoutMs }).then(() => this.#within(new Promise<never>(() => {}), timeoutMs));
+    const error = await answered.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    if (this.#end === "stopped") return;
+    throw error ?? (await this.#hang(`the machine did not go down within ${timeoutMs} ms`));
   }
 
   /** Switches the machine off. It has nothing to save. */

@@ -5,7 +5,7 @@ export type { Guest, RunOptions, RunResult } from "./guest.ts";
 export type { GuestFile } from "./initramfs.ts";
 export { EVENT_KINDS, type EventKind, findEvents, type KernelEvent } from "./kernel-events.ts";
 export { type KernelLine, lineText, parseLine } from "./kernel-log.ts";
-export type { Accelerator } from "./machine.ts";
+export type { Accelerator, Disk } from "./machine.ts";
 export { type KernelModuleFile, loadOrder } from "./modules.ts";
 export { programFiles } from "./programs.ts";
 export { decodeTaint, type Taint } from "./taint.ts";

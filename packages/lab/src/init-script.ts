@@ -25,7 +25,7 @@ export const OUTPUT_LIMIT = 256 * 1024;
 export const MARK = "suture-lab";
 
 /** The guest's own directory, a file system of limited size: a script that prints without end gets "no space left" and nothing else breaks. */
-const OWN = "/run/lab";
+export const OWN = "/run/lab";
 
 /** Where a file that is being put grows. */
 export const PUT_FILE = "/run/put";
@@ -44,7 +44,12 @@ export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root TERM=dumb
 mount -a
 { mkdir /dev/pts /dev/shm; mount -t devpts devpts /dev/pts; mount -t tmpfs shm /dev/shm; ip link set lo up; } &
 cd /root
-exec 3<>/dev/ttyS1
+${agentScript(nonce)}`;
+}
+
+/** The part that answers; any shell and Debian's own programs will do. */
+export function agentScript(nonce: string): string {
+  return `exec 3<>/dev/ttyS1
 stty 115200 raw -echo <&3
 # An interrupt for each 14 bytes instead of 8: input is half as fast again.
 echo 14 >/sys/class/tty/ttyS1/rx_trig_bytes
@@ -76,7 +81,7 @@ job() {
   wait $session
   code=$?
   if [ -e ${OWN}/killed ]; then
-    while living $session; do usleep 50000; done
+    while living $session; do sleep 0.05; done
     rm ${OWN}/killed
   fi
   echo "${MARK} ${nonce} $1" >/dev/kmsg

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { run, type Task } from "@suture/task";
 import { type CpioEntry, writeCpio } from "./cpio.ts";
 import { fail } from "./errors.ts";
-import { FSTAB, initScript } from "./init-script.ts";
+import { FSTAB } from "./init-script.ts";
 
 /** A file for the guest: its absolute path there, and its bytes or the local file that holds them. */
 export interface GuestFile {
@@ -17,10 +17,10 @@ const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"];
 const DIRECTORIES = ["bin", "dev", "etc", "proc", "root", "run", "run/lab", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin"];
 
 /**
- * @param nonce the word that marks the agent's answers.
+ * @param init the first program.
  * @returns the archive, not compressed: unpacking costs an emulated guest more than reading.
  */
-export async function buildInitramfs(task: Task, nonce: string, files: readonly GuestFile[]): Promise<Buffer> {
+export async function buildInitramfs(task: Task, init: string, files: readonly GuestFile[]): Promise<Buffer> {
   const busybox = await findBusybox();
   const applets = (await run(task, [busybox.path, "--list-full"])).stdout.split("\n").filter((line) => line !== "");
   const entries = new Map<string, CpioEntry>();
@@ -29,7 +29,7 @@ export async function buildInitramfs(task: Task, nonce: string, files: readonly 
   entries.set("dev/console", { kind: "device", path: "dev/console", mode: 0o600, major: 5, minor: 1 });
   entries.set("bin/busybox", { kind: "file", path: "bin/busybox", mode: 0o755, data: busybox.data });
   for (const applet of applets) if (!entries.has(applet)) entries.set(applet, { kind: "link", path: applet, target: "/bin/busybox" });
-  entries.set("init", { kind: "file", path: "init", mode: 0o755, data: Buffer.from(initScript(nonce)) });
+  entries.set("init", { kind: "file", path: "init", mode: 0o755, data: Buffer.from(init) });
   entries.set("etc/fstab", { kind: "file", path: "etc/fstab", mode: 0o644, data: Buffer.from(FSTAB) });
   for (const file of files) {
     const path = file.path.replace(/^\/+/, "");

@@ -37,6 +37,9 @@ const KERNEL_OPTIONS = [
   "nmi_watchdog=0",
 ];
 
+/** A raw image, or one of another format. */
+export type Disk = string | { file: string; format: "qcow2" };
+
 export interface MachineOptions {
   accelerator: Accelerator;
   image: string;
@@ -45,8 +48,7 @@ export interface MachineOptions {
   /** MiB */
   memory: number;
   cpus: number;
-  /** Raw images. */
-  disks: readonly string[];
+  disks: readonly Disk[];
 }
 
 /** How QEMU ended. */
@@ -125,9 +127,14 @@ function qemuArguments(options: MachineOptions): string[] {
     ...["-serial", "chardev:agent"],
     ...socket("monitor", FD.monitor),
     ...["-mon", "chardev=monitor,mode=readline"],
-    ...options.disks.flatMap((file) => ["-drive", `file=${file.replaceAll(",", ",,")},format=raw,if=virtio`]),
+    ...options.disks.flatMap(drive),
     ...["-kernel", options.image, "-initrd", `/dev/fd/${FD.initramfs}`],
   ];
+}
+
+function drive(disk: Disk): string[] {
+  const { file, format } = typeof disk === "string" ? { file: disk, format: "raw" } : disk;
+  return ["-drive", `file=${file.replaceAll(",", ",,")},format=${format},if=virtio`];
 }
 
 /** @throws LAB_QEMU_MISSING */

@@ -9,7 +9,7 @@ import type { GuestFile } from "./initramfs.ts";
 const FOLDERS = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"].filter((folder) => folder !== "");
 
 /**
- * @param names of programs; each becomes /bin/NAME, which stands before or in place of busybox's of that name.
+ * @param names of programs; each becomes /bin/NAME. Busybox's shell has its own of many names all the same: only by its path is such a one run.
  * @throws LAB_PROGRAM_MISSING
  */
 export async function programFiles(task: Task, names: readonly string[]): Promise<GuestFile[]> {

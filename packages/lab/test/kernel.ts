@@ -19,9 +19,9 @@ export const KERNELS = ["linux-image-cloud-amd64", "linux-image-6.12-cloud-amd64
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "suture-test-kernels");
 const SOURCES = join(import.meta.dirname, "modules");
 
-/** Unpacked on the first call; a few seconds and 50 MB of download. */
-export async function testKernel(task: Task, metaPackage: string): Promise<TestKernel> {
-  const [image = ""] = await depends(task, metaPackage, /^linux-image-\d/);
+/** Unpacked on the first call; a few seconds and 50 MB of download. @param which a meta package, or a release */
+export async function testKernel(task: Task, which: string): Promise<TestKernel> {
+  const [image = ""] = which.startsWith("linux-image-") ? await depends(task, which, /^linux-image-\d/) : [which];
   const release = image.replace("linux-image-", "");
   const root = join(CACHE, release);
   const headers = join(root, "usr/src", `linux-headers-${release}`);

@@ -1,4 +1,6 @@
 /** The commands for the machine that runs. */
+import type { AddCommand } from "../answer.ts";
+import { tellingState } from "../telling-state.ts";
 import { bootCommand } from "./boot.ts";
 import { disableCommand } from "./disable.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -13,18 +15,27 @@ import { statusCommand } from "./status.ts";
 import { uninstallCommand } from "./uninstall.ts";
 import { unloadCommand } from "./unload.ts";
 
-export const hostCommands = [
+/** These change something, or try to. */
+const changing: readonly AddCommand[] = [
   loadCommand,
   unloadCommand,
   enableCommand,
   disableCommand,
   replaceCommand,
-  listCommand,
-  statusCommand,
   signalCommand,
   forceCommand,
   installCommand,
   uninstallCommand,
   bootCommand,
+];
+
+export const hostCommands: readonly AddCommand[] = [
+  ...changing.map(
+    (add): AddCommand =>
+      (program, run) =>
+        add(program, tellingState(run)),
+  ),
+  listCommand,
+  statusCommand,
   doctorCommand,
 ];

@@ -1,6 +1,6 @@
 import type { Finding, LoadReport } from "@suture/host";
 import type { AddCommand } from "../answer.ts";
-import { addPatience, type PatienceOptions, patienceOf, transitionText } from "../host-options.ts";
+import { addPatience, checkedParameters, type PatienceOptions, patienceOf, transitionText } from "../host-options.ts";
 import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
 interface Options extends PatienceOptions {
@@ -12,13 +12,15 @@ export const loadCommand: AddCommand = (program, run) => {
   addPatience(program.command("load"))
     .description("check a livepatch against the running kernel, load it, and follow the transition")
     .argument("<module>", "a .ko file")
+    .argument("[parameters...]", "NAME=VALUE, for a livepatch written by hand that takes some")
     .option("--unproven", "load a livepatch that is not proven to fit the kernel")
     .option("--stack", "load it over another livepatch that replaces the same function")
     .action(
-      run(async (task, file: string, options: Options) => {
+      run(async (task, file: string, parameters: string[], options: Options) => {
         const { load, restartSettling, THIS_MACHINE } = await import("@suture/host");
         const { unproven = false, stack = false } = options;
-        const report = await load(task, THIS_MACHINE, file, { unproven, stack, replace: false, ...patienceOf(options) });
+        const given = { unproven, stack, replace: false, parameters: checkedParameters(parameters), ...patienceOf(options) };
+        const report = await load(task, THIS_MACHINE, file, given);
         await restartSettling(task, THIS_MACHINE);
         return { document: report, text: safeText(loadText(report)) };
       }),

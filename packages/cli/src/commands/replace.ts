@@ -1,5 +1,5 @@
 import type { AddCommand } from "../answer.ts";
-import { addPatience, type PatienceOptions, patienceOf } from "../host-options.ts";
+import { addPatience, checkedParameters, type PatienceOptions, patienceOf } from "../host-options.ts";
 import { safeText } from "../text.ts";
 import { loadText } from "./load.ts";
 
@@ -7,14 +7,16 @@ export const replaceCommand: AddCommand = (program, run) => {
   addPatience(program.command("replace"))
     .description("load a livepatch that takes the place of all others, in one transition")
     .argument("<module>", "a .ko file that was built with --replace")
+    .argument("[parameters...]", "NAME=VALUE, for a livepatch written by hand that takes some")
     .option("--unproven", "load a livepatch that is not proven to fit the kernel")
     .action(
-      run(async (task, file: string, options: PatienceOptions & { unproven?: boolean }) => {
+      run(async (task, file: string, parameters: string[], options: PatienceOptions & { unproven?: boolean }) => {
         const { load, restartSettling, THIS_MACHINE } = await import("@suture/host");
         const report = await load(task, THIS_MACHINE, file, {
           unproven: options.unproven === true,
           stack: false,
           replace: true,
+          parameters: checkedParameters(parameters),
           ...patienceOf(options),
         });
         await restartSettling(task, THIS_MACHINE);

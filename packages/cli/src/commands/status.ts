@@ -1,24 +1,39 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { PatchStatus, Status, Straggler } from "@suture/host";
-import type { AddCommand } from "../answer.ts";
+import type { AddCommand, Answer } from "../answer.ts";
 import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
 export const statusCommand: AddCommand = (program, run) => {
   program
     .command("status")
     .description("what the running kernel has beyond its version, and what is under way")
-    .option("--watch", "follow a transition to its end first")
+    .option("--watch", "show it again whenever it has changed, until interrupted; with --json a document a line")
     .action(
       run(async (task, options: { watch?: boolean }) => {
-        const { follow, livePatches, status, stragglerText, THIS_MACHINE } = await import("@suture/host");
-        if (options.watch === true) {
-          const moving = (await livePatches(THIS_MACHINE)).find(({ transition }) => transition !== undefined);
-          if (moving !== undefined) await follow(task, THIS_MACHINE, moving.name, Number.POSITIVE_INFINITY);
-        }
-        const found = await status(THIS_MACHINE);
-        return { document: found, text: safeText(statusText(found, stragglerText)) };
+        const { status, stragglerText, THIS_MACHINE } = await import("@suture/host");
+        const look = async (): Promise<Answer> => {
+          const found = await status(THIS_MACHINE);
+          return { document: found, text: safeText(statusText(found, stragglerText)) };
+        };
+        return options.watch === true ? changes(look, task.signal) : look();
       }),
     );
 };
+
+const PAUSE_MS = 500;
+
+/** The first answer, and each that is not like the one before. Ends when it is interrupted, which is how a person ends it. */
+async function* changes(look: () => Promise<Answer>, signal: AbortSignal): AsyncGenerator<Answer> {
+  const interrupted = new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  let last = "";
+  while (!signal.aborted) {
+    const answer = await look();
+    const now = JSON.stringify(answer.document);
+    if (now !== last) yield answer;
+    last = now;
+    await Promise.race([sleep(PAUSE_MS), interrupted]);
+  }
+}
 
 type TaskText = (straggler: Straggler) => string;
 

@@ -1,0 +1,116 @@
+/** The power goes at random moments. */
+import { SutureError } from "@suture/errors";
+import { MODULES } from "../../packages/host/test/guest.ts";
+import type { SystemMachine } from "./system-machine.ts";
+
+const NAME = "host_cmdline";
+const FILE = `${MODULES}/${NAME}.ko`;
+const SUTURE = "node --no-opt --max-lazy /opt/suture.mjs";
+/** Each says on the console what it is about to do and what it has done: that is what must be found again. */
+const step = (what: string, command: string): string =>
+  `echo "cuts: begin ${what}" >/dev/kmsg; ${command} && echo "cuts: end ${what}" >/dev/kmsg`;
+const WORK = {
+  install: `while :; do ${step("install", `${SUTURE} install ${FILE}`)}; ${step("uninstall", `${SUTURE} uninstall ${NAME}`)}; done`,
+  load: `while :; do ${step("install", `${SUTURE} install ${FILE}`)}; ${SUTURE} unload ${NAME}; ${SUTURE} load ${FILE}; ${SUTURE} boot --settled 0; done`,
+} as const;
+const KINDS = ["install", "boot", "load", "boot"] as const;
+const LONGEST_WORK_MS = 20_000;
+
+/** The same numbers for the same seed, from 0 to 1. */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+export interface Cuts {
+  good: number;
+  kinds: Record<string, number>;
+  /** What the boot after each cut found. */
+  found: Record<string, number>;
+}
+
+type Expected = "installed" | "not installed" | "either";
+
+export async function cutPower(machine: SystemMachine, count: number, random: () => number): Promise<Cuts> {
+  console.log(`\n${count} power cuts`);
+  const cuts: Cuts = { good: 0, kinds: {}, found: {} };
+  let expected: Expected = "either";
+  let bootMs = 0;
+  await machine.cut();
+  const boot = async (): Promise<void> => {
+    const started = performance.now();
+    await machine.boot();
+    bootMs = performance.now() - started;
+  };
+  await boot();
+  for (let cut = 1; cut <= count; cut++) {
+    const kind = KINDS[(cut - 1) % KINDS.length] ?? "boot";
+    let when: string;
+    if (kind === "boot") {
+      await machine.cut();
+      // A little longer than it takes to be up: the livepatches go in at about that time.
+      const ms = Math.round(random() * 1.2 * bootMs);
+      when = `${ms} of ${Math.round(bootMs)} ms into the boot${(await machine.bootAndCut(ms)) ? ", just up" : ""}`;
+    } else {
+      const ms = Math.round(500 + random() * LONGEST_WORK_MS);
+      const last = await workAndCut(machine, WORK[kind], ms);
+      expected = last.expected;
+      when = `${ms} ms into it, after "${last.said}"`;
+    }
+    cuts.kinds[kind] = (cuts.kinds[kind] ?? 0) + 1;
+    await boot();
+    const { found, wrong } = await look(machine, expected);
+    cuts.found[found] = (cuts.found[found] ?? 0) + 1;
+    if (wrong === "") cuts.good += 1;
+    console.log(
+      `  ${wrong === "" ? "ok    " : "NOT OK"} ${String(cut).padStart(2)} ${kind}: ${when}; found: ${found}${wrong === "" ? "" : `; ${wrong}`}`,
+    );
+  }
+  return cuts;
+}
+
+async function workAndCut(machine: SystemMachine, work: string, ms: number): Promise<{ said: string; expected: Expected }> {
+  const guest = machine.guest;
+  const from = guest.logPosition;
+  const running = machine.run(`(${work}) >/dev/null 2>&1`).catch((error: unknown) => {
+    if (!(error instanceof SutureError)) throw error;
+  });
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  await machine.cut();
+  await running;
+  const said = guest.kernelLog(from).findLast(({ text }) => text.startsWith("cuts: "))?.text ?? "nothing";
+  const expected = { "cuts: end install": "installed", "cuts: end uninstall": "not installed" } as const;
+  return { said, expected: said in expected ? expected[said as keyof typeof expected] : "either" };
+}
+
+/** The machine is up again: what does the store say? */
+async function look(machine: SystemMachine, expected: Expected): Promise<{ found: string; wrong: string }> {
+  const service = await machine.run(
+    "systemctl is-active --wait suture.service || systemctl show -p ActiveState,Result suture.service | tr '\\n' ' '",
+  );
+  const { code, document } = await machine.suture("status");
+  if (code !== 0) return { found: "nothing", wrong: `status: ${JSON.stringify(document)}` };
+  const boot = await machine.suture("boot");
+  const outcomes = (boot.document.patches as { name: string; outcome: string; why: string }[]) ?? [];
+  const bad = outcomes.filter(({ outcome }) => !["loaded", "loaded already", "quarantined"].includes(outcome));
+  const entry = (document.installed as { name: string; quarantine?: string }[]).find(({ name }) => name === NAME);
+  const found =
+    entry === undefined
+      ? "not installed"
+      : entry.quarantine === undefined
+        ? "installed and loaded"
+        : `quarantined: ${entry.quarantine.replace(/\d+ s/, "N s")}`;
+  const missing = expected === "installed" && entry === undefined ? "it had been installed" : "";
+  const there = expected === "not installed" && entry !== undefined ? "it had been uninstalled" : "";
+  const wrong = [
+    missing,
+    there,
+    ...bad.map(({ outcome, why }) => `${outcome}: ${why}`),
+    boot.code === 0 ? "" : `boot ends with ${boot.code}`,
+    service === "active" ? "" : service,
+  ];
+  return { found, wrong: wrong.filter((text) => text !== "").join("; ") };
+}

@@ -1,0 +1,141 @@
+/** One machine with a disk that outlives its boots. */
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
+import { boot, type Guest, type GuestFile } from "@suture/lab";
+import { Task } from "@suture/task";
+import type { TestKernel } from "../../packages/lab/test/kernel.ts";
+
+interface Parts {
+  kernel: TestKernel;
+  folder: string;
+  /** A raw image of the system. */
+  image: string;
+  cache: string;
+}
+
+export interface Said {
+  code: number;
+  // biome-ignore lint/suspicious/noExplicitAny: each command has a document of its own
+  document: any;
+}
+
+/** Generous: this machine may be busy with other things. */
+const BOOT_MS = 600_000;
+const RUN_MS = 300_000;
+const APPEND = ["systemd.show_status=0", "quiet"];
+
+export class SystemMachine {
+  readonly #task: Task;
+  readonly #parts: Parts;
+  readonly #disk: string;
+  readonly #overlay: string;
+  #guest: Guest | undefined;
+
+  private constructor(task: Task, parts: Parts) {
+    this.#task = task;
+    this.#parts = parts;
+    this.#disk = join(parts.folder, "disk.ext4");
+    this.#overlay = join(parts.folder, "overlay.qcow2");
+  }
+
+  static async make(task: Task, parts: Parts): Promise<SystemMachine> {
+    const machine = new SystemMachine(task, parts);
+    await cp(parts.image, machine.#disk);
+    return machine;
+  }
+
+  /** Until our agent answers, which it does early in the system's own boot. @param append kernel options */
+  async boot(append: readonly string[] = []): Promise<Guest> {
+    const guest = await this.#boot(this.#task, append);
+    this.#guest = guest;
+    return guest;
+  }
+
+  /** Boots, and takes the power away after so long a time, or when it is up, whichever comes first. @returns whether it was up */
+  async bootAndCut(ms: number): Promise<boolean> {
+    const cut = new AbortController();
+    const timer = setTimeout(() => cut.abort(), ms);
+    try {
+      await (await this.#boot(new Task(undefined, cut.signal), [])).stop();
+      return true;
+    } catch (error) {
+      if (!cut.signal.aborted) throw error;
+      return false;
+    } finally {
+      clearTimeout(timer);
+      this.#task.check();
+    }
+  }
+
+  /** Takes the power away: QEMU is killed. */
+  async cut(): Promise<void> {
+    await this.#guest?.stop();
+    this.#guest = undefined;
+  }
+
+  async reboot(append: readonly string[] = []): Promise<Guest> {
+    await this.#guest?.shutDown("systemctl reboot", RUN_MS);
+    return this.boot(append);
+  }
+
+  /** Puts files where they are for good. */
+  async furnish(texts: Readonly<Record<string, Uint8Array>>, files: readonly (GuestFile & { content: Uint8Array })[]): Promise<void> {
+    const guest = await this.boot();
+    // The system is mounted for reading only until it has been checked.
+    await guest.run("systemctl is-active --wait local-fs.target; until touch /opt/x; do sleep 0.2; done; rm /opt/x", { timeoutMs: RUN_MS });
+    for (const [path, bytes] of Object.entries(texts)) await guest.put(path, bytes, 0o755);
+    for (const { path, content } of files) await guest.put(path, content);
+    await guest.run("sync");
+  }
+
+  async run(command: string): Promise<string> {
+    return (await this.guest.run(command, { timeoutMs: RUN_MS })).output.trim();
+  }
+
+  async suture(line: string): Promise<Said> {
+    const { code, output } = await this.guest.run(`node --no-opt --max-lazy /opt/suture.mjs --json ${line} 2>/dev/null`, {
+      timeoutMs: RUN_MS,
+    });
+    return { code, document: output.trim() === "" ? undefined : JSON.parse(output) };
+  }
+
+  async close(): Promise<void> {
+    await this.cut();
+    for (const path of [this.#disk, this.#overlay]) rmSync(path, { force: true });
+  }
+
+  get guest(): Guest {
+    if (this.#guest === undefined) throw new Error("the machine is off");
+    return this.#guest;
+  }
+
+  async #boot(task: Task, append: readonly string[]): Promise<Guest> {
+    const { kernel, cache } = this.#parts;
+    this.#freshOverlay();
+    return boot(task, {
+      image: kernel.image,
+      cache,
+      system: true,
+      disks: [{ file: this.#overlay, format: "qcow2" }],
+      modules: { tree: kernel.modules, names: ["virtio_pci", "virtio_blk", "ext4"] },
+      memory: 1024,
+      cpus: 1,
+      deadlineMs: BOOT_MS,
+      graceMs: RUN_MS,
+      append: [...APPEND, ...append],
+    });
+  }
+
+  /** What the last boot had flushed becomes the disk. */
+  #freshOverlay(): void {
+    try {
+      execFileSync("qemu-img", ["commit", "-q", "-f", "qcow2", this.#overlay], { stdio: ["ignore", "ignore", "pipe"] });
+    } catch (error) {
+      if (!String(error).includes("No such file")) throw error;
+    }
+    rmSync(this.#overlay, { force: true });
+    execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", "-b", this.#disk, "-F", "raw", this.#overlay]);
+  }
+}
