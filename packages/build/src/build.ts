@@ -14,6 +14,7 @@ import { compile, compileKept, type Variant } from "./compile.ts";
 import type { KernelContext } from "./context.ts";
 import { diffOptions } from "./diff-options.ts";
 import { fail } from "./errors.ts";
+import { handedNotes } from "./handed-notes.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
 import { type Livepatch, linkLivepatch } from "./link/livepatch.ts";
 import { patchName } from "./name.ts";
@@ -211,6 +212,7 @@ async function compareAll(
       parts.push({ object: command.object, owner, delta, locate: through(locator(proof, owner)), notTaken });
     }
     const functions = parts.flatMap(({ delta }) => delta.functions.map(({ name }) => name));
+    for (const { delta } of parts) delta.notes.push(...handedNotes(delta.handed));
     for (const { object, delta } of parts) for (const note of delta.notes) task.reporter.warn(`${object}: ${note}`);
     if (functions.length === 0 && parts.every(({ delta }) => delta.callbacks.length === 0)) {
       const notTaken = parts.flatMap((part) => part.notTaken);
@@ -274,6 +276,7 @@ async function manifestOf(
   results: { parts: readonly Compared[]; combined: ReturnType<typeof combine>; compiled: readonly Compiled[] },
 ): Promise<DraftManifest> {
   const { parts, combined, compiled } = results;
+  const handed = parts.flatMap(({ object, delta }) => delta.handed.map((one) => ({ object, ...one })));
   const proofs = compiled.map(({ proof }) => proof);
   const doubtful = proofs.filter((proof) => !proof.complete);
   return {
@@ -300,6 +303,7 @@ async function manifestOf(
       ? {}
       : { notTaken: parts.flatMap(({ object, notTaken }) => notTaken.map((left) => ({ object, ...left }))) }),
     notes: parts.flatMap(({ object, delta }) => delta.notes.map((text) => ({ object, text }))),
+    ...(handed.length === 0 ? {} : { handed }),
     symbols: combined.symbols,
     compiler: kernel.compiler,
     inputs: [
