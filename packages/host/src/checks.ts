@@ -182,10 +182,11 @@ async function checkHolders(machine: Machine, module: ModuleFile, options: Check
       );
     const holder = owner === undefined ? holderOf(name, attached, probes) : undefined;
     if (holder !== undefined) return refused(what, fail("HOST_FUNCTION_HELD", `${holder} holds ${name}`, { file, symbol: name }));
-    if (attached?.some((h) => h.name === name && h.direct)) notes.push(`a BPF trampoline is on ${name}; the kernel may refuse`);
+    if (attached?.some((h) => h.name === name && h.direct))
+      notes.push(`a BPF trampoline is on ${name}; the kernel decides whether both can be`);
   }
   if (attached === undefined) return unknown(what, "tracefs is not mounted: the kernel alone knows");
-  return good(what, notes.length === 0 ? "no function is held by anything else" : notes.join("; "));
+  return notes.length === 0 ? good(what, "no function is held by anything else") : unknown(what, notes.join("; "));
 }
 
 function ownerOf(patches: readonly LivePatch[], name: string): string | undefined {

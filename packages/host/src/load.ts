@@ -69,8 +69,10 @@ async function enter(task: Task, machine: Machine, module: ModuleFile, options: 
     await task.stage("load", async (stage) => {
       const why = await insertModule(task, path, parameters);
       if (why !== undefined) {
-        const said = log.since().map((line) => `\n  ${line}`);
-        throw fail("HOST_REFUSED", `the kernel did not take it: ${why}. ${await stateText(machine, name)}${said.join("")}`, { file });
+        const said = log.since();
+        const because = [why, ...callbackThatFailed(said, module)].join("; ");
+        const lines = said.map((line) => `\n  ${line}`).join("");
+        throw fail("HOST_REFUSED", `the kernel did not take it: ${because}. ${await stateText(machine, name)}${lines}`, { file });
       }
       stage.result(name);
     });
@@ -82,6 +84,14 @@ async function enter(task: Task, machine: Machine, module: ModuleFile, options: 
     if (!isLeftInTransition(error)) await leave(machine, name, options.timeoutMs);
     throw error;
   }
+}
+
+/** A livepatch may say itself that it does not want to be there. */
+function callbackThatFailed(said: readonly string[], { manifest }: ModuleFile): string[] {
+  const object = said.map((line) => /pre-patch callback failed for object '(.*)'/.exec(line)?.[1]).find((name) => name !== undefined);
+  if (object === undefined) return [];
+  const name = manifest?.callbacks?.find(({ owner, kind }) => owner === object && kind === "pre_patch")?.name;
+  return [`its callback ${name ?? "pre_patch"} for ${object} returned that error`];
 }
 
 async function stuck(machine: Machine, name: string, file: string, transition: Transition): Promise<Error> {

@@ -54,6 +54,16 @@ function checkManifest(found: Inspection, manifest: Manifest): void {
   for (const { name, sympos } of manifest.functions)
     if (!replaced.has(`${name},${sympos}`)) throw wrong(`it does not replace ${name},${sympos}`);
   if (manifest.functions.length !== found.functions.length) throw wrong(`it replaces ${found.functions.length} functions`);
+  const { objects = [], states = [] } = found.descriptor ?? {};
+  const called = new Set(
+    objects.flatMap(({ name, callbacks }) => callbacks.map((callback) => `${callback.kind} ${callback.name} of ${name}`)),
+  );
+  const callbacks = (manifest.callbacks ?? []).map(({ owner, kind, name }) => `${kind} ${name} of ${owner}`);
+  for (const callback of callbacks) if (!called.has(callback)) throw wrong(`it does not call ${callback}`);
+  if (called.size !== callbacks.length) throw wrong(`it has ${called.size} callbacks`);
+  const declared = (list: readonly { id: number; version: number }[]): string =>
+    list.map(({ id, version }) => `${id}:${version}`).join(", ");
+  if (declared(states) !== declared(manifest.states ?? [])) throw wrong(`its states are ${declared(states) || "none"}`);
   const symbols = new Set(found.klpSymbols.map(({ object, name, sympos }) => `${object}.${name},${sympos}`));
   const klp = manifest.symbols.filter(({ how }) => how === "klp");
   for (const { name, object, symbol } of klp)

@@ -1,5 +1,6 @@
 /** A guest that can run Suture: node, the bundled file, and livepatches for its kernel. */
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,8 +11,11 @@ import type { Task } from "@suture/task";
 import { buildTestModules, type TestKernel, testKernel } from "../../lab/test/kernel.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
+const PROGRAMS = join(import.meta.dirname, "programs");
 const SOURCES = join(import.meta.dirname, "modules");
 const SUTURE = "/opt/suture.mjs";
+/** A program that puts a BPF trampoline on a function (test/programs). */
+export const TRAMPOLINE = "/opt/trampoline";
 /** Where the guest has the livepatches. */
 export const MODULES = "/opt/modules";
 /** Compiling less suits an emulated processor. */
@@ -51,6 +55,7 @@ export class Yard {
       { path: SUTURE, content: { file: join(folder, "package/suture.mjs") } },
       ...(await programFiles(task, ["node", "flock"])),
       ...(await testModules(task, kernel)),
+      { path: TRAMPOLINE, content: compiled(folder, "trampoline"), mode: 0o755 },
     ];
     return new Yard(task, kernel, folder, files);
   }
@@ -107,14 +112,55 @@ export async function testModules(task: Task, kernel: TestKernel): Promise<(Gues
     add("plain.ko", bytes);
     add("other_build.ko", withManifest(bytes, name, kernel.release, "00".repeat(20)));
     add("cut.ko", bytes.subarray(0, bytes.length - 1000));
+    add("other_release.ko", otherRelease(bytes, kernel.release));
+    const whole = withManifest(bytes, name, kernel.release, image.buildId);
+    add("tampered.ko", tampered(whole));
+    add("no_klp.ko", withManifest(bytes, name, kernel.release, image.buildId, [KLP_SYMBOL]));
   }
   image.close();
   await rm(built, { recursive: true });
   return files;
 }
 
+/** @param folder for the program */
+function compiled(folder: string, name: string): Uint8Array {
+  const out = join(folder, name);
+  execFileSync("gcc", ["-O2", "-static", "-o", out, join(PROGRAMS, `${name}.c`)]);
+  return readFileSync(out);
+}
+
+/** What a livepatch refers to by the livepatch core; the module does not have it. */
+const KLP_SYMBOL: DraftManifest["symbols"][number] = {
+  name: "saved_command_line_len",
+  how: "klp",
+  object: "vmlinux",
+  sympos: 0,
+  symbol: ".klp.sym.vmlinux.saved_command_line_len,0",
+};
+
+/** The same module, said to be for another release of the same length. */
+function otherRelease(bytes: Uint8Array, release: string): Uint8Array {
+  const other = release.replace(/\d/, (digit) => String((Number(digit) + 1) % 10));
+  return Buffer.from(Buffer.from(bytes).toString("latin1").replaceAll(release, other), "latin1");
+}
+
+/** One byte of the text that the livepatch shows is another one. */
+function tampered(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.from(bytes);
+  const at = copy.indexOf("one\n\0");
+  if (at < 0) throw new Error("host_cmdline.ko has no such string");
+  copy.write("0", at, "latin1");
+  return copy;
+}
+
 /** As the build makes them, of a livepatch that was written by hand. */
-function withManifest(bytes: Uint8Array, name: string, release: string, buildId: string): Uint8Array {
+function withManifest(
+  bytes: Uint8Array,
+  name: string,
+  release: string,
+  buildId: string,
+  symbols = [] as DraftManifest["symbols"],
+): Uint8Array {
   const { functions } = inspect(bytes, name);
   const owner = name.startsWith("host_target") ? "host_target" : "vmlinux";
   const manifest: DraftManifest = {
@@ -136,7 +182,7 @@ function withManifest(bytes: Uint8Array, name: string, release: string, buildId:
     added: [],
     skipped: [],
     notes: [],
-    symbols: [],
+    symbols,
     compiler: "gcc",
     inputs: [],
     fixes: [{ subject: `what ${name} mends`, cves: ["CVE-2026-0001"] }],
