@@ -263,7 +263,7 @@ class Course {
     const text = result.output.trim().split(": ").at(-1) ?? "";
     const said = [...result.log.map(lineText), ...result.output.trim().split("\n")];
     this.#report.refusal = { errno, text, said };
-    throw new TrialEnd("refused", `the kernel refused the module: ${errno}, ${text}`);
+    throw new TrialEnd("refused", `the kernel refused the module: ${errno}, ${text}${callbackThatFailed(said)}`);
   }
 
   /** @returns whether every task has moved over to the new code. */
@@ -348,6 +348,12 @@ read -r n <$t/comm; echo "\${t##*/} $n"; cat $t/stack; done 2>/dev/null; true`;
     if (fault !== undefined) throw new TrialEnd("oopsed", fault.headline);
     return result;
   }
+}
+
+/** What the kernel says when a livepatch's own callback refuses. */
+function callbackThatFailed(said: readonly string[]): string {
+  const object = said.map((line) => /pre-patch callback failed for object '(.*)'/.exec(line)?.[1]).find((name) => name !== undefined);
+  return object === undefined ? "" : `; its pre_patch callback for ${object} returned an error`;
 }
 
 /** Exact to the microsecond, which waiting in the guest is not. */

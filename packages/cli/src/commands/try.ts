@@ -95,7 +95,8 @@ async function tryOn(task: Task, target: Target, module: string, manifest: Manif
     throw fail("TRY_OTHER_KERNEL", `it is for build-id ${manifest.kernel.buildId}; this ${target.release} has ${buildId}`, {
       file: module,
     });
-  const owners = [...new Set((manifest?.functions ?? []).map((f) => f.owner))].filter((owner) => owner !== "vmlinux");
+  const patched = [...(manifest?.functions ?? []), ...(manifest?.callbacks ?? [])];
+  const owners = [...new Set(patched.map(({ owner }) => owner))].filter((owner) => owner !== "vmlinux");
   const files = options.module.filter(isModuleFile);
   const given = new Set(files.map((file) => moduleName(basename(file).replace(/\.ko(\.\w+)?$/, ""))));
   const names = [...options.module.filter((word) => !isModuleFile(word)), ...owners].filter((name) => !given.has(name));
