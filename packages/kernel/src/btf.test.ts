@@ -100,6 +100,18 @@ describe("Btf", () => {
     expect(btf.prototype("file")).toBeUndefined();
   });
 
+  it("tells the types of variables", () => {
+    const { builder, int, char } = sample();
+    const size = builder.typedef("size_t", int);
+    builder.add(14, "limit", size, [1]);
+    builder.add(14, "name", builder.array(char, 8), [1]);
+    for (const type of [int, char]) builder.add(14, "state", type, [1]);
+    const btf = read(builder);
+    expect(btf.variable("limit")).toEqual({ type: "size_t", shape: "u32" });
+    expect(btf.variable("name")).toEqual({ type: "char[8]", shape: "u8[8]" });
+    expect([btf.variable("state"), btf.variable("int")]).toEqual([undefined, undefined]);
+  });
+
   it("refuses types that lead to themselves", () => {
     const loops: ((builder: BtfBuilder) => void)[] = [
       (b) => b.typedef("x", 1),

@@ -112,6 +112,13 @@ export interface BtfPrototype {
   variadic: boolean;
 }
 
+export interface BtfVariable {
+  /** As C writes it. */
+  type: string;
+  /** What the words stand for (see BtfPrototype). */
+  shape: string;
+}
+
 /** Where a structure lies in the outermost one: bits from its start, and how many structures there are between. */
 interface Within {
   base: number;
@@ -133,6 +140,7 @@ export class Btf {
   readonly #at: Uint32Array;
   #composites: Map<string, number[]> | undefined;
   #functions: Map<string, number[]> | undefined;
+  #variables: Map<string, number[]> | undefined;
 
   /** @throws KERNEL_BAD_BTF */
   constructor(bytes: Uint8Array, file: string) {
@@ -189,6 +197,16 @@ export class Btf {
     const [first, ...others] = (this.#functions.get(name) ?? []).map((id) => this.#prototypeOf(this.#third(id)));
     const text = JSON.stringify(first);
     return others.some((prototype) => JSON.stringify(prototype) !== text) ? undefined : first;
+  }
+
+  /** The type of a variable. Undefined if none, or several of that name that differ. The kernel's own image tells per-cpu variables only. */
+  variable(name: string): BtfVariable | undefined {
+    this.#variables ??= this.#namesOf((kind) => kind === KIND.VAR);
+    const [first, ...others] = (this.#variables.get(name) ?? []).map((id) => {
+      const type = this.#third(id);
+      return { type: this.#text(type, 0), shape: this.#shape(type, 0) };
+    });
+    return others.some(({ shape }) => shape !== first?.shape) ? undefined : first;
   }
 
   #walk(start: number, end: number): Uint32Array {

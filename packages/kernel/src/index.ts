@@ -1,4 +1,4 @@
-export { Btf, type BtfLayout, type BtfMember, type BtfPrototype } from "./btf.ts";
+export { Btf, type BtfLayout, type BtfMember, type BtfPrototype, type BtfVariable } from "./btf.ts";
 export { KernelConfig } from "./config.ts";
 export { kernelErrors } from "./errors.ts";
 export { KernelImage, type MarkedTable } from "./image.ts";
