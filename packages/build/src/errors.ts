@@ -24,7 +24,7 @@ export const buildErrors = defineErrors({
   },
   BUILD_NOT_AT_RUN_TIME: {
     cause: "All that the patch changes runs or is read only while the kernel boots, or never.",
-    mend: "There is nothing to patch in a running kernel: boot a fixed one.",
+    mend: "There is nothing to patch in a running kernel: boot a fixed one. If what ran at boot has to be put right in the running kernel, a callback can do it (docs/authoring.md#callbacks, docs/authoring.md#changed-initial-values).",
   },
   BUILD_KERNEL: {
     cause: "The parts of the kernel that is built for do not belong together, or one is missing.",
@@ -74,7 +74,7 @@ export const buildErrors = defineErrors({
   BUILD_WIDE: {
     cause:
       "Patched code branches on a module's static key in two bytes, and compiled with branches of five the object comes out otherwise.",
-    mend: "Reorganise the fix so that the named function does not ask the static key (a tracepoint asks one too), or write the livepatch by hand.",
+    mend: "Reorganise the fix so that the named function does not ask the static key (a tracepoint asks one too) or reads it at run time (docs/authoring.md#static-keys), or write the livepatch by hand.",
   },
   BUILD_OVERRIDDEN: {
     cause: "The patch changes a weak function, and the kernel runs another function of the same name instead.",

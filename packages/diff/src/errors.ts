@@ -15,7 +15,7 @@ export const diffErrors = defineErrors({
   },
   DIFF_DATA_CHANGED: {
     cause: "The fix changes the initial value or size of writable data that exists, live, in the running kernel.",
-    mend: "Leave the variable as it is and set the new value from a callback, or keep new state in a shadow variable.",
+    mend: "Leave the variable as it is in the source, and let a callback set the new value in the running kernel (docs/authoring.md#changed-initial-values). State that needs more room goes into a shadow variable (docs/authoring.md#shadow-variables).",
   },
   DIFF_RODATA_CHANGED: {
     cause: "The fix changes read-only data that code outside of the patched functions uses too.",
@@ -23,20 +23,20 @@ export const diffErrors = defineErrors({
   },
   DIFF_SECTION_CHANGED: {
     cause: "The fix changes a section that a running kernel reads only once, or that Suture cannot replace.",
-    mend: "Take the change out of the fix: parameters, exports, initcalls and the like cannot change in a running kernel.",
+    mend: "Take the change out of the fix: parameters, exports, initcalls and the like are not read again. The new default of a parameter is set by a callback (docs/authoring.md#changed-initial-values); KPATCH_IGNORE_SECTION leaves a section alone (docs/kpatch-patches.md).",
   },
   DIFF_INIT_REFERENCE: {
     cause: "Patched code refers to code or data of the boot phase, whose memory is free by now.",
-    mend: "Change the fix so that the patched function does not use __init or __initdata symbols.",
+    mend: "Change the fix so that the patched function does not use __init or __initdata symbols. What is to be done once, when the livepatch comes, belongs into a callback (docs/authoring.md#callbacks).",
   },
   DIFF_NOT_PATCHABLE: {
     cause: "A changed function has no ftrace entry, so it cannot be redirected, and not all of its callers can be taken in.",
-    mend: "Make the change in its callers, or write the livepatch by hand.",
+    mend: "Make the change in its callers, or write the livepatch by hand (docs/authoring.md#callbacks shows how code of the livepatch runs without a function to replace, docs/authoring.md#syscalls how a system call is replaced).",
   },
   DIFF_MODULE_KEY: {
     cause:
       "Patched code branches on a static key of a module, which cannot be tied to the patch before that module is loaded, and the branch is too short to be made one that reads the key.",
-    mend: "In the fix, read the key at run time: `static_key_enabled(&key)` instead of `static_branch_*(&key)`; leave trace calls out of the function.",
+    mend: "In the fix, read the key at run time: `static_key_enabled(&key)` instead of `static_branch_*(&key)` (docs/authoring.md#static-keys); leave trace calls out of the function.",
   },
   DIFF_STATIC_LOCAL: {
     cause: "A static local variable of the original could not be paired with the one of the patched object.",
@@ -44,7 +44,7 @@ export const diffErrors = defineErrors({
   },
   DIFF_PER_CPU: {
     cause: "The fix adds a per-CPU variable.",
-    mend: "Allocate it from a callback (alloc_percpu) or use a shadow variable.",
+    mend: "Allocate it in a callback with alloc_percpu() (docs/authoring.md#callbacks), or use a shadow variable (docs/authoring.md#shadow-variables).",
   },
   DIFF_MARK: {
     cause: "The fix says something to Suture, by a macro of kpatch-macros.h or livepatch_helpers.h, that cannot be followed.",

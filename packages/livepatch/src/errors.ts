@@ -27,7 +27,7 @@ export const livepatchErrors = defineErrors({
   },
   KLP_DUPLICATE_CALLBACK: {
     cause: "A patch has two callbacks of one kind for the same object of the kernel, and the livepatch core calls one.",
-    mend: "Make one callback that does both. Callbacks belong to vmlinux or to the module that their file is compiled into.",
+    mend: "Make one callback that does both. Callbacks belong to vmlinux or to the module that their file is compiled into (docs/authoring.md#callbacks).",
   },
   KLP_STATE: {
     cause: "The states that a livepatch declares are not ones that the kernel can keep.",
