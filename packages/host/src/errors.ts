@@ -81,6 +81,11 @@ export const hostErrors = defineErrors({
     cause: "Something stands on the livepatch: a later livepatch of the same functions, a module that uses it, or a forced transition.",
     mend: "Unload what stands on it first. After a forced transition only a reboot takes it out.",
   },
+  HOST_LEFT_BEHIND: {
+    cause:
+      "The livepatch's code gives addresses within its module to others. Whoever keeps one has a pointer to freed memory when the module is taken out.",
+    mend: "`suture disable NAME` takes it out of effect and leaves the module where it is. `suture unload --left-behind NAME` if nothing keeps them.",
+  },
   HOST_FORCE: {
     cause: "A transition was to be forced without saying that the risk is taken.",
     mend: "Give --accept-risk if a crash of this machine is the smaller evil.",

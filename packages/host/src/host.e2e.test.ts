@@ -130,6 +130,17 @@ describe.each(KERNELS)("%s", (metaPackage) => {
     expect(await refused(`replace ${CMDLINE}`)).toMatchObject({ code: "HOST_NOT_REPLACING" });
   });
 
+  test("one that leaves addresses behind stays in the kernel unless that is accepted", async () => {
+    expect((await run(`load ${MODULES}/leaving.ko`)).code).toBe(0);
+    const behind = { code: "HOST_LEFT_BEHIND", why: expect.stringContaining('host_cmdline_show gives away "one\\n"') };
+    expect(await refused("unload host_cmdline")).toMatchObject(behind);
+    expect(await sh("cat /proc/cmdline")).toBe("one");
+    expect((await run("disable host_cmdline")).code).toBe(0);
+    expect(await refused("enable host_cmdline")).toMatchObject(behind);
+    expect((await run("unload host_cmdline --left-behind")).code).toBe(0);
+    expect(await sh("ls /sys/kernel/livepatch; grep host_ /proc/modules; ls /run/suture/loaded")).toBe("");
+  });
+
   test("what must not be loaded is not, and each refusal says why and how things stand", async () => {
     const now = expect.stringContaining("Now: host_cmdline is not in the kernel; no other livepatch is.");
     expect(await refused(`load ${MODULES}/other_build.ko`)).toMatchObject({ code: "HOST_OTHER_KERNEL", why: now });

@@ -5,6 +5,7 @@ import { type CheckOptions, checkLoad, type Finding, firstRefusal } from "./chec
 import { fail } from "./errors.ts";
 import { removeIdle } from "./idle.ts";
 import { KernelLog } from "./kernel-log.ts";
+import { leftBehind } from "./left-behind.ts";
 import { locked } from "./lock.ts";
 import type { Machine } from "./machine.ts";
 import { type ModuleFile, readModuleFile } from "./module-file.ts";
@@ -123,7 +124,8 @@ async function replacedBy(task: Task, machine: Machine, name: string, before: re
   return replaced;
 }
 
-/** The module of a replaced livepatch has no effect any more. One that cannot be taken out stays, and status shows it. */
+/** The module of a replaced livepatch has no effect any more. One that cannot be taken out, or leaves something behind, stays; status shows it. */
 async function removeReplaced(machine: Machine, name: string): Promise<void> {
+  if ((await leftBehind(machine, name)) !== undefined) return;
   if ((await removeIdle(new Task(), machine, name)) === undefined) await dropRecord(machine, name);
 }

@@ -4,6 +4,7 @@ import type { CheckOptions } from "./checks.ts";
 import { fail } from "./errors.ts";
 import { idleLivepatches, removeIdle } from "./idle.ts";
 import { mayLoadModules } from "./kernel.ts";
+import { leftBehind } from "./left-behind.ts";
 import { type LoadReport, loadLocked } from "./load.ts";
 import { locked } from "./lock.ts";
 import { type Machine, setAttribute } from "./machine.ts";
@@ -30,10 +31,16 @@ export async function disable(task: Task, machine: Machine, name: string, patien
   }));
 }
 
-/** Out of effect and out of the kernel. @throws HOST_* */
-export async function unload(task: Task, machine: Machine, name: string, patience: Patience): Promise<LeaveReport> {
+/**
+ * Out of effect and out of the kernel.
+ * @param accepted also one that leaves addresses behind
+ * @throws HOST_*
+ */
+export async function unload(task: Task, machine: Machine, name: string, patience: Patience, accepted = false): Promise<LeaveReport> {
   await needRights(machine);
   return locked(task, machine, `unload ${name}`, async () => {
+    const behind = await leftBehind(machine, name);
+    if (behind !== undefined && !accepted) throw fail("HOST_LEFT_BEHIND", `${behind}. ${await stateText(machine, name)}`);
     const idle = (await idleLivepatches(machine)).includes(name);
     const transition = idle ? undefined : await disableLocked(task, machine, name, patience);
     await task.stage("remove", async (stage) => {
@@ -68,6 +75,14 @@ export async function enable(
         {
           mend: `\`suture unload ${name}\`, and \`suture load\` its file.`,
         },
+      );
+    const behind = await leftBehind(machine, name);
+    if (behind !== undefined)
+      throw fail(
+        "HOST_LEFT_BEHIND",
+        `to be enabled, its module would be taken out and loaded anew, but ${behind}. ${await stateText(machine, name)}`,
+        {},
+        { mend: `Reboot to have it again; or, if nothing keeps them, \`suture unload --left-behind ${name}\` and load it.` },
       );
     const why = await removeIdle(task, machine, name);
     if (why !== undefined) throw fail("HOST_IN_USE", `its module cannot be loaded anew: ${why}. ${await stateText(machine, name)}`);

@@ -115,7 +115,9 @@ export async function testModules(task: Task, kernel: TestKernel): Promise<(Gues
     add("other_release.ko", otherRelease(bytes, kernel.release));
     const whole = withManifest(bytes, name, kernel.release, image.buildId);
     add("tampered.ko", tampered(whole));
-    add("no_klp.ko", withManifest(bytes, name, kernel.release, image.buildId, [KLP_SYMBOL]));
+    const handed = [{ object: "by hand", function: "host_cmdline_show", kind: "string", name: "one\n" }] as const;
+    add("leaving.ko", withManifest(bytes, name, kernel.release, image.buildId, { handed: [...handed] }));
+    add("no_klp.ko", withManifest(bytes, name, kernel.release, image.buildId, { symbols: [KLP_SYMBOL] }));
   }
   image.close();
   await rm(built, { recursive: true });
@@ -154,13 +156,7 @@ function tampered(bytes: Uint8Array): Uint8Array {
 }
 
 /** As the build makes them, of a livepatch that was written by hand. */
-function withManifest(
-  bytes: Uint8Array,
-  name: string,
-  release: string,
-  buildId: string,
-  symbols = [] as DraftManifest["symbols"],
-): Uint8Array {
+function withManifest(bytes: Uint8Array, name: string, release: string, buildId: string, more: Partial<DraftManifest> = {}): Uint8Array {
   const { functions } = inspect(bytes, name);
   const owner = name.startsWith("host_target") ? "host_target" : "vmlinux";
   const manifest: DraftManifest = {
@@ -182,10 +178,11 @@ function withManifest(
     added: [],
     skipped: [],
     notes: [],
-    symbols,
+    symbols: [],
     compiler: "gcc",
     inputs: [],
     fixes: [{ subject: `what ${name} mends`, cves: ["CVE-2026-0001"] }],
+    ...more,
   };
   return finish(bytes, name, manifest).bytes;
 }

@@ -7,10 +7,11 @@ export const unloadCommand: AddCommand = (program, run) => {
   addPatience(program.command("unload"))
     .description("take a livepatch out of effect and out of the kernel")
     .argument("<name>", "its name, as `suture list` shows it")
+    .option("--left-behind", "also one whose code gives addresses of its own to others, who may keep them")
     .action(
-      run(async (task, name: string, options: PatienceOptions) => {
+      run(async (task, name: string, options: PatienceOptions & { leftBehind?: boolean }) => {
         const { THIS_MACHINE, unload } = await import("@suture/host");
-        const report = await unload(task, THIS_MACHINE, name, patienceOf(options));
+        const report = await unload(task, THIS_MACHINE, name, patienceOf(options), options.leftBehind === true);
         return { document: report, text: safeText(leaveText(report)) };
       }),
     );
