@@ -21,7 +21,7 @@ import { buildOwnModule, enablesItself } from "./own-module.ts";
 import { type AuthoredSource, readSources } from "./read.ts";
 import { type ResolvedReference, resolveReferences } from "./references.ts";
 import { freeingPart, shadowsById } from "./shadows.ts";
-import { holdPrototypes, typesOf } from "./signatures.ts";
+import { holdPrototypes, holdVariables, typesOf } from "./signatures.ts";
 
 export interface AuthoredOptions {
   /** A C file, or a folder of them. */
@@ -69,14 +69,14 @@ export async function buildAuthored(task: Task, kernel: KernelContext, options: 
   for (const { object, text } of notes) task.reporter.warn(`${object}: ${text}`);
   const modules = await patchedModules(task, kernel, declarations);
   const references = await resolveReferences(task, kernel, originals, { elf, symbols: declarations.symbols, modules });
-  holdReferences(kernel, elves, references);
+  holdReferences(kernel, elves, references, declarations.symbols);
   for (const each of elves) for (const original of originals.all) checkLayouts(original.elf, each, new Set());
   return task.stage("link", async (stage) => {
     const shadows = shadowsById(declarations.shadows);
     const parts = await partsOf(task, kernel, elf, { declarations, pairs, shadows, module: moduleName(`livepatch-${name}`) });
     const states = declarations.states.map(({ id, version }) => ({ id, version }));
     const combined = combine(parts, { name, replace: options.replace, world: kernel.world, btf: kernel.btf, states });
-    const symbols = [...combined.symbols, ...references.map(({ isFunction: _, ...resolved }) => resolved)].sort((a, b) =>
+    const symbols = [...combined.symbols, ...references.map(({ isFunction: _, original: __, ...resolved }) => resolved)].sort((a, b) =>
       a.symbol < b.symbol ? -1 : 1,
     );
     const draft: DraftManifest = {
@@ -170,12 +170,23 @@ async function patchedModules(task: Task, kernel: KernelContext, { replacements,
 }
 
 /** What the file declares as the kernel's must be so there. */
-function holdReferences(kernel: KernelContext, elves: readonly ElfObject[], references: readonly ResolvedReference[]): void {
+function holdReferences(
+  kernel: KernelContext,
+  elves: readonly ElfObject[],
+  references: readonly ResolvedReference[],
+  symbols: Declarations["symbols"],
+): void {
   for (const elf of elves) {
     const types = typesOf(elf);
-    for (const { name, how, object, sympos, isFunction } of references)
-      if (how === "klp" && isFunction && object === "vmlinux" && sympos === 0)
-        holdPrototypes({ at: elf.file, old: name, own: name }, kernel.btf.prototype(name), types?.prototype(name));
+    for (const { name, how, object, sympos, isFunction, original } of references) {
+      if (how !== "klp") continue;
+      const old = symbols.find(({ local }) => local === name)?.name ?? name;
+      const held = { at: elf.file, old, own: name };
+      const there = original === undefined ? undefined : typesOf(original.elf);
+      if (!isFunction) holdVariables(held, there?.variable(old), types?.variable(name));
+      else if (there !== undefined) holdPrototypes(held, there.prototype(old), types?.prototype(name));
+      else if (object === "vmlinux" && sympos === 0) holdPrototypes(held, kernel.btf.prototype(old), types?.prototype(name));
+    }
   }
 }
 

@@ -68,16 +68,19 @@ export async function buildOwnModule(
   const { functions, notes } = await task.stage("prove", () => checkFunctions(kernel, originals, source, elves, descriptor.objects));
   for (const { text } of notes) task.reporter.warn(text);
   const proofs = originals.all.map(({ proof }) => proof);
-  const doubtful = proofs.filter(({ complete }) => !complete);
+  const doubts = [
+    ...proofs.filter(({ complete }) => !complete).map(({ object }) => `${object} is not what the kernel runs`),
+    ...notes.map(({ text }) => text),
+  ];
   const patched = sha256(linked);
   return finishLivepatch(task, kernel, linked, file, {
     suture: 1,
     name: basename(source.name, ".c"),
     kernel: { release: kernel.image.release, buildId: kernel.image.buildId },
     proof: {
-      proven: doubtful.length === 0,
+      proven: doubts.length === 0,
       functions: proofs.reduce((sum, proof) => sum + proof.functions.filter((f) => f.proven).length, 0),
-      ...(doubtful.length === 0 ? {} : { reason: doubtful.map(({ object }) => `${object} is not what the kernel runs`).join("; ") }),
+      ...(doubts.length === 0 ? {} : { reason: doubts.join("; ") }),
     },
     replace: descriptor.replace,
     objects: originals.all.map(({ command, bytes }) => ({ path: command.object, owner: command.owner, original: sha256(bytes), patched })),
@@ -151,7 +154,7 @@ async function make(task: Task, kernel: KernelContext, source: AuthoredSource): 
   const module = basename(source.name, ".c");
   try {
     await writeFile(join(folder, source.name), source.bytes);
-    for (const header of source.headers) await copyFile(header, join(folder, basename(header)));
+    for (const file of source.beside) await copyFile(file, join(folder, basename(file)));
     await writeFile(join(folder, "Kbuild"), `obj-m := ${module}.o\n`);
     await run(task, ["make", ...kernel.target.make, `M=${folder}`, "KCFLAGS=-g0", "modules"], { cwd: kernel.target.tree });
     return await readFile(join(folder, `${module}.ko`));

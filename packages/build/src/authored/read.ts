@@ -10,8 +10,8 @@ export interface AuthoredSource {
   name: string;
   text: string;
   bytes: Uint8Array;
-  /** Headers that lie beside it. */
-  headers: readonly string[];
+  /** Other C files and headers in its folder: it may include them. */
+  beside: readonly string[];
 }
 
 /** @param path a C file, or a folder all of whose C files make one livepatch. @throws AUTHORED_SOURCE */
@@ -27,8 +27,8 @@ export async function readSources(path: string): Promise<AuthoredSource[]> {
       files.sort().map(async (file) => {
         const bytes = await readFile(file);
         const beside = await readdir(dirname(file));
-        const headers = beside.filter((name) => name.endsWith(".h")).map((name) => join(dirname(file), name));
-        return { path: file, name: basename(file), text: bytes.toString("latin1"), bytes, headers };
+        const others = beside.filter((name) => /\.[ch]$/.test(name) && name !== basename(file)).map((name) => join(dirname(file), name));
+        return { path: file, name: basename(file), text: bytes.toString("latin1"), bytes, beside: others };
       }),
     );
   } catch (cause) {

@@ -3,12 +3,13 @@
  * or of a module that the livepatch is for, which the livepatch core finds. A symbol is taken by its name alone only where no other has it.
  */
 import { type ElfObject, type ElfSymbol, isSection, relocationSections, STT } from "@suture/elf";
+import { SutureError } from "@suture/errors";
 import { klpSymbolName, PATCH_SYMBOL, type Place, type Resolved, withUser } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import type { KernelContext } from "../context.ts";
 import { fail } from "../errors.ts";
 import type { NamedSymbol } from "./declarations.ts";
-import { definedIn, type Originals } from "./originals.ts";
+import { definedIn, type Original, type Originals } from "./originals.ts";
 
 export interface ReferenceInput {
   elf: ElfObject;
@@ -23,10 +24,13 @@ interface Candidate {
   owner: string;
   place: Place;
   isFunction: boolean;
+  original?: Original;
 }
 
 export interface ResolvedReference extends Resolved {
   isFunction: boolean;
+  /** The object that defines it, where that was looked for: it was for all variables. */
+  original?: Original;
 }
 
 /** Gives every symbol that the livepatch core is to find the name by which it does. @throws AUTHORED_* */
@@ -60,14 +64,46 @@ export async function resolveReferences(
         ? klp
         : withUser(klp, await userOf(task, kernel, elf, found.owner, name, modules));
     checkEarly(elf, symbol, found.owner, name);
-    resolved.push({ name, how: "klp", object: found.owner, sympos: found.place.sympos, symbol: klp, isFunction: found.isFunction });
+    const original = found.original ?? (found.isFunction ? undefined : await definitionOf(task, kernel, originals, elf, found));
+    resolved.push({
+      name,
+      how: "klp",
+      object: found.owner,
+      sympos: found.place.sympos,
+      symbol: klp,
+      isFunction: found.isFunction,
+      ...(original === undefined ? {} : { original }),
+    });
   }
   return resolved;
 }
 
 async function asDeclared(originals: Originals, wanted: NamedSymbol): Promise<Candidate> {
-  const { symbol, place } = await originals.find(wanted);
-  return { owner: wanted.object, place, isFunction: symbol.type === STT.FUNC };
+  const { original, symbol, place } = await originals.find(wanted);
+  return { owner: wanted.object, place, isFunction: symbol.type === STT.FUNC, original };
+}
+
+/** A variable's object, where its source shows which it is: to hold its type against what was declared. */
+async function definitionOf(
+  task: Task,
+  kernel: KernelContext,
+  originals: Originals,
+  elf: ElfObject,
+  { owner, place }: Candidate,
+): Promise<Original | undefined> {
+  const { name } = place;
+  const unchecked = (why: string): undefined => {
+    task.reporter.warn(`${elf.file}: whether ${name} is of the type that is declared was not checked: ${why}`);
+  };
+  const objects = await definedIn(task, kernel, owner, name);
+  if (objects.length !== 1) return unchecked("no single C file seems to define it");
+  try {
+    return (await originals.find({ at: elf.file, object: owner, name, file: undefined })).original;
+  } catch (error) {
+    // Some objects are made by steps of the kernel's build that need the whole of it.
+    if (!(error instanceof SutureError) || error.code !== "BUILD_COMPILE") throw error;
+    return unchecked(`${objects[0]} cannot be compiled alone`);
+  }
 }
 
 async function byName(task: Task, kernel: KernelContext, elf: ElfObject, name: string, modules: readonly string[]): Promise<Candidate> {

@@ -60,7 +60,7 @@ export async function freeingPart(
   const bytes = await compileAuthored(
     task,
     kernel,
-    { path: undefined, name: "suture_shadows.c", text, bytes: Buffer.from(text), headers: [] },
+    { path: undefined, name: "suture_shadows.c", text, bytes: Buffer.from(text), beside: [] },
     module,
   );
   const object = readElf(bytes, "suture_shadows.c");

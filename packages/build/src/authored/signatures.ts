@@ -1,6 +1,6 @@
 /** A function that takes the place of another, or is declared as the kernel's, must take and return what that one does. */
 import type { ElfObject } from "@suture/elf";
-import { Btf, type BtfPrototype } from "@suture/kernel";
+import { Btf, type BtfPrototype, type BtfVariable } from "@suture/kernel";
 import { fail } from "../errors.ts";
 
 /** The types that the compiler wrote into an object; undefined if it wrote none. */
@@ -24,6 +24,17 @@ export function holdPrototypes({ at, old, own }: Held, kernel: BtfPrototype | un
   const why = difference(kernel, written);
   if (why === undefined) return;
   throw fail("AUTHORED_SIGNATURE", `${why}: ${textOf(old, kernel)} is the kernel's, ${textOf(own, written)} was written`, {
+    file: at,
+    symbol: own,
+  });
+}
+
+/** @throws AUTHORED_SIGNATURE */
+export function holdVariables({ at, old, own }: Held, kernel: BtfVariable | undefined, written: BtfVariable | undefined): void {
+  if (kernel === undefined || written === undefined || sameShape(written.shape, kernel.shape)) return;
+  // `extern char name[];` says nothing of the length.
+  if (/\[0\]$/.test(written.shape) && sameShape(written.shape.replace(/\[0\]$/, ""), kernel.shape.replace(/\[\d+\]$/, ""))) return;
+  throw fail("AUTHORED_SIGNATURE", `${own} is declared as ${written.type}; the kernel's ${old} is ${kernel.type}`, {
     file: at,
     symbol: own,
   });
