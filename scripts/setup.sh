@@ -17,7 +17,9 @@ zstd unpacks packages and kernels
 bzip2 unpacks kernels
 lz4 unpacks kernels
 qemu-system-x86 boots the stock kernel
-busybox-static is the user space of that machine"
+busybox-static is the user space of that machine
+kmod loads modules there as on a real machine
+procps sets kernel options there"
 
 node_version=$(node --version 2>/dev/null || echo none)
 case "$node_version" in

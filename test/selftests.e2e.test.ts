@@ -1,0 +1,16 @@
+/** A part of the kernel's own livepatch self-tests, with Suture loading and unloading; `npm run selftests` runs all of them, on any kernel. */
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/build";
+import { Task } from "@suture/task";
+import { expect, test } from "vitest";
+import { SelfTests } from "../scripts/selftests/selftests.ts";
+
+test("one livepatch, several, and one in place of all: the kernel says what its own tests expect", async () => {
+  const task = new Task();
+  const cache = cacheRoot(process.env);
+  const target = await prepareTarget(task, await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/), { cache });
+  const tests = await SelfTests.of(task, cache, target);
+  for await (const { script, verdict, why, tests: each } of tests.run("through suture", ["test-livepatch.sh"])) {
+    expect([script, verdict], why).toEqual(["test-livepatch.sh", "ok"]);
+    expect(each.length).toBeGreaterThan(2);
+  }
+});
