@@ -1,20 +1,29 @@
-/** `npm run bench [-- warm cold diff proof proof-all]`: the times that we hold ourselves to, each against a limit or a peer. */
+/**
+ * `npm run bench [-- warm cold diff scaling fixes proof proof-all] [--corpus DIR] [--kernel R] [--most MB]`: the times that we hold ourselves to, each
+ * against a limit or a peer. `fixes` wants a folder of real fixes, by --corpus or SUTURE_CORPUS. --most: the largest object that `scaling` makes.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { cacheRoot, KernelContext, newestKernel, prepareTarget } from "@suture/build";
 import { Task } from "@suture/task";
 import { cold } from "./cold.ts";
 import { differ } from "./diff.ts";
+import { fixes } from "./fixes.ts";
 import { proof } from "./proof.ts";
+import { scaling } from "./scaling.ts";
 import { warm } from "./warm.ts";
 
 const suture = join(import.meta.dirname, "..", "suture");
-const wanted = process.argv.slice(2);
+const { values, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { corpus: { type: "string" }, kernel: { type: "string" }, most: { type: "string", default: "64" } },
+});
 const wants = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
 const task = new Task();
 const cache = cacheRoot(process.env);
-const release = await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/);
+const release = values.kernel ?? (await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/));
 const target = await prepareTarget(task, release, { cache });
 const kernel = await KernelContext.open(task, target, cache);
 const folder = mkdtempSync(join(tmpdir(), "suture-bench-"));
@@ -23,6 +32,8 @@ try {
   if (wants("warm")) await warm(kernel, folder, suture);
   if (wants("cold")) cold(release, target.tree, folder, suture);
   if (wants("diff")) await differ(kernel, folder);
+  if (wants("scaling")) await scaling(kernel, folder, Number(values.most));
+  if (wants("fixes")) await fixes(values.corpus ?? process.env.SUTURE_CORPUS, cache, folder);
   if (wants("proof")) await proof(kernel, folder, { seed: 1, vmlinux: 16, modules: 6, flips: 1000, changed: 4 });
   // Takes an hour.
   if (wanted.includes("proof-all")) await proof(kernel, folder, { seed: 1, vmlinux: 200, modules: 40, flips: 10_000, changed: 20 });

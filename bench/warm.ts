@@ -29,8 +29,8 @@ export async function warm(kernel: KernelContext, folder: string, suture: string
   }
 }
 
-/** What kbuild runs for the object, without kbuild. */
-function compileAlone(kernel: KernelContext, object: string, folder: string): number {
+/** What kbuild runs for the object, without kbuild. @returns milliseconds */
+export function compileAlone(kernel: KernelContext, object: string, folder: string): number {
   const { compile, objtool, depfile } = kernel.commands.of(object);
   const out = join(folder, "alone.o");
   const line = compile.replace(depfile, join(folder, "alone.d")).replace(` -c -o ${object} `, ` -g0 -c -o ${out} `);

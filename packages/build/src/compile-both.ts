@@ -15,14 +15,19 @@ export interface Both {
   options: DiffOptions;
 }
 
+/** An object of the unchanged source with a section for each function and variable. */
+export async function compileOriginal(task: Task, kernel: KernelContext, object: string): Promise<Uint8Array> {
+  const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
+  return (await compileKept(task, kernel.commands.of(object), "sections", kernel.original, compiler)).bytes;
+}
+
 export async function compileBoth(task: Task, kernel: KernelContext, object: string, patches: readonly SourcePatch[]): Promise<Both> {
   const command = kernel.commands.of(object);
   const view = await kernel.changed(overlayOf(await applyPatches(kernel.sourceRoot, patches)));
   try {
-    const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
-    const original = await compileKept(task, command, "sections", kernel.original, compiler);
+    const original = await compileOriginal(task, kernel, object);
     const patched = await compile(task, command, "sections", view);
-    return { original: original.bytes, patched: patched.bytes, options: diffOptions(kernel, command) };
+    return { original, patched: patched.bytes, options: diffOptions(kernel, command) };
   } finally {
     await view.dispose();
   }

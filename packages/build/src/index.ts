@@ -1,6 +1,6 @@
 export { type AuthoredOptions, buildAuthored } from "./authored/authored.ts";
 export { type BuildOptions, buildLivepatch } from "./build.ts";
-export { type Both, compileBoth } from "./compile-both.ts";
+export { type Both, compileBoth, compileOriginal } from "./compile-both.ts";
 export { KernelContext } from "./context.ts";
 export { cacheRoot } from "./debian/layout.ts";
 export { type KernelList, type ListedKernel, listKernels } from "./debian/list.ts";
