@@ -1,0 +1,93 @@
+/** Real fixes end to end against gcc and objtool alone on the same objects, in the same run: what a build costs beside compiling. */
+import { existsSync, mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { buildLivepatch, KernelContext, pick, prepareTarget, readPatch } from "@suture/build";
+import { SutureError } from "@suture/errors";
+import { Task } from "@suture/task";
+import { readManifest } from "../scripts/corpus/manifest.ts";
+import { median, row } from "./text.ts";
+import { compileAlone } from "./warm.ts";
+
+const COUNT = 10;
+
+/** @param corpus a folder of real fixes, as `npm run corpus` takes it */
+export async function fixes(corpus: string | undefined, cache: string, folder: string): Promise<void> {
+  if (corpus === undefined || !existsSync(join(corpus, "manifest.json"))) {
+    console.log(
+      `\nfixes: no corpus${corpus === undefined ? "" : ` in ${corpus}`}. Name its folder: npm run bench -- fixes --corpus DIR, or SUTURE_CORPUS`,
+    );
+    return;
+  }
+  const { release, patches } = readManifest(corpus);
+  const target = await prepareTarget(new Task(), release, { cache });
+  const kernel = await KernelContext.open(new Task(), target, cache);
+  const fresh = await KernelContext.open(new Task(), target, withoutObjects(cache, folder));
+  try {
+    // Of one C file each, so that what is compiled is what is measured.
+    const suitable = patches.filter((fix) => fix.class === "body" && fix.files.length === 1 && fix.objects.length === 1);
+    const chosen = new Set(
+      pick(
+        suitable.map(({ name }) => name),
+        COUNT,
+        1,
+      ),
+    );
+    console.log(`\n${COUNT} fixes of ${corpus}, ${release}: cold: nothing of the object was compiled before`);
+    console.log(row(["object", "gcc+objtool", "cold", "ratio", "warm", "ratio", "compile", "diff", "link"]));
+    const ratios: [number, number][] = [];
+    for (const fix of suitable.filter(({ name }) => chosen.has(name))) {
+      const [object] = fix.objects;
+      if (object === undefined) continue;
+      const options = { patches: [await readPatch(join(corpus, fix.patch))], replace: false, unproven: false };
+      const cold = await timed(() => buildLivepatch(new Task(), fresh, options));
+      await timed(() => buildLivepatch(new Task(), kernel, options));
+      const warm = await timed((task) => buildLivepatch(task, kernel, options));
+      const alone = compileAlone(kernel, object.object, folder);
+      ratios.push([cold.ms / alone, warm.ms / alone]);
+      console.log(
+        row([
+          `${object.object}${warm.refused === undefined ? "" : ` (${warm.refused})`}`,
+          ms(alone),
+          ms(cold.ms),
+          (cold.ms / alone).toFixed(2),
+          ms(warm.ms),
+          (warm.ms / alone).toFixed(2),
+          ...["compile", "diff", "link"].map((name) => ms(warm.stages.get(name) ?? Number.NaN)),
+        ]),
+      );
+    }
+    const [cold, warm] = [median(ratios.map(([ratio]) => ratio)), median(ratios.map(([, ratio]) => ratio))];
+    console.log(row(["median", "", "", cold.toFixed(2), "", warm.toFixed(2)]));
+  } finally {
+    kernel.close();
+    fresh.close();
+  }
+}
+
+/** A cache that has what is known of kernels, and no compiled objects. */
+function withoutObjects(cache: string, folder: string): string {
+  const fresh = join(folder, "fresh");
+  mkdirSync(fresh);
+  for (const name of ["images", "kbuild"]) symlinkSync(join(cache, name), join(fresh, name));
+  return fresh;
+}
+
+async function timed(
+  work: (task: Task) => Promise<unknown>,
+): Promise<{ ms: number; stages: ReadonlyMap<string, number>; refused?: string }> {
+  const task = new Task();
+  const started = performance.now();
+  let refused: string | undefined;
+  try {
+    await work(task);
+  } catch (error) {
+    if (!(error instanceof SutureError)) throw error;
+    refused = error.code;
+  }
+  const stages = new Map(task.timings.map(({ name, ms }) => [name, ms]));
+  return { ms: performance.now() - started, stages, ...(refused === undefined ? {} : { refused }) };
+}
+
+function ms(value: number): string {
+  return `${Math.round(value)} ms`;
+}
