@@ -227,9 +227,9 @@ async function compareAll(
         file: from,
       });
     }
-    const callbacks = parts.flatMap(({ delta }) => delta.callbacks.map(({ kind, name }) => `${kind} ${name}`));
-    const called = callbacks.length === 0 ? "" : `; called: ${callbacks.join(", ")}`;
-    stage.result(`${functions.length} changed: ${functions.join(", ")}`.slice(0, 200) + called);
+    const callbacks = parts.reduce((sum, { delta }) => sum + delta.callbacks.length, 0);
+    const changed = functions.length === 0 ? "0 changed" : `${functions.length} changed: ${functions.join(", ")}`.slice(0, 200);
+    stage.result(callbacks === 0 ? changed : `${changed}; ${callbacks} callbacks`);
     return parts;
   });
 }

@@ -79,6 +79,13 @@ function buildText({ bytes, manifest }: Livepatch, file: string): string {
       ),
     ),
     headedText(
+      "callbacks",
+      tableText(
+        ["runs", "function", "in"],
+        (manifest.callbacks ?? []).map((c) => [c.kind, c.name, c.owner]),
+      ),
+    ),
+    headedText(
       "added",
       tableText(
         ["name", "kind", "size"],
