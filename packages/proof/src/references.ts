@@ -1,8 +1,8 @@
 /** Relocations of an object, as what they say about the ground: where a part must lie, or what a symbol's address must be. */
-import { type ElfSymbol, isSection, type Relocation, type Section, SHF, STB, STT } from "@suture/elf";
+import { type ElfSymbol, isPcRelative, isSection, type Relocation, type Section, SHF, STB, STT } from "@suture/elf";
 import type { Ground } from "./ground.ts";
 import type { Part, Parts } from "./items.ts";
-import { isInitOnly, isPcRelative } from "./x86-64.ts";
+import { isInitOnly } from "./x86-64.ts";
 
 /** What a relocation's symbol stands for. */
 export type Target =

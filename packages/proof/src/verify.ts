@@ -374,15 +374,28 @@ class Verification implements Verdict {
   }
 
   /** The ground has no entries about the part but those of the object. */
-  #extra({ kind }: ObjectTable, part: Part, base: number, index: TableIndex, taken: ReadonlySet<number>): void {
+  #extra(table: ObjectTable, part: Part, base: number, index: TableIndex, taken: ReadonlySet<number>): void {
+    const { kind } = table;
     const end = base + part.section.size;
     for (let i = firstKey(index, base); i < index.keys.length && (index.keys[i] as number) < end; i++) {
       const at = (index.keys[i] as number) - base;
       // The part before ends its entries with one for the byte after it.
-      if (taken.has(i) || (kind.ranges === true && at === 0)) continue;
+      if (taken.has(i) || (kind.ranges === true && (at === 0 || this.#restates(table, part, at, index, index.order[i] as number))))
+        continue;
       const why = `${this.#ground.name} has an entry in ${kind.section} for ${this.#ground.show(base + at)}, the object has none`;
       this.findings.push({ code: "table", part, at, why, section: part.section.name, offset: at, bytes: undefined, kernel: undefined });
     }
+  }
+
+  /**
+   * Whether an entry of the ground says what the object's entry for the code before says of that code too: after a function that the kernel
+   * does not run, since it has another of that name, objtool begins anew.
+   */
+  #restates(table: ObjectTable, part: Part, at: number, index: TableIndex, number: number): boolean {
+    let before: Entry | undefined;
+    for (const entry of table.entries)
+      if (entry.code === part && entry.offset <= at && (before === undefined || entry.offset > before.offset)) before = entry;
+    return before !== undefined && this.#beside(table, before, index, number) === undefined;
   }
 
   #use(item: Item, part: Part): void {
