@@ -5,6 +5,7 @@ import type { Btf } from "@suture/kernel";
 import { addDescriptor, type DescribedObject, PATCH_SYMBOL, type State } from "./descriptor.ts";
 import { fail } from "./errors.ts";
 import { splitUser } from "./names.ts";
+import { News } from "./news.ts";
 import { type Locate, type Owner, type Resolved, resolveExternal, type Shared, type World } from "./resolve.ts";
 
 /** What was changed in one object of the kernel. */
@@ -35,8 +36,8 @@ export interface CombineOptions {
 /** @throws KLP_UNRESOLVED, KLP_AMBIGUOUS, KLP_DUPLICATE_FUNCTION, KLP_DUPLICATE_CALLBACK, KLP_STATE, KLP_TYPES */
 export function combine(parts: readonly Part[], options: CombineOptions): Combined {
   const elf = newObject(options.name);
-  const news = new Set([PATCH_SYMBOL, ...parts.flatMap((part) => newGlobals(part))]);
-  const shared: Shared = { news, exposed: exposedBy(parts) };
+  const news = new News(parts);
+  const shared: Shared = { news: new Set([PATCH_SYMBOL, ...news.names]), exposed: exposedBy(parts) };
   const outside = new Map<string, ElfSymbol>();
   const resolved = new Map<string, Resolved>();
   const described = new Map<string, DescribedObject>();
@@ -49,7 +50,8 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
     for (const external of part.delta.externals) {
       const how = resolveExternal(external, part.owner, part.locate, options.world, shared, part.object);
       resolved.set(how.symbol, how);
-      let symbol = outside.get(how.symbol);
+      const added = how.how === "patch" ? news.meant(how.name, part.owner.name, part.object) : undefined;
+      let symbol = added ?? outside.get(how.symbol);
       if (symbol === undefined) {
         symbol = newSymbol({ name: how.symbol, place: "undef", bind: 1 });
         outside.set(how.symbol, symbol);
@@ -83,7 +85,6 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
       callbacks.push({ object: part.object, owner: part.owner.name, kind, name });
     }
   }
-  linkInside(elf, outside, news);
   elf.symbols.push(...outside.values());
   const { states = [], replace, btf } = options;
   addDescriptor(elf, { objects: [...described.values()], states, replace }, btf);
@@ -100,10 +101,6 @@ function objectOf(described: Map<string, DescribedObject>, owner: string): Descr
     described.set(owner, object);
   }
   return object;
-}
-
-function newGlobals(part: Part): string[] {
-  return (part.delta.object?.symbols ?? []).filter((s) => s.bind !== 0 && typeof s.place !== "string").map((s) => s.name);
 }
 
 function exposedBy(parts: readonly Part[]): Shared["exposed"] {
@@ -133,17 +130,4 @@ function append(elf: ElfObject, from: ElfObject, replaced: ReadonlyMap<ElfSymbol
   }
   elf.sections.splice(elf.sections.length - tables.size, 0, ...contents);
   elf.symbols.push(...from.symbols.filter((s) => !replaced.has(s)));
-}
-
-/** What one object of the patch adds, another may use. */
-function linkInside(elf: ElfObject, outside: Map<string, ElfSymbol>, news: ReadonlySet<string>): void {
-  const defined = new Map(elf.symbols.filter((s) => s.bind !== 0 && typeof s.place !== "string").map((s) => [s.name, s]));
-  for (const name of news) {
-    const wanted = outside.get(name);
-    const symbol = defined.get(name);
-    if (wanted === undefined || symbol === undefined) continue;
-    outside.delete(name);
-    for (const table of [...relocationSections(elf).values()].flat())
-      for (const relocation of table.relocations) if (relocation.symbol === wanted) relocation.symbol = symbol;
-  }
 }

@@ -190,6 +190,44 @@ describe("symbols that patched code needs", () => {
     expect(resolved).toMatchObject([{ name: "twice", how: "klp", object: "shows_mod", sympos: 2, symbol: ".klp.sym.shows_mod.twice,2" }]);
   });
 
+  describe("that objects of the patch add", () => {
+    /** A new function that other objects can see. */
+    const adds = (name: string): Delta => {
+      const made = callbacks(name, "pre_patch");
+      for (const symbol of made.object?.symbols ?? []) if (symbol.name === name) symbol.bind = STB.GLOBAL;
+      return { ...made, callbacks: [] };
+    };
+    const callees = (elf: ElfObject, of: string): unknown[] =>
+      [...relocationSections(elf)]
+        .filter(([section]) => section.name === `.text.${of}`)
+        .flatMap(([, tables]) => tables.flatMap((table) => table.relocations.map(({ symbol }) => symbol?.place)));
+    const mod = owner("some_mod", []);
+
+    it("are used by the others", () => {
+      const { object } = combined(part(adds("fresh")), part(delta("patched", ["fresh"])));
+      expect(callees(object, "patched")).toMatchObject([{ name: ".text.fresh" }]);
+      expect(object.symbols.filter(({ name }) => name === "fresh")).toHaveLength(1);
+    });
+
+    it("may be there once in each part of the kernel: code means that of its own", () => {
+      const first = adds("fresh");
+      const second = adds("fresh");
+      const { object } = combined(
+        part(first),
+        part(second, { owner: mod }),
+        part(delta("one", ["fresh"])),
+        part(delta("two", ["fresh"]), { owner: mod }),
+      );
+      const placeIn = (from: Delta): unknown => from.object?.symbols.find(({ name }) => name === "fresh")?.place;
+      expect(callees(object, "one")[0]).toBe(placeIn(first));
+      expect(callees(object, "two")[0]).toBe(placeIn(second));
+      expect(object.symbols.filter(({ name, bind }) => name === "fresh" && bind === STB.LOCAL)).toHaveLength(2);
+      const third = (): unknown =>
+        combined(part(adds("fresh")), part(adds("fresh"), { owner: mod }), part(delta("x", ["fresh"]), { owner: owner("other_mod", []) }));
+      expect(third).toThrowError(expect.objectContaining({ code: "KLP_AMBIGUOUS" }));
+    });
+  });
+
   it("that nothing has are refused", () => {
     expect(() => combined(part(delta("patched", ["nowhere"])))).toThrowError(expect.objectContaining({ code: "KLP_UNRESOLVED" }));
   });
