@@ -5,19 +5,20 @@
 import {
   type ElfObject,
   type ElfSymbol,
-  isSection,
+  isPcRelative,
   type Relocation,
-  relocationSections,
+  relocationsBySection,
   type Section,
   SHF,
   SHT,
   STB,
   STT,
+  symbolsBySection,
 } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import { Resolver } from "./references.ts";
 import { type Build, roleOf, type SectionRole } from "./sections.ts";
-import { ALT_AUX, isNothing, isPcRelative } from "./x86-64.ts";
+import { ALT_AUX } from "./x86-64.ts";
 
 export interface Item {
   kind: "function" | "object" | "anonymous" | "element";
@@ -101,7 +102,7 @@ export function isGlobal(item: Item): boolean {
 }
 
 export function cut(elf: ElfObject, build: Build): Cut {
-  const relocations = sortedRelocations(elf);
+  const relocations = relocationsBySection(elf);
   const symbols = symbolsBySection(elf);
   const auxCuts = referencedOffsets(elf, ALT_AUX, relocations);
   const resolver = new Resolver(elf);
@@ -136,34 +137,6 @@ export function cut(elf: ElfObject, build: Build): Cut {
       return refs;
     },
   };
-}
-
-function sortedRelocations(elf: ElfObject): Map<Section, Relocation[]> {
-  const map = new Map<Section, Relocation[]>();
-  for (const [target, tables] of relocationSections(elf)) {
-    const list: Relocation[] = [];
-    let sorted = true;
-    for (const table of tables)
-      for (const relocation of table.relocations) {
-        if (isNothing(relocation.type)) continue;
-        if (relocation.offset < (list[list.length - 1]?.offset ?? 0)) sorted = false;
-        list.push(relocation);
-      }
-    if (!sorted) list.sort((a, b) => a.offset - b.offset);
-    map.set(target, list);
-  }
-  return map;
-}
-
-function symbolsBySection(elf: ElfObject): Map<Section, ElfSymbol[]> {
-  const map = new Map<Section, ElfSymbol[]>();
-  for (const symbol of elf.symbols) {
-    if (!isSection(symbol.place) || symbol.type === STT.SECTION || symbol.type === STT.FILE) continue;
-    const list = map.get(symbol.place);
-    if (list === undefined) map.set(symbol.place, [symbol]);
-    else list.push(symbol);
-  }
-  return map;
 }
 
 /** Offsets into `name` that something refers to, for sections without symbols. */
@@ -243,10 +216,23 @@ function isPrefix(symbol: ElfSymbol): boolean {
 
 /** Bytes that only align what follows: zeros in data, nop and int3 in code. */
 function isPadding(section: Section, start: number, end: number, relocations: Relocation[]): boolean {
-  if (relocations.some((r) => r.offset >= start && r.offset < end)) return false;
+  const next = relocations[firstFrom(relocations, start)];
+  if (next !== undefined && next.offset < end) return false;
   if (section.type === SHT.NOBITS) return true;
   const bytes = section.data.subarray(start, end);
   return isCode(section) ? isNops(bytes) : bytes.every((byte) => byte === 0);
+}
+
+/** Index of the first relocation at or behind the offset. */
+function firstFrom(relocations: readonly Relocation[], offset: number): number {
+  let low = 0;
+  let high = relocations.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((relocations[middle]?.offset ?? 0) < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Source: Intel SDM volume 2, NOP, and the sequences that GNU as aligns with. */

@@ -1,11 +1,23 @@
 /** What a relocation really refers to: the object, not its section, and for PC-relative operands counted from the instruction's end. */
-import { type ElfObject, type ElfSymbol, isSection, newSymbol, type Relocation, type Section, SHF, STB, STT } from "@suture/elf";
+import {
+  type ElfObject,
+  type ElfSymbol,
+  isBranchField,
+  isPcRelative,
+  isSection,
+  newSymbol,
+  type Relocation,
+  type Section,
+  SHF,
+  STB,
+  STT,
+} from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import { fail } from "./errors.ts";
 import { type Implied, leaving, operandEnds } from "./instructions.ts";
 import { bytesOf, type Item, isCode, type Ref } from "./items.ts";
 import type { SectionRole } from "./sections.ts";
-import { FIELD_TO_END, fieldToEnd, isBranchField, isPcRelative, mayComputeAddress } from "./x86-64.ts";
+import { FIELD_TO_END, fieldToEnd, mayComputeAddress } from "./x86-64.ts";
 
 interface Place {
   role: SectionRole;

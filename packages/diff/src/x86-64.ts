@@ -1,13 +1,5 @@
 /** What the differ must know of x86-64: how instructions refer to places, and which special tables the kernel keeps. */
-import { R_X86_64, relocationKind } from "@suture/elf";
-
-/** Whether the 4-byte field at `at` is the target of a call, jump or conditional jump, which ends with the field. */
-export function isBranchField(code: Uint8Array, at: number): boolean {
-  const before = code[at - 1];
-  if (before === 0xe8 || before === 0xe9) return true;
-  // In `0f 8x rel32` the byte before the field cannot be a ModRM byte of a PC-relative operand: those have mod 00.
-  return before !== undefined && (before & 0xf0) === 0x80 && code[at - 2] === 0x0f;
-}
+import { R_X86_64 } from "@suture/elf";
 
 export const JMP_REL32 = 0xe9;
 
@@ -66,15 +58,6 @@ const byteImmediates: ReadonlySet<number> = new Set([0x6b, 0x80, 0x82, 0x83, 0xc
 
 /** In the map of opcodes after 0f. */
 const escapedImmediate: ReadonlySet<number> = new Set([0x70, 0x71, 0x72, 0x73, 0xa4, 0xac, 0xba, 0xc2, 0xc4, 0xc5, 0xc6]);
-
-export function isPcRelative(type: number): boolean {
-  return relocationKind(type)?.pcRelative === true;
-}
-
-/** objtool leaves relocations of type NONE behind: they mean nothing. */
-export function isNothing(type: number): boolean {
-  return type === R_X86_64.NONE;
-}
 
 /**
  * A special section is a table of entries that point at code. `size` names what gives an entry's size: a structure of the kernel

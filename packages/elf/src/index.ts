@@ -1,3 +1,4 @@
+export { relocationsBySection, symbolsBySection } from "./by-section.ts";
 export { elfErrors } from "./errors.ts";
 export { EM_X86_64, ET, SHF, SHN, SHT, STB, STT } from "./format.ts";
 export {
@@ -16,4 +17,4 @@ export {
 export { readElf } from "./read.ts";
 export { type Cursor, defineRecord, type RecordType, viewOf } from "./record.ts";
 export { writeElf } from "./write.ts";
-export { R_X86_64, type RelocationKind, relocationKind } from "./x86-64.ts";
+export { isBranchField, isPcRelative, R_X86_64, type RelocationKind, relocationKind } from "./x86-64.ts";

@@ -39,3 +39,16 @@ const kinds: Readonly<Record<number, RelocationKind>> = {
 export function relocationKind(type: number): RelocationKind | undefined {
   return kinds[type];
 }
+
+/** Whether the field holds a distance from itself. */
+export function isPcRelative(type: number): boolean {
+  return kinds[type]?.pcRelative === true;
+}
+
+/** Whether the 4-byte field at `at` is the target of a call, jump or conditional jump, which ends with the field. */
+export function isBranchField(code: Uint8Array, at: number): boolean {
+  const before = code[at - 1];
+  if (before === 0xe8 || before === 0xe9) return true;
+  // In `0f 8x rel32` the byte before the field cannot be a ModRM byte of a PC-relative operand: those have mod 00.
+  return before !== undefined && (before & 0xf0) === 0x80 && code[at - 2] === 0x0f;
+}

@@ -6,6 +6,7 @@ import {
   type ElfObject,
   type ElfSymbol,
   isSection,
+  R_X86_64,
   relocationKind,
   relocationSections,
   type Section,
@@ -16,7 +17,7 @@ import {
 } from "@suture/elf";
 import type { Field, Ground, Stretch } from "./ground.ts";
 import type { Place } from "./model.ts";
-import { isNothing, type TableKind } from "./x86-64.ts";
+import type { TableKind } from "./x86-64.ts";
 
 /** More than a section or an addend can be. */
 const APART = 2 ** 33;
@@ -182,7 +183,8 @@ export class ElfGround implements Ground {
     const fields: Field[] = [];
     for (const table of this.#tables.get(held.section) ?? [])
       for (const { offset, type, symbol, addend } of table.relocations) {
-        if (isNothing(type)) continue;
+        // objtool leaves some behind that mean nothing.
+        if (type === R_X86_64.NONE) continue;
         const address = this.#addressOf(symbol);
         // Two relocations of one field, or one of something that is not loaded: nothing that the field could be held to.
         const refersTo = address === undefined || byOffset.has(offset) ? Number.NaN : address + addend;

@@ -2,16 +2,16 @@
 import {
   type ElfObject,
   type ElfSymbol,
-  isSection,
   type Relocation,
-  relocationSections,
+  relocationsBySection,
   type Section,
   SHF,
   SHT,
   STB,
   STT,
+  symbolsBySection,
 } from "@suture/elf";
-import { fieldSize, isBuildOnly, isNothing, tables } from "./x86-64.ts";
+import { fieldSize, isBuildOnly, tables } from "./x86-64.ts";
 
 /** A function or variable with what follows it up to the next; or the part of a section that no symbol names. */
 export interface Item {
@@ -54,23 +54,14 @@ export interface Parts {
 }
 
 export function partsOf(elf: ElfObject): Parts {
-  const relocations = relocationSections(elf);
-  const symbols = new Map<Section, ElfSymbol[]>();
-  for (const symbol of elf.symbols) {
-    if (!isSection(symbol.place) || symbol.type === STT.SECTION || symbol.name === "") continue;
-    const list = symbols.get(symbol.place);
-    if (list === undefined) symbols.set(symbol.place, [symbol]);
-    else list.push(symbol);
-  }
+  const relocations = relocationsBySection(elf);
+  const symbols = symbolsBySection(elf);
   const bySection = new Map<Section, Part>();
   for (const section of elf.sections) {
     const own = symbols.get(section) ?? [];
     const part: Part = { section, role: roleOf(section, own), relocations: [], items: [], symbols: own };
     if (part.role !== "none") {
-      part.relocations = (relocations.get(section) ?? [])
-        .flatMap((table) => table.relocations)
-        .filter(({ type }) => !isNothing(type))
-        .sort((a, b) => a.offset - b.offset);
+      part.relocations = relocations.get(section) ?? [];
       part.items = itemsOf(part);
     }
     bySection.set(section, part);

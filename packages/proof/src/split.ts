@@ -3,14 +3,14 @@
  * proven. Functions are equal but for references, which go to the same thing, and for jumps out of the function that grew from one byte to
  * four because their target moved to another section.
  */
-import { type Relocation, type Section, viewOf } from "@suture/elf";
+import { isPcRelative, type Relocation, type Section, viewOf } from "@suture/elf";
 import { ElfGround } from "./elf-ground.ts";
 import { decode, type Instruction } from "./instructions.ts";
 import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from "./items.ts";
 import { type Placement, placeParts } from "./placement.ts";
 import { findMerged, targetOf } from "./references.ts";
 import { GroundTables } from "./table-index.ts";
-import { fieldSize, isNear, isPcRelative, jumpsOrLoadsAddress } from "./x86-64.ts";
+import { fieldSize, isNear, jumpsOrLoadsAddress } from "./x86-64.ts";
 
 export interface Split {
   /** Why each function of either build is not the same in both. */

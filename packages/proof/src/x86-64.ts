@@ -1,13 +1,9 @@
 /** What the proof must know of x86-64: fields of relocations, and the kernel's special tables. */
-import { R_X86_64, relocationKind } from "@suture/elf";
+import { isBranchField, R_X86_64, relocationKind } from "@suture/elf";
 
 /** Bytes of the field that a relocation changes; undefined for a type that is not understood. */
 export function fieldSize(type: number): number | undefined {
   return understood.has(type) ? relocationKind(type)?.size : undefined;
-}
-
-export function isPcRelative(type: number): boolean {
-  return relocationKind(type)?.pcRelative === true;
 }
 
 /** The types of a 4-byte distance, which mean the same in an object. */
@@ -17,16 +13,7 @@ export function isNear(type: number): boolean {
 
 /** Whether the 4-byte field at `at` ends its instruction: of a call, jump, conditional jump or lea. */
 export function jumpsOrLoadsAddress(code: Uint8Array, at: number): boolean {
-  const before = code[at - 1] ?? 0;
-  if (before === 0xe8 || before === 0xe9) return true;
-  // In `0f 8x rel32` the byte before the field cannot be a ModRM byte of a PC-relative operand: those have mod 00.
-  if ((before & 0xf0) === 0x80 && code[at - 2] === 0x0f) return true;
-  return code[at - 2] === 0x8d && (before & 0xc7) === 0x05;
-}
-
-/** objtool leaves relocations of type NONE behind: they mean nothing, the bytes do. */
-export function isNothing(type: number): boolean {
-  return type === R_X86_64.NONE;
+  return isBranchField(code, at) || (code[at - 2] === 0x8d && ((code[at - 1] ?? 0) & 0xc7) === 0x05);
 }
 
 const understood: ReadonlySet<number> = new Set([
