@@ -15,7 +15,7 @@ export const hostErrors = defineErrors({
   },
   HOST_BUSY: {
     cause: "Another suture works on the livepatches of this machine.",
-    mend: "Wait until it is done, and try again.",
+    mend: "Wait until it is done. A load that waits for its transition is turned back by ending it (kill -INT PID); `suture signal` nudges what holds it up.",
   },
   HOST_TRANSITION: {
     cause: "The kernel is in the middle of a transition to or from a livepatch; it does one at a time.",
