@@ -45,7 +45,12 @@ export interface Manifest {
   symbols: Resolved[];
   compiler: string;
   /** Every input with its SHA-256. */
-  inputs: { kind: "patch" | "source" | "package" | "tree" | "image" | "config"; name: string; version?: string; sha256: string }[];
+  inputs: {
+    kind: "patch" | "source" | "package" | "tree" | "module" | "image" | "config";
+    name: string;
+    version?: string;
+    sha256: string;
+  }[];
   /** From the headers of the patches. */
   fixes: { subject?: string; cves: string[] }[];
 }
