@@ -18,9 +18,9 @@ const BASE = `
   static int wanted(int x) { return x + state; }
   noinline int other(int x) { return wanted(x) * 2; }
   noinline int entry(int x) { return other(x) + table[1]; }`;
-const IGNORE_FUNCTION = (name: string): string => `\nSUTURE_FUNCTION(".kpatch.ignore.functions", ${name});`;
-const IGNORE_SECTION = (name: string): string => `\nSUTURE_NAME(".kpatch.ignore.sections", "${name}");`;
-const UNSAFE = (name: string): string => `\nSUTURE_FUNCTION(".kpatch.force", ${name});`;
+const IGNORE_FUNCTION = (name: string): string => `\nSUTURE_MARK_FUNCTION(".kpatch.ignore.functions", ${name});`;
+const IGNORE_SECTION = (name: string): string => `\nSUTURE_MARK_NAME(".kpatch.ignore.sections", "${name}");`;
+const UNSAFE = (name: string): string => `\nSUTURE_MARK_FUNCTION(".kpatch.force", ${name});`;
 const changed = (source: string, what: RegExp, by: string): string => {
   expect(source).toMatch(what);
   return source.replace(what, by);
@@ -34,8 +34,8 @@ describe("callbacks", () => {
     static void two(void *o) { helper(2); }
     void three(void *o) { state++; }
     static void four(void *o) { state = entry(4); }
-    SUTURE_CALLBACK(post_unpatch, after_t, four); SUTURE_CALLBACK(pre_patch, before_t, one);
-    SUTURE_CALLBACK(post_patch, after_t, two); SUTURE_CALLBACK(pre_unpatch, after_t, three);`;
+    SUTURE_MARK_CALLBACK(post_unpatch, after_t, four); SUTURE_MARK_CALLBACK(pre_patch, before_t, one);
+    SUTURE_MARK_CALLBACK(post_patch, after_t, two); SUTURE_MARK_CALLBACK(pre_unpatch, after_t, three);`;
 
   test("are carried with what they need, in an object whose functions did not change", () => {
     const delta = shop.diff(BASE, HEADER + BASE + FOUR);
@@ -64,7 +64,7 @@ describe("callbacks", () => {
 
   test("may be functions that the kernel has: the patch has a copy", () => {
     const base = `${BASE}\nnoinline void reset(void *o) { state = 0; }\nvoid user(void) { reset(0); }`;
-    const delta = shop.diff(base, `${HEADER}${base}\nSUTURE_CALLBACK(post_patch, after_t, reset);`);
+    const delta = shop.diff(base, `${HEADER}${base}\nSUTURE_MARK_CALLBACK(post_patch, after_t, reset);`);
     expect(names(delta.functions)).toEqual([]);
     expect(delta.callbacks).toMatchObject([{ kind: "post_patch", name: "reset", symbol: { bind: STB.LOCAL } }]);
     expect(sectionOf(delta, ".text.reset")).toBeDefined();
@@ -80,7 +80,7 @@ describe("callbacks", () => {
     ["extern int one(void *o);", "one", undefined, /one is not a function of this object/],
     ["static int __init one(void *o) { return 0; }", "one", undefined, /one is in \.init\.text/],
   ])("that cannot be called are refused: %s", (source, first, second, why) => {
-    const mark = (name: string | undefined): string => (name === undefined ? "" : `\nSUTURE_CALLBACK(pre_patch, before_t, ${name});`);
+    const mark = (name: string | undefined): string => (name === undefined ? "" : `\nSUTURE_MARK_CALLBACK(pre_patch, before_t, ${name});`);
     expect(shop.refusal(BASE, `${HEADER}${BASE}\n${source}${mark(first)}${mark(second)}`)).toMatchObject({
       code: "DIFF_MARK",
       message: expect.stringMatching(why),
@@ -88,7 +88,7 @@ describe("callbacks", () => {
   });
 
   test("of a kind that is not known are refused", () => {
-    const source = `${HEADER}${BASE}\nstatic void one(void *o) {}\nSUTURE_CALLBACK(load, after_t, one);`;
+    const source = `${HEADER}${BASE}\nstatic void one(void *o) {}\nSUTURE_MARK_CALLBACK(load, after_t, one);`;
     expect(shop.refusal(BASE, source)).toMatchObject({ code: "DIFF_MARK", message: expect.stringContaining("kind") });
   });
 });

@@ -82,9 +82,10 @@ async function readTypes(task: Task, file: string): Promise<Btf> {
 function documentOf(delta: Delta, output: string | undefined): unknown {
   const { outcome, carriedAlong, added, skipped, notes } = delta;
   const functions = delta.functions.map(({ name, why, through, sizeBefore, size }) => ({ name, why, through, sizeBefore, size }));
+  const callbacks = delta.callbacks.map(({ kind, name }) => ({ kind, name }));
   const keys = delta.keys.map(({ table, function: name, key, kept }) => ({ table, function: name, key, kept }));
   const needs = delta.externals.map(({ symbol, original }) => ({ name: symbol.name, ownObject: original !== undefined }));
-  return { outcome, functions, carriedAlong, added, skipped, notes, keys, needs, ...(output === undefined ? {} : { output }) };
+  return { outcome, functions, callbacks, carriedAlong, added, skipped, notes, keys, needs, ...(output === undefined ? {} : { output }) };
 }
 
 const OUTCOMES: Record<Delta["outcome"], string> = {
@@ -106,6 +107,13 @@ function diffText(delta: Delta, output: string | undefined): string {
       tableText(
         ["function", "size", "why"],
         delta.functions.map((f) => [f.name, `${f.sizeBefore} → ${f.size}`, f.why]),
+      ),
+    ),
+    headedText(
+      "callbacks",
+      tableText(
+        ["runs", "function"],
+        delta.callbacks.map(({ kind, name }) => [kind, name]),
       ),
     ),
     headedText("changed, and carried along with their callers", named(delta.carriedAlong)),

@@ -22,20 +22,20 @@ typedef void (*kpatch_pre_unpatch_call_t)(patch_object *);
 typedef void (*kpatch_post_unpatch_call_t)(patch_object *);
 
 /* Before the file's part of the kernel is patched. What is not 0 keeps the livepatch out, or the module that is just loaded. */
-#define KPATCH_PRE_PATCH_CALLBACK(function) SUTURE_CALLBACK(pre_patch, kpatch_pre_patch_call_t, function);
+#define KPATCH_PRE_PATCH_CALLBACK(function) SUTURE_MARK_CALLBACK(pre_patch, kpatch_pre_patch_call_t, function);
 /* When every task runs the new functions. */
-#define KPATCH_POST_PATCH_CALLBACK(function) SUTURE_CALLBACK(post_patch, kpatch_post_patch_call_t, function);
+#define KPATCH_POST_PATCH_CALLBACK(function) SUTURE_MARK_CALLBACK(post_patch, kpatch_post_patch_call_t, function);
 /* Before the first task goes back to the old functions. */
-#define KPATCH_PRE_UNPATCH_CALLBACK(function) SUTURE_CALLBACK(pre_unpatch, kpatch_pre_unpatch_call_t, function);
+#define KPATCH_PRE_UNPATCH_CALLBACK(function) SUTURE_MARK_CALLBACK(pre_unpatch, kpatch_pre_unpatch_call_t, function);
 /* When no task runs the new functions any more. */
-#define KPATCH_POST_UNPATCH_CALLBACK(function) SUTURE_CALLBACK(post_unpatch, kpatch_post_unpatch_call_t, function);
+#define KPATCH_POST_UNPATCH_CALLBACK(function) SUTURE_MARK_CALLBACK(post_unpatch, kpatch_post_unpatch_call_t, function);
 
 /* What differs in this section of the object is not part of the fix. */
-#define KPATCH_IGNORE_SECTION(name) SUTURE_NAME(".kpatch.ignore.sections", name);
+#define KPATCH_IGNORE_SECTION(name) SUTURE_MARK_NAME(".kpatch.ignore.sections", name);
 /* That this function differs is not part of the fix. */
-#define KPATCH_IGNORE_FUNCTION(function) SUTURE_FUNCTION(".kpatch.ignore.functions", function);
+#define KPATCH_IGNORE_FUNCTION(function) SUTURE_MARK_FUNCTION(".kpatch.ignore.functions", function);
 /* Its old and its new code may run at the same time. The livepatch core waits all the same: it cannot be told not to. */
-#define KPATCH_FORCE_UNSAFE(function) SUTURE_FUNCTION(".kpatch.force", function);
+#define KPATCH_FORCE_UNSAFE(function) SUTURE_MARK_FUNCTION(".kpatch.force", function);
 
 /* A message whose code the compiler does not move away as unlikely. */
 #define KPATCH_PRINTK(format, ...)                       \

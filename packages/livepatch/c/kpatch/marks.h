@@ -6,16 +6,16 @@
 #ifndef SUTURE_MARKS_H
 #define SUTURE_MARKS_H
 
-#define SUTURE_NAME(section, text) \
+#define SUTURE_MARK_NAME(section, text) \
 	asm(".pushsection " section ",\"\",@progbits\n\t.asciz \"" text "\"\n\t.popsection")
 
 /* The function must be declared, but is not used. */
-#define SUTURE_FUNCTION(section, function)                                              \
+#define SUTURE_MARK_FUNCTION(section, function)                                              \
 	_Static_assert(sizeof(&function) == sizeof(void *), #function " is a function"); \
-	SUTURE_NAME(section, #function)
+	SUTURE_MARK_NAME(section, #function)
 
 /* A pointer to a function of the type. The livepatch core calls it by this pointer, so it is one for the compiler too. */
-#define SUTURE_CALLBACK(kind, type, function) \
+#define SUTURE_MARK_CALLBACK(kind, type, function) \
 	static type suture_##kind##_##function __attribute__((__used__, __section__(".kpatch.callbacks." #kind))) = function
 
 #endif

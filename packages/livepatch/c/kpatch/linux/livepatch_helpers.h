@@ -10,10 +10,10 @@
 #include <linux/syscalls.h>
 #include "../marks.h"
 
-#define KLP_PRE_PATCH_CALLBACK(function) SUTURE_CALLBACK(pre_patch, typeof(int (*)(struct klp_object *)), function)
-#define KLP_POST_PATCH_CALLBACK(function) SUTURE_CALLBACK(post_patch, typeof(void (*)(struct klp_object *)), function)
-#define KLP_PRE_UNPATCH_CALLBACK(function) SUTURE_CALLBACK(pre_unpatch, typeof(void (*)(struct klp_object *)), function)
-#define KLP_POST_UNPATCH_CALLBACK(function) SUTURE_CALLBACK(post_unpatch, typeof(void (*)(struct klp_object *)), function)
+#define KLP_PRE_PATCH_CALLBACK(function) SUTURE_MARK_CALLBACK(pre_patch, typeof(int (*)(struct klp_object *)), function)
+#define KLP_POST_PATCH_CALLBACK(function) SUTURE_MARK_CALLBACK(post_patch, typeof(void (*)(struct klp_object *)), function)
+#define KLP_PRE_UNPATCH_CALLBACK(function) SUTURE_MARK_CALLBACK(pre_unpatch, typeof(void (*)(struct klp_object *)), function)
+#define KLP_POST_UNPATCH_CALLBACK(function) SUTURE_MARK_CALLBACK(post_unpatch, typeof(void (*)(struct klp_object *)), function)
 
 /* static_call() that reads where to go when it runs. */
 #define KLP_STATIC_CALL(name) ((typeof(&STATIC_CALL_TRAMP(name)))READ_ONCE(STATIC_CALL_KEY(name).func))
