@@ -88,9 +88,8 @@ async function workAndCut(machine: SystemMachine, work: string, ms: number): Pro
 
 /** The machine is up again: what does the store say? */
 async function look(machine: SystemMachine, expected: Expected): Promise<{ found: string; wrong: string }> {
-  const service = await machine.run(
-    "systemctl is-active --wait suture.service || systemctl show -p ActiveState,Result suture.service | tr '\\n' ' '",
-  );
+  // It comes before that target.
+  const service = await machine.run("until systemctl -q is-active sysinit.target; do sleep 0.3; done; systemctl is-active suture.service");
   const { code, document } = await machine.suture("status");
   if (code !== 0) return { found: "nothing", wrong: `status: ${JSON.stringify(document)}` };
   const boot = await machine.suture("boot");
