@@ -6,10 +6,13 @@ import { basename, join } from "node:path";
 import { type Delta, diff } from "@suture/diff";
 import { type ElfObject, readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
-import { combine, type DraftManifest, type Locate, type Part } from "@suture/livepatch";
+import { type Combined, combine, type DraftManifest, type Locate, moduleName, type Part, type State } from "@suture/livepatch";
 import type { ObjectProof } from "@suture/proof";
 import type { Task } from "@suture/task";
 import { type Affected, affectedObjects } from "./affected.ts";
+import { type Authored, authoredParts } from "./authored/authored.ts";
+import { buildOwnModule, enablesItself } from "./authored/own-module.ts";
+import type { AuthoredSource } from "./authored/read.ts";
 import { compile, compileKept, type Variant } from "./compile.ts";
 import type { KernelContext } from "./context.ts";
 import { diffOptions } from "./diff-options.ts";
@@ -26,12 +29,19 @@ import { inParallel } from "./pool.ts";
 import { locator, proveOriginal, reachOf, refuseUnproven } from "./prove.ts";
 import { type Asked, askedObjects, forceOf, leftOut } from "./rebuild.ts";
 import { checkLayouts } from "./types.ts";
+import { madeOf, type Upon, withUpon } from "./upon.ts";
 import type { Overlay, SourceView } from "./view.ts";
 import { compileWide } from "./wide-branches.ts";
 
 export interface BuildOptions {
   /** Applied in this order. */
   patches: readonly SourcePatch[];
+  /** C files that were written by hand, besides the patches or instead. */
+  sources?: readonly AuthoredSource[] | undefined;
+  /** The livepatch that this one takes the place of: all that it was made of is part of this one too. */
+  upon?: Upon | undefined;
+  /** What the livepatch does to the system, besides what its sources say. */
+  states?: readonly State[] | undefined;
   /** Objects and functions that are replaced by themselves: `OBJECT`, `OBJECT:FUNCTION` or `FUNCTION`. */
   rebuild?: readonly string[] | undefined;
   /** Of the module, without `livepatch-`; made out of the first patch's file name unless given. */
@@ -61,12 +71,71 @@ interface Compared extends Part {
   notTaken: Delta["notTaken"];
 }
 
-/** @throws every refusal of the pipeline's packages: PATCH_*, BUILD_*, DIFF_*, KLP_*, KERNEL_*, ELF_* */
-export async function buildLivepatch(task: Task, kernel: KernelContext, options: BuildOptions): Promise<Livepatch> {
+/** @throws every refusal of the pipeline's packages: PATCH_*, AUTHORED_*, BUILD_*, DIFF_*, KLP_*, KERNEL_*, ELF_* */
+export async function buildLivepatch(task: Task, kernel: KernelContext, given: BuildOptions): Promise<Livepatch> {
+  const [own] = (given.sources ?? []).filter(enablesItself);
+  if (own !== undefined) {
+    checkAlone(given, own.name);
+    return buildOwnModule(task, kernel, own, given.unproven);
+  }
+  const name = patchName(given.name, [...given.patches, ...(given.sources ?? [])], given.rebuild ?? []);
+  const options = withUpon(given, kernel);
+  const { patches, rebuild = [], sources = [] } = options;
+  const from = [...patches.map((patch) => patch.name), ...rebuild].join(", ");
+  const compared = patches.length + rebuild.length === 0 ? NOTHING : await comparePatches(task, kernel, options, from);
+  const authored =
+    sources.length === 0
+      ? undefined
+      : await authoredParts(task, kernel, sources, { module: moduleName(`livepatch-${name}`), unproven: options.unproven });
+  for (const { object, text } of authored?.notes ?? []) task.reporter.warn(`${object}: ${text}`);
+  return task.stage("link", async (stage) => {
+    const states = statesOf([...(options.states ?? []), ...(authored?.states ?? [])]);
+    const parts = [...compared.parts, ...(authored?.parts ?? [])];
+    const combined = combine(parts, { name, replace: options.replace, states, world: kernel.world, btf: kernel.btf });
+    const draft = await manifestOf(kernel, options, name, { ...compared, combined, authored, states });
+    const livepatch = await linkLivepatch(task, kernel, combined.object, draft);
+    stage.result(`${livepatch.file}, ${livepatch.bytes.length} bytes`);
+    return livepatch;
+  });
+}
+
+interface Results {
+  parts: readonly Compared[];
+  compiled: readonly Compiled[];
+}
+
+const NOTHING: Results = { parts: [], compiled: [] };
+
+/** A module that registers itself is built as it is. @throws AUTHORED_SOURCE */
+function checkAlone({ patches, sources = [], rebuild = [], name, replace, upon, states = [] }: BuildOptions, file: string): void {
+  const other = [
+    ...(patches.length + sources.length + rebuild.length > 1 ? ["other sources or patches"] : []),
+    ...(name === undefined ? [] : ["--name"]),
+    ...(replace ? ["--replace"] : []),
+    ...(upon === undefined ? [] : ["--upon"]),
+    ...(states.length === 0 ? [] : ["--state"]),
+  ];
+  if (other.length > 0)
+    throw fail(
+      "AUTHORED_SOURCE",
+      `it registers a livepatch itself, so it stands alone, without ${other.join(", ")}`,
+      { file },
+      {
+        mend: "Give it alone; or leave klp_enable_patch() out, and say by <suture.h> what it replaces.",
+      },
+    );
+}
+
+/** Of a state that several have the highest version. */
+function statesOf(states: readonly State[]): State[] {
+  const highest = new Map<number, State>();
+  for (const state of states) if ((highest.get(state.id)?.version ?? -1) < state.version) highest.set(state.id, state);
+  return [...highest.values()].sort((a, b) => a.id - b.id);
+}
+
+async function comparePatches(task: Task, kernel: KernelContext, options: BuildOptions, from: string): Promise<Results> {
   const jobs = options.jobs ?? availableParallelism();
   const { patches, rebuild = [] } = options;
-  const name = patchName(options.name, patches, rebuild);
-  const from = [...patches.map((patch) => patch.name), ...rebuild].join(", ");
   const asked = await askedObjects(task, kernel, rebuild);
   const files = await applyPatches(kernel.sourceRoot, patches);
   const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
@@ -79,14 +148,7 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, options:
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     const compiled = await compileAll(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
     checkProofs(task, compiled, options.unproven);
-    const parts = await compareAll(task, kernel, compiled, { asked, overlay, variant, accepted, from });
-    return await task.stage("link", async (stage) => {
-      const combined = combine(parts, { name, replace: options.replace, world: kernel.world, btf: kernel.btf });
-      const draft = await manifestOf(kernel, options, name, { parts, combined, compiled });
-      const livepatch = await linkLivepatch(task, kernel, combined.object, draft);
-      stage.result(`${livepatch.file}, ${livepatch.bytes.length} bytes`);
-      return livepatch;
-    });
+    return { compiled, parts: await compareAll(task, kernel, compiled, { asked, overlay, variant, accepted, from }) };
   } finally {
     await view.dispose();
   }
@@ -273,11 +335,15 @@ async function manifestOf(
   kernel: KernelContext,
   options: BuildOptions,
   name: string,
-  results: { parts: readonly Compared[]; combined: ReturnType<typeof combine>; compiled: readonly Compiled[] },
+  results: Results & { combined: Combined; authored: Authored | undefined; states: State[] },
 ): Promise<DraftManifest> {
-  const { parts, combined, compiled } = results;
+  const { parts, combined, compiled, authored, states } = results;
+  const { sources = [], upon } = options;
   const handed = parts.flatMap(({ object, delta }) => delta.handed.map((one) => ({ object, ...one })));
-  const proofs = compiled.map(({ proof }) => proof);
+  const named = (authored?.originals ?? []).filter(({ command }) => !compiled.some((other) => other.command.object === command.object));
+  const proofs = [...compiled, ...named].map(({ proof }) => proof);
+  const symbols = [...combined.symbols, ...(authored?.references ?? [])].sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+  const shadows = authored?.shadows ?? [];
   const doubtful = proofs.filter((proof) => !proof.complete);
   return {
     suture: 1,
@@ -289,30 +355,43 @@ async function manifestOf(
       ...(doubtful.length === 0 ? {} : { reason: doubtful.map((proof) => refuseUnproven(proof).message).join("; ") }),
     },
     replace: options.replace,
-    objects: compiled.map(({ command, original, patched }) => ({
-      path: command.object,
-      owner: command.owner,
-      original: sha256(original.bytes),
-      patched: sha256(patched),
-    })),
+    objects: [
+      ...compiled.map(({ command, original, patched }) => ({
+        path: command.object,
+        owner: command.owner,
+        original: sha256(original.bytes),
+        patched: sha256(patched),
+      })),
+      ...named.map(({ command, bytes }) => ({
+        path: command.object,
+        owner: command.owner,
+        original: sha256(bytes),
+        patched: authored?.sha256 ?? "",
+      })),
+    ],
     functions: combined.functions,
     ...(combined.callbacks.length === 0 ? {} : { callbacks: combined.callbacks }),
+    ...(states.length === 0 ? {} : { states }),
+    ...(shadows.length === 0 ? {} : { shadows }),
     added: parts.flatMap(({ object, delta }) => delta.added.map((added) => ({ object, ...added }))),
     skipped: parts.flatMap(({ object, delta }) => delta.skipped.map((skipped) => ({ object, ...skipped }))),
     ...(options.rebuild === undefined
       ? {}
       : { notTaken: parts.flatMap(({ object, notTaken }) => notTaken.map((left) => ({ object, ...left }))) }),
-    notes: parts.flatMap(({ object, delta }) => delta.notes.map((text) => ({ object, text }))),
+    notes: [...parts.flatMap(({ object, delta }) => delta.notes.map((text) => ({ object, text }))), ...(authored?.notes ?? [])],
     ...(handed.length === 0 ? {} : { handed }),
-    symbols: combined.symbols,
+    symbols: symbols.filter(({ symbol }, i) => symbols[i - 1]?.symbol !== symbol),
     compiler: kernel.compiler,
     inputs: [
       ...options.patches.map((patch) => ({ kind: "patch" as const, name: patch.name, sha256: sha256(patch.bytes) })),
+      ...sources.map((source) => ({ kind: "source" as const, name: source.name, sha256: sha256(source.bytes) })),
+      ...(upon === undefined ? [] : [{ kind: "livepatch" as const, name: upon.file, sha256: upon.sha256 }]),
       ...kernel.target.inputs,
       { kind: "image" as const, name: basename(kernel.target.image), sha256: kernel.image.sha256 },
       { kind: "config" as const, name: ".config", sha256: sha256(await readFile(kernel.target.config)) },
     ],
     fixes: options.patches.map(({ subject, cves }) => ({ ...(subject === undefined ? {} : { subject }), cves })),
+    made: madeOf(options),
   };
 }
 

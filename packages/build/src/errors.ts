@@ -92,6 +92,15 @@ export const buildErrors = defineErrors({
     cause: "The name cannot be a module's name.",
     mend: "Use letters, digits, - and _, at most 40, with --name.",
   },
+  PATCH_CONFLICT: {
+    cause: "A patch changes a place that another patch of the same livepatch has changed.",
+    mend: "Make the later patch against the source with the earlier one applied, or make one patch of the two.",
+  },
+  BUILD_UPON: {
+    cause:
+      "A livepatch cannot be built upon the one that was given: it is damaged, for another kernel, or not made by this version of Suture.",
+    mend: "Give the livepatch that is loaded, as Suture built it; or give all patches again, with --replace.",
+  },
   AUTHORED_SOURCE: {
     cause: "What --from names is no source of a livepatch that Suture can build.",
     mend: "Give a C file, or a folder of them, that says by <suture.h> what it replaces (docs/authoring.md), or that registers itself with klp_enable_patch().",

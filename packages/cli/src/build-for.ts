@@ -1,28 +1,29 @@
-/** Patch files, or sources that were written by hand, and the name of a kernel → a livepatch. */
-import { type AuthoredOptions, type BuildOptions, buildAuthored, buildLivepatch, type Livepatch, readPatch } from "@suture/build";
+/** What a person names, patch files, sources that were written by hand, an older livepatch, and a kernel → a livepatch. */
+import { type BuildOptions, buildLivepatch, KernelContext, type Livepatch, readPatch, readSources, readUpon } from "@suture/build";
 import type { Task } from "@suture/task";
-import { type KernelOptions, openKernel } from "./kernel-option.ts";
+import { cacheDirectory, type KernelOptions, targetOf } from "./kernel-option.ts";
+
+interface Named {
+  patches: readonly string[];
+  from?: readonly string[] | undefined;
+  upon?: string | undefined;
+}
 
 export async function buildFor(
   task: Task,
-  files: readonly string[],
+  named: Named,
   of: KernelOptions,
-  options: Omit<BuildOptions, "patches">,
+  options: Omit<BuildOptions, "patches" | "sources" | "upon">,
 ): Promise<Livepatch> {
   // A file that cannot be read should not cost the download of a kernel.
-  const patches = await Promise.all(files.map(readPatch));
-  const kernel = await openKernel(task, of);
+  const [patches, sources, upon] = await Promise.all([
+    Promise.all(named.patches.map(readPatch)),
+    readSources(named.from ?? []),
+    named.upon === undefined ? undefined : readUpon(named.upon),
+  ]);
+  const kernel = await KernelContext.open(task, await targetOf(task, of), cacheDirectory());
   try {
-    return await buildLivepatch(task, kernel, { ...options, patches });
-  } finally {
-    kernel.close();
-  }
-}
-
-export async function buildFrom(task: Task, of: KernelOptions, options: AuthoredOptions): Promise<Livepatch> {
-  const kernel = await openKernel(task, of);
-  try {
-    return await buildAuthored(task, kernel, options);
+    return await buildLivepatch(task, kernel, { ...options, patches, sources, upon });
   } finally {
     kernel.close();
   }

@@ -46,13 +46,24 @@ export interface Manifest {
   compiler: string;
   /** Every input with its SHA-256. */
   inputs: {
-    kind: "patch" | "source" | "package" | "tree" | "module" | "image" | "config";
+    kind: "patch" | "source" | "livepatch" | "package" | "tree" | "module" | "image" | "config";
     name: string;
     version?: string;
     sha256: string;
   }[];
   /** From the headers of the patches. */
   fixes: { subject?: string; cves: string[] }[];
+  /** What it was made of besides the kernel; absent in one that registers itself. */
+  made?: Made;
+}
+
+/** All that a person gave, so that the next livepatch can be made of the same and more. Texts are latin1. */
+export interface Made {
+  patches: { name: string; text: string }[];
+  /** C files that were written by hand, each with those that it includes from beside it. */
+  sources: { name: string; text: string; beside: { name: string; text: string }[] }[];
+  rebuild: string[];
+  acceptLayouts: string[];
 }
 
 /** Before the module is finished. */
@@ -77,6 +88,23 @@ export function readManifest(elf: ElfObject): Manifest | undefined {
   return parsed;
 }
 
+function isMade(value: unknown): value is Made {
+  const all = (list: unknown, is: (item: unknown) => boolean): boolean => Array.isArray(list) && list.every(is);
+  const isText = (item: unknown): boolean => typeof item === "string";
+  // Names become names of files.
+  const isFile = (item: unknown): boolean => {
+    const file = (item ?? {}) as { name?: unknown; text?: unknown };
+    return typeof file.name === "string" && /^[^/]+$/.test(file.name) && !file.name.startsWith(".") && isText(file.text);
+  };
+  const made = (value ?? {}) as Partial<Record<keyof Made, unknown>>;
+  return (
+    all(made.patches, isFile) &&
+    all(made.sources, (item) => isFile(item) && all((item as { beside?: unknown }).beside, isFile)) &&
+    all(made.rebuild, isText) &&
+    all(made.acceptLayouts, isText)
+  );
+}
+
 /** Checks what is read from a file that others may have changed, as far as it is used. */
 function isManifest(value: unknown): value is Manifest {
   if (typeof value !== "object" || value === null) return false;
@@ -90,6 +118,7 @@ function isManifest(value: unknown): value is Manifest {
     typeof kernel?.release === "string" &&
     typeof kernel.buildId === "string" &&
     typeof proof?.proven === "boolean" &&
+    (m.made === undefined || isMade(m.made)) &&
     [m.objects, m.functions, m.added, m.skipped, m.notes, m.symbols, m.inputs, m.fixes].every(Array.isArray) &&
     [m.callbacks, m.states].every((list) => list === undefined || Array.isArray(list))
   );

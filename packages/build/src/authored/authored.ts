@@ -3,35 +3,33 @@
  * is the kernel's. The objects that hold what is replaced are compiled from the kernel's source and proven like those of a source patch.
  */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { basename } from "node:path";
 import { type ElfObject, newObject, readElf } from "@suture/elf";
-import { combine, type DraftManifest, moduleName, type Part } from "@suture/livepatch";
+import type { Part, Resolved, State } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import type { KernelContext } from "../context.ts";
 import { fail } from "../errors.ts";
-import { type Livepatch, linkLivepatch } from "../link/livepatch.ts";
-import { nameOf } from "../name.ts";
 import { checkLayouts } from "../types.ts";
 import { compileAuthored, joinObjects } from "./compile.ts";
 import { type Declarations, type Replacement, takeDeclarations } from "./declarations.ts";
 import { inlinedIn, missedIn } from "./inlined.ts";
-import { type Found, hasEntry, Originals } from "./originals.ts";
-import { buildOwnModule, enablesItself } from "./own-module.ts";
-import { type AuthoredSource, readSources } from "./read.ts";
+import { type Found, hasEntry, type Original, Originals } from "./originals.ts";
+import type { AuthoredSource } from "./read.ts";
 import { type ResolvedReference, resolveReferences } from "./references.ts";
 import { freeingPart, shadowsById } from "./shadows.ts";
 import { holdPrototypes, holdVariables, typesOf } from "./signatures.ts";
 
-export interface AuthoredOptions {
-  /** A C file, or a folder of them. */
-  from: string;
-  /** Of the module, without `livepatch-`; made out of the file's name unless given. */
-  name?: string | undefined;
-  /** Whether loading it takes all other livepatches out. */
-  replace: boolean;
-  /** Build although an object is not proven to be what the kernel runs. */
-  unproven: boolean;
+/** What sources that were written by hand come to. */
+export interface Authored {
+  parts: Part[];
+  /** How each symbol that they use and do not define is reached. */
+  references: Resolved[];
+  states: State[];
+  shadows: { id: number; name: string; size: number }[];
+  notes: { object: string; text: string }[];
+  /** The kernel's objects that hold what they replace and name. */
+  originals: Original[];
+  /** Of all sources. */
+  sha256: string;
 }
 
 /** A function of the kernel, and what takes its place. */
@@ -39,60 +37,48 @@ interface Pair extends Replacement {
   found: Found;
 }
 
-/** @throws AUTHORED_*, BUILD_*, KLP_*, PROVE_NO_OBJECT */
-export async function buildAuthored(task: Task, kernel: KernelContext, options: AuthoredOptions): Promise<Livepatch> {
-  const sources = await readSources(options.from);
-  const name = nameOf(options.name, basename(options.from));
-  const originals = new Originals(task, kernel, options.unproven);
-  const compiled = await task.stage("compile", async (stage) => {
+/** @param module its name, as the kernel has it. @throws AUTHORED_*, BUILD_*, KLP_*, PROVE_NO_OBJECT */
+export async function authoredParts(
+  task: Task,
+  kernel: KernelContext,
+  sources: readonly AuthoredSource[],
+  { module, unproven }: { module: string; unproven: boolean },
+): Promise<Authored> {
+  const from = sources.map(({ name }) => name).join(", ");
+  const originals = new Originals(task, kernel, unproven);
+  const compiled = await task.stage("write", async (stage) => {
     const objects: Uint8Array[] = [];
     for (const source of sources) {
       stage.note(source.name);
-      objects.push(await compileAuthored(task, kernel, source, moduleName(`livepatch-${name}`)));
+      objects.push(await compileAuthored(task, kernel, source, module));
     }
-    stage.result(sources.map((source) => source.name).join(", "));
+    stage.result(from);
     return objects;
   });
   const elves = compiled.map((bytes, i) => readElf(bytes, sources[i]?.name ?? ""));
-  const [first] = sources;
-  if (first !== undefined && elves.some(enablesItself)) return buildOwnModule(task, kernel, originals, { ...options, sources, elves });
-  const elf = readElf(await joinObjects(task, compiled), sources.length === 1 ? (first?.name ?? "") : basename(options.from));
+  const elf = readElf(await joinObjects(task, compiled), from);
   const declarations = takeDeclarations(elf);
-  checkDeclared(declarations, options.from);
-  const pairs = await task.stage("prove", async (stage) => {
-    const found = await findReplaced(kernel, originals, declarations, elves);
+  checkDeclared(declarations, from);
+  return task.stage("prove", async (stage) => {
+    const pairs = await findReplaced(kernel, originals, declarations, elves);
+    const notes = await notReached(task, kernel, originals, pairs);
+    const modules = await patchedModules(task, kernel, declarations);
+    const references = await resolveReferences(task, kernel, originals, { elf, symbols: declarations.symbols, modules });
+    holdReferences(kernel, elves, references, declarations.symbols);
+    for (const each of elves) for (const original of originals.all) checkLayouts(original.elf, each, new Set());
+    const shadows = shadowsById(declarations.shadows);
+    const parts = await partsOf(task, kernel, elf, { declarations, pairs, shadows, module });
     const proven = originals.all.reduce((sum, { proof }) => sum + proof.functions.filter((f) => f.proven).length, 0);
     stage.result(`${proven} functions of ${originals.all.map(({ command }) => command.object).join(", ")}`);
-    return found;
-  });
-  const notes = await notReached(task, kernel, originals, pairs);
-  for (const { object, text } of notes) task.reporter.warn(`${object}: ${text}`);
-  const modules = await patchedModules(task, kernel, declarations);
-  const references = await resolveReferences(task, kernel, originals, { elf, symbols: declarations.symbols, modules });
-  holdReferences(kernel, elves, references, declarations.symbols);
-  for (const each of elves) for (const original of originals.all) checkLayouts(original.elf, each, new Set());
-  return task.stage("link", async (stage) => {
-    const shadows = shadowsById(declarations.shadows);
-    const parts = await partsOf(task, kernel, elf, { declarations, pairs, shadows, module: moduleName(`livepatch-${name}`) });
-    const states = declarations.states.map(({ id, version }) => ({ id, version }));
-    const combined = combine(parts, { name, replace: options.replace, world: kernel.world, btf: kernel.btf, states });
-    const symbols = [...combined.symbols, ...references.map(({ isFunction: _, original: __, ...resolved }) => resolved)].sort((a, b) =>
-      a.symbol < b.symbol ? -1 : 1,
-    );
-    const draft: DraftManifest = {
-      ...(await manifestOf(kernel, originals, sources, compiled)),
-      name,
-      replace: options.replace,
-      functions: combined.functions,
-      callbacks: combined.callbacks,
-      states,
-      ...(shadows.length === 0 ? {} : { shadows: shadows.map(({ id, name: of, size }) => ({ id, name: of, size })) }),
+    return {
+      parts,
+      references: references.map(({ isFunction: _, original: __, ...resolved }) => resolved),
+      states: declarations.states.map(({ id, version }) => ({ id, version })),
+      shadows: shadows.map(({ id, name, size }) => ({ id, name, size })),
       notes,
-      symbols: symbols.filter(({ symbol }, i) => symbols[i - 1]?.symbol !== symbol),
+      originals: originals.all,
+      sha256: createHash("sha256").update(Buffer.concat(compiled)).digest("hex"),
     };
-    const livepatch = await linkLivepatch(task, kernel, combined.object, draft);
-    stage.result(`${livepatch.file}, ${livepatch.bytes.length} bytes`);
-    return livepatch;
   });
 }
 
@@ -235,39 +221,4 @@ async function partsOf(
     };
   });
   return freeing === undefined ? parts : [...parts, freeing];
-}
-
-async function manifestOf(
-  kernel: KernelContext,
-  originals: Originals,
-  sources: readonly AuthoredSource[],
-  compiled: readonly Uint8Array[],
-): Promise<Omit<DraftManifest, "name" | "replace" | "functions" | "notes" | "symbols">> {
-  const proofs = originals.all.map(({ proof }) => proof);
-  const doubtful = proofs.filter(({ complete }) => !complete);
-  const patched = sha256(Buffer.concat(compiled));
-  return {
-    suture: 1,
-    kernel: { release: kernel.image.release, buildId: kernel.image.buildId },
-    proof: {
-      proven: doubtful.length === 0,
-      functions: proofs.reduce((sum, proof) => sum + proof.functions.filter((f) => f.proven).length, 0),
-      ...(doubtful.length === 0 ? {} : { reason: doubtful.map(({ object }) => `${object} is not what the kernel runs`).join("; ") }),
-    },
-    objects: originals.all.map(({ command, bytes }) => ({ path: command.object, owner: command.owner, original: sha256(bytes), patched })),
-    added: [],
-    skipped: [],
-    compiler: kernel.compiler,
-    inputs: [
-      ...sources.map((source) => ({ kind: "source" as const, name: source.name, sha256: sha256(source.bytes) })),
-      ...kernel.target.inputs,
-      { kind: "image" as const, name: basename(kernel.target.image), sha256: kernel.image.sha256 },
-      { kind: "config" as const, name: ".config", sha256: sha256(await readFile(kernel.target.config)) },
-    ],
-    fixes: [],
-  };
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

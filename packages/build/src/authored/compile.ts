@@ -1,7 +1,7 @@
 /** Compiles sources that were written by hand, as the kernel's build compiles an object of a module, and makes one object of them. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { SutureError } from "@suture/errors";
 import { headerFolder } from "@suture/livepatch";
 import { run, type Task } from "@suture/task";
@@ -15,7 +15,7 @@ import type { AuthoredSource } from "./read.ts";
 export async function compileAuthored(task: Task, kernel: KernelContext, source: AuthoredSource, module: string): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), "suture-authored-"));
   const out = join(folder, "authored.o");
-  const path = source.path ?? join(folder, source.name);
+  const path = join(folder, source.name);
   const recipe = kernel.recipe.object.replaceAll(`${FOLDER}/.${NAME}.o.d`, join(folder, "authored.d"));
   const target = ` -c -o ${FOLDER}/${NAME}.o ${FOLDER}/${NAME}.c`;
   const at = recipe.indexOf(target);
@@ -24,25 +24,28 @@ export async function compileAuthored(task: Task, kernel: KernelContext, source:
     .slice(0, at)
     .replaceAll(NAME, module)
     .replace(/(-DKBUILD_BASENAME=)\S+/, `$1'"${basename(source.name, ".c").replaceAll("-", "_")}"'`);
-  const own = [...flagsLike(kernel, source), `-I${quoted(headerFolder())}`, "-I.", `-fmacro-prefix-map=${quoted(`${dirname(path)}/=`)}`];
+  const own = [...flagsLike(kernel, source), `-I${quoted(headerFolder())}`, "-I.", `-fmacro-prefix-map=${quoted(`${folder}/=`)}`];
   const line = `${flags} ${own.join(" ")} -gbtf -c -o ${out} ${quoted(path)} ${recipe.slice(at + target.length).replaceAll(`${FOLDER}/${NAME}.o`, out)}`;
+  const said = (text: string): string => text.replaceAll(`${folder}/`, source.folder === undefined ? "" : `${source.folder}/`);
   try {
-    if (source.path === undefined) await writeFile(path, source.bytes);
+    for (const { name, bytes } of [source, ...source.beside]) await writeFile(join(folder, name), bytes);
     const { stderr } = await run(task, ["sh", "-c", line], { cwd: kernel.target.tree });
-    if (stderr.trim() !== "") task.reporter.warn(stderr.trim());
+    if (stderr.trim() !== "") task.reporter.warn(said(stderr.trim()));
     return await readFile(out);
   } catch (error) {
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
-    throw fail("BUILD_COMPILE", error.message.slice(error.message.indexOf("\n") + 1).trim(), { file: path }, { cause: error });
+    throw fail("BUILD_COMPILE", said(error.message.slice(error.message.indexOf("\n") + 1).trim()), { file: said(path) }, { cause: error });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
 /** SUTURE_FLAGS_OF("fs/xfs/xfs_file.c"): the folders and definitions that the kernel's build gives to that file and not to every one. */
-function flagsLike(kernel: KernelContext, { name, text }: AuthoredSource): string[] {
+function flagsLike(kernel: KernelContext, { name, bytes }: AuthoredSource): string[] {
   const flags: string[] = [];
-  for (const [, file = ""] of text.matchAll(/^SUTURE_FLAGS_OF\(\s*"([^"]+)"\s*\)/gm)) {
+  for (const [, file = ""] of Buffer.from(bytes)
+    .toString("latin1")
+    .matchAll(/^SUTURE_FLAGS_OF\(\s*"([^"]+)"\s*\)/gm)) {
     const [object] = objectsNamed(kernel.commands, [file]);
     if (object === undefined) throw fail("PROVE_NO_OBJECT", `the kernel is not built from ${file}`, { file: name });
     const words = kernel.commands.of(object).compile.match(/(?:'[^']*'|[^\s'])+/g) ?? [];

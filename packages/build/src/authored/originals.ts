@@ -12,7 +12,6 @@ import type { ObjectCommand } from "../kbuild/commands.ts";
 import { locator, proveOriginal, refuseUnproven } from "../prove.ts";
 import { objectsNamed } from "../prove-objects.ts";
 import { defines } from "../rebuild.ts";
-import { SourceView } from "../view.ts";
 
 export interface Original {
   command: ObjectCommand;
@@ -75,7 +74,7 @@ export class Originals {
     if (known !== undefined) return known;
     const kernel = this.#kernel;
     const command = kernel.commands.of(object);
-    const view = SourceView.of(kernel.target.tree);
+    const view = kernel.original;
     const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
     const plain = await compileKept(this.#task, command, "plain", view, compiler);
     const { bytes } = await compileKept(this.#task, command, "types", view, compiler);
@@ -117,16 +116,16 @@ export class Originals {
 
 /** The objects of vmlinux or a module whose C file itself seems to define the function or variable. */
 export async function definedIn(task: Task, kernel: KernelContext, owner: string, name: string): Promise<string[]> {
-  const { commands, target } = kernel;
+  const { commands, sourceRoot } = kernel;
   const own = commands.ownedBy(owner);
   const sources = [...new Set(own.map((object) => commands.of(object).source))];
   // SYSCALL_DEFINE3(read, ...) makes __x64_sys_read.
   const call = /^__(?:x64|ia32|se|do)_sys_(\w+)$/.exec(name)?.[1];
   // Sources that the build makes may not be there: grep goes on, and ends with 2.
-  const { stdout } = await run(task, ["grep", "-lswF", "-e", call ?? name, "--", ...sources], { cwd: target.tree, accept: [1, 2] });
+  const { stdout } = await run(task, ["grep", "-lswF", "-e", call ?? name, "--", ...sources], { cwd: sourceRoot, accept: [1, 2] });
   const objects: string[] = [];
   for (const source of stdout.split("\n").filter((line) => line !== "")) {
-    const text = await readFile(join(target.tree, source), "latin1");
+    const text = await readFile(join(sourceRoot, source), "latin1");
     const has =
       call === undefined
         ? defines(text, name) || definesVariable(text, name)

@@ -3,69 +3,38 @@
  * say of the functions they replace is held against the kernel as far as it has them.
  */
 import { createHash } from "node:crypto";
-import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import type { ElfObject } from "@suture/elf";
+import { type ElfObject, readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
-import { type DraftManifest, inspect } from "@suture/livepatch";
+import { type DraftManifest, inspect, moduleName } from "@suture/livepatch";
 import { run, type Task } from "@suture/task";
 import type { KernelContext } from "../context.ts";
 import { fail } from "../errors.ts";
 import { finishLivepatch, type Livepatch } from "../link/livepatch.ts";
-import { hasEntry, type Originals } from "./originals.ts";
+import { compileAuthored } from "./compile.ts";
+import { hasEntry, Originals } from "./originals.ts";
 import type { AuthoredSource } from "./read.ts";
 import { holdPrototypes, typesOf } from "./signatures.ts";
 
-export interface OwnModuleOptions {
-  sources: readonly AuthoredSource[];
-  /** Of the sources, with types. */
-  elves: readonly ElfObject[];
-  from: string;
-  name?: string | undefined;
-  replace: boolean;
-}
-
 /** Whether a source registers a livepatch itself. */
-export function enablesItself(elf: ElfObject): boolean {
-  return elf.symbols.some(({ name, place }) => name === "klp_enable_patch" && place === "undef");
+export function enablesItself({ bytes, beside }: AuthoredSource): boolean {
+  return [bytes, ...beside.map((file) => file.bytes)].some((text) => /\bklp_enable_patch\s*\(/.test(Buffer.from(text).toString("latin1")));
 }
 
 /** @throws AUTHORED_*, BUILD_LINK, KLP_BAD_MODULE */
-export async function buildOwnModule(
-  task: Task,
-  kernel: KernelContext,
-  originals: Originals,
-  options: OwnModuleOptions,
-): Promise<Livepatch> {
-  const { sources, elves, from } = options;
-  const [source, ...others] = sources;
-  if (source === undefined || others.length > 0)
-    throw fail(
-      "AUTHORED_SOURCE",
-      `${elves
-        .filter(enablesItself)
-        .map(({ file }) => file)
-        .join(", ")} registers a livepatch itself: each such file is a module of its own`,
-      { file: from },
-      { mend: "Give one file at a time." },
-    );
-  if (options.name !== undefined)
-    throw fail("AUTHORED_SOURCE", "it registers itself, under its own name", { file: from }, { mend: "Leave --name out." });
-  if (options.replace)
-    throw fail(
-      "AUTHORED_SOURCE",
-      "it registers itself, and says itself whether it replaces others",
-      { file: from },
-      { mend: "Leave --replace out." },
-    );
+export async function buildOwnModule(task: Task, kernel: KernelContext, source: AuthoredSource, unproven: boolean): Promise<Livepatch> {
+  const from = source.name;
+  const originals = new Originals(task, kernel, unproven);
+  const elf = readElf(await compileAuthored(task, kernel, source, moduleName(basename(source.name, ".c"))), from);
   const linked = await task.stage("link", () => make(task, kernel, source));
   const file = `${basename(source.name, ".c")}.ko`;
   const { descriptor, livepatch } = inspect(linked, file);
   if (!livepatch) throw fail("AUTHORED_SOURCE", 'it does not say MODULE_INFO(livepatch, "Y")', { file: from });
   if (descriptor === undefined)
     throw fail("AUTHORED_SOURCE", "its struct klp_patch is made at run time: what it replaces cannot be checked", { file: from });
-  const { functions, notes } = await task.stage("prove", () => checkFunctions(kernel, originals, source, elves, descriptor.objects));
+  const { functions, notes } = await task.stage("prove", () => checkFunctions(kernel, originals, source, elf, descriptor.objects));
   for (const { text } of notes) task.reporter.warn(text);
   const proofs = originals.all.map(({ proof }) => proof);
   const doubts = [
@@ -110,7 +79,7 @@ async function checkFunctions(
   kernel: KernelContext,
   originals: Originals,
   source: AuthoredSource,
-  elves: readonly ElfObject[],
+  elf: ElfObject,
   objects: Objects,
 ): Promise<{ functions: DraftManifest["functions"]; notes: DraftManifest["notes"] }> {
   const functions: DraftManifest["functions"] = [];
@@ -140,7 +109,7 @@ async function checkFunctions(
           file: source.name,
           symbol: name,
         });
-      const written = elves.map((elf) => typesOf(elf)?.prototype(replacement)).find((prototype) => prototype !== undefined);
+      const written = typesOf(elf)?.prototype(replacement);
       holdPrototypes({ at: source.name, old: name, own: replacement }, typesOf(found.original.elf)?.prototype(name), written);
       functions.push({ ...entry, object: found.original.command.object, sizeBefore: found.symbol.size });
     }
@@ -153,8 +122,7 @@ async function make(task: Task, kernel: KernelContext, source: AuthoredSource): 
   const folder = await mkdtemp(join(tmpdir(), "suture-authored-"));
   const module = basename(source.name, ".c");
   try {
-    await writeFile(join(folder, source.name), source.bytes);
-    for (const file of source.beside) await copyFile(file, join(folder, basename(file)));
+    for (const { name, bytes } of [source, ...source.beside]) await writeFile(join(folder, name), bytes);
     await writeFile(join(folder, "Kbuild"), `obj-m := ${module}.o\n`);
     await run(task, ["make", ...kernel.target.make, `M=${folder}`, "KCFLAGS=-g0", "modules"], { cwd: kernel.target.tree });
     return await readFile(join(folder, `${module}.ko`));

@@ -56,13 +56,8 @@ export async function freeingPart(
   }
   lines.push("static void suture_free_shadows(struct klp_object *obj)", "{", ...calls, "}");
   lines.push('SUTURE_POST_UNPATCH("vmlinux", suture_free_shadows);', "");
-  const text = lines.join("\n");
-  const bytes = await compileAuthored(
-    task,
-    kernel,
-    { path: undefined, name: "suture_shadows.c", text, bytes: Buffer.from(text), beside: [] },
-    module,
-  );
+  const source = { name: "suture_shadows.c", bytes: Buffer.from(lines.join("\n")), folder: undefined, beside: [] };
+  const bytes = await compileAuthored(task, kernel, source, module);
   const object = readElf(bytes, "suture_shadows.c");
   const { callbacks } = takeDeclarations(object);
   return {

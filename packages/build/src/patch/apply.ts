@@ -14,15 +14,19 @@ export interface ChangedFile {
   after: string;
 }
 
-/** Applies patches one after the other. @throws PATCH_DOES_NOT_APPLY, PATCH_UNREADABLE */
+/** Applies patches one after the other. @throws PATCH_DOES_NOT_APPLY, PATCH_CONFLICT, PATCH_UNREADABLE */
 export async function applyPatches(tree: string, patches: readonly SourcePatch[]): Promise<ChangedFile[]> {
   const files = new Map<string, ChangedFile>();
+  const changedBy = new Map<string, string[]>();
   for (const patch of patches)
     for (const change of patch.changes) {
       const path = await pathOf(tree, change, files);
       const known = files.get(path) ?? { path, before: await textOf(tree, path), after: "" };
       const current = files.has(path) ? known.after : known.before;
+      const earlier = changedBy.get(path) ?? [];
+      checkConflict(known.before, current, change, path, earlier);
       files.set(path, { ...known, after: applyTo(current, change, path) });
+      changedBy.set(path, [...earlier, patch.name]);
     }
   return [...files.values()].filter((file) => file.before !== file.after).sort((a, b) => (a.path < b.path ? -1 : 1));
 }
@@ -65,6 +69,49 @@ function applyTo(current: string | undefined, change: FileChange, path: string):
   const text = applyPatch(current ?? "", change.patch);
   if (text !== false) return text;
   throw fail("PATCH_DOES_NOT_APPLY", `${path}: ${firstBadHunk(current ?? "", change)}`, where);
+}
+
+/**
+ * A hunk that the kernel's own source would take, and that with the earlier patches does not.
+ * @throws PATCH_CONFLICT
+ */
+function checkConflict(
+  before: string | undefined,
+  current: string | undefined,
+  change: FileChange,
+  path: string,
+  earlier: readonly string[],
+): void {
+  if (earlier.length === 0 || before === undefined || current === undefined || change.oldName === undefined) return;
+  if (applyPatch(current, change.patch) !== false) return;
+  const { hunks } = change.patch;
+  const alone = (text: string, hunk: (typeof hunks)[number]): boolean => applyPatch(text, { ...change.patch, hunks: [hunk] }) !== false;
+  const at = hunks.findIndex((hunk) => alone(before, hunk) && !alone(current, hunk));
+  const hunk = hunks[at];
+  if (hunk === undefined) return;
+  const name = functionAt(
+    before,
+    hunk.oldStart +
+      Math.max(
+        0,
+        hunk.lines.findIndex((line) => !line.startsWith(" ")),
+      ),
+  );
+  throw fail(
+    "PATCH_CONFLICT",
+    `${path}: hunk ${at + 1} of ${hunks.length}${name === undefined ? "" : `, in ${name},`} meets what ${earlier.join(" and ")} changed there`,
+    { file: change.from, ...(name === undefined ? {} : { symbol: name }) },
+  );
+}
+
+/** The function that a line of C is in, by its form: the last line before that begins with a name and has parameters. */
+function functionAt(text: string, line: number): string | undefined {
+  const head = text
+    .split("\n")
+    .slice(0, line)
+    .findLast((each) => /^[A-Za-z_][^;]*\w\s*\([^;]*$/.test(each) || each.startsWith("}"));
+  const [, name] = /(\w+)\s*\(/.exec(head ?? "") ?? [];
+  return name;
 }
 
 /** Which hunk is at fault: the first that the file does not take when only those up to it are applied. */

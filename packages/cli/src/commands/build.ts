@@ -1,14 +1,16 @@
 import type { Livepatch } from "@suture/build";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
-import { buildFor, buildFrom } from "../build-for.ts";
+import { buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, type KernelOptions } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
 import { writeWhole } from "../write-file.ts";
 
 interface Options extends KernelOptions {
-  from?: string;
+  from?: string[];
+  upon?: string;
+  state?: string[];
   rebuild?: string[];
   name?: string;
   output?: string;
@@ -26,9 +28,11 @@ export const buildCommand: AddCommand = (program, run) => {
       "--rebuild <what...>",
       "replace functions by themselves, all of OBJECT (fs/pipe.o), OBJECT:FUNCTION, or FUNCTION; with or without patches",
     )
+    .option("--from <source...>", "C files, or folders of them, that say by <suture.h> what they replace (docs/authoring.md)")
+    .option("--upon <module>", "a livepatch of ours: the new one contains all of it, and replaces it")
     .option(
-      "--from <source>",
-      "instead of patches: a C file, or a folder of them, that says by <suture.h> what it replaces (docs/authoring.md)",
+      "--state <id...>",
+      "what the livepatch does to the system, ID or ID:VERSION: the kernel lets none replace it that does not know it",
     )
     .option("--name <name>", "the livepatch's name; made out of the first patch's file name unless given")
     .option("--output <file>", "where the module goes; livepatch-NAME.ko unless given")
@@ -49,16 +53,26 @@ export const buildCommand: AddCommand = (program, run) => {
     );
 };
 
-function build(task: Task, files: readonly string[], options: Options): Promise<Livepatch> {
-  const { from, rebuild, name, replace, acceptLayout: acceptLayouts } = options;
-  const unproven = options.unproven === true;
-  const jobs = jobsOf(options.jobs);
-  if (from !== undefined) {
-    if (files.length > 0 || rebuild !== undefined) throw fail("CLI_USAGE", "--from stands for itself: no patches, no --rebuild");
-    return buildFrom(task, options, { from, name, replace, unproven });
-  }
-  if (files.length === 0 && rebuild === undefined) throw fail("CLI_USAGE", "a patch is needed, or --rebuild, or --from");
-  return buildFor(task, files, options, { rebuild, name, replace, unproven, acceptLayouts, jobs });
+function build(task: Task, patches: readonly string[], options: Options): Promise<Livepatch> {
+  const { from, upon, rebuild, name, replace, acceptLayout: acceptLayouts } = options;
+  if (patches.length === 0 && rebuild === undefined && from === undefined)
+    throw fail("CLI_USAGE", "a patch is needed, or --from, or --rebuild");
+  return buildFor(task, { patches, from, upon }, options, {
+    rebuild,
+    name,
+    replace,
+    states: options.state?.map(stateOf),
+    unproven: options.unproven === true,
+    acceptLayouts,
+    jobs: jobsOf(options.jobs),
+  });
+}
+
+/** 7 or 7:2 */
+function stateOf(text: string): { id: number; version: number } {
+  const [, id, version = "0"] = /^(\d+)(?::(\d+))?$/.exec(text) ?? [];
+  if (id === undefined) throw fail("CLI_USAGE", `--state ${text} is no number, or number:version`);
+  return { id: Number(id), version: Number(version) };
 }
 
 function jobsOf(text: string | undefined): number | undefined {

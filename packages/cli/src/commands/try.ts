@@ -55,7 +55,7 @@ interface Tried {
 async function livepatchOf(task: Task, files: readonly string[], options: Options, folder: string): Promise<Tried> {
   const [first = ""] = files;
   if (!first.endsWith(".ko")) {
-    const { bytes, file, manifest } = await buildFor(task, files, options, {
+    const { bytes, file, manifest } = await buildFor(task, { patches: files }, options, {
       replace: false,
       unproven: options.unproven === true,
     });
