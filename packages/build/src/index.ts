@@ -1,4 +1,4 @@
-export { type AuthoredOptions, buildAuthored } from "./authored/authored.ts";
+export { type AuthoredSource, readSources } from "./authored/read.ts";
 export { type BuildOptions, buildLivepatch } from "./build.ts";
 export { type Both, compileBoth, compileOriginal } from "./compile-both.ts";
 export { KernelContext } from "./context.ts";
@@ -14,3 +14,4 @@ export { kernelObjects, objectsNamed, type ProvenObject, pick, proveObjects, sam
 export type { Target, TargetInput } from "./target.ts";
 export { type TreeOptions, treeTarget } from "./tree/target.ts";
 export { checkLayouts } from "./types.ts";
+export { readUpon, type Upon } from "./upon.ts";
