@@ -1,9 +1,9 @@
 /** What can be built for: the kernel that runs, those that are installed, those of the archive; and what there is of each. */
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
 import { release as runningRelease } from "node:os";
-import { delimiter, join } from "node:path";
+import { livepatchObstacles } from "@suture/kernel";
 import { run, type Task } from "@suture/task";
+import { configurationOf } from "../configuration.ts";
+import { onPath } from "../programs.ts";
 import { readArchive } from "./archive.ts";
 import { type ArchivedKernel, archivedKernels } from "./archived-kernel.ts";
 import { cachedKernels } from "./cached.ts";
@@ -19,6 +19,8 @@ export interface ListedKernel {
   archived: boolean;
   /** It is ready in the cache; then nothing of the following is needed. Bytes with its source, which kernels of one source share. */
   cached: { bytes: number } | undefined;
+  /** Options that keep it from being live-patched, as they should be; undefined where its configuration is not on this machine. */
+  obstacles: string[] | undefined;
   /** The archive has the source that the image was built from, exactly. */
   source: boolean;
   /** The archive has the headers and build tools. */
@@ -51,6 +53,10 @@ export async function listKernels(task: Task, { cache }: { cache: string }): Pro
     const found = cached.find((k) => k.release === release && k.version === ofVersion);
     return found === undefined ? undefined : { bytes: found.bytes };
   };
+  const obstacles = await obstaclesOf(
+    [...known.map((kernel) => kernel.release), ...installed.map((image) => image.release), running],
+    cache,
+  );
   const list = (release: string, ofVersion: string | undefined, kernel: ArchivedKernel | undefined): ListedKernel => ({
     release,
     version: ofVersion,
@@ -58,6 +64,7 @@ export async function listKernels(task: Task, { cache }: { cache: string }): Pro
     installed: installed.some((image) => image.release === release && image.version === ofVersion),
     archived: kernel?.image.download !== undefined,
     cached: cachedAs(release, ofVersion),
+    obstacles: obstacles.get(release),
     source: kernel?.source !== undefined,
     headers: kernel?.headers !== undefined && kernel.kbuild !== undefined,
     featureset: kernel?.featureset,
@@ -76,6 +83,20 @@ export async function listKernels(task: Task, { cache }: { cache: string }): Pro
   };
 }
 
+async function obstaclesOf(releases: readonly string[], cache: string): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  for (const release of new Set(releases)) {
+    const config = (await configurationOf(release, cache))?.config;
+    if (config === undefined) continue;
+    const bad = livepatchObstacles(config).filter(({ outcome }) => outcome === "bad");
+    found.set(
+      release,
+      bad.map(({ option }) => option),
+    );
+  }
+  return found;
+}
+
 /** Packages of images that dpkg has unpacked. */
 async function installedImages(task: Task): Promise<{ release: string; version: string }[]> {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is dpkg's template
@@ -86,16 +107,4 @@ async function installedImages(task: Task): Promise<{ release: string; version: 
     const match = /^installed linux-image-(\d+\.\d+\.\d\S*?)(?:-unsigned)? (\S+)$/.exec(line);
     return match?.[1] === undefined || match[2] === undefined ? [] : [{ release: match[1], version: match[2] }];
   });
-}
-
-async function onPath(program: string): Promise<boolean> {
-  for (const directory of (process.env.PATH ?? "").split(delimiter).filter((d) => d !== ""))
-    if (
-      await access(join(directory, program), constants.X_OK).then(
-        () => true,
-        () => false,
-      )
-    )
-      return true;
-  return false;
 }

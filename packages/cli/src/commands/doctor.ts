@@ -1,19 +1,38 @@
 import type { Diagnosis } from "@suture/host";
+import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
+import { fail } from "../errors.ts";
+import { cacheDirectory } from "../kernel-option.ts";
 import { safeText } from "../text.ts";
+
+interface Options {
+  kernel?: string;
+  tree?: string;
+}
 
 export const doctorCommand: AddCommand = (program, run) => {
   program
     .command("doctor")
     .description("what this machine can do with livepatches and what it cannot, with the command that mends each")
+    .option("--kernel <release>", "whether that kernel can be live-patched and built for here, and what is missing")
+    .option("--tree <folder>", "the same for a kernel that was built in this tree")
     .action(
-      run(async (task) => {
-        const { doctor, THIS_MACHINE } = await import("@suture/host");
-        const found = await doctor(task, THIS_MACHINE);
+      run(async (task, options: Options) => {
+        const found = await diagnose(task, options);
         return { document: found, text: safeText(doctorText(found)), code: found.some(({ outcome }) => outcome === "bad") ? 1 : 0 };
       }),
     );
 };
+
+async function diagnose(task: Task, { kernel, tree }: Options): Promise<Diagnosis[]> {
+  if (kernel !== undefined && tree !== undefined) throw fail("CLI_USAGE", "--kernel and --tree name two kernels");
+  if (kernel === undefined && tree === undefined) {
+    const { doctor, THIS_MACHINE } = await import("@suture/host");
+    return doctor(task, THIS_MACHINE);
+  }
+  const { examineKernel, examineTree } = await import("@suture/build");
+  return tree === undefined ? examineKernel(task, kernel ?? "", { cache: cacheDirectory() }) : examineTree(task, tree);
+}
 
 function doctorText(found: readonly Diagnosis[]): string {
   const width = Math.max(...found.map(({ what }) => what.length));

@@ -30,11 +30,12 @@ function kernelsText({ running, installed, archive, cache }: KernelList): string
     headedText(
       `${ready.length} of ${countText(kernels.length, "kernel")} can be built for`,
       tableText(
-        ["release", "where", "package", "source", "headers", "compiler", "in the cache"],
+        ["release", "where", "package", "livepatch", "source", "headers", "compiler", "in the cache"],
         kernels.map((kernel) => [
           kernel.release,
           placesOf(kernel),
           kernel.version ?? "",
+          livepatchText(kernel),
           sourceText(kernel),
           kernel.headers ? "yes" : "no",
           compilerText(kernel),
@@ -50,6 +51,12 @@ function placesOf(kernel: ListedKernel): string {
     .filter((place) => kernel[place])
     .map((place) => (place === "archived" ? "archive" : place))
     .join(", ");
+}
+
+/** A kernel whose configuration is not here is not asked about: `suture doctor --kernel` says how to find out. */
+function livepatchText({ obstacles }: ListedKernel): string {
+  if (obstacles === undefined) return "";
+  return obstacles.length === 0 ? "yes" : `no: ${obstacles.join(", ")}`;
 }
 
 function sourceText(kernel: ListedKernel): string {
@@ -70,10 +77,12 @@ function verdict(kernel: ListedKernel): string {
 /** Why a kernel cannot be built for. */
 function problems(kernel: ListedKernel): string[] {
   const { compiler } = kernel;
+  const cannot = (kernel.obstacles ?? []).map((option) => `${option} is needed for livepatching`);
   const noCompiler = compiler !== undefined && !compiler.installed ? [`${compiler.name} is not installed`] : [];
-  if (kernel.cached !== undefined) return noCompiler;
-  if (!kernel.archived) return ["the archive does not have it"];
+  if (kernel.cached !== undefined) return [...cannot, ...noCompiler];
+  if (!kernel.archived) return [...cannot, "the archive does not have it"];
   return [
+    ...cannot,
     ...(kernel.source ? [] : ["the archive does not have its source any more"]),
     ...(kernel.headers ? [] : ["the archive does not have its headers any more"]),
     ...noCompiler,
