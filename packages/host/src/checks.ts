@@ -1,11 +1,13 @@
 /** Before anything goes in: everything that would make the load wrong, or the kernel refuse it, as far as it can be known. */
-import type { SutureError } from "@suture/errors";
+import { SutureError } from "@suture/errors";
+import { stateConflict } from "./check-states.ts";
 import { fail } from "./errors.ts";
 import { attachedFunctions, type Holder, kprobes, type Probe } from "./holders.ts";
 import { symbolCounts } from "./kallsyms.ts";
 import { mayLoadModules, runningKernel, signaturesEnforced } from "./kernel.ts";
 import { lineOf, type Machine } from "./machine.ts";
 import type { ModuleFile } from "./module-file.ts";
+import { checkPatchedModules } from "./patched-modules.ts";
 import { hasLivepatchCore, type LivePatch, livePatches, loadedModules } from "./sysfs.ts";
 
 export interface Finding {
@@ -35,8 +37,10 @@ export async function checkLoad(machine: Machine, module: ModuleFile, options: C
     await checkPresence(machine, module),
     await checkTransition(machine),
     await checkReplace(machine, module, options),
+    await checkStates(machine, module),
     await checkSignature(machine, module),
     await checkFtrace(machine),
+    await checkModules(machine, module),
     await checkFunctions(machine, module),
     await checkHolders(machine, module, options),
   ];
@@ -117,6 +121,11 @@ async function checkReplace(machine: Machine, { file, manifest }: ModuleFile, op
   return good(what, options.replace ? `to be replaced: ${list}` : list);
 }
 
+async function checkStates(machine: Machine, module: ModuleFile): Promise<Finding> {
+  const refusal = await stateConflict(machine, module);
+  return refusal === undefined ? good("states", "those of the loaded livepatches are known to it") : refused("states", refusal);
+}
+
 async function checkSignature(machine: Machine, { file, signed }: ModuleFile): Promise<Finding> {
   const why = await signaturesEnforced(machine);
   if (why === undefined) return good("signature", "not asked for");
@@ -130,6 +139,19 @@ async function checkFtrace(machine: Machine): Promise<Finding> {
     "ftrace",
     fail("HOST_FTRACE_OFF", value === undefined ? "this kernel has no ftrace" : `kernel.ftrace_enabled is ${value}`),
   );
+}
+
+async function checkModules(machine: Machine, module: ModuleFile): Promise<Finding> {
+  const what = "patched modules";
+  try {
+    const { same, absent } = await checkPatchedModules(machine, module);
+    if (same.length + absent.length === 0) return good(what, "none");
+    const later = absent.length === 0 ? "" : `not loaded, so not compared: ${absent.join(", ")}`;
+    return good(what, [same.join(", "), later].filter((text) => text !== "").join("; "));
+  } catch (error) {
+    if (error instanceof SutureError) return refused(what, error);
+    throw error;
+  }
 }
 
 async function checkFunctions(machine: Machine, { file, manifest, inspection }: ModuleFile): Promise<Finding> {

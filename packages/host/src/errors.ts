@@ -41,6 +41,11 @@ export const hostErrors = defineErrors({
     cause: "ftrace is switched off, through which livepatches redirect functions.",
     mend: "sysctl kernel.ftrace_enabled=1",
   },
+  HOST_OTHER_MODULE: {
+    cause:
+      "A module that the livepatch is for was built anew since: the one that is loaded is not the one that the livepatch was proven against.",
+    mend: "Build the livepatch again, with the module's file as it is loaded now.",
+  },
   HOST_FUNCTION_MISSING: {
     cause: "A function that the livepatch replaces is not in the running kernel, or not as often as it should be.",
     mend: "Build the livepatch for the running kernel.",
@@ -56,6 +61,11 @@ export const hostErrors = defineErrors({
   HOST_REPLACES: {
     cause: "The livepatch replaces all others, and there are others: they would lose their effect.",
     mend: "`suture replace FILE` says that this is meant.",
+  },
+  HOST_STATES: {
+    cause:
+      "A loaded livepatch has changed the system in a way (a state) that the new one does not know, or knows an older version of: the kernel refuses it.",
+    mend: "Build the new one upon the loaded one (suture build --upon), or with its states; or take the loaded one out first, if it undoes what it changed.",
   },
   HOST_NOT_REPLACING: {
     cause: "The livepatch was not built to replace others.",

@@ -1,0 +1,36 @@
+/**
+ * States of the system that loaded livepatches have declared. The kernel takes no livepatch that would replace one and does not know each of its
+ * states, or knows an older version of one (klp_is_patch_compatible); all that it says is EINVAL.
+ */
+import { fail } from "./errors.ts";
+import type { Machine } from "./machine.ts";
+import type { ModuleFile } from "./module-file.ts";
+import { recordOf } from "./records.ts";
+import { livePatches } from "./sysfs.ts";
+
+interface State {
+  id: number;
+  version: number;
+}
+
+/** @returns the refusal; undefined where the states fit, or a livepatch's file is not known here */
+export async function stateConflict(machine: Machine, { file, inspection }: ModuleFile): Promise<ReturnType<typeof fail> | undefined> {
+  const { states: own = [], replace = false } = inspection.descriptor ?? {};
+  for (const { name } of await livePatches(machine)) {
+    const states = (await recordOf(machine, name))?.inspection.descriptor?.states ?? [];
+    const why = conflictOf(states, own, replace);
+    if (why !== undefined) return fail("HOST_STATES", `${name} has changed the system in a way that ${why}`, { file });
+  }
+  return undefined;
+}
+
+/** What of the states of a loaded livepatch another does not bear, in words. */
+export function conflictOf(loaded: readonly State[], own: readonly State[], replace: boolean): string | undefined {
+  for (const { id, version } of loaded) {
+    const twin = own.find((state) => state.id === id);
+    if (twin === undefined && replace) return `this one does not know: state ${id}, version ${version}`;
+    if (twin !== undefined && twin.version < version)
+      return `this one is too old for: state ${id} has version ${version}, it knows version ${twin.version}`;
+  }
+  return undefined;
+}
