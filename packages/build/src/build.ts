@@ -370,6 +370,7 @@ async function manifestOf(
       })),
     ],
     functions: combined.functions,
+    ...modulesOf(kernel, combined),
     ...(combined.callbacks.length === 0 ? {} : { callbacks: combined.callbacks }),
     ...(states.length === 0 ? {} : { states }),
     ...(shadows.length === 0 ? {} : { shadows }),
@@ -393,6 +394,11 @@ async function manifestOf(
     fixes: options.patches.map(({ subject, cves }) => ({ ...(subject === undefined ? {} : { subject }), cves })),
     made: madeOf(options),
   };
+}
+
+function modulesOf(kernel: KernelContext, { functions }: Combined): Pick<DraftManifest, "modules"> {
+  const names = [...new Set(functions.map(({ owner }) => owner))].filter((owner) => owner !== "vmlinux").sort();
+  return names.length === 0 ? {} : { modules: names.map((name) => kernel.moduleIdentity(name)) };
 }
 
 function sha256(bytes: Uint8Array): string {

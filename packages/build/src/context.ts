@@ -176,6 +176,14 @@ export class KernelContext {
     }
   }
 
+  /** What tells one build of a module from another. It must have been opened. */
+  moduleIdentity(name: string): { name: string; buildId?: string; srcversion?: string } {
+    const module = this.#modules.get(name);
+    const buildId = module?.buildId;
+    const srcversion = module?.modinfo.get("srcversion")?.[0];
+    return { name, ...(buildId === undefined ? {} : { buildId }), ...(srcversion === undefined ? {} : { srcversion }) };
+  }
+
   #ownerOf(name: string): Owner {
     const module = this.#modules.get(name);
     if (module === undefined) throw fail("BUILD_KERNEL", `module ${name} was not opened`, { symbol: name });

@@ -27,6 +27,8 @@ export interface Manifest {
     size: number;
     why: string;
   }[];
+  /** The builds of modules that it was proven against; absent if it is for none. */
+  modules?: { name: string; buildId?: string; srcversion?: string }[];
   /** Functions of the patch that run when one of the kernel's objects is patched or unpatched; absent if there are none. */
   callbacks?: { object: string; owner: string; kind: CallbackKind; name: string }[];
   /** Absent if there are none. */
