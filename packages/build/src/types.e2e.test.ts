@@ -38,6 +38,12 @@ it.each([
     "long a; struct page *first;",
     "list has a new member first at byte 8, where flags was",
   ],
+  [
+    "a union has something of another type",
+    "union { long b; char c; };",
+    "union { long b; struct page *p; };",
+    "list has a new member p at byte 0",
+  ],
   ["a pointer leads elsewhere", "struct page *first;", "struct folio *first;", "list has first as struct folio*, it was struct page*"],
   ["a number becomes a pointer", "unsigned long first;", "struct folio *first;", "list has first as struct folio*, it was u64"],
   ["a function takes something else", "int (*run)(int);", "int (*run)(long);", "list has run as s32(s64)*, it was s32(s32)*"],
@@ -66,6 +72,7 @@ it.each([
 });
 
 it.each([
+  ["a second name in a union", "union { long b; char c; };", "union { long b; char c; long other; };"],
   ["a sign", "int a; long b;", "unsigned a; unsigned long b;"],
   ["a typedef and const", "int a;", "const word a;"],
   ["a member that is gone and leaves a hole", "int a; int gone; long b;", "int a; long b;"],

@@ -38,10 +38,12 @@ function difference(before: BtfLayout | undefined, after: BtfLayout | undefined)
   for (const member of after.members) {
     const twin = old.get(member.name);
     if (twin === undefined) {
-      const instead = before.members.find(
-        (other) => placeOf(other) === placeOf(member) && !after.members.some((m) => m.name === other.name),
-      );
-      return `has a new member ${member.name} at byte ${member.offset}${instead === undefined ? "" : `, where ${instead.name} was`}`;
+      const there = before.members.filter((other) => placeOf(other) === placeOf(member));
+      const stays = ({ name }: Member): boolean => after.members.some((other) => other.name === name);
+      // A second name, in a union, for what lies there all the same.
+      if (there.some((other) => other.shape === member.shape && stays(other))) continue;
+      const gone = there.find((other) => !stays(other));
+      return `has a new member ${member.name} at byte ${member.offset}${gone === undefined ? "" : `, where ${gone.name} was`}`;
     }
     if (placeOf(twin) !== placeOf(member))
       return `has ${member.name} at byte ${member.offset} (${member.size} bytes), it was at ${twin.offset} (${twin.size} bytes)`;
