@@ -22,7 +22,7 @@ export function linkTogether(objects: readonly Uint8Array[], folder: string, nam
 
 /** What the compiler and macros name by the dozen keeps its name, and what the kernel collects by its section's name, its section. */
 const COMMON =
-  /^(__func__|__FUNCTION__|__PRETTY_FUNCTION__|CSWTCH|descriptor|_rs|__key|__warned|__already_done|__print_once|__UNIQUE_ID_|\.L|__mod_|___)/;
+  /^(__func__|__FUNCTION__|__PRETTY_FUNCTION__|CSWTCH|descriptor|_rs|__key|__warned|__already_done|__print_once|__UNIQUE_ID_|\.L)/;
 
 function rename(elf: ElfObject, number: number): void {
   const renamed = new Set<string>();
@@ -31,7 +31,7 @@ function rename(elf: ElfObject, number: number): void {
     if (!isSection(place) || (place.flags & SHF.ALLOC) === 0) continue;
     // Only one of the copies could be weak or global.
     if (symbol.bind === STB.WEAK) symbol.bind = STB.GLOBAL;
-    if (type === STT.SECTION || type === STT.FILE || name === "" || COMMON.test(name)) continue;
+    if (type === STT.SECTION || type === STT.FILE || name === "" || (symbol.bind === STB.LOCAL && COMMON.test(name))) continue;
     renamed.add(name);
     symbol.name = withNumber(name, number);
   }

@@ -5,6 +5,7 @@
 import {
   type ElfObject,
   type ElfSymbol,
+  firstFrom,
   isPcRelative,
   type Relocation,
   relocationsBySection,
@@ -221,18 +222,6 @@ function isPadding(section: Section, start: number, end: number, relocations: Re
   if (section.type === SHT.NOBITS) return true;
   const bytes = section.data.subarray(start, end);
   return isCode(section) ? isNops(bytes) : bytes.every((byte) => byte === 0);
-}
-
-/** Index of the first relocation at or behind the offset. */
-function firstFrom(relocations: readonly Relocation[], offset: number): number {
-  let low = 0;
-  let high = relocations.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((relocations[middle]?.offset ?? 0) < offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Source: Intel SDM volume 2, NOP, and the sequences that GNU as aligns with. */

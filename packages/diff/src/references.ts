@@ -53,15 +53,12 @@ export class Resolver {
     const pcRelative = code && isPcRelative(type);
     const branch = pcRelative && isBranchField(from.data, offset);
     if (symbol === undefined)
-      return reference(at, type, newSymbol({ name: "", place: "abs" }), addend, addend, branch, {
-        fault: this.#fault("a relocation has no symbol", from, offset),
-      });
+      return this.#broken("a relocation has no symbol", from, relocation, at, newSymbol({ name: "", place: "abs" }), branch);
     if (!isSection(symbol.place)) return reference(at, type, symbol, addend, pcRelative ? addend + 4 : addend, branch);
     const section = symbol.place;
     const place = this.#places.get(section);
-    const broken = (why: string): Ref => reference(at, type, symbol, addend, addend, branch, { fault: this.#fault(why, from, offset) });
     if (place === undefined || place.role === "ignored" || place.role === "table")
-      return broken(`a relocation points into ${section.name}`);
+      return this.#broken(`a relocation points into ${section.name}`, from, relocation, at, symbol, branch);
     // The offset in the section that the field's value is counted from.
     const base = symbol.value + addend;
     const known = !pcRelative ? 0 : branch ? 4 : undefined;
@@ -69,19 +66,27 @@ export class Resolver {
       // The assembler keeps the symbol of an element wherever the addend is not zero, so that the symbol says which element it is.
       const start = symbol.type === STT.SECTION ? base + (known ?? this.#toEnd(from, offset) ?? 4) : symbol.value;
       const element = this.#element(section, start);
-      if (element === undefined) return broken(`a relocation points to ${section.name}+${start}, outside of it`);
+      if (element === undefined)
+        return this.#broken(`a relocation points to ${section.name}+${start}, outside of it`, from, relocation, at, symbol, branch);
       return reference(at, type, element, base - element.start, start - element.start, branch);
     }
     const named = symbol.type === STT.SECTION ? undefined : this.#bySymbol.get(symbol);
     const only = named ?? (place.items.length === 1 ? place.items[0] : undefined);
-    if (only !== undefined)
-      return reference(at, type, only, base - only.start, base - only.start + (known ?? 4), branch, {
-        weak: symbol.bind === STB.WEAK ? symbol : undefined,
-      });
+    if (only !== undefined) {
+      const ref = reference(at, type, only, base - only.start, base - only.start + (known ?? 4), branch);
+      if (symbol.bind === STB.WEAK) ref.weak = symbol;
+      return ref;
+    }
     return (
       this.#amongSeveral(from, relocation, at, place, base, known, branch) ??
-      broken(`a relocation points to ${section.name}+${base}, where nothing is`)
+      this.#broken(`a relocation points to ${section.name}+${base}, where nothing is`, from, relocation, at, symbol, branch)
     );
+  }
+
+  #broken(why: string, from: Section, { type, addend, offset }: Relocation, at: number, to: ElfSymbol, branch: boolean): Ref {
+    const ref = reference(at, type, to, addend, addend, branch);
+    ref.fault = this.#fault(why, from, offset);
+    return ref;
   }
 
   /** A reference by section symbol, or by a local label, into a section that holds several items. */
@@ -97,9 +102,10 @@ export class Resolver {
     const { items, role } = place;
     if (symbol !== undefined && symbol.type !== STT.SECTION) {
       const item = itemAt(items, symbol.value);
-      return item === undefined
-        ? undefined
-        : reference(at, type, item, base - item.start, base - item.start + (known ?? 4), branch, { loose: symbol.value === item.end });
+      if (item === undefined) return undefined;
+      const ref = reference(at, type, item, base - item.start, base - item.start + (known ?? 4), branch);
+      ref.loose = symbol.value === item.end;
+      return ref;
     }
     let target = base + (known ?? 4);
     let item = itemAt(items, target);
@@ -116,7 +122,9 @@ export class Resolver {
     // Code that names an address, rather than what is there, may use it with an index or as a bound.
     const computes = isCode(from) && (known === 0 || mayComputeAddress(from.data, offset));
     const accesses = isCode(from) && !computes && target < item.end;
-    return reference(at, type, item, base - item.start, target - item.start, branch, { loose: !single && !accesses && (computes || edge) });
+    const ref = reference(at, type, item, base - item.start, target - item.start, branch);
+    ref.loose = !single && !accesses && (computes || edge);
+    return ref;
   }
 
   #fault(why: string, from: Section, offset: number): SutureError {
@@ -146,13 +154,18 @@ export class Resolver {
 
   #implied(item: Item, { at, type, target, toEnd, branch }: Implied): Ref {
     const to = itemAt(item.beside, item.start + target);
-    if (to === undefined)
-      return reference(at, type, newSymbol({ name: "", place: "abs" }), target, target, branch, {
-        implied: true,
-        fault: this.#fault(`${item.name} refers to a place outside of its section`, item.section, item.start + at),
-      });
-    const inside = item.start + target - to.start;
-    return reference(at, type, to, inside - toEnd, inside, branch, { implied: true });
+    const inside = to === undefined ? target : item.start + target - to.start;
+    const ref = reference(
+      at,
+      type,
+      to ?? newSymbol({ name: "", place: "abs" }),
+      to === undefined ? target : inside - toEnd,
+      inside,
+      branch,
+    );
+    ref.implied = true;
+    if (to === undefined) ref.fault = this.#fault(`${item.name} refers to a place outside of its section`, item.section, item.start + at);
+    return ref;
   }
 
   /** One string or constant of a pool. */
@@ -188,27 +201,8 @@ export class Resolver {
   }
 }
 
-function reference(
-  at: number,
-  type: number,
-  to: Item | ElfSymbol,
-  addend: number,
-  target: number,
-  branch: boolean,
-  more?: { loose?: boolean; implied?: boolean; weak?: ElfSymbol | undefined; fault?: SutureError },
-): Ref {
-  return {
-    at,
-    type,
-    to,
-    addend,
-    target,
-    branch,
-    loose: more?.loose ?? false,
-    implied: more?.implied ?? false,
-    weak: more?.weak,
-    fault: more?.fault,
-  };
+function reference(at: number, type: number, to: Item | ElfSymbol, addend: number, target: number, branch: boolean): Ref {
+  return { at, type, to, addend, target, branch, loose: false, implied: false, weak: undefined, fault: undefined };
 }
 
 /** The item that covers the offset, or ends there with none behind it. */

@@ -32,3 +32,15 @@ export function relocationsBySection(elf: ElfObject): Map<Section, Relocation[]>
   }
   return bySection;
 }
+
+/** Of relocations by offset, the index of the first at or behind one. */
+export function firstFrom(relocations: readonly Relocation[], offset: number): number {
+  let low = 0;
+  let high = relocations.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((relocations[middle] as Relocation).offset < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

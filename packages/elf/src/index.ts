@@ -1,4 +1,4 @@
-export { relocationsBySection, symbolsBySection } from "./by-section.ts";
+export { firstFrom, relocationsBySection, symbolsBySection } from "./by-section.ts";
 export { elfErrors } from "./errors.ts";
 export { EM_X86_64, ET, SHF, SHN, SHT, STB, STT } from "./format.ts";
 export {

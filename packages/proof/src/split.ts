@@ -3,7 +3,7 @@
  * proven. Functions are equal but for references, which go to the same thing, and for jumps out of the function that grew from one byte to
  * four because their target moved to another section.
  */
-import { isPcRelative, type Relocation, type Section, viewOf } from "@suture/elf";
+import { firstFrom, isPcRelative, type Relocation, type Section, viewOf } from "@suture/elf";
 import { ElfGround } from "./elf-ground.ts";
 import { decode, type Instruction } from "./instructions.ts";
 import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from "./items.ts";
@@ -326,9 +326,7 @@ function functionNames(parts: Parts): string[] {
 }
 
 function within({ relocations }: Part, start: number, end: number): readonly Relocation[] {
-  if (relocations.length === 0 || ((relocations[0] as Relocation).offset >= start && (relocations.at(-1) as Relocation).offset < end))
-    return relocations;
-  return relocations.filter(({ offset }) => offset >= start && offset < end);
+  return relocations.slice(firstFrom(relocations, start), firstFrom(relocations, end));
 }
 
 /** @param start of `b` in `a` */
