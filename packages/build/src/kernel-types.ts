@@ -24,7 +24,6 @@ const HEADERS = [
   "asm/alternative.h",
   "asm/extable.h",
   "asm/orc_types.h",
-  "asm/paravirt_types.h",
 ];
 const NAME = "suture_types";
 const OPTIONS = "-g0 -gbtf -fno-eliminate-unused-debug-types";
