@@ -97,6 +97,8 @@ export class SelfTests {
     });
     try {
       if (!this.#beside) await guest.run(`/bin/depmod ${this.#kernel.release}`);
+      // bash reads what a command prints by these.
+      await guest.run("ln -s /proc/self/fd /dev/fd");
       await guest.run("mount -t tracefs tracefs /sys/kernel/tracing");
       for (const script of scripts) yield await runScript(guest, script);
     } finally {

@@ -70,7 +70,8 @@ function load_failing_mod() {
 	if [[ -d test_modules ]]; then
 		log "insmod: ERROR: could not insert module $file: $why"
 	else
-		log "modprobe: ERROR: could not insert '$mod': $why"
+		# The two programs have different words for EINVAL.
+		log "modprobe: ERROR: could not insert '$mod': ${why/Invalid parameters/Invalid argument}"
 	fi
 }
 
