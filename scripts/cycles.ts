@@ -1,15 +1,17 @@
 /**
  * A livepatch of /proc/meminfo is loaded, disabled and unloaded again and again by Suture in a guest with two processors, first idle, then
  * under a load that keeps both busy: none may be lost, and nothing may grow.
- * `npm run cycles -- [--count N] [--idle N] [--kernel R] [--out FILE]`
+ * `npm run cycles -- [--count N] [--idle N] [--kernel R] [--minutes N] [--out FILE]`. Cycles are kept as they come; what is done already is not done
+ * again, and --minutes ends a run in order before it is all done.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildLivepatch, cacheRoot, KernelContext, newestKernel, prepareTarget, readPatch } from "@suture/build";
 import { boot, type Guest, programFiles } from "@suture/lab";
 import { Task } from "@suture/task";
-import { type Cycle, summary, type TransitionTimes, transitionTimes } from "./cycles/report.ts";
+import { Kept, type PhaseName } from "./cycles/kept.ts";
+import { type Cycle, summary, transitionTimes } from "./cycles/report.ts";
 import { bundle } from "./guest/bundle.ts";
 import { writePatch } from "./guest/source-edit.ts";
 
@@ -18,6 +20,7 @@ const { values } = parseArgs({
     count: { type: "string", default: "500" },
     idle: { type: "string", default: "100" },
     kernel: { type: "string" },
+    minutes: { type: "string" },
     out: { type: "string" },
   },
 });
@@ -29,6 +32,9 @@ setsid sh -c 'while [ ! -e /run/enough ]; do cat /proc/meminfo; done' </dev/null
 /** What they leave is freed before memory is looked at. */
 const QUIET = `touch /run/enough; killall -q stress-ng; sleep 3; killall -q -KILL stress-ng; sleep 2; rm /run/enough; sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1
 grep -E '^(MemAvailable|Slab|SUnreclaim|VmallocUsed|Percpu)' /proc/meminfo; wc -l </proc/modules`;
+
+/** An emulated guest under load, on a machine that is busy itself. */
+const LONGEST_MS = 900_000;
 
 const controller = new AbortController();
 process.on("SIGINT", () => controller.abort());
@@ -49,43 +55,49 @@ async function buildModule(): Promise<Uint8Array> {
   }
 }
 
-interface Phase {
-  cycles: Cycle[];
-  times: TransitionTimes;
+const kept = new Kept(values.out ?? join(folder, "cycles.jsonl"));
+const run = new Date().toISOString();
+const deadline = values.minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + Number(values.minutes) * 60_000;
+
+interface Ended {
   memory: { before: string; after: string };
   ms: number;
   events: string[];
 }
 
-async function phase(guest: Guest, count: number, load: string): Promise<Phase> {
-  const quiet = async (): Promise<string> => (await guest.run(QUIET, { timeoutMs: 120_000 })).output.trim();
+async function phase(guest: Guest, name: PhaseName, count: number, load: string): Promise<Ended> {
+  const quiet = async (): Promise<string> => (await guest.run(QUIET, { timeoutMs: LONGEST_MS })).output.trim();
   const drive = (n: number): string =>
     `node --no-opt --max-lazy /opt/driver.mjs /opt/cycle.ko ${n} >/run/cycles 2>/run/said; echo ended >>/run/cycles`;
   // The first one finds nothing in the kernel's caches and tables.
-  await guest.run(drive(3), { timeoutMs: 600_000 });
+  await guest.run(drive(2), { timeoutMs: LONGEST_MS });
   const before = await quiet();
   if (load !== "") await guest.run(load);
   const from = guest.logPosition;
   const started = performance.now();
   await guest.run(`setsid sh -c '${drive(count)}' </dev/null >/dev/null 2>&1 &`);
-  let lines: string[] = [];
-  let shown = 0;
-  while (lines.at(-1) !== "ended") {
+  let known = { patching: 0, unpatching: 0 };
+  let seen = 0;
+  for (let ended = false; !ended; ) {
     await new Promise((resolve) => setTimeout(resolve, 5000));
     task.check();
-    lines = [
-      ...lines,
-      ...(await guest.run(`tail -n +${lines.length + 1} /run/cycles`, { timeoutMs: 120_000 })).output.split("\n").slice(0, -1),
-    ];
-    if (lines.length > shown) process.stderr.write(`${lines.length} of ${count}: ${lines.at(-1)}\n`);
-    shown = lines.length;
+    if (performance.now() > deadline) await guest.run("touch /run/stop", { timeoutMs: LONGEST_MS });
+    const { output } = await guest.run(`tail -n +${seen + 1} /run/cycles`, { timeoutMs: LONGEST_MS });
+    const lines = output.split("\n").slice(0, -1);
+    if (lines.length === 0) continue;
+    seen += lines.length;
+    ended = lines.at(-1) === "ended";
+    const cycles = lines.filter((line) => line !== "ended").map((line) => JSON.parse(line) as Cycle);
+    const all = transitionTimes(guest.kernelLog(from), "livepatch_cycle");
+    const times = { patching: all.patching.slice(known.patching), unpatching: all.unpatching.slice(known.unpatching) };
+    known = { patching: all.patching.length, unpatching: all.unpatching.length };
+    kept.add({ phase: name, run, cycles, times });
+    process.stderr.write(`${name}: ${kept.cycles(name).length} done; ${lines.at(-1)}\n`);
   }
   const ms = performance.now() - started;
-  const said = (await guest.run("cat /run/said")).output.trim();
-  const cycles = lines.slice(0, -1).map((line) => JSON.parse(line) as Cycle);
-  const times = transitionTimes(guest.kernelLog(from), "livepatch_cycle");
+  const said = (await guest.run("cat /run/said", { timeoutMs: LONGEST_MS })).output.trim();
   const events = [...guest.events(from).map(({ headline }) => headline), ...(said === "" ? [] : [said])];
-  return { cycles, times, memory: { before, after: await quiet() }, ms, events };
+  return { memory: { before, after: await quiet() }, ms, events };
 }
 
 const files = [
@@ -93,18 +105,22 @@ const files = [
   { path: "/opt/driver.mjs", content: await bundle(join(import.meta.dirname, "cycles/driver.ts")) },
   { path: "/opt/cycle.ko", content: await buildModule() },
 ];
-const guest = await boot(task, { image: target.image, cache, files, memory: 1536, cpus: 2, graceMs: 120_000 });
+const guest = await boot(task, { image: target.image, cache, files, memory: 1536, cpus: 2, graceMs: LONGEST_MS, deadlineMs: LONGEST_MS });
 try {
-  const idle = await phase(guest, Number(values.idle), "");
-  const loaded = await phase(guest, Number(values.count), LOAD);
-  const report = { release, accelerator: guest.accelerator, phases: { idle, loaded } };
-  writeFileSync(values.out ?? join(folder, "cycles.json"), `${JSON.stringify(report, undefined, 1)}\n`);
   console.log(`${release}, 2 processors, ${guest.accelerator}; this machine's load: ${readFileSync("/proc/loadavg", "utf8").trim()}`);
-  console.log(summary("idle", idle, Number(values.idle)));
-  console.log(summary("loaded", loaded, Number(values.count)));
-  const good = [idle, loaded].every(({ cycles, events }) => events.length === 0 && cycles.every((cycle) => cycle.good));
-  const all = idle.cycles.length === Number(values.idle) && loaded.cycles.length === Number(values.count);
-  process.exitCode = good && all ? 0 : 1;
+  let good = true;
+  for (const [name, load] of [
+    ["idle", ""],
+    ["loaded", LOAD],
+  ] as const) {
+    const asked = Number(name === "idle" ? values.idle : values.count);
+    const left = asked - kept.cycles(name).length;
+    const ended = left > 0 && performance.now() < deadline ? await phase(guest, name, left, load) : undefined;
+    const cycles = kept.cycles(name);
+    console.log(summary(name, { cycles, now: kept.cycles(name, run), times: kept.times(name), runs: kept.runs(name), ...ended }, asked));
+    good &&= cycles.length >= asked && cycles.every((cycle) => cycle.good) && (ended?.events.length ?? 0) === 0;
+  }
+  process.exitCode = good ? 0 : 1;
 } finally {
   await guest.stop();
 }

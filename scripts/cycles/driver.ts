@@ -2,7 +2,7 @@
  * Runs in the guest: one livepatch in and out of the kernel again and again, by the code that the commands run. A line of JSON for each cycle.
  * `node driver.mjs MODULE.ko COUNT`
  */
-import { readFileSync, writeSync } from "node:fs";
+import { existsSync, readFileSync, writeSync } from "node:fs";
 import { setPriority } from "node:os";
 import { SutureError } from "@suture/errors";
 import { disable, type LeaveReport, type LoadReport, livePatches, load, THIS_MACHINE, unload } from "@suture/host";
@@ -37,7 +37,7 @@ async function timed<T>(work: () => Promise<T>): Promise<{ value: T; ms: number 
   return { value: await work(), ms: performance.now() - started };
 }
 
-for (let cycle = 0; cycle < Number(count); cycle++) {
+for (let cycle = 0; cycle < Number(count) && !existsSync("/run/stop"); cycle++) {
   const from = ticks();
   try {
     const into = await timed(

@@ -40,20 +40,25 @@ export function transitionTimes(log: readonly KernelLine[], name: string): Trans
 
 interface Shown {
   cycles: readonly Cycle[];
+  /** Those of this run. */
+  now: readonly Cycle[];
   times: TransitionTimes;
-  memory: { before: string; after: string };
-  ms: number;
-  events: readonly string[];
+  runs: number;
+  /** Undefined if nothing was left to do in this run. */
+  memory?: { before: string; after: string };
+  ms?: number;
+  events?: readonly string[];
 }
 
-export function summary(name: string, { cycles, times, memory, ms, events }: Shown, asked: number): string {
+export function summary(name: string, { cycles, now, times, runs, memory, ms, events = [] }: Shown, asked: number): string {
   const good = cycles.filter((cycle) => cycle.good);
   const busy = good.reduce((sum, cycle) => sum + cycle.busy, 0) / Math.max(1, good.length);
   const lost = cycles
     .filter((cycle) => !cycle.good)
     .map(({ cycle, code, why }) => `    ${cycle}: ${code ?? ""} ${why ?? "not as it should be"}`);
+  const took = ms === undefined ? "" : `, ${now.length} of them now, in ${Math.round(ms / 1000)} s`;
   return [
-    `\n${name}: ${good.length} of ${asked} cycles good, in ${Math.round(ms / 1000)} s; processors busy ${(100 * busy).toFixed(1)} % of the time`,
+    `\n${name}: ${good.length} of ${asked} cycles good in ${runs} runs${took}; processors busy ${(100 * busy).toFixed(1)} % of the time`,
     ...lost,
     ...events.map((event) => `    ${event}`),
     row("milliseconds", ["min", "median", "p95", "p99", "max"]),
@@ -62,15 +67,19 @@ export function summary(name: string, { cycles, times, memory, ms, events }: Sho
     ...(["loadMs", "disableMs", "unloadMs"] as const).map((what) =>
       row(`  whole ${what.slice(0, -2)}`, spread(good.map((cycle) => cycle[what]))),
     ),
-    row("medians of tenths, KiB", ["first", "second", "fifth", "ninth", "last"]),
-    ...(["rss", "SUnreclaim", "VmallocUsed", "Percpu", "MemAvailable", "modules"] as const).map((what) =>
-      row(
-        `  ${what}`,
-        [0, 1, 4, 8, 9].map((tenth) => String(median(tenthOf(good, tenth).map((cycle) => cycle[what])))),
-      ),
-    ),
-    "  before and after, caches dropped, nothing else running:",
-    ...sideBySide(memory.before, memory.after),
+    ...(memory === undefined
+      ? []
+      : [
+          row("this run's tenths, KiB", ["first", "second", "fifth", "ninth", "last"]),
+          ...(["rss", "SUnreclaim", "VmallocUsed", "Percpu", "MemAvailable", "modules"] as const).map((what) =>
+            row(
+              `  ${what}`,
+              [0, 1, 4, 8, 9].map((tenth) => String(median(tenthOf(now, tenth).map((cycle) => cycle[what])))),
+            ),
+          ),
+          "  before and after, caches dropped, nothing else running:",
+          ...sideBySide(memory.before, memory.after),
+        ]),
   ].join("\n");
 }
 
