@@ -153,6 +153,11 @@ export class KernelContext {
     return this.#modulePaths.has(name);
   }
 
+  /** How many symbols of that name a module has that was opened by `module`. */
+  countIn(module: string, name: string): number {
+    return this.#modules.get(module)?.named(name).length ?? 0;
+  }
+
   /** Opens a module of the kernel. @throws BUILD_KERNEL */
   async module(task: Task, name: string): Promise<KernelModule> {
     const known = this.#modules.get(name);

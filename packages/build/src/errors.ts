@@ -101,6 +101,10 @@ export const buildErrors = defineErrors({
       "A livepatch cannot be built upon the one that was given: it is damaged, for another kernel, or not made by this version of Suture.",
     mend: "Give the livepatch that is loaded, as Suture built it; or give all patches again, with --replace.",
   },
+  EXTRACT_FUNCTION: {
+    cause: "A function cannot be taken out of the kernel's source as the beginning of a livepatch.",
+    mend: "Name one or more functions of one C file: FUNCTION, or FILE.c:FUNCTION.",
+  },
   AUTHORED_SOURCE: {
     cause: "What --from names is no source of a livepatch that Suture can build.",
     mend: "Give a C file, or a folder of them, that says by <suture.h> what it replaces (docs/authoring.md), or that registers itself with klp_enable_patch().",

@@ -6,6 +6,7 @@ import about from "../package.json" with { type: "json" };
 import type { Answer, Run } from "./answer.ts";
 import { buildCommand } from "./commands/build.ts";
 import { diffCommand } from "./commands/diff.ts";
+import { extractCommand } from "./commands/extract.ts";
 import { hostCommands } from "./commands/host.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
@@ -22,7 +23,7 @@ export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>;
 }
 
-const COMMANDS = [kernelsCommand, buildCommand, proveCommand, tryCommand, diffCommand, inspectCommand, ...hostCommands];
+const COMMANDS = [kernelsCommand, buildCommand, extractCommand, proveCommand, tryCommand, diffCommand, inspectCommand, ...hostCommands];
 
 /**
  * Runs one command line.

@@ -114,10 +114,10 @@ export class Originals {
   }
 }
 
-/** The objects of vmlinux or a module whose C file itself seems to define the function or variable. */
-export async function definedIn(task: Task, kernel: KernelContext, owner: string, name: string): Promise<string[]> {
+/** The objects of vmlinux or a module, or all, whose C file itself seems to define the function or variable. */
+export async function definedIn(task: Task, kernel: KernelContext, owner: string | undefined, name: string): Promise<string[]> {
   const { commands, sourceRoot } = kernel;
-  const own = commands.ownedBy(owner);
+  const own = owner === undefined ? commands.objects.filter((object) => commands.ownerOf(object) !== undefined) : commands.ownedBy(owner);
   const sources = [...new Set(own.map((object) => commands.of(object).source))];
   // SYSCALL_DEFINE3(read, ...) makes __x64_sys_read.
   const call = /^__(?:x64|ia32|se|do)_sys_(\w+)$/.exec(name)?.[1];
@@ -130,7 +130,7 @@ export async function definedIn(task: Task, kernel: KernelContext, owner: string
       call === undefined
         ? defines(text, name) || definesVariable(text, name)
         : new RegExp(`^SYSCALL_DEFINE\\d\\(${call}\\b`, "m").test(text);
-    if (has) objects.push(...commands.ofSource(source).filter((object) => commands.ownerOf(object) === owner));
+    if (has) objects.push(...commands.ofSource(source).filter((object) => owner === undefined || commands.ownerOf(object) === owner));
   }
   return objects;
 }
