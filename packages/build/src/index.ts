@@ -1,3 +1,4 @@
+export { type Extracted, extractFunctions } from "./authored/extract.ts";
 export { type AuthoredSource, readSources } from "./authored/read.ts";
 export { type BuildOptions, buildLivepatch } from "./build.ts";
 export { type Both, compileBoth, compileOriginal } from "./compile-both.ts";
