@@ -157,7 +157,7 @@ class Extraction {
     ];
     const replaced: string[] = [];
     for (const item of this.#items) {
-      const text = this.#itemText(item, functions, replaced);
+      const text = this.#itemText(item, replaced);
       if (text === undefined) continue;
       out.push(text.replace(/\n+$/, ""));
     }
@@ -165,7 +165,7 @@ class Extraction {
     return `${withHeader(body, this.#source)}\n\n${replaced.join("\n")}\n`;
   }
 
-  #itemText(item: CItem, functions: readonly string[], replaced: string[]): string | undefined {
+  #itemText(item: CItem, replaced: string[]): string | undefined {
     if (item.kind === "directive") return this.#directive(item);
     const how = this.#how.get(item);
     if (how === undefined) return undefined;

@@ -61,23 +61,23 @@ struct suture_declaration {
 		suture_name_##local[] = #local;                                                       \
 	SUTURE_DECLARE(SUTURE_KIND_SYMBOL, object, #name, file, suture_name_##local, 0, 0)
 
-#define SUTURE_CALLBACK(kind, object, function, type)                                                 \
+#define SUTURE_DECLARE_CALLBACK(kind, object, function, type)                                                 \
 	_Static_assert(__builtin_types_compatible_p(__typeof__(&function), type),                     \
 		       #function " is no such callback: " #type);                                     \
 	SUTURE_DECLARE(kind, object, #function, "", function, 0, 0)
 
 /* Before OBJECT is patched; what is not 0 refuses the livepatch, or the module that is just loaded. */
 #define SUTURE_PRE_PATCH(object, function)                                                            \
-	SUTURE_CALLBACK(SUTURE_KIND_PRE_PATCH, object, function, int (*)(struct klp_object *))
+	SUTURE_DECLARE_CALLBACK(SUTURE_KIND_PRE_PATCH, object, function, int (*)(struct klp_object *))
 /* When every task runs the new functions. */
 #define SUTURE_POST_PATCH(object, function)                                                           \
-	SUTURE_CALLBACK(SUTURE_KIND_POST_PATCH, object, function, void (*)(struct klp_object *))
+	SUTURE_DECLARE_CALLBACK(SUTURE_KIND_POST_PATCH, object, function, void (*)(struct klp_object *))
 /* Before the first task goes back to the old functions. */
 #define SUTURE_PRE_UNPATCH(object, function)                                                          \
-	SUTURE_CALLBACK(SUTURE_KIND_PRE_UNPATCH, object, function, void (*)(struct klp_object *))
+	SUTURE_DECLARE_CALLBACK(SUTURE_KIND_PRE_UNPATCH, object, function, void (*)(struct klp_object *))
 /* When no task runs the new functions any more. */
 #define SUTURE_POST_UNPATCH(object, function)                                                         \
-	SUTURE_CALLBACK(SUTURE_KIND_POST_UNPATCH, object, function, void (*)(struct klp_object *))
+	SUTURE_DECLARE_CALLBACK(SUTURE_KIND_POST_UNPATCH, object, function, void (*)(struct klp_object *))
 
 /*
  * A change of the system that outlives single functions. A livepatch that replaces this one must declare the same ID, with this VERSION or a
