@@ -189,6 +189,35 @@ describe("sections that are to be ignored", () => {
   });
 });
 
+describe("the same sections as kpatch's own header writes them", () => {
+  const KPATCH = `
+    struct callback { int (*fn)(void *); char *objname; };
+    #define mark(name) __attribute__((used, section(".kpatch." name)))
+    `;
+
+  test("are understood", () => {
+    const patched = changed(changed(BASE, /other\(x\) \+/, "other(x) -"), /\* 2/, "* 3");
+    const said = `
+      static int before(void *o) { return state; }
+      static struct callback data mark("callbacks.pre_patch") = { .fn = before, .objname = 0 };
+      void *ignored mark("ignore.functions") = other;
+      void *forced mark("force") = entry;
+      char *section mark("ignore.sections") = ".data.table";`;
+    const delta = shop.diff(BASE, KPATCH + changed(patched, /\{ 1, 2 \}/, "{ 1, 3 }") + said);
+    expect(names(delta.functions)).toEqual(["entry"]);
+    expect(delta.callbacks).toMatchObject([{ kind: "pre_patch", name: "before" }]);
+    expect(names(delta.skipped).sort()).toEqual(["other", "table"]);
+    expect(delta.notes).toEqual([expect.stringContaining("KPATCH_FORCE_UNSAFE(entry): the kernel waits")]);
+    expect(names(delta.added)).toEqual(["before"]);
+  });
+
+  test("with other contents are refused", () => {
+    const said = `static int before(void *o) { return state; }
+      static struct { int (*fn)(void *); int more; } data mark("callbacks.pre_patch") = { before, 1 };`;
+    expect(shop.refusal(BASE, KPATCH + BASE + said)).toMatchObject({ code: "DIFF_MARK", message: /other things than pointers/ });
+  });
+});
+
 test("what may run old and new at once is noted", () => {
   const delta = shop.diff(BASE, HEADER + changed(BASE, /other\(x\) \+/, "other(x) -") + UNSAFE("entry") + UNSAFE("other"));
   expect(delta.notes).toEqual([

@@ -1,10 +1,12 @@
 /**
  * What the source of a fix says to the differ: macros of kpatch-macros.h and livepatch_helpers.h (packages/livepatch/c/kpatch) leave it in
- * sections of their own. A callback is a pointer to its function, all else is text.
+ * sections of their own. A callback is a pointer to its function, all else is text. kpatch's own header writes the same sections with pointers
+ * to functions and strings, and with room beside those of callbacks: objects that were compiled with it are understood too.
  */
+import { type ElfSymbol, R_X86_64, type Relocation, type Section } from "@suture/elf";
 import { CALLBACKS, type CallbackKind } from "./callbacks.ts";
 import { fail } from "./errors.ts";
-import { type Cut, type Item, isItem } from "./items.ts";
+import { bytesOf, type Cut, type Item, isItem } from "./items.ts";
 
 export interface Marks {
   /** One of a kind. */
@@ -18,7 +20,6 @@ export interface Marks {
 
 const CALLBACK_SECTION = ".kpatch.callbacks.";
 const NAMES = { sections: ".kpatch.ignore.sections", functions: ".kpatch.ignore.functions", unsafe: ".kpatch.force" };
-const POINTER_SIZE = 8;
 
 /** @throws DIFF_MARK */
 export function marksOf(original: Cut, patched: Cut): Marks {
@@ -57,9 +58,7 @@ function callbacksOf(cut: Cut): Map<CallbackKind, Item> {
     const where = { file: cut.elf.file, section: section.name };
     const kind = CALLBACKS.find((name) => section.name === CALLBACK_SECTION + name);
     if (kind === undefined) throw fail("DIFF_MARK", "no callbacks of that kind are known", where);
-    const relocations = cut.relocations.get(section) ?? [];
-    if (relocations.length * POINTER_SIZE !== section.size) throw fail("DIFF_MARK", "it holds more than pointers to functions", where);
-    for (const relocation of relocations) {
+    for (const relocation of pointersIn(cut, section)) {
       const { to, target } = cut.resolve(section, relocation, relocation.offset);
       const at = { ...where, offset: relocation.offset, symbol: to.name };
       if (!isItem(to) || to.kind !== "function" || target !== to.entry)
@@ -74,14 +73,24 @@ function callbacksOf(cut: Cut): Map<CallbackKind, Item> {
   return found;
 }
 
-/** Texts that end with a zero byte. */
+/** All that a section holds. @throws DIFF_MARK */
+function pointersIn(cut: Cut, section: Section): Relocation[] {
+  const pointers = cut.relocations.get(section) ?? [];
+  if (pointers.some(({ type }) => type !== R_X86_64[64]) || section.data.some((byte) => byte !== 0))
+    throw fail("DIFF_MARK", "it holds other things than pointers", { file: cut.elf.file, section: section.name });
+  return pointers;
+}
+
+/** Texts that end with a zero byte, or pointers to what is meant. */
 function namesIn(cut: Cut, name: string): Set<string> {
   const names = new Set<string>();
   for (const section of cut.elf.sections) {
     if (section.name !== name) continue;
     const where = { file: cut.elf.file, section: name };
-    if (cut.relocations.get(section) !== undefined)
-      throw fail("DIFF_MARK", "it holds pointers: the object was compiled with kpatch's own header", where);
+    if (cut.relocations.get(section) !== undefined) {
+      for (const pointer of pointersIn(cut, section)) names.add(nameAt(cut.resolve(section, pointer, pointer.offset).to));
+      continue;
+    }
     const { data } = section;
     for (let at = 0; at < data.length; ) {
       const end = data.indexOf(0, at);
@@ -91,4 +100,10 @@ function namesIn(cut: Cut, name: string): Set<string> {
     }
   }
   return names;
+}
+
+/** Of a function, or what a string says. */
+function nameAt(to: Item | ElfSymbol): string {
+  if (!isItem(to) || to.kind === "function") return sourceName(to.name);
+  return Buffer.from(bytesOf(to)).toString("latin1").replace(/\0.*$/s, "");
 }

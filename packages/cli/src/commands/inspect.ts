@@ -85,6 +85,7 @@ function inspectionText(found: Inspection): string {
         ]),
       ),
     ),
+    headedText("notes", (manifest?.notes ?? []).map(({ object, text }) => `  ${object}: ${text}`).join("\n")),
     headedText(
       "fixes",
       (manifest?.fixes ?? [])

@@ -30,6 +30,10 @@ typedef void (*kpatch_post_unpatch_call_t)(patch_object *);
 /* When no task runs the new functions any more. */
 #define KPATCH_POST_UNPATCH_CALLBACK(function) SUTURE_MARK_CALLBACK(post_unpatch, kpatch_post_unpatch_call_t, function);
 
+/* Of kpatch before 2018; the core that called them is gone. */
+#define KPATCH_LOAD_HOOK(function) _Static_assert(0, "make " #function " a KPATCH_PRE_PATCH_CALLBACK");
+#define KPATCH_UNLOAD_HOOK(function) _Static_assert(0, "make " #function " a KPATCH_POST_UNPATCH_CALLBACK");
+
 /* What differs in this section of the object is not part of the fix. */
 #define KPATCH_IGNORE_SECTION(name) SUTURE_MARK_NAME(".kpatch.ignore.sections", name);
 /* That this function differs is not part of the fix. */
