@@ -47,7 +47,7 @@ function difference(before: BtfLayout | undefined, after: BtfLayout | undefined)
     }
     if (placeOf(twin) !== placeOf(member))
       return `has ${member.name} at byte ${member.offset} (${member.size} bytes), it was at ${twin.offset} (${twin.size} bytes)`;
-    if (twin.shape !== member.shape && !(isNumber(twin) && isNumber(member)))
+    if (!sameShape(twin.shape, member.shape) && !(isNumber(twin) && isNumber(member)))
       return `has ${member.name} as ${member.shape}, it was ${twin.shape}`;
   }
   return before.size === after.size ? undefined : `has ${after.size} bytes, it had ${before.size}`;
@@ -60,4 +60,13 @@ function placeOf({ offset, size, bits }: Member): string {
 /** Of the same size, numbers and enumerations hold the same bits. */
 function isNumber({ shape }: Member): boolean {
   return /^([su]\d+|enum\d+( \w+)?)$/.test(shape);
+}
+
+/**
+ * Of an enumeration that a file only declares, the compiler writes that it is a structure of that name. Tags of structures, unions and enumerations
+ * are names of one kind: no two of them stand for two types.
+ */
+export function sameShape(a: string, b: string): boolean {
+  const tags = (shape: string): string => shape.replace(/\b(?:struct|union|enum\d+) (?=\w)/g, "");
+  return a === b || tags(a) === tags(b);
 }

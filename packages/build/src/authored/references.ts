@@ -150,7 +150,14 @@ function missing(kernel: KernelContext, file: string, name: string, modules: rea
   const places = ["the kernel", ...modules].join(", ");
   const why =
     made.length > 0 ? `the compiler made ${made.join(", ")} of it, which takes other parameters` : `no symbol of that name is in ${places}`;
-  return fail("AUTHORED_MISSING", `${name} is neither defined nor the kernel's: ${why}`, { file, symbol: name });
+  return fail(
+    "AUTHORED_MISSING",
+    `${name} is neither defined nor the kernel's: ${why}`,
+    { file, symbol: name },
+    made.length > 0
+      ? { mend: "Copy the function into the file, from the kernel's source." }
+      : { mend: `Correct the name; or, if it belongs to another module, say so: SUTURE_SYMBOL(${name}, MODULE, FILE, ${name});` },
+  );
 }
 
 /** Another module's symbol can be found when a module that needs it is loaded: its relocations are applied with that one. */
