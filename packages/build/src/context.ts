@@ -70,8 +70,11 @@ export class KernelContext {
   }
 
   static async #read(task: Task, target: Target, cache: string): Promise<KernelContext> {
-    const [image, config, symvers, version, commands, recipe, modules] = await Promise.all([
-      openImage(task, target.image, { cache: join(cache, "images") }),
+    // First: a tree of another kernel should not cost its build rules.
+    const image = await openImage(task, target.image, { cache: join(cache, "images") });
+    if (image.release !== target.release)
+      throw fail("BUILD_KERNEL", `the image is of ${image.release}, the tree of ${target.release}`, { file: target.image });
+    const [config, symvers, version, commands, recipe, modules] = await Promise.all([
       readFile(target.config, "utf8"),
       readFile(target.symvers, "utf8"),
       run(task, [target.compiler, "--version"]),
@@ -79,8 +82,6 @@ export class KernelContext {
       recipeOf(task, target, join(cache, "kbuild")),
       target.modules === undefined ? new Map<string, string>() : modulePaths(target.modules),
     ]);
-    if (image.release !== target.release)
-      throw fail("BUILD_KERNEL", `the image is of ${image.release}, the tree of ${target.release}`, { file: target.image });
     const btf = await kernelTypes(task, image, target, join(cache, "kbuild"));
     const compiler = version.stdout.split("\n")[0] ?? "";
     const parts = { target, cache, image, btf, config: KernelConfig.parse(config, target.config), commands, recipe, compiler };

@@ -3,7 +3,7 @@ export { type AuthoredSource, readSources } from "./authored/read.ts";
 export { type BuildOptions, buildLivepatch } from "./build.ts";
 export { type Both, compileBoth, compileOriginal } from "./compile-both.ts";
 export { KernelContext } from "./context.ts";
-export { cacheRoot } from "./debian/layout.ts";
+export { cacheRoot, sourcePath } from "./debian/layout.ts";
 export { type KernelList, type ListedKernel, listKernels } from "./debian/list.ts";
 export { newestKernel } from "./debian/newest.ts";
 export { prepareTarget } from "./debian/prepare.ts";

@@ -1,7 +1,7 @@
 /** What a person names, patch files, sources that were written by hand, an older livepatch, and a kernel → a livepatch. */
-import { type BuildOptions, buildLivepatch, KernelContext, type Livepatch, readPatch, readSources, readUpon } from "@suture/build";
+import { type BuildOptions, buildLivepatch, type Livepatch, readPatch, readSources, readUpon } from "@suture/build";
 import type { Task } from "@suture/task";
-import { cacheDirectory, type KernelOptions, targetOf } from "./kernel-option.ts";
+import { type KernelOptions, openKernel } from "./kernel-option.ts";
 
 interface Named {
   patches: readonly string[];
@@ -21,7 +21,7 @@ export async function buildFor(
     readSources(named.from ?? []),
     named.upon === undefined ? undefined : readUpon(named.upon),
   ]);
-  const kernel = await KernelContext.open(task, await targetOf(task, of), cacheDirectory());
+  const kernel = await openKernel(task, of);
   try {
     return await buildLivepatch(task, kernel, { ...options, patches, sources, upon });
   } finally {

@@ -22,7 +22,6 @@ export interface PreparedTree {
 const OUTPUTS = [
   ".config",
   "include/config/auto.conf",
-  "include/config/kernel.release",
   "include/generated/autoconf.h",
   "include/generated/utsrelease.h",
   "scripts/basic/fixdep",
@@ -46,7 +45,10 @@ export async function preparedTree(directory: string): Promise<PreparedTree> {
       throw notPrepared(directory, source, outputs, "tools/objtool/objtool is missing");
   if ((await readFile(join(outputs, "Module.symvers"), "utf8").catch(() => "")) === "")
     throw fail("TREE_NO_SYMVERS", "Module.symvers is missing or empty", { file: directory }, { mend: symversMend(directory) });
-  const release = (await readFile(join(outputs, "include/config/kernel.release"), "utf8")).trim();
+  // Not include/config/kernel.release: whoever gives make another KERNELRELEASE, as Debian does, has it here.
+  const header = await readFile(join(outputs, "include/generated/utsrelease.h"), "utf8");
+  const release = /^#define UTS_RELEASE "([^"]+)"/m.exec(header)?.[1];
+  if (release === undefined) throw notPrepared(directory, source, outputs, "include/generated/utsrelease.h does not define UTS_RELEASE");
   return { source, outputs, release, config };
 }
 

@@ -1,5 +1,5 @@
 /** A prepared tree, an image and its modules as a target. */
-import { readdir, realpath, rm, stat } from "node:fs/promises";
+import { readdir, readFile, realpath, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { KernelConfig } from "@suture/kernel";
 import type { Task } from "@suture/task";
@@ -85,7 +85,6 @@ async function builtImage(tree: PreparedTree, directory: string): Promise<string
 /** Options that the configuration beside the image has otherwise: /boot/config-RELEASE. */
 async function otherOptions(config: KernelConfig, image: string, release: string): Promise<string[]> {
   const file = join(image, "..", `config-${release}`);
-  const { readFile } = await import("node:fs/promises");
   const text = await readFile(file, "utf8").catch(() => undefined);
   return text === undefined ? [] : config.differences(KernelConfig.parse(text, file));
 }
@@ -105,9 +104,15 @@ async function linkedTree(task: Task, cache: string, tree: PreparedTree): Promis
   return { path };
 }
 
+/** Removes links to older states of the tree, and to trees that are gone. */
 async function removeOlder(cache: string, family: string): Promise<void> {
   const directory = treesDirectory(cache);
-  const names = (await readdir(directory)).filter((name) => name.startsWith(`${family}-`) && !name.endsWith(".unfinished"));
-  const times = await Promise.all(names.map(async (name) => ({ name, at: (await stat(join(directory, name))).ctimeMs })));
-  for (const { name } of times.sort((a, b) => b.at - a.at).slice(KEPT)) await rm(join(directory, name), { recursive: true, force: true });
+  const names = (await readdir(directory)).filter((name) => !name.endsWith(".unfinished"));
+  const own: { path: string; at: number }[] = [];
+  for (const name of names) {
+    const path = join(directory, name);
+    if (name.startsWith(`${family}-`)) own.push({ path, at: (await stat(path)).ctimeMs });
+    else if (!(await exists(join(path, "Makefile")))) await rm(path, { recursive: true, force: true });
+  }
+  for (const { path } of own.sort((a, b) => b.at - a.at).slice(KEPT)) await rm(path, { recursive: true, force: true });
 }
