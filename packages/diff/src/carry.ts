@@ -7,6 +7,7 @@ import { destinationOf } from "./destinations.ts";
 import { type Item, isGlobal, isItem, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import type { KeyedEntry, Plan } from "./plan.ts";
+import { canReadConstant, constantRef } from "./run-time-constants.ts";
 import { canReadAtRunTime } from "./run-time-keys.ts";
 import type { Entry } from "./tables.ts";
 import { JUMP_TABLE } from "./x86-64.ts";
@@ -25,6 +26,7 @@ export function carry(plan: Plan, keep: KeepEntry): void {
     plan.carried.clear();
     plan.dropped.clear();
     plan.readingKeys.clear();
+    plan.readingConstants.clear();
     plan.keys.length = 0;
     plan.fresh.clear();
     for (const item of fresh) plan.fresh.add(item);
@@ -53,7 +55,12 @@ function attempt(plan: Plan, keep: KeepEntry): { item: Item; error: SutureError 
       checkCarriable(plan, item);
       plan.carried.add(item);
       for (const ref of plan.in.patched.cut.refsOf(item)) needOf(plan, ref, item, false, need);
+      checkKeptPlaces(plan, item);
       for (const entry of plan.in.patched.entries.get(item) ?? []) {
+        if (entry.table.constant === true) {
+          readConstant(plan, entry, need);
+          continue;
+        }
         if (entry.key !== undefined && !keeps(plan, entry, entry.key, keep)) {
           plan.dropped.add(entry);
           if (entry.table.section !== JUMP_TABLE) continue;
@@ -130,6 +137,44 @@ function keeps(plan: Plan, entry: Entry, key: Ref, keep: KeepEntry): boolean {
   if (list === undefined) plan.readingKeys.set(owner, [entry]);
   else list.push(entry);
   return false;
+}
+
+/** A constant that the kernel fills in at boot is read from its variable. */
+function readConstant(plan: Plan, entry: Entry, need: (item: Item, by: Item) => void): void {
+  const { owner, at, section } = entry;
+  if (!canReadConstant(entry))
+    throw plan.refuse(
+      "DIFF_RUN_TIME_CONSTANT",
+      `${owner.name} has a place that the kernel fills in at boot (${section.name}), and no room to read the variable instead`,
+      owner,
+      at,
+    );
+  const ref = constantRef(entry, (name) => plan.variable(name));
+  needOf(plan, ref, owner, false, need);
+  const list = plan.readingConstants.get(owner);
+  if (list === undefined) plan.readingConstants.set(owner, [{ entry, ref }]);
+  else list.push({ entry, ref });
+}
+
+/**
+ * What the kernel knows of places inside of a function is of its own copy: a list in a section of no known kind, or a variable with addresses of labels
+ * that live code could jump to.
+ */
+function checkKeptPlaces(plan: Plan, item: Item): void {
+  if (item.kind !== "function") return;
+  for (const { by, ref } of plan.in.patched.users.of(item))
+    if (
+      by.kind !== "function" &&
+      (by.role === "unknown" || by.role === "data") &&
+      ref.target !== item.entry &&
+      plan.in.pairs.original(by) !== undefined
+    )
+      throw plan.refuse(
+        "DIFF_UNKNOWN_SECTION",
+        `${by.name} in ${by.section.name} points into ${item.name}, and what for is not known`,
+        item,
+        ref.target,
+      );
 }
 
 /** A read-only object that is carried anew may be used by carried code only, or two halves of the kernel would read different ones. */

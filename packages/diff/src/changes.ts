@@ -130,7 +130,7 @@ class Finder {
     for (let i = 0; i < a.length; i++) {
       const before = a[i];
       const after = b[i];
-      if (before === undefined || after === undefined || before.table !== after.table) return "entries of special sections";
+      if (before === undefined || after === undefined || before.table.section !== after.table.section) return "entries of special sections";
       if (this.#compare.difference({ ...before, bytes: before.compared }, { ...after, bytes: after.compared }) !== undefined)
         return `entry of ${after.section.name}`;
       const { replacement: x } = before;

@@ -18,6 +18,7 @@ import { destinationOf } from "./destinations.ts";
 import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import type { Anchor, Plan } from "./plan.ts";
+import { readConstants } from "./run-time-constants.ts";
 import { type Rewritten, readAtRunTime, unwindOf } from "./run-time-keys.ts";
 import type { Entry } from "./tables.ts";
 import { type TableKind, tables } from "./x86-64.ts";
@@ -86,6 +87,9 @@ class Emitter {
     this.#pools(cut.elements().filter(carried));
     const whole = cut.items.filter(carried);
     for (const [item, entries] of this.#plan.readingKeys) this.#rewritten.set(item, readAtRunTime(item, cut.refsOf(item), entries));
+    // Static keys of modules and constants of vmlinux are never in one object.
+    for (const [item, constants] of this.#plan.readingConstants)
+      this.#rewritten.set(item, readConstants(item, cut.refsOf(item), constants));
     const outs = whole.map((item) => this.#place(item));
     whole.forEach((item, i) => {
       const out = outs[i];

@@ -38,6 +38,11 @@ export const diffErrors = defineErrors({
       "Patched code branches on a static key of a module, which cannot be tied to the patch before that module is loaded, and the branch is too short to be made one that reads the key.",
     mend: "In the fix, read the key at run time: `static_key_enabled(&key)` instead of `static_branch_*(&key)` (docs/authoring.md#static-keys); leave trace calls out of the function.",
   },
+  DIFF_RUN_TIME_CONSTANT: {
+    cause:
+      "Patched code has a place that the kernel fills in at boot (runtime_const_*), and the instruction there is too short to be made one that reads the variable.",
+    mend: "In the fix, use the variable itself instead of runtime_const_*().",
+  },
   DIFF_STATIC_LOCAL: {
     cause: "A static local variable of the original could not be paired with the one of the patched object.",
     mend: "Rename the new variable, or keep the old one in the function that used it.",

@@ -1,7 +1,7 @@
 /** What the passes know of the two objects, and what they decide: which functions changed, what is carried, what is left alone. */
-import { type ElfSymbol, SHF } from "@suture/elf";
+import { type ElfSymbol, newSymbol, SHF } from "@suture/elf";
 import { fail } from "./errors.ts";
-import { bytesOf, type Cut, type Item } from "./items.ts";
+import { bytesOf, type Cut, type Item, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { type Marks, sourceName } from "./marks.ts";
 import { coldParent, stem } from "./names.ts";
@@ -83,6 +83,9 @@ export class Plan {
   readonly dropped = new Set<Entry>();
   /** Branches of carried functions that read their key when they run: `dropped` entries, in order. */
   readonly readingKeys = new Map<Item, Entry[]>();
+  /** Places of carried functions that the kernel would have filled in at boot. */
+  readonly readingConstants = new Map<Item, { entry: Entry; ref: Ref }[]>();
+  readonly #variables = new Map<string, Item | ElfSymbol>();
   /** What differs but needs nothing in a running kernel. */
   readonly skipped: Named[] = [];
   /** Functions that were asked for and cannot be taken in. */
@@ -151,6 +154,17 @@ export class Plan {
   /** Whether calls of the running kernel's own copy can be redirected. */
   redirectable(item: Item): boolean {
     return hasFtraceSite(this.in.original.entries, this.in.pairs.original(item));
+  }
+
+  /** What the patched object's code means by a name. */
+  variable(name: string): Item | ElfSymbol {
+    let found = this.#variables.get(name);
+    if (found === undefined) {
+      const own = this.in.patched.cut.items.find((item) => item.symbols.some((symbol) => symbol.name === name));
+      found = own ?? newSymbol({ name, place: "undef" });
+      this.#variables.set(name, found);
+    }
+    return found;
   }
 
   /** Where the kernel has what the literal holds. */

@@ -1,4 +1,5 @@
 /** Points of the design's checklist for object differs, each pinned by objects that gcc makes here: special sections, static keys and static calls. */
+import type { ElfObject } from "@suture/elf";
 import { afterAll, describe, expect, test } from "vitest";
 import { externalNames, names, relocationsOf, sectionOf, Workshop } from "../test/workshop.ts";
 
@@ -208,5 +209,43 @@ describe("point 11: static keys and static calls", () => {
     expect(externalNames(inModule)).toEqual(["__fentry__", "printk"]);
     expect(sectionOf(inModule, "__dyndbg")?.size).toBeGreaterThan(0);
     expect(sectionOf(inModule, "__jump_table")?.size).toBe(16);
+  });
+});
+
+describe("constants that the kernel writes into code at boot", () => {
+  const source = (name: string, by: number): string => `
+    static inline __attribute__((always_inline)) unsigned long constant(void) {
+      unsigned long value;
+      asm("mov %1, %0\\n1:\\n.pushsection runtime_ptr_${name}, \\"a\\"\\n.long 1b - 8 - .\\n.popsection" : "=r"(value) : "i"(0x0123456789abcdefUL));
+      return value;
+    }
+    int f(unsigned long x) { return x <= constant() ? ${by} : 0; }
+    int g(unsigned long x) { register unsigned long high asm("r12") = constant(); asm volatile("" : "+r"(high)); return x > high ? ${by} : 0; }`;
+  test("are read from their variable", () => {
+    const delta = shop.diff(source("limit", 1), source("limit", 2));
+    expect(names(delta.functions)).toEqual(["f", "g"]);
+    expect(externalNames(delta)).toEqual(["__fentry__", "limit"]);
+    expect(sectionOf(delta, "runtime_ptr_limit")).toBeUndefined();
+    const program = `#include <stdio.h>
+      unsigned long limit = 100; asm(".pushsection .text; .globl __fentry__; __fentry__: ret; .popsection"); int f(unsigned long), g(unsigned long);
+      int main() { printf("%d %d %d %d", f(50), f(200), g(50), g(200)); }`;
+    expect(shop.run(delta.object as ElfObject, program)).toBe("2 0 0 2");
+  });
+  test("another one is a difference, though the bytes are the same", () => {
+    expect(names(shop.diff(source("limit", 1), source("other", 1)).functions)).toEqual(["f", "g"]);
+    expect(shop.diff(source("limit", 1), source("limit", 1)).outcome).toBe("same");
+  });
+  test("in an instruction that is too short are refused", () => {
+    const shift = (by: number): string =>
+      `int f(int x) { asm("shrl $12, %0\\n1:\\n.pushsection runtime_shift_bits, \\"a\\"\\n.long 1b - 1 - .\\n.popsection" : "+r"(x)); return x + ${by}; }`;
+    expect(shop.refusal(shift(1), shift(2))).toMatchObject({ code: "DIFF_RUN_TIME_CONSTANT", where: { symbol: "f" } });
+  });
+});
+
+describe("lists of places in code whose use is not known", () => {
+  test("keep functions from being carried", () => {
+    const listed = (by: number): string =>
+      `int f(int x) { asm volatile("nop\\n1: .pushsection some_places, \\"a\\"\\n.long 1b - .\\n.popsection"); return x + ${by}; }`;
+    expect(shop.refusal(listed(1), listed(2))).toMatchObject({ code: "DIFF_UNKNOWN_SECTION", where: { symbol: "f" } });
   });
 });

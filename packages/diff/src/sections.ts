@@ -4,7 +4,7 @@
  * nothing of it is carried, and nothing of it may change.
  */
 import { type Section, SHF, SHT } from "@suture/elf";
-import { ALT_AUX, ALT_REPLACEMENT, tables } from "./x86-64.ts";
+import { ALT_AUX, ALT_REPLACEMENT, CONSTANT_POINTERS, CONSTANT_SHIFTS, tables } from "./x86-64.ts";
 
 export type SectionRole =
   | "text" // code that runs at any time
@@ -42,6 +42,7 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   // Taking landing pads away is hardening; whether a new function's address is taken, one object alone does not tell.
   { role: "ignored", names: [".ibt_endbr_seal"] },
   { role: "table", names: [".orc_unwind", ".orc_header", ...tables.map((t) => t.section)] },
+  { role: "table", names: [`${CONSTANT_POINTERS}*`, `${CONSTANT_SHIFTS}*`] },
   { role: "replacement", names: [ALT_REPLACEMENT, ALT_AUX] },
   { role: "dyndbg", names: ["__dyndbg"] },
 

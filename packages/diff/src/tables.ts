@@ -3,7 +3,7 @@ import { type Section, viewOf } from "@suture/elf";
 import type { Body } from "./compare.ts";
 import { fail } from "./errors.ts";
 import { type Cut, type Item, isItem, type Ref } from "./items.ts";
-import { ALT_REPLACEMENT, FTRACE_SITES, type TableKind, type TypeLayouts, tables } from "./x86-64.ts";
+import { ALT_REPLACEMENT, CONSTANT_POINTERS, CONSTANT_SHIFTS, FTRACE_SITES, type TableKind, type TypeLayouts, tables } from "./x86-64.ts";
 
 export interface Entry extends Body {
   table: TableKind;
@@ -33,7 +33,7 @@ export type Entries = ReadonlyMap<Item, readonly Entry[]>;
 
 export function entriesOf(cut: Cut, layouts: TypeLayouts): Entries {
   const byOwner = new Map<Item, Entry[]>();
-  for (const table of tables)
+  for (const table of [...tables, ...constantTables(cut)])
     for (const section of cut.elf.sections) {
       if (section.name !== table.section || section.size === 0) continue;
       for (const entry of read(cut, table, section, layouts)) {
@@ -42,9 +42,18 @@ export function entriesOf(cut: Cut, layouts: TypeLayouts): Entries {
         else list.push(entry);
       }
     }
-  const order = new Map(tables.map((table, i) => [table, i]));
-  for (const list of byOwner.values()) list.sort((a, b) => (order.get(a.table) ?? 0) - (order.get(b.table) ?? 0) || a.at - b.at);
+  const order = new Map(tables.map(({ section }, i) => [section, i]));
+  const place = ({ table: { section } }: Entry): number => order.get(section) ?? tables.length;
+  const byName = (a: Entry, b: Entry): number => (a.section.name < b.section.name ? -1 : a.section.name > b.section.name ? 1 : 0);
+  for (const list of byOwner.values()) list.sort((a, b) => place(a) - place(b) || byName(a, b) || a.at - b.at);
   return byOwner;
+}
+
+function constantTables({ elf }: Cut): TableKind[] {
+  const names = elf.sections
+    .map(({ name }) => name)
+    .filter((name) => name.startsWith(CONSTANT_POINTERS) || name.startsWith(CONSTANT_SHIFTS));
+  return [...new Set(names)].map((section) => ({ section, size: 4, compared: true, constant: true }));
 }
 
 /** Whether ftrace can redirect calls of the function. */

@@ -74,6 +74,8 @@ export interface TableKind {
   beside?: { section: string; struct: string };
   /** Field that points at the static key or static call that switches the code. */
   key?: string;
+  /** Entries are places in code that are filled in at boot, with what the section's name says. */
+  constant?: boolean;
   /** Field of the entry that points at replacement code, and the fields that say how long it is. */
   replacement?: { field: string; length: string };
 }
@@ -85,6 +87,10 @@ export interface TableKind {
 export const FTRACE_SITES = "__mcount_loc";
 
 export const JUMP_TABLE = "__jump_table";
+
+/** Lists of places in code that the kernel fills in at boot: a section for each constant, called after the variable that it comes from. */
+export const CONSTANT_POINTERS = "runtime_ptr_";
+export const CONSTANT_SHIFTS = "runtime_shift_";
 
 /** Source: the kernel's arch/x86/include/asm and include/linux headers that define the structures named here. */
 export const tables: readonly TableKind[] = [
