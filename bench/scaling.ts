@@ -50,10 +50,11 @@ export async function scaling(kernel: KernelContext, folder: string, most: numbe
     const name = String(size).replace(".", "-");
     const before = linkTogether([...parts, original], folder, `${name}-before`);
     const after = linkTogether([...parts, patched], folder, `${name}-after`);
-    const { sections, relocations, ms, cpuMs, changed, startMb, mostMb } = measure(before, after, answers, size < 10 ? 9 : 5);
-    const [fresh = Number.NaN, ...warm] = ms;
+    const { sections, relocations, ms, cpuMs, changed, startMb, mostMb } = measure(before, after, answers, runsFor(size));
+    const [fresh = Number.NaN] = ms;
+    const warm = ms.slice(ms.length >> 1);
     // Machines are shared: what it takes of a processor is what can be compared.
-    const time = median(cpuMs.slice(1));
+    const time = median(cpuMs.slice(cpuMs.length >> 1));
     const megabytes = bytes / 1e6;
     console.log(
       row([
@@ -70,6 +71,11 @@ export async function scaling(kernel: KernelContext, folder: string, most: numbe
       ]),
     );
   }
+}
+
+/** The smaller the object, the more runs does it take until the program is warm. */
+function runsFor(megabytes: number): number {
+  return megabytes < 0.5 ? 200 : megabytes < 10 ? 15 : 5;
 }
 
 function isOfKernel(kernel: KernelContext): (object: string) => boolean {
