@@ -94,8 +94,7 @@ const BLOCKERS = `cd /proc; for t in [0-9]*/task/[0-9]*; do read -r s <$t/patch_
 read -r n <$t/comm; echo "$n $s"; cat $t/stack; done 2>/dev/null | head -40; true`;
 
 /**
- * The one that came last first, as /proc/modules has them. A string that replaced code has stored somewhere is gone with its livepatch: while
- * kernel/module/sysfs.o is replaced, what it makes for the modules that are loaded holds some.
+ * The one that came first goes first, which is the harder order: the others, and modules that came meanwhile, stay. /proc/modules has the last one first.
  */
-const TAKE_OUT = `for n in $(grep -o '^livepatch_[^ ]*' /proc/modules); do echo 0 >/sys/kernel/livepatch/$n/enabled || exit 1
+const TAKE_OUT = `for n in $(grep -o '^livepatch_[^ ]*' /proc/modules | tac); do echo 0 >/sys/kernel/livepatch/$n/enabled || exit 1
 i=0; while ! rmmod $n 2>/dev/null; do i=$((i+1)); [ $i -lt 600 ] || { echo "$n does not go"; exit 1; }; usleep 100000; done; done; ls /sys/kernel/livepatch | grep . && exit 1; true`;
