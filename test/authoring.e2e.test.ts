@@ -1,9 +1,12 @@
 /** The examples of docs/authoring.md, built, loaded, at work and taken out again, on the newest kernels of two series. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { KernelContext, Livepatch } from "@suture/build";
 import type { Guest } from "@suture/lab";
 import { Task } from "@suture/task";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bootWith, buildExamples, EXAMPLE_CHECKS, kernelOf, SERIES, said } from "./authoring.ts";
+import { bootWith, buildExamples, buildFrom, EXAMPLE_CHECKS, kernelOf, SERIES, said } from "./authoring.ts";
 
 describe.each(SERIES)("on %s", (series) => {
   const task = new Task();
@@ -32,5 +35,87 @@ describe.each(SERIES)("on %s", (series) => {
     expect(await said(guest, script)).toMatch(expected);
     expect(await said(guest, "loaded")).toBe(before);
     expect(guest.events(from)).toEqual([]);
+  });
+});
+
+describe("what is refused", () => {
+  const task = new Task();
+  let kernel: KernelContext;
+  const folder = mkdtempSync(join(tmpdir(), "suture-authoring-"));
+  beforeAll(async () => {
+    kernel = await kernelOf(task, SERIES[0] as RegExp);
+  });
+  afterAll(() => {
+    kernel?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const HEAD = "#include <linux/seq_file.h>\n#include <suture.h>\n";
+  const NEW = "static int show(struct seq_file *m, void *v)\n{\n\treturn 0;\n}\n";
+
+  test.each<[string, string, string, RegExp]>([
+    [
+      "another parameter",
+      `${HEAD}static int show(struct seq_file *m, int v)\n{\n\treturn v;\n}\nSUTURE_REPLACE("vmlinux", version_proc_show, show);`,
+      "AUTHORED_SIGNATURE",
+      /parameter 2 \(v\) is int, not void \*: int version_proc_show\(struct seq_file \*m, void \*v\)/,
+    ],
+    [
+      "another type that is returned",
+      `${HEAD}static long show(struct seq_file *m, void *v)\n{\n\treturn 0;\n}\nSUTURE_REPLACE("vmlinux", version_proc_show, show);`,
+      "AUTHORED_SIGNATURE",
+      /it returns long int, not int/,
+    ],
+    [
+      "a variable of another type",
+      `${HEAD}extern long pipe_max_size;\nstatic void set(struct klp_object *o)\n{\n\tpipe_max_size = 1;\n}\nSUTURE_POST_PATCH("vmlinux", set);`,
+      "AUTHORED_SIGNATURE",
+      /pipe_max_size is declared as long int; the kernel's pipe_max_size is unsigned int/,
+    ],
+    [
+      "a function that the kernel does not have",
+      `${HEAD}${NEW}SUTURE_REPLACE("vmlinux", no_such_show, show);`,
+      "AUTHORED_MISSING",
+      /no C file of vmlinux seems to define no_such_show/,
+    ],
+    [
+      "a symbol that the kernel does not have",
+      `${HEAD}extern void no_such(void);\nstatic int show(struct seq_file *m, void *v)\n{\n\tno_such();\n\treturn 0;\n}\nSUTURE_REPLACE("vmlinux", version_proc_show, show);`,
+      "AUTHORED_MISSING",
+      /no_such is neither defined nor the kernel's/,
+    ],
+    [
+      "a name that several functions have",
+      `${HEAD}${NEW}SUTURE_REPLACE("vmlinux", s_show, show);`,
+      "AUTHORED_AMBIGUOUS",
+      /s_show may be that of .*kernel\/kallsyms\.c/,
+    ],
+    [
+      "a symbol that several have",
+      `${HEAD}extern int s_show(struct seq_file *m, void *p);\nstatic int show(struct seq_file *m, void *v)\n{\n\treturn s_show(m, v);\n}\nSUTURE_REPLACE("vmlinux", version_proc_show, show);`,
+      "AUTHORED_AMBIGUOUS",
+      /\d symbols are named s_show/,
+    ],
+    [
+      "a function that is replaced twice",
+      `${HEAD}${NEW}SUTURE_REPLACE("vmlinux", version_proc_show, show);\nSUTURE_REPLACE("vmlinux", version_proc_show, show);`,
+      "AUTHORED_TWICE",
+      /version_proc_show of vmlinux is replaced by show already \(refused\.c:\d+\)/,
+    ],
+    ["nothing", HEAD, "AUTHORED_SOURCE", /neither declares what it replaces/],
+    [
+      "a copied structure that lies otherwise",
+      `${HEAD}#include <linux/utsname.h>\nstruct timerfd_ctx { int wrong; };\nextern int timerfd_show_fake;\nstatic ssize_t get(struct file *f, char __user *b, size_t n, loff_t *p)\n{\n\treturn ((struct timerfd_ctx *)f->private_data)->wrong;\n}\nSUTURE_REPLACE("vmlinux", timerfd_read, get);`,
+      "BUILD_LAYOUT",
+      /timerfd_ctx/,
+    ],
+  ])("%s", async (_, text, code, why) => {
+    const file = join(folder, "refused.c");
+    writeFileSync(file, `// SPDX-License-Identifier: GPL-2.0\n${text}\n`);
+    await expect(buildFrom(task, kernel, file)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(why),
+      mend: expect.stringMatching(/\w/),
+    });
   });
 });

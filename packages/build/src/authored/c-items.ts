@@ -171,7 +171,8 @@ function functionName(flat: string): string {
 function typeNames(code: string, flat: string): string[] {
   const tag = /\b(?:struct|union|enum)\s+(\w+)/.exec(flat)?.[1];
   const constants = /\benum\b[^{;]*\{([\s\S]*)\}/.exec(code)?.[1] ?? "";
-  const alias = /^typedef\b/.test(flat) ? (/(\w+)\s*(?:\[\]|\(\))*\s*;$/.exec(flat)?.[1] ?? /\(\s*\*\s*(\w+)/.exec(code)?.[1]) : undefined;
+  const pointer = /\(\)\s*\(\)/.test(flat) ? /\(\s*\*\s*(\w+)/.exec(code)?.[1] : undefined;
+  const alias = /^typedef\b/.test(flat) ? (pointer ?? /(\w+)\s*(?:\[\]|\(\))*\s*;$/.exec(flat)?.[1]) : undefined;
   return [tag, alias, ...constants.split(",").map((one) => /^\s*(?:#[^\n]*\n\s*)*(\w+)/.exec(one)?.[1])].filter(
     (name): name is string => name !== undefined,
   );

@@ -27,6 +27,20 @@ describe("applying patches", () => {
     expect(await applyPatches(tree, [change(["a/x.c", "b/x.c"], HUNK), back])).toEqual([]);
   });
 
+  it("names the function and the patch where one patch meets what another has changed", async () => {
+    const text = "#include <x.h>\n\nstatic int first(int a)\n{\n\treturn a;\n}\n\nint second(void)\n{\n\treturn 2;\n}\n";
+    const edit = (name: string, to: string) =>
+      parseSourcePatch(
+        Buffer.from(`--- a/x.c\n+++ b/x.c\n@@ -8,4 +8,4 @@\n int second(void)\n {\n-\treturn 2;\n+\treturn ${to};\n }\n`),
+        name,
+      );
+    await expect(applyPatches(folderOf({ "x.c": text }), [edit("one.patch", "3"), edit("two.patch", "4")])).rejects.toMatchObject({
+      code: "PATCH_CONFLICT",
+      message: "x.c: hunk 1 of 1, in second, meets what one.patch changed there",
+      where: { file: "two.patch", symbol: "second" },
+    });
+  });
+
   it("makes new files", async () => {
     const patch = change(["/dev/null", "b/fs/new.h"], "@@ -0,0 +1,2 @@\n+x\n+y\n");
     expect(await applyPatches(folderOf({}), [patch])).toEqual([{ path: "fs/new.h", before: undefined, after: "x\ny\n" }]);
