@@ -103,7 +103,7 @@ export function pointersIn(code: Uint8Array): PointerUse[] {
       used.free();
     }
     info.free();
-    const named = instruction.isIpRelMemoryOperand && instruction.mnemonic === Mnemonic.Lea ? displacement : undefined;
+    const named = instruction.mnemonic === Mnemonic.Lea ? displacement : undefined;
     const at = named ?? (immediateSize >= 4 && instruction.mnemonic !== Mnemonic.Cmp ? immediate : undefined);
     if (at === undefined) return;
     const use: PointerUse = { at, argumentOf: undefined };
