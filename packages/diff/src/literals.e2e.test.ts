@@ -94,12 +94,13 @@ describe("what is given away", () => {
   test("new functions and variables by their addresses, not where they are called or read", () => {
     const after = `static noinline void called(void) { barrier(); } static noinline void given(void) { kept = 0; }
       static int read; static int shown; static const char *const names[] = { "x", "y" };
-      int f(int x) { called(); keep(given); keep2(read += x, &shown); keep(names[x]); return 2; }`;
+      static int listed[9];
+      int f(int x) { called(); keep(given); keep2(read += x, &shown); keep(names[x]); keep(&listed[x]); return 2; }`;
     expect(
       handed("int f(int x) { return 1; }", after)
         .map(({ kind, name }) => `${kind} ${name}`)
         .sort(),
-    ).toEqual(["function given", "variable names", "variable shown"]);
+    ).toEqual(["function given", "variable listed", "variable names", "variable shown"]);
   });
   test("what the kernel has, and functions that replace its own, are not", () => {
     const source = (by: number): string =>
