@@ -136,7 +136,10 @@ describe("functions that are to be ignored", () => {
     // Its code is in its callers, and nothing of the kernel has the name.
     ["one that was inlined", IGNORE_FUNCTION("wanted")],
   ])("%s is refused", (_, more) => {
-    expect(shop.refusal(BASE, HEADER + BASE + more)).toMatchObject({ code: "DIFF_MARK", message: /KPATCH_IGNORE_FUNCTION names/ });
+    expect(shop.refusal(BASE, HEADER + BASE + more)).toMatchObject({
+      code: "DIFF_MARK",
+      message: expect.stringMatching(/KPATCH_IGNORE_FUNCTION names/),
+    });
   });
 
   test("the caller of a changed function that cannot be redirected is refused", () => {
@@ -214,7 +217,10 @@ describe("the same sections as kpatch's own header writes them", () => {
   test("with other contents are refused", () => {
     const said = `static int before(void *o) { return state; }
       static struct { int (*fn)(void *); int more; } data mark("callbacks.pre_patch") = { before, 1 };`;
-    expect(shop.refusal(BASE, KPATCH + BASE + said)).toMatchObject({ code: "DIFF_MARK", message: /other things than pointers/ });
+    expect(shop.refusal(BASE, KPATCH + BASE + said)).toMatchObject({
+      code: "DIFF_MARK",
+      message: expect.stringMatching(/other things than pointers/),
+    });
   });
 });
 
