@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/build";
-import { readElf } from "@suture/elf";
+import { isSection, readElf, STT } from "@suture/elf";
 import { Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -40,11 +40,11 @@ test("objects of the kernel, of a module of several and of a module of one are p
 });
 
 /** A patch made by editing the unpacked source. */
-function patchOf(name: string, from: string, to: string): string {
+function patchOf(name: string, from: string, to: string, more = ""): string {
   const file = "fs/proc/meminfo.c";
   const before = readFileSync(join(tree, file), "latin1");
-  const after = before.replace(from, to);
-  if (after === before) throw new Error(`${file} does not have ${from}`);
+  if (!before.includes(from)) throw new Error(`${file} does not have ${from}`);
+  const after = before.replace(from, to) + more;
   writeFileSync(join(folder, name), createTwoFilesPatch(`a/${file}`, `b/${file}`, before, after), "latin1");
   return name;
 }
@@ -56,19 +56,38 @@ test("a pointer to a function whose landing pad the kernel takes away is refused
   expect(code).toBe(1);
 });
 
+/** The kernel calls these by the pointers in the livepatch's descriptor. */
+const CALLBACKS = `
+#include "kpatch-macros.h"
+static int before(patch_object *obj) { pr_info("heard: pre_patch\\n"); return 0; }
+KPATCH_PRE_PATCH_CALLBACK(before);
+static void after(patch_object *obj) { pr_info("heard: post_unpatch\\n"); }
+KPATCH_POST_UNPATCH_CALLBACK(after);
+`;
+const ENDBR64 = [0xf3, 0x0f, 0x1e, 0xfa];
+
 test("a fix is built with the padding and tables that such a kernel wants, tried, seen and gone again", () => {
-  expect(run("build", patchOf("ibt.patch", '"MemTotal:       "', '"MemTotal (ibt):  "')).code).toBe(0);
+  expect(run("build", patchOf("ibt.patch", '"MemTotal:       "', '"MemTotal (ibt):  "', CALLBACKS)).code).toBe(0);
   const elf = readElf(readFileSync(join(folder, "livepatch-ibt.ko")), "livepatch-ibt.ko");
   const [patched] = elf.symbols.filter(({ name }) => name === "meminfo_proc_show");
   const config = readFileSync(join(tree, ".config"), "utf8");
   expect(patched?.value).toBe(Number(/^CONFIG_FUNCTION_PADDING_BYTES=(\d+)$/m.exec(config)?.[1]));
   for (const section of [".call_sites", ".return_sites", ".orc_unwind_ip", "__mcount_loc"])
     expect(elf.sections.find(({ name }) => name === section)?.size, section).toBeGreaterThan(0);
+  // Callbacks have landing pads, and no table takes them away again.
+  expect(elf.sections.filter(({ name }) => name === ".ibt_endbr_seal")).toEqual([]);
+  for (const callback of ["before", "after"]) {
+    const symbol = elf.symbols.find(({ name, type }) => name === callback && type === STT.FUNC);
+    const code = symbol !== undefined && isSection(symbol.place) ? symbol.place.data.subarray(symbol.value, symbol.value + 4) : [];
+    expect([...code], callback).toEqual(ENDBR64);
+  }
   // A weak function of the object itself, of which the kernel runs another: the call is of its entry, not of what is behind the padding.
   const calls = elf.sections.flatMap(({ relocations }) => relocations).filter(({ symbol }) => symbol?.name.includes("arch_report_meminfo"));
   expect(calls.map(({ addend }) => addend)).toEqual([-4]);
   const { code, report } = run("try", "livepatch-ibt.ko", "--probe", "head -n 1 /proc/meminfo");
   expect(report).toMatchObject({ outcome: "passed", missing: [], events: [] });
+  const said = (report as { log: { text: string }[] }).log.map(({ text }) => text).filter((text) => text.startsWith("heard: "));
+  expect(said).toEqual(["heard: pre_patch", "heard: post_unpatch"]);
   const [probe] = (report as { probes: Record<"before" | "patched" | "after", { output: string }>[] }).probes;
   expect(probe?.before.output).toMatch(/^MemTotal: /);
   expect(probe?.patched.output).toMatch(/^MemTotal \(ibt\):/);
