@@ -25,6 +25,7 @@ async function unitTimes(machine: SystemMachine): Promise<string[]> {
 
 export async function demonstrate(machine: SystemMachine): Promise<void> {
   console.log("\ninstall, reboot");
+  await machine.boot();
   await machine.run(UP);
   holds("installed", (await machine.suture(`install ${CMDLINE}`)).code === 0);
   await machine.reboot();

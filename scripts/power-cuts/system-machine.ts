@@ -1,8 +1,8 @@
 /** One machine with a disk that outlives its boots. */
 import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cp } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { boot, type Guest, type GuestFile } from "@suture/lab";
 import { Task } from "@suture/task";
 import type { TestKernel } from "../../packages/lab/test/kernel.ts";
@@ -80,14 +80,24 @@ export class SystemMachine {
     return this.boot(append);
   }
 
-  /** Puts files where they are for good. */
-  async furnish(texts: Readonly<Record<string, Uint8Array>>, files: readonly (GuestFile & { content: Uint8Array })[]): Promise<void> {
-    const guest = await this.boot();
-    // The system is mounted for reading only until it has been checked.
-    await guest.run("until touch /opt/x; do sleep 0.2; done; rm /opt/x", { timeoutMs: RUN_MS });
-    for (const [path, bytes] of Object.entries(texts)) await guest.put(path, bytes, 0o755);
-    for (const { path, content } of files) await guest.put(path, content);
-    await guest.run("sync");
+  /** Puts files onto the disk before the machine is booted for the first time. */
+  furnish(files: readonly (GuestFile & { content: Uint8Array })[]): void {
+    const folder = mkdtempSync(join(this.#parts.folder, "files-"));
+    try {
+      const folders = new Set(files.map(({ path }) => dirname(path)).filter((name) => name !== "/opt"));
+      const commands = [...folders].map((name) => `mkdir ${name}`);
+      for (const [i, { path, content }] of files.entries()) {
+        writeFileSync(join(folder, String(i)), content, { mode: 0o755 });
+        commands.push(`write ${join(folder, String(i))} ${path}`);
+      }
+      writeFileSync(join(folder, "commands"), `${commands.join("\n")}\n`);
+      execFileSync("debugfs", ["-w", "-f", join(folder, "commands"), this.#disk], {
+        env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   async run(command: string): Promise<string> {
