@@ -5,7 +5,7 @@ import type { Anchor, Literal } from "./model.ts";
 import type { Merged } from "./references.ts";
 
 /** @param merged one for each reference of the object that was held against the ground */
-export function anchors(merged: readonly Merged[], ground: Ground): (literal: Literal) => Anchor | undefined {
+export function anchors(merged: readonly Merged[], ground: Pick<Ground, "anchor">): (literal: Literal) => Anchor | undefined {
   let byContents: Map<string, number | undefined> | undefined;
   return (literal) => {
     byContents ??= addresses(merged);
