@@ -3,7 +3,7 @@
  * is the kernel's. The objects that hold what is replaced are compiled from the kernel's source and proven like those of a source patch.
  */
 import { createHash } from "node:crypto";
-import { type ElfObject, newObject, readElf } from "@suture/elf";
+import { type ElfObject, newObject, readElf, writeElf } from "@suture/elf";
 import type { Part, Resolved, State } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import type { KernelContext } from "../context.ts";
@@ -28,7 +28,7 @@ export interface Authored {
   notes: { object: string; text: string }[];
   /** The kernel's objects that hold what they replace and name. */
   originals: Original[];
-  /** Of all sources. */
+  /** Of the object that all sources make. */
   sha256: string;
 }
 
@@ -59,6 +59,8 @@ export async function authoredParts(
   const elf = readElf(await joinObjects(task, compiled), from);
   const declarations = takeDeclarations(elf);
   checkDeclared(declarations, from);
+  // Without what is only about types, which names folders of this run.
+  const sha256 = createHash("sha256").update(writeElf(elf)).digest("hex");
   return task.stage("prove", async (stage) => {
     const pairs = await findReplaced(kernel, originals, declarations, elves);
     const notes = await notReached(task, kernel, originals, pairs);
@@ -77,7 +79,7 @@ export async function authoredParts(
       shadows: shadows.map(({ id, name, size }) => ({ id, name, size })),
       notes,
       originals: originals.all,
-      sha256: createHash("sha256").update(Buffer.concat(compiled)).digest("hex"),
+      sha256,
     };
   });
 }

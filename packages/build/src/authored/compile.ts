@@ -51,6 +51,8 @@ function flagsLike(kernel: KernelContext, { name, bytes }: AuthoredSource): stri
     const words = kernel.commands.of(object).compile.match(/(?:'[^']*'|[^\s'])+/g) ?? [];
     words.forEach((word, i) => {
       if (word === "-include" || word === "-iquote") flags.push(`${word} ${words[i + 1] ?? ""}`);
+      // Messages begin with it (pr_fmt).
+      else if (word.startsWith("-DKBUILD_MODNAME=")) flags.push(`-UKBUILD_MODNAME ${word}`);
       else if (/^-[IDU]./.test(word) && !/^-D(MODULE$|(__)?KBUILD_|CC_USING_)/.test(word)) flags.push(word);
     });
   }

@@ -162,7 +162,16 @@ class Extraction {
       out.push(text.replace(/\n+$/, ""));
     }
     const body = dropEmptyConditions(out.join("\n\n")).replace(/(^#[^\n]*[^\\]\n)\n+(?=#)/gm, "$1");
-    return `${withHeader(body, this.#source)}\n\n${replaced.join("\n")}\n`;
+    return `${withHeader(body, this.#source, this.#thisModule())}\n\n${replaced.join("\n")}\n`;
+  }
+
+  /** In the kernel itself THIS_MODULE is nothing; here it would be the livepatch. */
+  #thisModule(): string[] {
+    const used = [...this.#how].some(([{ code }, how]) => how !== "declare" && /\bTHIS_MODULE\b/.test(code));
+    if (!used) return [];
+    if (this.#owner === "vmlinux") return ["#undef THIS_MODULE", "#define THIS_MODULE ((struct module *)0)", ""];
+    this.#notes.push(`THIS_MODULE is the livepatch in this file, and was ${this.#owner}`);
+    return [];
   }
 
   #itemText(item: CItem, replaced: string[]): string | undefined {
@@ -272,7 +281,7 @@ function dropEmptyConditions(text: string): string {
 }
 
 /** <suture.h> after the last include, as some headers are told things by macros before them. */
-function withHeader(text: string, source: string): string {
+function withHeader(text: string, source: string, after: readonly string[]): string {
   const lines = text.split("\n");
   const last = lines.findLastIndex((line) => /^\s*#\s*include\b/.test(line));
   let at = last;
@@ -281,7 +290,9 @@ function withHeader(text: string, source: string): string {
     at++;
     depth = conditionDepth(lines.slice(0, at + 1));
   }
-  return [...lines.slice(0, at + 1), "#include <suture.h>", "", `SUTURE_FLAGS_OF("${source}")`, ...lines.slice(at + 1)].join("\n");
+  return [...lines.slice(0, at + 1), "#include <suture.h>", "", `SUTURE_FLAGS_OF("${source}")`, "", ...after, ...lines.slice(at + 1)].join(
+    "\n",
+  );
 }
 
 function conditionDepth(lines: readonly string[]): number {
