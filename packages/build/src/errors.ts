@@ -162,6 +162,10 @@ export const buildErrors = defineErrors({
     cause: "A kernel package does not hold the files that such packages hold.",
     mend: "Report it with the package's name and version.",
   },
+  KERNEL_NOT_PATCHABLE: {
+    cause: "The kernel was built without something that livepatching needs.",
+    mend: "Boot a kernel that has it: Debian's amd64 kernels do. `suture doctor --kernel RELEASE` lists all that is missing.",
+  },
   KERNEL_NOT_FOUND: {
     cause: "There is no kernel with that release in the archive.",
     mend: "`suture kernels` lists those that can be built for. If it should be there, the lists are old: run `apt-get update` as root.",

@@ -1,6 +1,7 @@
 export { type Extracted, extractFunctions } from "./authored/extract.ts";
 export { type AuthoredSource, readSources } from "./authored/read.ts";
 export { type BuildOptions, buildLivepatch } from "./build.ts";
+export { chooseTarget } from "./choose.ts";
 export { type Both, compileBoth, compileOriginal } from "./compile-both.ts";
 export { KernelContext } from "./context.ts";
 export { cacheRoot, sourcePath } from "./debian/layout.ts";

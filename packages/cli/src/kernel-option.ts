@@ -1,6 +1,6 @@
 /** Which kernel is meant: one of the archive, or one that somebody built. */
 import { release } from "node:os";
-import { cacheRoot, KernelContext, prepareTarget, type Target, treeTarget } from "@suture/build";
+import { cacheRoot, chooseTarget, KernelContext, type Target, treeTarget } from "@suture/build";
 import type { Task } from "@suture/task";
 import type { Command } from "commander";
 import { fail } from "./errors.ts";
@@ -17,7 +17,10 @@ export interface KernelOptions {
 
 export function addKernelOptions(command: Command): Command {
   return command
-    .option("--kernel <release>", "a kernel of the archive, as `uname -r` says it; the running one unless given")
+    .option(
+      "--kernel <release>",
+      "a kernel of the archive, or installed with its tree, as `uname -r` says it; the running one unless given",
+    )
     .option("--tree <folder>", "instead: the prepared source tree of a kernel that was built by hand or by another distribution")
     .option("--image <file>", "with --tree: that kernel's vmlinuz; the one built in the tree unless given")
     .option("--modules <folder>", "with --tree: its lib/modules/RELEASE; the modules built in the tree unless given")
@@ -53,7 +56,7 @@ export function targetOf(task: Task, { kernel, tree, image, modules, make }: Ker
   }
   const [alone] = Object.entries({ image, modules, make }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   if (alone !== undefined) throw fail("CLI_USAGE", `--${alone} belongs to --tree`);
-  return prepareTarget(task, kernel ?? release(), { cache });
+  return chooseTarget(task, kernel ?? release(), { cache });
 }
 
 /** The kernel, or the modules outside of its tree, with all that is known of it. Close it. */

@@ -1,7 +1,7 @@
 /** A prepared tree, an image and its modules as a target. */
 import { readdir, readFile, realpath, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { KernelConfig } from "@suture/kernel";
+import { KernelConfig, livepatchObstacles } from "@suture/kernel";
 import type { Task } from "@suture/task";
 import { treeFamily, treePath, treesDirectory } from "../debian/layout.ts";
 import { exists, makeOnce } from "../debian/store.ts";
@@ -30,6 +30,14 @@ const KEPT = 2;
 export async function treeTarget(task: Task, options: TreeOptions): Promise<Target> {
   const { cache, tree: directory, make = [] } = options;
   const tree = await preparedTree(directory);
+  const [obstacle] = livepatchObstacles(tree.config).filter(({ outcome, option }) => outcome === "bad" && !option.endsWith("=n"));
+  if (obstacle !== undefined)
+    throw fail(
+      "KERNEL_NOT_PATCHABLE",
+      `${tree.release} would need ${obstacle.option}: ${obstacle.why}`,
+      { file: directory },
+      { mend: `\`suture doctor --tree ${directory}\` lists all that is missing.` },
+    );
   const variables = new Map(make.map(variableOf));
   if (variables.get("LLVM") !== undefined) throw fail("TREE_COMPILER", "LLVM is asked for", { file: directory });
   const compiler = await compilerOf(task, tree.config, variables.get("CC"), directory);
