@@ -109,7 +109,7 @@ async function look(machine: SystemMachine, expected: Expected): Promise<{ found
     there,
     ...bad.map(({ outcome, why }) => `${outcome}: ${why}`),
     boot.code === 0 ? "" : `boot ends with ${boot.code}`,
-    service === "active" ? "" : service,
+    expected === "installed" && service !== "active" ? `suture.service is ${service}` : "",
   ];
   return { found, wrong: wrong.filter((text) => text !== "").join("; ") };
 }

@@ -1,5 +1,5 @@
 /** Files that are whole or not there, whenever the power goes: written beside, flushed, renamed, and the directory flushed. */
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** What a write in progress is called; what is found under such a name is left from one that was interrupted. */
@@ -33,6 +33,17 @@ export async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o755 });
   if (first === undefined) return;
   for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncFolder(dirname(folder));
+}
+
+/** A link that leads to `target`; one that is there already stays. */
+export async function linkDurably(target: string, path: string): Promise<void> {
+  await makeFolder(dirname(path));
+  try {
+    await symlink(target, path);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  }
+  await syncFolder(dirname(path));
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -154,6 +154,12 @@ describe.each(KERNELS)("%s", (metaPackage) => {
     });
     expect(await refused(`load ${MODULES}/host_target.ko`)).toMatchObject({ code: "HOST_BAD_MODULE", why: none });
     expect(await refused("load /nowhere.ko")).toMatchObject({ code: "CLI_FILE", why: none });
+    expect(await refused(`load ${MODULES}/host_refusing.ko`)).toMatchObject({
+      code: "HOST_REFUSED",
+      why: expect.stringMatching(
+        /its callback host_refusing_before for vmlinux returned that error\. Now: host_refusing is not in the kernel; no other livepatch is\./,
+      ),
+    });
     await sh("sysctl -w kernel.ftrace_enabled=0");
     expect(await refused(`load ${CMDLINE}`)).toMatchObject({ code: "HOST_FTRACE_OFF", why: now });
     await sh("sysctl -w kernel.ftrace_enabled=1");

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Task } from "@suture/task";
 import { expect, test } from "vitest";
@@ -21,4 +21,21 @@ test("units are enabled, and go again", async () => {
   expect(readFileSync(join(folder, "suture-settled.service"), "utf8")).toContain("boot --settled 120\n");
   await removeUnits(new Task(), machine);
   expect(await unitsInstalled(machine)).toBe(false);
+});
+
+test("units and what wants them are there after an install, and gone after the last uninstall, wherever one was interrupted", async () => {
+  const machine = machineOf({ "/etc/systemd/system/.here": "" });
+  const task = new Task();
+  const all = (): string[] => readdirSync(join(machine.root, "etc/systemd/system"), { recursive: true, encoding: "utf8" }).sort();
+  const before = all();
+  await installUnits(task, machine, ["/usr/bin/suture"], 300);
+  const installed = all();
+  expect(installed).toEqual(
+    expect.arrayContaining(["suture.service", "sysinit.target.wants/suture.service", "timers.target.wants/suture-settled.timer"]),
+  );
+  await installUnits(task, machine, ["/usr/bin/suture"], 300);
+  expect(all()).toEqual(installed);
+  await removeUnits(task, machine);
+  expect(all().filter((name) => !name.endsWith(".wants"))).toEqual(before);
+  await removeUnits(task, machine);
 });

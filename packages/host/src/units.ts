@@ -1,9 +1,8 @@
 /** The systemd units that load kept livepatches early in boot, and tell the crash guard when all is well. */
-import { mkdir, readlink, rm, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { run, type Task } from "@suture/task";
-import { removeDurably, writeDurably } from "./durable.ts";
-import { foldersIn, isAbsent, lineOf, type Machine, pathOf } from "./machine.ts";
+import { linkDurably, removeDurably, writeDurably } from "./durable.ts";
+import { foldersIn, lineOf, type Machine, namesIn, pathOf } from "./machine.ts";
 
 const UNITS = "/etc/systemd/system";
 export const SERVICE = "suture.service";
@@ -87,29 +86,17 @@ export async function unitsInstalled(machine: Machine): Promise<boolean> {
 export async function installUnits(task: Task, machine: Machine, program: readonly string[], settleSeconds: number): Promise<void> {
   for (const [unit, text] of Object.entries(unitTexts(program, settleSeconds)))
     await writeDurably(pathOf(machine, `${UNITS}/${unit}`), text);
-  for (const [target, unit] of WANTS) {
-    const link = pathOf(machine, `${UNITS}/${target}.wants/${unit}`);
-    await mkdir(dirname(link), { recursive: true });
-    if ((await linkOf(link)) !== undefined) continue;
-    await symlink(`../${unit}`, link);
-  }
+  for (const [target, unit] of WANTS) await linkDurably(`../${unit}`, pathOf(machine, `${UNITS}/${target}.wants/${unit}`));
   await reload(task, machine);
 }
 
 export async function removeUnits(task: Task, machine: Machine): Promise<void> {
-  for (const [target, unit] of WANTS) await rm(pathOf(machine, `${UNITS}/${target}.wants/${unit}`), { force: true });
-  for (const unit of Object.keys(unitTexts([], 0)))
-    if ((await lineOf(machine, `${UNITS}/${unit}`)) !== undefined) await removeDurably(pathOf(machine, `${UNITS}/${unit}`));
+  // What wants them goes first.
+  const links = WANTS.map(([target, unit]) => [`${UNITS}/${target}.wants`, unit] as const);
+  const files = Object.keys(unitTexts([], 0)).map((unit) => [UNITS, unit] as const);
+  for (const [folder, name] of [...links, ...files])
+    if ((await namesIn(machine, folder)).includes(name)) await removeDurably(pathOf(machine, `${folder}/${name}`));
   await reload(task, machine);
-}
-
-async function linkOf(path: string): Promise<string | undefined> {
-  try {
-    return await readlink(path);
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
 }
 
 async function reload(task: Task, machine: Machine): Promise<void> {

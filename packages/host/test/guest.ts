@@ -157,7 +157,10 @@ function tampered(bytes: Uint8Array): Uint8Array {
 
 /** As the build makes them, of a livepatch that was written by hand. */
 function withManifest(bytes: Uint8Array, name: string, release: string, buildId: string, more: Partial<DraftManifest> = {}): Uint8Array {
-  const { functions } = inspect(bytes, name);
+  const { functions, descriptor } = inspect(bytes, name);
+  const called = (descriptor?.objects ?? []).flatMap(({ name: of, callbacks }) =>
+    callbacks.map((callback) => ({ object: "by hand", owner: of, ...callback })),
+  );
   const owner = name.startsWith("host_target") ? "host_target" : "vmlinux";
   const manifest: DraftManifest = {
     suture: 1,
@@ -175,6 +178,7 @@ function withManifest(bytes: Uint8Array, name: string, release: string, buildId:
       size,
       why: "written by hand",
     })),
+    ...(called.length === 0 ? {} : { callbacks: called }),
     added: [],
     skipped: [],
     notes: [],
