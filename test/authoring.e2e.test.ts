@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { KernelContext, Livepatch } from "@suture/build";
+import { buildLivepatch, extractFunctions, type KernelContext, type Livepatch, readSources, readUpon } from "@suture/build";
 import type { Guest } from "@suture/lab";
 import { Task } from "@suture/task";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -38,7 +38,7 @@ describe.each(SERIES)("on %s", (series) => {
   });
 });
 
-describe("what is refused", () => {
+describe("what is made, and what is refused", () => {
   const task = new Task();
   let kernel: KernelContext;
   const folder = mkdtempSync(join(tmpdir(), "suture-authoring-"));
@@ -48,6 +48,46 @@ describe("what is refused", () => {
   afterAll(() => {
     kernel?.close();
     rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("a function that was extracted is the same again", async () => {
+    const { text, notes } = await extractFunctions(task, kernel, ["fs/timerfd.c:timerfd_poll"]);
+    const file = join(folder, "extracted.c");
+    writeFileSync(file, text, "latin1");
+    const { manifest } = await buildFrom(task, kernel, file);
+    expect(notes).toEqual([]);
+    const [f] = manifest.functions;
+    expect(f).toMatchObject({ name: "timerfd_poll", owner: "vmlinux", size: f?.sizeBefore });
+  });
+
+  test("a livepatch that is built upon another has all of it, once", async () => {
+    const old = await buildFrom(task, kernel, join(import.meta.dirname, "../docs/examples/new-field.c"), "old");
+    const path = join(folder, old.file);
+    writeFileSync(path, old.bytes);
+    const more = {
+      patches: [],
+      sources: await readSources([join(import.meta.dirname, "../docs/examples/repair.c")]),
+      replace: false,
+      unproven: false,
+    };
+    const states = [{ id: 5, version: 1 }];
+    const { manifest } = await buildLivepatch(task, kernel, { ...more, upon: await readUpon(path), name: "new", states });
+    expect(manifest).toMatchObject({
+      replace: true,
+      states,
+      shadows: old.manifest.shadows,
+      functions: old.manifest.functions.map(({ name }) => ({ name })),
+    });
+    expect(manifest.callbacks?.map(({ kind, name }) => [kind, name])).toEqual([
+      ["post_patch", "repair_name"],
+      ["post_unpatch", "suture_free_shadows"],
+    ]);
+    const again = {
+      ...more,
+      sources: await readSources([join(import.meta.dirname, "../docs/examples/new-field.c")]),
+      upon: await readUpon(path),
+    };
+    await expect(buildLivepatch(task, kernel, again)).rejects.toMatchObject({ code: "BUILD_UPON" });
   });
 
   const HEAD = "#include <linux/seq_file.h>\n#include <suture.h>\n";

@@ -169,7 +169,7 @@ class Extraction {
   #thisModule(): string[] {
     const used = [...this.#how].some(([{ code }, how]) => how !== "declare" && /\bTHIS_MODULE\b/.test(code));
     if (!used) return [];
-    if (this.#owner === "vmlinux") return ["#undef THIS_MODULE", "#define THIS_MODULE ((struct module *)0)", ""];
+    if (this.#owner === "vmlinux") return ["", "#undef THIS_MODULE", "#define THIS_MODULE ((struct module *)0)"];
     this.#notes.push(`THIS_MODULE is the livepatch in this file, and was ${this.#owner}`);
     return [];
   }
@@ -290,7 +290,7 @@ function withHeader(text: string, source: string, after: readonly string[]): str
     at++;
     depth = conditionDepth(lines.slice(0, at + 1));
   }
-  return [...lines.slice(0, at + 1), "#include <suture.h>", "", `SUTURE_FLAGS_OF("${source}")`, "", ...after, ...lines.slice(at + 1)].join(
+  return [...lines.slice(0, at + 1), "#include <suture.h>", "", `SUTURE_FLAGS_OF("${source}")`, ...after, ...lines.slice(at + 1)].join(
     "\n",
   );
 }
