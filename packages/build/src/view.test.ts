@@ -60,4 +60,17 @@ describe("the scratch view of a source", () => {
     await view.dispose();
     expect(existsSync(view.root)).toBe(false);
   });
+
+  it("names the folder of a module as it was, and compiles in the kernel's tree", async () => {
+    const kernel = folderOf({ "include/k.h": "int kernel;\n" });
+    const module = folderOf({ "inc/m.h": "int old;\n", "m.c": '#include "k.h"\n#include "m.h"\nconst char *file = __FILE__;\n' });
+    const view = await SourceView.make(module, new Map([["inc/m.h", "int new;\n"]]), [], kernel);
+    onTestFinished(() => view.dispose());
+    const line = `gcc-12 -I./include -I${module}/inc -E -P ${module}/m.c`;
+    const run = (command: string): string => execFileSync("sh", ["-c", command], { cwd: view.cwd, encoding: "utf8" });
+    expect(run(view.compile(line))).toBe(`int kernel;\nint new;\nconst char *file = "${module}/m.c";\n`);
+    expect(run(SourceView.of(module, kernel).compile(line))).toContain("int old;");
+    expect(await view.stray([`${module}/inc/m.h`])).toBe("inc/m.h");
+    expect(await view.stray([`${view.root}/inc/m.h`, "./include/k.h"])).toBeUndefined();
+  });
 });
