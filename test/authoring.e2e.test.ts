@@ -8,8 +8,18 @@ import { Task } from "@suture/task";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bootWith, buildExamples, buildFrom, EXAMPLE_CHECKS, kernelOf, SERIES, said } from "./authoring.ts";
 
+const REFUSING = `// SPDX-License-Identifier: GPL-2.0
+#include <suture.h>
+static int not_now(struct klp_object *obj)
+{
+	return -EBUSY;
+}
+SUTURE_PRE_PATCH("vmlinux", not_now);
+`;
+
 describe.each(SERIES)("on %s", (series) => {
   const task = new Task();
+  const folder = mkdtempSync(join(tmpdir(), "suture-authoring-"));
   let kernel: KernelContext;
   let built: Livepatch[] = [];
   let guest: Guest;
@@ -17,11 +27,21 @@ describe.each(SERIES)("on %s", (series) => {
   beforeAll(async () => {
     kernel = await kernelOf(task, series);
     built = await buildExamples(task, kernel);
-    guest = await bootWith(task, kernel, built);
+    const refusing = join(folder, "refusing.c");
+    writeFileSync(refusing, REFUSING);
+    guest = await bootWith(task, kernel, [...built, await buildFrom(task, kernel, refusing)]);
   });
   afterAll(async () => {
     await guest?.stop();
     kernel?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("a callback that returns an error keeps the livepatch out, and the kernel says which", async () => {
+    const before = await said(guest, "loaded");
+    const script = "load livepatch-refusing; dmesg | grep -o 'livepatch: pre-patch callback.*' | tail -n 1";
+    expect(await said(guest, script)).toMatch(/^insmod: .*(?:busy|EBUSY).*\nlivepatch: pre-patch callback failed for object 'vmlinux'\n$/i);
+    expect(await said(guest, "loaded")).toBe(before);
   });
 
   test("every example is built, proven, and has a check", () => {

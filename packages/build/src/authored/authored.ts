@@ -71,7 +71,8 @@ export async function authoredParts(
     const shadows = shadowsById(declarations.shadows);
     const parts = await partsOf(task, kernel, elf, { declarations, pairs, shadows, module });
     const proven = originals.all.reduce((sum, { proof }) => sum + proof.functions.filter((f) => f.proven).length, 0);
-    stage.result(`${proven} functions of ${originals.all.map(({ command }) => command.object).join(", ")}`);
+    const objects = originals.all.map(({ command }) => command.object);
+    stage.result(objects.length === 0 ? "it uses nothing that has to be" : `${proven} functions of ${objects.join(", ")}`);
     return {
       parts,
       references: references.map(({ isFunction: _, original: __, ...resolved }) => resolved),

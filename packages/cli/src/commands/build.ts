@@ -123,10 +123,12 @@ function buildText({ bytes, manifest }: Livepatch, file: string): string {
     fieldsText([
       ["module", `${file}, ${bytesText(bytes.length)}`],
       ["kernel", `${manifest.kernel.release}, build-id ${manifest.kernel.buildId}`],
-      [
-        "proof",
-        proof.proven ? `${proof.functions} functions of the patched objects are what the kernel runs` : `NOT PROVEN: ${proof.reason ?? ""}`,
-      ],
+      ["proof", proof.proven ? provenText(proof.functions) : `NOT PROVEN: ${proof.reason ?? ""}`],
     ]),
   ]);
+}
+
+/** Callbacks alone may name no function or variable of the kernel's own. */
+function provenText(functions: number): string {
+  return functions === 0 ? "none was needed" : `${functions} functions of the patched objects are what the kernel runs`;
 }

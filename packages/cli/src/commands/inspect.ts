@@ -103,6 +103,7 @@ function inspectionText(found: Inspection): string {
 }
 
 function proofText(proof: { proven: boolean; functions: number; reason?: string }): string {
+  if (proof.proven && proof.functions === 0) return "none was needed: it names no function or variable of the kernel's own";
   const counted = countText(proof.functions, "function");
   return proof.proven ? `proven: ${counted} of the patched objects are what the kernel runs` : `NOT PROVEN: ${proof.reason ?? "not tried"}`;
 }
