@@ -13,7 +13,7 @@ const WORK = {
   install: `while :; do ${step("install", `${SUTURE} install ${FILE}`)}; ${step("uninstall", `${SUTURE} uninstall ${NAME}`)}; done`,
   load: `while :; do ${step("install", `${SUTURE} install ${FILE}`)}; ${SUTURE} unload ${NAME}; ${SUTURE} load ${FILE}; ${SUTURE} boot --settled 0; done`,
 } as const;
-const KINDS = ["install", "boot", "load", "boot"] as const;
+const KINDS = ["boot", "install", "boot", "load"] as const;
 const LONGEST_WORK_MS = 20_000;
 
 /** The same numbers for the same seed, from 0 to 1. */
@@ -25,51 +25,45 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-export interface Cuts {
-  good: number;
-  kinds: Record<string, number>;
-  /** What the boot after each cut found. */
-  found: Record<string, number>;
+export interface Cut {
+  kind: string;
+  when: string;
+  /** What the boot after it found. */
+  found: string;
+  /** Empty if all was well. */
+  wrong: string;
 }
 
 type Expected = "installed" | "not installed" | "either";
 
-export async function cutPower(machine: SystemMachine, count: number, random: () => number): Promise<Cuts> {
-  console.log(`\n${count} power cuts`);
-  const cuts: Cuts = { good: 0, kinds: {}, found: {} };
+/** Cuts number `from` to `to`, each followed by a boot that looks. */
+export async function* cutPower(machine: SystemMachine, from: number, to: number, random: () => number): AsyncGenerator<Cut> {
   let expected: Expected = "either";
   let bootMs = 0;
-  await machine.cut();
   const boot = async (): Promise<void> => {
     const started = performance.now();
     await machine.boot();
     bootMs = performance.now() - started;
   };
+  await machine.cut();
   await boot();
-  for (let cut = 1; cut <= count; cut++) {
-    const kind = KINDS[(cut - 1) % KINDS.length] ?? "boot";
+  for (let cut = from; cut <= to; cut++) {
+    const kind = KINDS[cut % KINDS.length] ?? "boot";
     let when: string;
     if (kind === "boot") {
       await machine.cut();
-      // A little longer than it takes to be up: the livepatches go in at about that time.
-      const ms = Math.round(random() * 1.2 * bootMs);
-      when = `${ms} of ${Math.round(bootMs)} ms into the boot${(await machine.bootAndCut(ms)) ? ", just up" : ""}`;
+      // A little longer than it takes until we are answered: the livepatches go in after that.
+      const ms = Math.round(random() * 1.5 * bootMs);
+      when = `${ms} ms into the boot, which took ${Math.round(bootMs)} ms${(await machine.bootAndCut(ms)) ? ", to be up" : ""}`;
     } else {
       const ms = Math.round(500 + random() * LONGEST_WORK_MS);
       const last = await workAndCut(machine, WORK[kind], ms);
       expected = last.expected;
       when = `${ms} ms into it, after "${last.said}"`;
     }
-    cuts.kinds[kind] = (cuts.kinds[kind] ?? 0) + 1;
     await boot();
-    const { found, wrong } = await look(machine, expected);
-    cuts.found[found] = (cuts.found[found] ?? 0) + 1;
-    if (wrong === "") cuts.good += 1;
-    console.log(
-      `  ${wrong === "" ? "ok    " : "NOT OK"} ${String(cut).padStart(2)} ${kind}: ${when}; found: ${found}${wrong === "" ? "" : `; ${wrong}`}`,
-    );
+    yield { kind, when, ...(await look(machine, expected)) };
   }
-  return cuts;
 }
 
 async function workAndCut(machine: SystemMachine, work: string, ms: number): Promise<{ said: string; expected: Expected }> {

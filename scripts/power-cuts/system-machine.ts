@@ -53,20 +53,26 @@ export class SystemMachine {
     return guest;
   }
 
-  /** Boots, and takes the power away after so long a time, or when it is up, whichever comes first. @returns whether it was up */
+  /** Boots, and takes the power away after so long a time. @returns whether it had answered by then */
   async bootAndCut(ms: number): Promise<boolean> {
     const cut = new AbortController();
-    const timer = setTimeout(() => cut.abort(), ms);
-    try {
-      await (await this.#boot(new Task(undefined, cut.signal), [])).stop();
-      return true;
-    } catch (error) {
-      if (!cut.signal.aborted) throw error;
-      return false;
-    } finally {
-      clearTimeout(timer);
-      this.#task.check();
-    }
+    const over = new Promise((resolve) => setTimeout(resolve, ms));
+    let up = false;
+    const booted = this.#boot(new Task(undefined, cut.signal), []).then(
+      async (guest) => {
+        up = true;
+        await over;
+        await guest.stop();
+      },
+      (error: unknown) => {
+        if (!cut.signal.aborted) throw error;
+      },
+    );
+    await Promise.race([over, booted]);
+    if (!up) cut.abort();
+    await booted;
+    this.#task.check();
+    return up;
   }
 
   /** Takes the power away: QEMU is killed. */
