@@ -190,6 +190,6 @@ async function code(sh: (command: string) => Promise<string>, smap: boolean): Pr
   // Names of a directory are written to memory of the caller, between stac and clac where the processor has them.
   expect(await sh("ls /proc/self/attr | head -n 1")).not.toBe("");
   expect(await sh("/run/probe efault")).toBe("-1 Bad address");
-  const bytes = await sh(`set -- $(grep ' filldir64.*livepatch_' /proc/kallsyms); /run/probe kcore $1 420`);
+  const bytes = await sh(`/run/probe kcore $(awk '$3 == "filldir64" && $4 ~ /livepatch/ { print $1 }' /proc/kallsyms) 420`);
   for (const instruction of ["0f01cb", "0f01ca"]) expect(bytes.includes(instruction), bytes).toBe(smap);
 }
