@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelContext } from "@suture/build";
 import { boot, type Guest } from "@suture/lab";
-import { Task } from "@suture/task";
+import { run, Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testKernel } from "./kernel.ts";
 
-const suture = join(import.meta.dirname, "../suture");
+const program = join(import.meta.dirname, "../suture");
 const folder = mkdtempSync(join(tmpdir(), "suture-outside-"));
 const source = join(folder, "source");
 const module = join(folder, "suture_sample.ko");
@@ -61,8 +61,7 @@ beforeAll(async () => {
     mkdirSync(join(source, name, ".."), { recursive: true });
     writeFileSync(join(source, name), text);
   }
-  const made = spawnSync("make", [...kernel.target.make, `M=${source}`, "modules"], { cwd: kernel.target.tree, encoding: "utf8" });
-  if (made.status !== 0) throw new Error(made.stderr);
+  await run(new Task(), ["make", ...kernel.target.make, `M=${source}`, "modules"], { cwd: kernel.target.tree });
   copyFileSync(join(source, "suture_sample.ko"), module);
   // As distributed: the source as it was unpacked, and the module apart from it.
   for (const name of ["main.o", "parts/text.o", "suture_sample.o", "suture_sample.ko", "Module.symvers"]) rmSync(join(source, name));
@@ -73,9 +72,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function run(...args: string[]): { code: number | null; report: unknown } {
+function suture(...args: string[]): { code: number | null; report: unknown } {
   const of = ["--kernel", kernel.target.release, "--module-source", source, "--module", module, "--json"];
-  const { status, stdout } = spawnSync(suture, [...args, ...of], { cwd: folder, encoding: "utf8" });
+  const { status, stdout } = spawnSync(program, [...args, ...of], { cwd: folder, encoding: "utf8" });
   return { code: status, report: JSON.parse(stdout) };
 }
 
@@ -86,7 +85,7 @@ function patchOf(name: string, file: string, from: string, to: string): string {
 }
 
 test("its objects are proven against its file", () => {
-  expect(run("prove", "main.o", "parts/text.c").report).toMatchObject({
+  expect(suture("prove", "main.o", "parts/text.c").report).toMatchObject({
     objects: [
       { object: "main.o", owner: "suture_sample", functions: 5, proven: 5 },
       { object: "parts/text.o", owner: "suture_sample", functions: 1, proven: 1 },
@@ -96,21 +95,21 @@ test("its objects are proven against its file", () => {
 
 test("a changed header reaches its objects, and a source that is not that of the file is refused", () => {
   const patch = patchOf("header.patch", "include/sample.h", "return 41", "return 42");
-  expect(run("build", patch).report).toMatchObject({ manifest: { functions: [{ object: "parts/text.o", name: "sample_say" }] } });
+  expect(suture("build", patch).report).toMatchObject({ manifest: { functions: [{ object: "parts/text.o", name: "sample_say" }] } });
   const text = FILES["parts/text.c"] ?? "";
   writeFileSync(join(source, "parts/text.c"), text.replace("++shown", "shown++"));
-  expect(run("build", "--rebuild", "parts/text.o")).toMatchObject({ code: 1, report: { error: { code: "BUILD_UNPROVEN" } } });
+  expect(suture("build", "--rebuild", "parts/text.o")).toMatchObject({ code: 1, report: { error: { code: "BUILD_UNPROVEN" } } });
   writeFileSync(join(source, "parts/text.c"), text);
   const other = readFileSync(module, "latin1").replaceAll(
     `vermagic=${kernel.target.release}`,
     `vermagic=${"6".repeat(kernel.target.release.length)}`,
   );
   writeFileSync(join(folder, "other.ko"), other, "latin1");
-  expect(run("build", patch, "--module", "other.ko").report).toMatchObject({ error: { code: "OUTSIDE_MODULE" } });
+  expect(suture("build", patch, "--module", "other.ko").report).toMatchObject({ error: { code: "OUTSIDE_MODULE" } });
 });
 
 test("it is patched while it is loaded, and when it is loaded after the livepatch", async () => {
-  const { report } = run("build", patchOf("fix.patch", "parts/text.c", "old %d", "new %d"));
+  const { report } = suture("build", patchOf("fix.patch", "parts/text.c", "old %d", "new %d"));
   expect(report).toMatchObject({ manifest: { functions: [{ name: "sample_say" }], modules: [{ name: "suture_sample" }] } });
   guest = await boot(new Task(), {
     image: kernel.target.image,
