@@ -76,7 +76,9 @@ class Finder {
       if (plan.wholeOf(item) === item && item.symbols.some(({ name }) => force(name))) this.#asked(item);
       return;
     }
-    const idle = plan.ignores(item) ? `differs (${why}): ${IGNORED}` : IDLE[item.role];
+    const ignored = plan.ignores(item);
+    if (ignored) plan.ignored.add(item);
+    const idle = ignored ? `differs (${why}): ${IGNORED}` : IDLE[item.role];
     if (idle !== undefined) plan.skipped.push({ name: item.name, why: idle });
     else if (item.role === "text") plan.change(item, { why, forced: false, through: [] });
     else

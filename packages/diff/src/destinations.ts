@@ -2,6 +2,7 @@
 import type { ElfSymbol } from "@suture/elf";
 import { type Item, isItem, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
+import { isClone } from "./names.ts";
 import type { Anchor, Plan } from "./plan.ts";
 import { LOADABLE } from "./x86-64.ts";
 
@@ -59,6 +60,13 @@ function mayReach({ role }: Item): boolean {
 function functionDestination(plan: Plan, ref: Ref, to: Item, original: Item, from: Item, inTable: boolean): Destination {
   if (!plan.changed.has(plan.wholeOf(to))) {
     checkKept(plan, ref, to, from);
+    if (plan.ignored.has(to) && isClone(to.name))
+      throw plan.refuse(
+        "DIFF_NOT_PATCHABLE",
+        `${from.name} calls ${to.name}, which is to be ignored; the compiler may have chosen other parameters for it`,
+        from,
+        ref.at,
+      );
     if (ref.target !== to.entry)
       throw plan.refuse("DIFF_REFERENCE", `${from.name} refers to the inside of ${to.name}, which is not carried`, from, ref.at);
     return kernel(plan, ref, original, from);

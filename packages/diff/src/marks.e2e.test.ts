@@ -121,6 +121,17 @@ describe("functions that are to be ignored", () => {
     expect(delta.outcome).toBe("idle");
   });
 
+  test("that the compiler has changed, and that patched code calls, are refused: their parameters may be others", () => {
+    const clone = (value: string, more: string): string => `
+      static noinline int part(int *a, int b) { return *a + ${value}; }
+      int user(int x) { return part(&x, 1)${more}; }`;
+    const error = shop.refusal(clone("1", ""), HEADER + clone("2", " * 3") + IGNORE_FUNCTION("part"));
+    expect(error).toMatchObject({
+      code: "DIFF_NOT_PATCHABLE",
+      message: expect.stringMatching(/user calls part\.\S+, which is to be ignored/),
+    });
+  });
+
   test("that do not differ are told", () => {
     const delta = shop.diff(BASE, HEADER + changed(BASE, /other\(x\) \+/, "other(x) -") + IGNORE_FUNCTION("other"));
     expect(names(delta.functions)).toEqual(["entry"]);

@@ -29,21 +29,26 @@ export function marksOf(original: Cut, patched: Cut): Marks {
     ignoredFunctions: namesIn(patched, NAMES.functions),
     unsafe: namesIn(patched, NAMES.unsafe),
   };
+  checkNames(marks, original, patched);
+  return marks;
+}
+
+/** What is named must be there. */
+function checkNames({ ignoredSections, ignoredFunctions, unsafe }: Marks, original: Cut, patched: Cut): void {
+  if (ignoredSections.size + ignoredFunctions.size + unsafe.size === 0) return;
   const { file } = patched.elf;
   const sections = new Set([original, patched].flatMap(({ elf }) => elf.sections.map(({ name }) => name)));
-  for (const name of marks.ignoredSections)
+  for (const name of ignoredSections)
     if (!sections.has(name)) throw fail("DIFF_MARK", `KPATCH_IGNORE_SECTION names ${name}, which the object does not have`, { file });
-  const functions = new Set(
-    original.items.filter(({ kind }) => kind === "function").flatMap(({ symbols }) => symbols.map(({ name }) => sourceName(name))),
-  );
-  for (const [macro, names] of [
-    ["KPATCH_IGNORE_FUNCTION", marks.ignoredFunctions],
-    ["KPATCH_FORCE_UNSAFE", marks.unsafe],
-  ] as const)
+  const functions = new Set<string>();
+  for (const { kind, symbols } of original.items) if (kind === "function") for (const { name } of symbols) functions.add(sourceName(name));
+  const check = (macro: string, names: ReadonlySet<string>): void => {
     for (const name of names)
       if (!functions.has(name))
         throw fail("DIFF_MARK", `${macro} names ${name}, which the kernel's object does not have as a function`, { file, symbol: name });
-  return marks;
+  };
+  check("KPATCH_IGNORE_FUNCTION", ignoredFunctions);
+  check("KPATCH_FORCE_UNSAFE", unsafe);
 }
 
 /** The name that the source has; the compiler appends to it. */

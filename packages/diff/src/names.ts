@@ -7,6 +7,11 @@ export function stem(name: string): string {
   return plain.replace(/^(__UNIQUE_ID_.*?|__BTF_ID__.*?)\d+$/, "$1").replace(/^(__initcall__kmod_.+?__)\d+_\d+_/, "$1");
 }
 
+/** Made by gcc out of a function, perhaps with other parameters. */
+export function isClone(name: string): boolean {
+  return /\.(isra|constprop|part)\b/.test(name);
+}
+
 /** The function that a part split off by gcc belongs to: `foo.cold` → `foo`, `foo.isra.0.cold` → `foo.isra.0`. */
 export function coldParent(name: string): string | undefined {
   const match = /^(.+)\.cold(\.\d+)?$/.exec(name);

@@ -90,6 +90,8 @@ export class Plan {
   readonly skipped: Named[] = [];
   /** Functions that were asked for and cannot be taken in. */
   readonly notTaken: (Named & { code: string })[] = [];
+  /** Functions that differ and are to be ignored. */
+  readonly ignored = new Set<Item>();
   readonly notes: string[] = [];
   /** Keys of the kernel that entries of carried code refer to. */
   readonly keys: (KeyedEntry & { kept: boolean })[] = [];
