@@ -26,6 +26,7 @@ find(struct point *p, int (*test)(struct point *))
 	return "}" ? p : NULL;
 }
 EXPORT_SYMBOL(find);
+ACPI_EXPORT_SYMBOL(find)
 static __printf(1, 2) void say(const char *format, ...) { }
 SYSCALL_DEFINE2(pipe2, int __user *, fildes, int, flags)
 {
@@ -45,7 +46,8 @@ SYSCALL_DEFINE2(pipe2, int __user *, fildes, int, flags)
       "prototype reached",
       "prototype prototype",
       "function find",
-      "macro find",
+      "macro",
+      "macro",
       "function say",
       "macro __x64_sys_pipe2",
     ]);

@@ -22,6 +22,9 @@ export interface CItem {
 const ATTRIBUTES =
   /^(?:__attribute__|__printf|__scanf|__aligned|__section|__acquires|__releases|__must_hold|__cold|__alloc_size|__nonnull|__no_sanitize\w*)$/;
 
+/** Macros that define a variable: DEFINE_MUTEX, LIST_HEAD, DECLARE_WAIT_QUEUE_HEAD. Others (EXPORT_SYMBOL, module_init, DEVICE_ATTR) only name things. */
+const DEFINES = /DEFINE|DECLARE|_HEAD\s*\(/;
+
 export function cItems(text: string): CItem[] {
   const items: CItem[] = [];
   let start = 0;
@@ -70,11 +73,21 @@ export function cItems(text: string): CItem[] {
       if (one === "{" || one === "(" || one === "[") depth++;
       if (one === "}" || one === ")" || one === "]") depth--;
       at++;
+      if (one === ")" && depth === 0 && standsAlone(text, start, at)) {
+        end();
+        continue;
+      }
       if (depth === 0 && (one === ";" || (one === "}" && isFunction))) end(isFunction ? "function" : undefined);
     }
   }
   end();
   return items;
+}
+
+/** A call of a macro that no semicolon ends: ACPI_EXPORT_SYMBOL(name) on a line of its own, before the next item. */
+function standsAlone(text: string, start: number, at: number): boolean {
+  if (!/^\s*[A-Z][A-Z0-9_]*\s*\([^(]*\)$/.test(plain(text.slice(start, at)))) return false;
+  return /^[ \t]*\n\s*(?:[A-Za-z_#]|\/[*/])/.test(text.slice(at, at + 400));
 }
 
 function lineEnd(text: string, at: number): number {
@@ -147,7 +160,7 @@ function itemOf(text: string, known?: ItemKind): CItem {
     return { ...bare, kind, names: [...typeNames(code, flat), ...own] };
   }
   if (/^(?:static\s+)?[A-Za-z_]\w*\s*\(\)\s*;?$/.test(flat) || /^(?:static\s+)?(?:__\w+\s+)*[A-Z][A-Z0-9_]+\s*\(\)/.test(flat))
-    return { ...bare, kind: "macro", names: (/\(([^()]*)/.exec(code)?.[1] ?? "").match(/[A-Za-z_]\w*/g) ?? [] };
+    return { ...bare, kind: "macro", names: DEFINES.test(flat) ? ((/\(([^()]*)/.exec(code)?.[1] ?? "").match(/[A-Za-z_]\w*/g) ?? []) : [] };
   const beforeValue = flat.split("=")[0] ?? flat;
   // int f(void); has brackets, int (*f)(void) = g; has two pairs of them.
   if (!flat.includes("=") && /\w\s*\(\)[^()]*;$/.test(beforeValue) && !/\(\)\s*\(\)/.test(beforeValue))

@@ -184,7 +184,7 @@ class Extraction {
         replaced.push(`SUTURE_REPLACE_IN("${this.#owner}", "${this.#source}", ${name}, new_${name});`);
       const state = /^[ \t]+static\s+(?!const\b|inline\b)[^;=]*?(\w+)(?:\[[^\]]*\])?\s*[;=]/m.exec(item.body)?.[1];
       if (state !== undefined) this.#notes.push(`${name} has a variable of its own, ${state}: the new function begins with a new one`);
-      const head = item.head.replace(new RegExp(`\\b${name}(?=\\s*\\()`), `new_${name}`);
+      const head = renamed(item.head, name);
       return `${/\bstatic\b/.test(item.head) ? head : makeStatic(head)}${item.body}`;
     }
     if (how === "copy") return item.text;
@@ -253,6 +253,13 @@ function externOf(head: string): string {
     .replace(/\b(?:static|inline|__always_inline|noinline\w*|__init|__ref|asmlinkage(?=\s+static))\b\s*/g, "")
     .replace(/\n\s*$/, "");
   return /^extern\b/.test(own) ? own : `extern ${own}`;
+}
+
+/** The name in the head itself, not in the comment before it. */
+function renamed(head: string, name: string): string {
+  const bare = head.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, (comment) => " ".repeat(comment.length));
+  const at = new RegExp(`\\b${name}(?=\\s*\\()`).exec(bare)?.index ?? 0;
+  return `${head.slice(0, at)}new_${head.slice(at)}`;
 }
 
 function makeStatic(head: string): string {
