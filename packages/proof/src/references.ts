@@ -68,12 +68,15 @@ export function findMerged(
     !strings && start % Math.max(section.entsize, 1) !== 0 ? undefined : ground.constant(start, entity.bytes.length, isInitOnly(user.name));
   if (kernel === undefined || Buffer.compare(kernel, entity.bytes) !== 0)
     return `refers to ${textOf(entity.bytes)}, ${ground.name} to ${kernel === undefined ? "nothing" : textOf(kernel)}`;
-  // What is equal from its start on must be referred to inside of it, or at its end: the limit of a loop over its characters.
+  // What could be equal by chance must be referred to inside of it, or at its end: the limit of a loop over its characters. A precision is such a limit too.
   const inside = exact ? 0 : Math.min(...ahead(type, user).map((bytes) => Math.abs(offset - entity.start + addend + bytes)));
-  return inside <= entity.bytes.length
+  return inside <= entity.bytes.length || entity.bytes.length >= TELLING
     ? { section, bytes: entity.bytes, address: start }
     : `refers to ${addend} bytes from ${textOf(entity.bytes)}`;
 }
+
+/** Bytes that are not equal by chance. */
+const TELLING = 6;
 
 /** Bytes that may lie between the place a distance counts from and its field: the field itself and an immediate. */
 function ahead(type: number, { flags }: Section): readonly number[] {
