@@ -168,6 +168,9 @@ describe("callbacks", () => {
     await loaded();
     expect(plain(await heard(LOAD("both")))).toEqual(says("vmlinux", "pre_patch", "post_patch"));
     expect(await sh("head -n 1 /proc/meminfo")).toMatch(/^MemTotal \(new\):/);
+    // Functions like others: they can be traced.
+    const traceable = await sh("grep -F '[livepatch_both]' /sys/kernel/debug/tracing/available_filter_functions");
+    for (const name of ["before", "after", "before_un", "after_un"]) expect(traceable).toMatch(new RegExp(`^${name} `, "m"));
     const margin = ["soft_margin 60"];
     const ofModule = (...events: string[]): string[] => says("softdog", ...events).flatMap((line) => [line, ...margin]);
     expect(plain(await heard("insmod /run/softdog.ko"))).toEqual(ofModule("pre_patch", "post_patch"));
