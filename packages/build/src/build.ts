@@ -163,8 +163,8 @@ function nothingChanged(affected: Affected, from: string) {
 }
 
 /**
- * A changed header may reach hundreds of objects. Whether it changes a layout, which would be refused in the end, is seen in the first C file
- * of the patch already.
+ * A changed header may reach hundreds of objects. Whether it changes a layout, which would be refused in the end, is mostly seen in the patch's
+ * own C files already.
  * @throws BUILD_LAYOUT
  */
 async function checkTypesEarly(
@@ -175,17 +175,21 @@ async function checkTypesEarly(
   { variant, accepted }: { variant: Variant; accepted: ReadonlySet<string> },
 ): Promise<void> {
   if (variant !== "types" || files.every(({ path }) => path.endsWith(".c"))) return;
-  const [object] = files.flatMap(({ path }) => kernel.commands.ofSource(path));
-  if (object === undefined) return;
+  const objects = files.flatMap(({ path }) => kernel.commands.ofSource(path));
+  if (objects.length === 0) return;
   await task.stage("types", async (stage) => {
-    const command = kernel.commands.of(object);
     const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
-    const [before, after] = await Promise.all([
-      compileKept(task, command, variant, kernel.original, compiler),
-      compile(task, command, variant, view),
-    ]);
-    const differ = checkLayouts(readElf(before.bytes, object), readElf(after.bytes, object), accepted);
-    stage.result(`${object}: ${differ.length === 0 ? "all structures lie as before" : differ.join("; ")}`);
+    const differ = new Set<string>();
+    for (const object of objects) {
+      stage.note(object);
+      const command = kernel.commands.of(object);
+      const [before, after] = await Promise.all([
+        compileKept(task, command, variant, kernel.original, compiler),
+        compile(task, command, variant, view),
+      ]);
+      for (const note of checkLayouts(readElf(before.bytes, object), readElf(after.bytes, object), accepted)) differ.add(note);
+    }
+    stage.result(differ.size === 0 ? "all structures lie as before" : [...differ].join("; "));
   });
 }
 
