@@ -32,7 +32,13 @@ unload() { echo 0 >"/sys/kernel/livepatch/$1/enabled" && settle && sleep 0.3 && 
 loaded() { ls /sys/kernel/livepatch; grep -c . /proc/modules; }
 `;
 
-export async function bootWith(task: Task, kernel: KernelContext, modules: readonly { file: string; bytes: Uint8Array }[]): Promise<Guest> {
+/** @param loaded modules of the kernel that are there from the beginning */
+export async function bootWith(
+  task: Task,
+  kernel: KernelContext,
+  modules: readonly { file: string; bytes: Uint8Array }[],
+  loaded: readonly string[] = [],
+): Promise<Guest> {
   const { target } = kernel;
   const dummy = await loadOrder(task, target.modules, ["dummy"]);
   const files: GuestFile[] = [
@@ -40,7 +46,7 @@ export async function bootWith(task: Task, kernel: KernelContext, modules: reado
     ...modules.map(({ file, bytes }) => ({ path: `/m/${basename(file)}`, content: Buffer.from(bytes) })),
     ...dummy.map(({ name, data }) => ({ path: `/m/${name}.ko`, content: data })),
   ];
-  return boot(task, { image: target.image, files });
+  return boot(task, { image: target.image, files, modules: { tree: target.modules, names: loaded } });
 }
 
 /** What a script prints; it may use the functions. */
