@@ -25,7 +25,7 @@ const CHECKS: { needs: string; script: string; expected: RegExp }[] = [
   {
     needs: "livepatch-shadow-fix2",
     script: `insmod /m/livepatch-shadow-mod.ko; load livepatch-shadow-fix1; load livepatch-shadow-fix2; sleep 20
-      unload livepatch_shadow_fix2; unload livepatch_shadow_fix1; rmmod livepatch_shadow_mod; dmesg | grep -c 'livepatch_shadow_fix2: dummy.*count:'`,
+      unload livepatch_shadow_fix2; unload livepatch_shadow_fix1; rmmod livepatch_shadow_mod; dmesg | grep -c 'shadow_fix2: .*check counter'`,
     expected: /^[1-9]\d*\n$/,
   },
   {

@@ -86,7 +86,7 @@ async function checkFunctions(
   const notes: DraftManifest["notes"] = [];
   for (const object of objects) {
     const known = object.name === "vmlinux" || kernel.hasModule(object.name);
-    if (!known)
+    if (!known && object.functions.length > 0)
       notes.push({
         object: source.name,
         text: `${object.name} is no module of this kernel: whether it has what is replaced shows when it is loaded`,
