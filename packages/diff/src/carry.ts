@@ -9,7 +9,7 @@ import { isLiteral } from "./literals.ts";
 import type { KeyedEntry, Plan } from "./plan.ts";
 import { canReadConstant, constantRef } from "./run-time-constants.ts";
 import { canReadAtRunTime } from "./run-time-keys.ts";
-import type { Entry } from "./tables.ts";
+import type { Entry, Replacement } from "./tables.ts";
 import { JUMP_TABLE } from "./x86-64.ts";
 
 /** Whether the entry can be relocated in time, which it can if the key is in vmlinux. */
@@ -67,6 +67,7 @@ function attempt(plan: Plan, keep: KeepEntry): { item: Item; error: SutureError 
         }
         for (const ref of entry.refs) needOf(plan, ref, item, true, need);
         for (const ref of entry.replacement?.refs ?? []) needOf(plan, ref, item, true, need);
+        if (entry.replacement !== undefined) checkReplacement(plan, item, entry.replacement);
       }
     } catch (error) {
       const asked = askedFor(plan, item, needs);
@@ -154,6 +155,14 @@ function readConstant(plan: Plan, entry: Entry, need: (item: Item, by: Item) => 
   const list = plan.readingConstants.get(owner);
   if (list === undefined) plan.readingConstants.set(owner, [{ entry, ref }]);
   else list.push({ entry, ref });
+}
+
+/** Replacement code is written in place of other code as it is. */
+function checkReplacement(plan: Plan, item: Item, { pool, from, size }: Replacement): void {
+  const { entries } = plan.in.patched;
+  const inside = entries.get(pool)?.find(({ table, at }) => table.constant === true && at >= from && at < from + size);
+  if (inside !== undefined)
+    throw plan.refuse("DIFF_RUN_TIME_CONSTANT", `${item.name} has an alternative that is filled in at boot (${inside.section.name})`, item);
 }
 
 /**
