@@ -77,12 +77,14 @@ describe.each(KERNELS)("%s", (metaPackage) => {
   });
 
   test("a task that sleeps in a function: shown with its stack, and turned back", async () => {
-    await sh(`insmod ${MODULES}/host_target.ko; (cat /proc/host_wait >/tmp/waited) & sleep 1`);
+    await sh(`insmod ${MODULES}/host_target.ko; cat /proc/host_wait & echo $! >/tmp/waiter; sleep 1`);
     const { why, code } = await refused(`load ${TARGET} --timeout 3`);
     expect(code).toBe("HOST_STUCK");
     expect(why).toMatch(/cat \(\d+\): in host_wait\+.*/);
     expect(why).toContain("Now: host_target_patch is not in the kernel");
-    expect(await sh("pkill cat; sleep 1; ls /sys/kernel/livepatch; grep host_target_patch /proc/modules; rmmod host_target")).toBe("");
+    expect(
+      await sh("kill $(cat /tmp/waiter); sleep 1; ls /sys/kernel/livepatch; grep host_target_patch /proc/modules; rmmod host_target"),
+    ).toBe("");
   });
 
   test("a function under a BPF trampoline is patched, and said to be under one", async () => {
