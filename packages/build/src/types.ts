@@ -24,6 +24,16 @@ export function checkLayouts(original: ElfObject, patched: ElfObject, accepted: 
   return notes;
 }
 
+/** Structures that an object knows, against the kernel's own types: those of its headers, and what was copied from elsewhere. @throws BUILD_LAYOUT */
+export function checkKernelLayouts(kernel: Btf, elf: ElfObject): void {
+  const own = btfOf(elf);
+  if (own === undefined) return;
+  for (const name of own.compositeNames) {
+    const why = difference(kernel.layout(name), own.layout(name));
+    if (why !== undefined) throw fail("BUILD_LAYOUT", `${name} ${why} in the kernel`, { file: elf.file, symbol: name });
+  }
+}
+
 function btfOf(elf: ElfObject): Btf | undefined {
   const section = elf.sections.find((s) => s.name === ".BTF");
   return section === undefined ? undefined : new Btf(section.data, elf.file);
@@ -32,7 +42,7 @@ function btfOf(elf: ElfObject): Btf | undefined {
 type Member = BtfLayout["members"][number];
 
 /** A type that is gone or new has no objects that could be misread. */
-function difference(before: BtfLayout | undefined, after: BtfLayout | undefined): string | undefined {
+export function difference(before: BtfLayout | undefined, after: BtfLayout | undefined): string | undefined {
   if (before === undefined || after === undefined) return undefined;
   const old = new Map(before.members.map((member) => [member.name, member]));
   for (const member of after.members) {
@@ -64,9 +74,12 @@ function isNumber({ shape }: Member): boolean {
 
 /**
  * Of an enumeration that a file only declares, the compiler writes that it is a structure of that name. Tags of structures, unions and enumerations
- * are names of one kind: no two of them stand for two types.
+ * are names of one kind: no two of them stand for two types. Arrays of arrays are one array in the kernel's own types.
  */
 export function sameShape(a: string, b: string): boolean {
-  const tags = (shape: string): string => shape.replace(/\b(?:struct|union|enum\d+) (?=\w)/g, "");
-  return a === b || tags(a) === tags(b);
+  const plain = (shape: string): string =>
+    shape
+      .replace(/\b(?:struct|union|enum\d+) (?=\w)/g, "")
+      .replace(/(?:\[\d+\]){2,}/g, (lengths) => `[${lengths.match(/\d+/g)?.reduce((product, length) => product * Number(length), 1)}]`);
+  return a === b || plain(a) === plain(b);
 }

@@ -8,7 +8,7 @@ import type { Part, Resolved, State } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import type { KernelContext } from "../context.ts";
 import { fail } from "../errors.ts";
-import { checkLayouts } from "../types.ts";
+import { checkKernelLayouts, checkLayouts } from "../types.ts";
 import { compileAuthored, joinObjects } from "./compile.ts";
 import { type Declarations, type Replacement, takeDeclarations } from "./declarations.ts";
 import { inlinedIn, missedIn } from "./inlined.ts";
@@ -67,7 +67,10 @@ export async function authoredParts(
     const modules = await patchedModules(task, kernel, declarations);
     const references = await resolveReferences(task, kernel, originals, { elf, symbols: declarations.symbols, modules });
     holdReferences(kernel, elves, references, declarations.symbols);
-    for (const each of elves) for (const original of originals.all) checkLayouts(original.elf, each, new Set());
+    for (const each of elves) {
+      for (const original of originals.all) checkLayouts(original.elf, each, new Set());
+      checkKernelLayouts(kernel.btf, each);
+    }
     const shadows = shadowsById(declarations.shadows);
     const parts = await partsOf(task, kernel, elf, { declarations, pairs, shadows, module });
     const proven = originals.all.reduce((sum, { proof }) => sum + proof.functions.filter((f) => f.proven).length, 0);
