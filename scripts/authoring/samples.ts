@@ -71,6 +71,7 @@ const CHECKS: { needs: string; script: string; expected: RegExp }[] = [
       load test_klp_state2; ls /sys/kernel/livepatch; rmmod test_klp_state3; unload test_klp_state2`,
     expected: /^test_klp_state3\ntest_klp_state2\n/,
   },
+  { needs: "test_klp_syscall", script: "load test_klp_syscall; sh -c 'echo $$' >/dev/null; unload test_klp_syscall", expected: /^$/ },
   {
     needs: "test_klp_shadow_vars",
     script: "insmod /m/test_klp_shadow_vars.ko; rmmod test_klp_shadow_vars; dmesg | grep -c 'PTR'",

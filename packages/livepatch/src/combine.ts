@@ -61,8 +61,12 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
     append(elf, object, replaced);
     for (const func of part.delta.functions) {
       const { name, sympos } = part.locate(func.original);
-      if (functions.some((f) => f.owner === part.owner.name && f.name === name && f.sympos === sympos))
-        throw fail("KLP_DUPLICATE_FUNCTION", `${func.name} is replaced twice`, { file: part.object, symbol: func.name });
+      const twin = functions.find((f) => f.owner === part.owner.name && f.name === name && f.sympos === sympos);
+      if (twin !== undefined)
+        throw fail("KLP_DUPLICATE_FUNCTION", `${func.name} is replaced by ${twin.object} and by ${part.object}`, {
+          file: part.object,
+          symbol: func.name,
+        });
       objectOf(described, part.owner.name).functions.push({ name, sympos, symbol: func.symbol });
       functions.push({
         object: part.object,
