@@ -176,10 +176,10 @@ class Data {
   }
 }
 
-/** Of a name in read-only data. */
+/** Of a name in read-only data: of a function, or of a module, which may start with a digit (8021q). */
 function stringAt({ section, offset }: Spot): string | undefined {
   if ((section.flags & (SHF.WRITE | SHF.EXECINSTR)) !== 0 || offset < 0 || offset >= section.data.length) return undefined;
   const end = section.data.indexOf(0, offset);
   const text = end < 0 ? "" : Buffer.from(section.data.subarray(offset, end)).toString("latin1");
-  return /^[A-Za-z_][\w.$-]*$/.test(text) ? text : undefined;
+  return /^\w[\w.$-]*$/.test(text) ? text : undefined;
 }
