@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { folderOf } from "../test/folders.ts";
@@ -72,5 +72,15 @@ describe("the scratch view of a source", () => {
     expect(run(SourceView.of(module, kernel).compile(line))).toContain("int old;");
     expect(await view.stray([`${module}/inc/m.h`])).toBe("inc/m.h");
     expect(await view.stray([`${view.root}/inc/m.h`, "./include/k.h"])).toBeUndefined();
+  });
+
+  it("does not write through a link to a folder", async () => {
+    const elsewhere = folderOf({ "x.c": "int old;\n", "y.c": "int other;\n" });
+    const tree = folderOf({ "fs/a.c": "" });
+    symlinkSync(elsewhere, join(tree, "linked"));
+    const view = await viewOf({ "linked/x.c": "int new;\n" }, tree);
+    expect(readFileSync(join(view.root, "linked/x.c"), "latin1")).toBe("int new;\n");
+    expect(readFileSync(join(view.root, "linked/y.c"), "latin1")).toBe("int other;\n");
+    expect(readFileSync(join(elsewhere, "x.c"), "latin1")).toBe("int old;\n");
   });
 });

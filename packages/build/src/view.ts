@@ -136,7 +136,8 @@ async function mirror(tree: string, view: string, folder: string, real: RealFold
   });
   for (const entry of entries) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory() && (deep || real.onPath.has(path))) await mirror(tree, view, path, real, deep);
+    // A link to a folder on the way to a changed file would lead out of the view: what is written there would be written to the tree.
+    if ((entry.isDirectory() && deep) || (real.onPath.has(path) && !entry.isFile())) await mirror(tree, view, path, real, deep);
     else await symlink(join(tree, path), join(view, path));
   }
 }

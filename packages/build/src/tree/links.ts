@@ -27,6 +27,8 @@ export interface Listing {
 /** Files that the kernel's build makes and that make is to think are missing, or that are of no use. */
 const MADE =
   /\.(?:o|a|ko|mod|mod\.c|cmd|o\.d|order|dwo|gcno|deb|ko\.(?:xz|zst|gz))$|(?:^|\/)(?:vmlinux\S*|\.vmlinux\S*|\.tmp_\S*|System\.map|\.version|bzImage|modules\.builtin\S*)$/;
+/** Folders of which nothing is compiled: one link is enough for each. */
+const WHOLE = /^(?:Documentation|LICENSES|samples|tools\/testing|arch\/(?!x86(?:\/|$))[^/]+)(?=\/|$)/;
 /** These are of the tree itself where the outputs are elsewhere. */
 const OF_OUTPUTS = /^(?:Makefile|source|\.gitignore)$/;
 
@@ -72,8 +74,14 @@ export async function linkTree(task: Task, tree: PreparedTree, listing: Listing,
   const folders = new Set<string>();
   const taken = new Set<string>();
   const link = (root: string, entries: readonly Entry[]): void => {
+    const linked = new Set<string>();
     for (const { kind, path } of entries) {
-      if (kind === "d") {
+      const [whole] = WHOLE.exec(path) ?? [];
+      if (whole !== undefined && linked.has(whole)) continue;
+      if (kind === "d" && whole === path && !folders.has(path)) {
+        symlinkSync(join(root, path), join(into, path));
+        linked.add(path);
+      } else if (kind === "d") {
         if (!folders.has(path)) mkdirSync(join(into, path));
         folders.add(path);
       } else if ((kind === "f" || kind === "l") && !copied.has(path) && !taken.has(path)) {

@@ -11,7 +11,13 @@ import { preparedTree } from "./prepared.ts";
 
 const task = new Task();
 const CONFIG = 'CONFIG_OBJTOOL=y\nCONFIG_CC_VERSION_TEXT="gcc"\n';
-const SOURCE = { "kernel/livepatch/core.c": "core\n", "fs/pipe.c": "pipe\n", Makefile: "of the source\n" };
+const SOURCE = {
+  "arch/arm/mm.c": "arm\n",
+  "arch/x86/mm.c": "x86\n",
+  "kernel/livepatch/core.c": "core\n",
+  "fs/pipe.c": "pipe\n",
+  Makefile: "of the source\n",
+};
 const OUTPUTS = {
   ".config": CONFIG,
   "Module.symvers": "0x1\tx\tvmlinux\tEXPORT_SYMBOL\t\n",
@@ -63,6 +69,8 @@ describe("a prepared tree", () => {
     await linkTree(task, tree, await listTree(task, tree), into);
     expect(readlinkSync(join(into, "fs/pipe.c"))).toBe(join(source, "fs/pipe.c"));
     expect(readFileSync(join(into, "Makefile"), "utf8")).toBe(SOURCE.Makefile);
+    expect(readlinkSync(join(into, "arch/arm"))).toBe(join(source, "arch/arm"));
+    expect(readlinkSync(join(into, "arch/x86/mm.c"))).toBe(join(source, "arch/x86/mm.c"));
     expect(readlinkSync(join(into, "tools/objtool/objtool"))).toBe(join(outputs, "tools/objtool/objtool"));
     for (const made of ["fs/pipe.o", "fs/.pipe.o.cmd", "fs/x.ko", "vmlinux"]) expect(existsSync(join(into, made)), made).toBe(false);
     for (const copy of [".config", "include/config/auto.conf", "include/generated/autoconf.h"])
