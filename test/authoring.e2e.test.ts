@@ -145,6 +145,18 @@ describe("what is made, and what is refused", () => {
       /no_such is neither defined nor the kernel's/,
     ],
     [
+      "a symbol that only the boot has",
+      `${HEAD}extern void init_IRQ(void);\nstatic int show(struct seq_file *m, void *v)\n{\n\tinit_IRQ();\n\treturn 0;\n}\nSUTURE_REPLACE("vmlinux", version_proc_show, show);`,
+      "AUTHORED_MISSING",
+      /init_IRQ is only there while the kernel boots/,
+    ],
+    [
+      "a function that only the boot has",
+      `${HEAD}static void later(void)\n{\n}\nSUTURE_REPLACE("vmlinux", proc_root_init, later);`,
+      "AUTHORED_MISSING",
+      /proc_root_init is only there while the kernel boots/,
+    ],
+    [
       "a name that several functions have",
       `${HEAD}${NEW}SUTURE_REPLACE("vmlinux", s_show, show);`,
       "AUTHORED_AMBIGUOUS",

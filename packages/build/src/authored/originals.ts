@@ -61,6 +61,7 @@ export class Originals {
       (other) => other.name === name && isSection(other.place) && (other.type === STT.FUNC || other.type === STT.OBJECT),
     );
     if (symbol === undefined) throw notThere(original.elf, wanted);
+    if (isSection(symbol.place) && /^\.(init|exit)\./.test(symbol.place.name)) throw goneAfterInit(wanted);
     try {
       return { original, symbol, place: locator(original.proof, this.#kernel.owner(original.command.owner))(symbol) };
     } catch (cause) {
@@ -143,6 +144,17 @@ function definesVariable(text: string, name: string): boolean {
   );
   const macro = new RegExp(`^(?:static\\s+|__\\w+\\s+)*[A-Z][A-Z0-9_]+\\((?:[^()\\n]*,\\s*)?${name}\\b`, "m");
   return plain.test(text) || macro.test(text);
+}
+
+/** What runs or is read only while the kernel boots or a module is loaded or goes is not there for a livepatch. */
+export function goneAfterInit({ at, name, object }: Pick<Wanted, "at" | "name" | "object">): Error {
+  const when = object === "vmlinux" ? "while the kernel boots" : `while ${object} is loaded, or goes`;
+  return fail(
+    "AUTHORED_MISSING",
+    `${name} is only there ${when}`,
+    { file: at, symbol: name },
+    { mend: "Do without it: its memory is used for something else by now." },
+  );
 }
 
 function notThere(elf: ElfObject, { at, name, object }: Wanted): Error {

@@ -9,7 +9,7 @@ import type { Task } from "@suture/task";
 import type { KernelContext } from "../context.ts";
 import { fail } from "../errors.ts";
 import type { NamedSymbol } from "./declarations.ts";
-import { definedIn, type Original, type Originals } from "./originals.ts";
+import { definedIn, goneAfterInit, type Original, type Originals } from "./originals.ts";
 
 export interface ReferenceInput {
   elf: ElfObject;
@@ -25,6 +25,8 @@ interface Candidate {
   place: Place;
   isFunction: boolean;
   original?: Original;
+  /** The memory of what only the boot needs is used for something else afterwards. */
+  gone?: boolean;
 }
 
 export interface ResolvedReference extends Resolved {
@@ -112,6 +114,7 @@ async function byName(task: Task, kernel: KernelContext, elf: ElfObject, name: s
     owner: "vmlinux",
     place: { name, sympos: symbols.sympos(symbol) },
     isFunction: /^[tTwW]$/.test(symbol.type),
+    gone: isInit(kernel, symbol.address),
   }));
   const exporter = kernel.world.kernel.exports.get(name)?.module;
   const from = exporter === undefined || exporter === "vmlinux" ? [] : [exporter.slice(exporter.lastIndexOf("/") + 1).replaceAll("-", "_")];
@@ -140,7 +143,14 @@ async function byName(task: Task, kernel: KernelContext, elf: ElfObject, name: s
       { mend: `Say which: SUTURE_SYMBOL(${name}, "${first?.owner ?? only.owner}", "${first?.file ?? "FILE"}", ${name});` },
     );
   }
+  if (only.gone === true) throw goneAfterInit({ at: elf.file, name, object: only.owner });
   return only;
+}
+
+function isInit({ image }: KernelContext, address: number): boolean {
+  const [begin] = image.symbols.named("__init_begin");
+  const [end] = image.symbols.named("__init_end");
+  return begin !== undefined && end !== undefined && address >= begin.address && address < end.address;
 }
 
 function missing(kernel: KernelContext, file: string, name: string, modules: readonly string[]): Error {
