@@ -60,6 +60,13 @@ function inspectionText(found: Inspection): string {
       ),
     ),
     headedText(
+      "shadow variables",
+      tableText(
+        ["id", "name", "size"],
+        (manifest?.shadows ?? []).map(({ id, name, size }) => [`0x${id.toString(16)}`, name, bytesText(size)]),
+      ),
+    ),
+    headedText(
       "other functions in the module",
       tableText(
         ["function", "size"],

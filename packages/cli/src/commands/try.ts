@@ -21,7 +21,7 @@ interface Options extends KernelOptions {
 export const tryCommand: AddCommand = (program, run) => {
   addKernelOptions(program.command("try"))
     .description("boot the stock kernel in a virtual machine, load a livepatch, take it out again, and report")
-    .argument("<patch-or-module...>", "source patches, or one .ko file")
+    .argument("<patch-or-module...>", "source patches, C files written by hand, or one .ko file")
     .option("--probe <command>", "a shell command, run before, with and after the patch; may be given again", several, [])
     .option(...MODULE_SOURCE)
     .option(
@@ -55,7 +55,9 @@ interface Tried {
 async function livepatchOf(task: Task, files: readonly string[], options: Options, folder: string): Promise<Tried> {
   const [first = ""] = files;
   if (!first.endsWith(".ko")) {
-    const { bytes, file, manifest } = await buildFor(task, { patches: files }, options, {
+    const isSource = (path: string): boolean => path.endsWith(".c");
+    const named = { patches: files.filter((path) => !isSource(path)), from: files.filter(isSource) };
+    const { bytes, file, manifest } = await buildFor(task, named, options, {
       replace: false,
       unproven: options.unproven === true,
     });
