@@ -18,6 +18,34 @@ test("a code belongs to one package", async () => {
   for (const code of codes) expect(code).toMatch(/^[A-Z][A-Z0-9_]+$/);
 });
 
+/** As they are written in links: `## New fields` is #new-fields. */
+function anchorsOf(page: string): string[] {
+  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+test("the pages and sections that errors and pages name are there", async () => {
+  const said = await Promise.all(packages.map((name) => kindsOf(join(root, "packages", name, "src/errors.ts"))));
+  const named = said
+    .flat()
+    .flatMap(([code, { mend }]) => [...mend.matchAll(/docs\/([\w-]+\.md)(?:#([\w-]+))?/g)].map((m) => [code, m] as const));
+  const linked = readdirSync(join(root, "docs")).flatMap((file) =>
+    file.endsWith(".md")
+      ? [...readFileSync(join(root, "docs", file), "utf8").matchAll(/\]\(([\w-]+\.md)(?:#([\w-]+))?\)/g)].map((m) => [file, m] as const)
+      : [],
+  );
+  expect(named.length).toBeGreaterThan(5);
+  for (const [by, [, page = "", anchor]] of [...named, ...linked]) {
+    expect(existsSync(join(root, "docs", page)), `${by} names docs/${page}`).toBe(true);
+    if (anchor !== undefined)
+      expect(anchorsOf(readFileSync(join(root, "docs", page), "utf8")), `${by} names docs/${page}#${anchor}`).toContain(anchor);
+  }
+});
+
 /** Rows of the table in docs/architecture.md whose first cell is a package: its name and what it imports. */
 function documented(): Map<string, string[]> {
   const page = readFileSync(join(root, "docs/architecture.md"), "utf8");
