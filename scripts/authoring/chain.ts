@@ -60,7 +60,7 @@ async function patchOf(kernel: KernelContext, folder: string, line: string): Pro
 }
 
 async function walk(task: Task, kernel: KernelContext, modules: readonly Livepatch[], count: number): Promise<boolean> {
-  const guest = await bootWith(task, kernel, modules);
+  const guest = await bootWith(task, kernel, modules, { cpus: 1 });
   let good = true;
   const expect = (what: string, found: string, wanted: RegExp): void => {
     const fits = wanted.test(found);

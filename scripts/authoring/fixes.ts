@@ -175,7 +175,7 @@ export async function fixes(task: Task, kernel: KernelContext, { corpus }: { cor
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-  const guest = await bootWith(task, kernel, built, ["virtio_pci", "tipc"]);
+  const guest = await bootWith(task, kernel, built, { loaded: ["virtio_pci", "tipc"] });
   try {
     const names = built.map(({ file }) => file.slice(0, -3));
     const up = names.map((name) => `load ${name}`).join("; ");
