@@ -31,7 +31,7 @@ import { type Asked, askedObjects, forceOf, leftOut } from "./rebuild.ts";
 import { checkLayouts } from "./types.ts";
 import { madeOf, type Upon, withUpon } from "./upon.ts";
 import type { Overlay, SourceView } from "./view.ts";
-import { compileWide } from "./wide-branches.ts";
+import { compileWide, type Wide, wantsRoom } from "./wide-branches.ts";
 
 export interface BuildOptions {
   /** Applied in this order. */
@@ -321,17 +321,27 @@ async function compare(
     delta.notes.push(...differ);
     return delta;
   };
+  const codes = new Set<string>();
+  let without: Delta | undefined;
   try {
     const delta = compared(before, after);
+    without = delta;
     // Of functions that are replaced by themselves those that cannot be are left out.
-    if (!delta.notTaken.some(({ code }) => code === "DIFF_MODULE_KEY")) return { delta, through: (locate) => locate };
+    for (const { code } of delta.notTaken) if (wantsRoom(code)) codes.add(code);
+    if (codes.size === 0) return { delta, through: (locate) => locate };
   } catch (error) {
-    if (!(error instanceof SutureError) || error.code !== "DIFF_MODULE_KEY") throw error;
+    if (!(error instanceof SutureError) || !wantsRoom(error.code)) throw error;
+    codes.add(error.code);
   }
-  const wide = await compileWide(task, kernel, command, overlay, before, variant);
-  if (wide === undefined) return { delta: compared(before, after), through: (locate) => locate };
+  let wide: Wide | undefined;
+  try {
+    wide = await compileWide(task, kernel, command, codes, overlay, before, variant);
+  } catch (error) {
+    if (!(error instanceof SutureError) || error.code !== "BUILD_WIDE" || without === undefined) throw error;
+  }
+  if (wide === undefined) return { delta: without ?? compared(before, after), through: (locate) => locate };
   const delta = compared(wide.original, wide.patched);
-  delta.notes.push("its branches on static keys have five bytes, so that those on a module's keys can read the key");
+  delta.notes.push(...wide.notes);
   return { delta, through: wide.locateBy };
 }
 

@@ -73,7 +73,7 @@ export const buildErrors = defineErrors({
   },
   BUILD_WIDE: {
     cause:
-      "Patched code branches on a module's static key in two bytes, and compiled with branches of five the object comes out otherwise.",
+      "Patched code has a branch of two bytes on a module's static key, or a shift by a constant that is filled in at boot; compiled with room for reading the key or variable, the object comes out otherwise.",
     mend: "Reorganise the fix so that the named function does not ask the static key (a tracepoint asks one too) or reads it at run time (docs/authoring.md#static-keys), or write the livepatch by hand.",
   },
   BUILD_OVERRIDDEN: {

@@ -1,7 +1,8 @@
 /**
- * Branches of two bytes on a module's static key cannot be made to read the key when they run: there is no room. Both builds are compiled
- * once more with branches of five bytes, in a view of the source whose header says so; the differ compares those. The original of five-byte
- * branches is not what the kernel runs, so its symbols are found through the ordinary one, which is proven.
+ * What the kernel writes into code too early or too late for a livepatch is made to be read when the code runs, where there is room for that. There is
+ * none in branches of two bytes on a module's static key, and in shifts by a constant that is filled in at boot. Both builds are compiled once more in a
+ * view of the source whose header says it otherwise; the differ compares those. That original is not what the kernel runs, so its symbols are found
+ * through the ordinary one, which is proven.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,26 +15,49 @@ import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
 import { type Overlay, SourceView } from "./view.ts";
 
-/** Where the branch is written, and how the assembler is told its size. */
-const HEADER = "arch/x86/include/asm/jump_label.h";
-const BRANCH = /\bjmp (?=%l\[l_yes\])/g;
+/** What is written otherwise, by the differ's refusal. */
+const ROOM: Readonly<Record<string, { header: string; from: RegExp; to: string; note: string }>> = {
+  // How the assembler is told the size of a branch.
+  DIFF_MODULE_KEY: {
+    header: "arch/x86/include/asm/jump_label.h",
+    from: /\bjmp (?=%l\[l_yes\])/g,
+    to: "jmp.d32 ",
+    note: "its branches on static keys have five bytes, so that those on a module's keys can read the key",
+  },
+  // As include/asm-generic/runtime-const.h has it.
+  DIFF_RUN_TIME_CONSTANT: {
+    header: "arch/x86/include/asm/runtime-const.h",
+    from: /#define runtime_const_shift_right_32\(val, sym\)[^\n]*\\\n(?:[^\n]*\\\n)*[^\n]*\n/,
+    to: "#define runtime_const_shift_right_32(val, sym) ((u32)(val) >> (sym))\n",
+    note: "it reads variables where the kernel's code has constants that are filled in at boot",
+  },
+};
+
+/** Whether another way to write it may help. */
+export function wantsRoom(code: string): boolean {
+  return ROOM[code] !== undefined;
+}
 
 export interface Wide {
   original: ElfObject;
   patched: ElfObject;
   /** The locator of the ordinary object, for symbols of `original`. */
   locateBy(locate: Locate): Locate;
+  /** How it was compiled, for people. */
+  notes: string[];
 }
 
 /**
+ * @param codes the differ's refusals
  * @param ordinary the original as it is proven
- * @returns undefined if this kernel's branches cannot be made wide so
+ * @returns undefined if this kernel's headers cannot be changed so
  * @throws BUILD_COMPILE, BUILD_WIDE
  */
 export async function compileWide(
   task: Task,
   kernel: KernelContext,
   command: ObjectCommand,
+  codes: ReadonlySet<string>,
   overlay: Overlay,
   ordinary: ElfObject,
   variant: Variant,
@@ -41,21 +65,31 @@ export async function compileWide(
   const { tree } = kernel.target;
   // The header is in one place, what the fix changes in another: a view shows one of them.
   if (kernel.outside !== undefined) return undefined;
-  const header = overlay.get(HEADER) ?? (await readFile(join(tree, HEADER), "latin1").catch(() => ""));
-  const wide = header.replace(BRANCH, "jmp.d32 ");
-  if (wide === header) return undefined;
+  const headers = new Map<string, string>();
+  const notes: string[] = [];
+  for (const code of codes) {
+    const way = ROOM[code];
+    if (way === undefined) continue;
+    const text = overlay.get(way.header) ?? (await readFile(join(tree, way.header), "latin1").catch(() => ""));
+    const changed = text.replace(way.from, way.to);
+    if (changed === text) continue;
+    headers.set(way.header, changed);
+    notes.push(way.note);
+  }
+  if (headers.size === 0) return undefined;
   const viewOf = (changed: Overlay): Promise<SourceView> =>
-    SourceView.make(tree, new Map([...changed, [HEADER, wide]]), kernel.commands.detours);
+    SourceView.make(tree, new Map([...changed, ...headers]), kernel.commands.detours);
   const original = await compileIn(task, command, variant, await viewOf(new Map()));
   const patched = await compileIn(task, command, variant, await viewOf(overlay));
   const twins = twinsOf(original, ordinary);
   return {
     original,
     patched,
+    notes,
     locateBy: (locate) => (symbol) => {
       const twin = twins.get(symbol);
       if (twin === undefined)
-        throw fail("BUILD_WIDE", "the object with wide branches has it, the kernel's has not", { symbol: symbol.name });
+        throw fail("BUILD_WIDE", "the object as it was compiled for this has it, the kernel's has not", { symbol: symbol.name });
       return locate(twin);
     },
   };
@@ -77,7 +111,7 @@ function twinsOf(wide: ElfObject, ordinary: ElfObject): Map<ElfSymbol, ElfSymbol
   if (other !== undefined || known.size !== found.length)
     throw fail(
       "BUILD_WIDE",
-      `with wide branches the compiler makes other functions and variables${other === undefined ? "" : `: ${other.name}`}`,
+      `compiled so, the compiler makes other functions and variables${other === undefined ? "" : `: ${other.name}`}`,
       {
         file: wide.file,
         symbol: other?.name,
