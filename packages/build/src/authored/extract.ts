@@ -105,7 +105,11 @@ class Extraction {
     });
     for (const item of targets) this.#how.set(item, "replace");
     const queue = [...targets];
-    for (const item of this.#items) if (isAlwaysKept(item)) queue.push(item);
+    for (const item of this.#items) {
+      if (!isAlwaysKept(item)) continue;
+      if (item.kind !== "directive") this.#how.set(item, "copy");
+      queue.push(item);
+    }
     for (let item = queue.pop(); item !== undefined; item = queue.pop())
       for (const word of new Set(this.#textNeeded(item).match(/[A-Za-z_]\w*/g)))
         for (const needed of this.#byName.get(word) ?? []) {
@@ -241,9 +245,10 @@ class Extraction {
   }
 }
 
-/** What changes how headers are read: macros that they look at. */
+/** What macros of headers look at without being given it. */
 function isAlwaysKept({ kind, code }: Pick<CItem, "kind" | "code">): boolean {
-  return kind === "directive" && /#\s*define\s+(?:pr_fmt|dev_fmt|DEBUG|_?_?KERNEL_\w+|DEFAULT_SYMBOL_NAMESPACE)\b/.test(code);
+  if (kind === "macro") return /^\s*ACPI_MODULE_NAME\b/.test(code);
+  return kind === "directive" && /#\s*define\s+(?:pr_fmt|dev_fmt|DEBUG|_COMPONENT|_?_?KERNEL_\w+|DEFAULT_SYMBOL_NAMESPACE)\b/.test(code);
 }
 
 /** `static int f(int a)` → `extern int f(int a)` */
