@@ -23,7 +23,7 @@ import { basename, dirname, join } from "node:path";
 const FORMAT = 6;
 
 /** The same for links to trees. */
-const TREE_FORMAT = 2;
+const TREE_FORMAT = 3;
 
 const UNFINISHED = ".unfinished";
 

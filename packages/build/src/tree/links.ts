@@ -26,7 +26,7 @@ export interface Listing {
 
 /** Files that the kernel's build makes and that make is to think are missing, or that are of no use. */
 const MADE =
-  /\.(?:o|a|ko|mod|mod\.c|cmd|o\.d|order|dwo|gcno|deb|ko\.(?:xz|zst|gz))$|(?:^|\/)(?:vmlinux\S*|\.vmlinux\S*|\.tmp_\S*|System\.map|\.version|bzImage|modules\.builtin\S*)$/;
+  /\.(?:o|a|ko|mod|mod\.c|cmd|o\.d|order|dwo|gcno|deb|ko\.(?:xz|zst|gz))$|(?:^|\/)(?:vmlinux(?:\.(?:unstripped|symvers|map|objs|relocs|bin(?:\.\w+)?))?|\.vmlinux\S*|\.tmp_\S*|System\.map|\.version|bzImage|modules\.builtin\S*)$/;
 /** Folders of which nothing is compiled: one link is enough for each. */
 const WHOLE = /^(?:Documentation|LICENSES|samples|tools\/testing|arch\/(?!x86(?:\/|$))[^/]+)(?=\/|$)/;
 /** These are of the tree itself where the outputs are elsewhere. */

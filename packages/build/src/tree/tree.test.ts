@@ -14,6 +14,7 @@ const CONFIG = 'CONFIG_OBJTOOL=y\nCONFIG_CC_VERSION_TEXT="gcc"\n';
 const SOURCE = {
   "arch/arm/mm.c": "arm\n",
   "arch/x86/mm.c": "x86\n",
+  "arch/x86/kernel/vmlinux.lds.S": "",
   "kernel/livepatch/core.c": "core\n",
   "fs/pipe.c": "pipe\n",
   Makefile: "of the source\n",
@@ -32,6 +33,7 @@ const OUTPUTS = {
   "fs/.pipe.o.cmd": "command\n",
   "fs/x.ko": "module\n",
   vmlinux: "",
+  "vmlinux.symvers": "",
 };
 
 describe("a prepared tree", () => {
@@ -69,10 +71,12 @@ describe("a prepared tree", () => {
     await linkTree(task, tree, await listTree(task, tree), into);
     expect(readlinkSync(join(into, "fs/pipe.c"))).toBe(join(source, "fs/pipe.c"));
     expect(readFileSync(join(into, "Makefile"), "utf8")).toBe(SOURCE.Makefile);
+    expect(existsSync(join(into, "arch/x86/kernel/vmlinux.lds.S"))).toBe(true);
     expect(readlinkSync(join(into, "arch/arm"))).toBe(join(source, "arch/arm"));
     expect(readlinkSync(join(into, "arch/x86/mm.c"))).toBe(join(source, "arch/x86/mm.c"));
     expect(readlinkSync(join(into, "tools/objtool/objtool"))).toBe(join(outputs, "tools/objtool/objtool"));
-    for (const made of ["fs/pipe.o", "fs/.pipe.o.cmd", "fs/x.ko", "vmlinux"]) expect(existsSync(join(into, made)), made).toBe(false);
+    for (const made of ["fs/pipe.o", "fs/.pipe.o.cmd", "fs/x.ko", "vmlinux", "vmlinux.symvers"])
+      expect(existsSync(join(into, made)), made).toBe(false);
     for (const copy of [".config", "include/config/auto.conf", "include/generated/autoconf.h"])
       expect(lstatSync(join(into, copy)).isSymbolicLink(), copy).toBe(false);
     expect(readFileSync(join(into, "include/config/auto.conf.cmd"), "utf8")).toBe("");
