@@ -39,6 +39,13 @@ export function addModuleOptions(command: Command): Command {
     .option("--module <file>", "with --module-source: the .ko file as it is loaded; may be given again", several, []);
 }
 
+/** @throws CLI_USAGE */
+export function checkModuleOptions({ moduleSource, module: files = [] }: KernelOptions): void {
+  if (moduleSource === undefined && files.length > 0) throw fail("CLI_USAGE", "--module belongs to --module-source");
+  const other = files.find((file) => !isModuleFile(file));
+  if (other !== undefined) throw fail("CLI_USAGE", `--module ${other} is no .ko file`);
+}
+
 export function several(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }

@@ -3,7 +3,7 @@ import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
 import { buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
-import { addKernelOptions, addModuleOptions, type KernelOptions } from "../kernel-option.ts";
+import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
 import { writeWhole } from "../write-file.ts";
 
@@ -45,6 +45,7 @@ export const buildCommand: AddCommand = (program, run) => {
     .option("--jobs <count>", "compilers at a time; as many as there are processors unless given")
     .action(
       run(async (task, files: string[], options: Options) => {
+        checkModuleOptions(options);
         const livepatch = await build(task, files, options);
         const file = options.output ?? livepatch.file;
         await writeWhole(file, livepatch.bytes);

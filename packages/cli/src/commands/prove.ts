@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import type { ProvenObject } from "@suture/build";
 import type { AddCommand } from "../answer.ts";
 import { fail } from "../errors.ts";
-import { addKernelOptions, addModuleOptions, type KernelOptions, openKernel } from "../kernel-option.ts";
+import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions, openKernel } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, tableText, timeText } from "../text.ts";
 
 interface Options extends KernelOptions {
@@ -20,6 +20,7 @@ export const proveCommand: AddCommand = (program, run) => {
     .option("--all", "the whole kernel; what was done before is not done again")
     .action(
       run(async (task, words: string[], options: Options) => {
+        checkModuleOptions(options);
         const sample = numberOf("--sample", options.sample);
         const seed = numberOf("--seed", options.seed) ?? 1;
         if ([words.length > 0, sample !== undefined, options.all === true].filter(Boolean).length !== 1)
