@@ -48,6 +48,8 @@ function flagsLike(kernel: KernelContext, { name, bytes }: AuthoredSource): stri
     .matchAll(/^SUTURE_FLAGS_OF\(\s*"([^"]+)"\s*\)/gm)) {
     const [object] = objectsNamed(kernel.commands, [file]);
     if (object === undefined) throw fail("PROVE_NO_OBJECT", `the kernel is not built from ${file}`, { file: name });
+    // Headers hide from modules what only the kernel itself may use.
+    if (kernel.commands.ownerOf(object) === "vmlinux") flags.push("-UMODULE");
     const words = kernel.commands.of(object).compile.match(/(?:'[^']*'|[^\s'])+/g) ?? [];
     words.forEach((word, i) => {
       if (word === "-include" || word === "-iquote") flags.push(`${word} ${words[i + 1] ?? ""}`);

@@ -10,9 +10,8 @@ import { type ElfObject, isSection, STT } from "@suture/elf";
 import type { Task } from "@suture/task";
 import type { KernelContext } from "../context.ts";
 import { fail } from "../errors.ts";
-import { objectsNamed } from "../prove-objects.ts";
 import { type CItem, cItems } from "./c-items.ts";
-import { definedIn, hasEntry, Originals } from "./originals.ts";
+import { definedIn, hasEntry, kernelObjectsNamed, Originals } from "./originals.ts";
 import { typesOf } from "./signatures.ts";
 
 export interface Extracted {
@@ -52,7 +51,7 @@ export async function extractFunctions(task: Task, kernel: KernelContext, words:
 async function placeOf(task: Task, kernel: KernelContext, word: string): Promise<{ object: string; name: string }> {
   const [, file, name = word] = /^([^:]+\.c):(\w+)$/.exec(word) ?? [];
   if (!/^[A-Za-z_]\w*$/.test(name)) throw fail("EXTRACT_FUNCTION", `"${word}" is no function`);
-  const objects = file === undefined ? await everywhere(task, kernel, name) : objectsNamed(kernel.commands, [file]);
+  const objects = file === undefined ? await everywhere(task, kernel, name) : kernelObjectsNamed(kernel, file);
   const [object] = objects;
   if (object === undefined) throw fail("EXTRACT_FUNCTION", `no C file of the kernel seems to define ${name}`, { symbol: name });
   if (objects.length > 1) {
@@ -160,22 +159,28 @@ class Extraction {
       `/* ${functions.join(", ")} of ${this.#source}, as ${this.#kernel.target.release} has ${functions.length === 1 ? "it" : "them"}. suture build --from makes a livepatch of this file. */`,
     ];
     const replaced: string[] = [];
+    /** Where <suture.h> goes: after the includes at the top, as some headers are told things by macros before them. */
+    let top = out.length;
+    let depth = 0;
+    let isTop = true;
     for (const item of this.#items) {
       const text = this.#itemText(item, replaced);
       if (text === undefined) continue;
       out.push(text.replace(/\n+$/, ""));
+      isTop &&= item.kind === "directive";
+      depth += (text.match(/^\s*#\s*if/gm)?.length ?? 0) - (text.match(/^\s*#\s*endif/gm)?.length ?? 0);
+      if (isTop && depth === 0) top = out.length;
     }
+    out.splice(top, 0, "#include <suture.h>", `SUTURE_FLAGS_OF("${this.#source}")`);
     const body = dropEmptyConditions(out.join("\n\n")).replace(/(^#[^\n]*[^\\]\n)\n+(?=#)/gm, "$1");
-    return `${withHeader(body, this.#source, this.#thisModule())}\n\n${replaced.join("\n")}\n`;
+    this.#noteThisModule();
+    return `${body}\n\n${replaced.join("\n")}\n`;
   }
 
-  /** In the kernel itself THIS_MODULE is nothing; here it would be the livepatch. */
-  #thisModule(): string[] {
+  /** In the kernel itself THIS_MODULE is nothing, here as there. */
+  #noteThisModule(): void {
     const used = [...this.#how].some(([{ code }, how]) => how !== "declare" && /\bTHIS_MODULE\b/.test(code));
-    if (!used) return [];
-    if (this.#owner === "vmlinux") return ["", "#undef THIS_MODULE", "#define THIS_MODULE ((struct module *)0)"];
-    this.#notes.push(`THIS_MODULE is the livepatch in this file, and was ${this.#owner}`);
-    return [];
+    if (used && this.#owner !== "vmlinux") this.#notes.push(`THIS_MODULE is the livepatch in this file, and was ${this.#owner}`);
   }
 
   #itemText(item: CItem, replaced: string[]): string | undefined {
@@ -290,23 +295,4 @@ function dropEmptyConditions(text: string): string {
     );
   }
   return now;
-}
-
-/** <suture.h> after the last include, as some headers are told things by macros before them. */
-function withHeader(text: string, source: string, after: readonly string[]): string {
-  const lines = text.split("\n");
-  const last = lines.findLastIndex((line) => /^\s*#\s*include\b/.test(line));
-  let at = last;
-  // Not within a condition.
-  for (let depth = conditionDepth(lines.slice(0, last + 1)); depth > 0 && at + 1 < lines.length; ) {
-    at++;
-    depth = conditionDepth(lines.slice(0, at + 1));
-  }
-  return [...lines.slice(0, at + 1), "#include <suture.h>", "", `SUTURE_FLAGS_OF("${source}")`, ...after, ...lines.slice(at + 1)].join(
-    "\n",
-  );
-}
-
-function conditionDepth(lines: readonly string[]): number {
-  return lines.reduce((depth, line) => depth + (/^\s*#\s*if/.test(line) ? 1 : /^\s*#\s*endif/.test(line) ? -1 : 0), 0);
 }

@@ -10,7 +10,7 @@ import type { KernelContext } from "../context.ts";
 import { fail } from "../errors.ts";
 import type { ObjectCommand } from "../kbuild/commands.ts";
 import { locator, proveOriginal, refuseUnproven } from "../prove.ts";
-import { objectsNamed } from "../prove-objects.ts";
+import { kernelObjects, objectsNamed } from "../prove-objects.ts";
 import { defines } from "../rebuild.ts";
 
 export interface Original {
@@ -98,7 +98,7 @@ export class Originals {
     const objects =
       file === undefined
         ? await definedIn(this.#task, this.#kernel, owner, name)
-        : objectsNamed(this.#kernel.commands, [file]).filter((object) => this.#kernel.commands.ownerOf(object) === owner);
+        : kernelObjectsNamed(this.#kernel, file).filter((object) => this.#kernel.commands.ownerOf(object) === owner);
     const [object] = objects;
     if (object === undefined && file !== undefined) throw fail("AUTHORED_MISSING", `${owner} is not built from ${file}`, where);
     if (object === undefined)
@@ -115,10 +115,21 @@ export class Originals {
   }
 }
 
+/** Of a C file, or an object: without those of programs that stand beside the kernel. @throws PROVE_NO_OBJECT */
+export function kernelObjectsNamed({ commands }: KernelContext, file: string): string[] {
+  const own = new Set(kernelObjects(commands));
+  return objectsNamed(commands, [file]).filter((object) => own.has(object));
+}
+
 /** The objects of vmlinux or a module, or all, whose C file itself seems to define the function or variable. */
 export async function definedIn(task: Task, kernel: KernelContext, owner: string | undefined, name: string): Promise<string[]> {
   const { commands, sourceRoot } = kernel;
-  const own = owner === undefined ? commands.objects.filter((object) => commands.ownerOf(object) !== undefined) : commands.ownedBy(owner);
+  const inKernel = new Set(kernelObjects(commands));
+  const isMeant = (object: string): boolean => {
+    const of = commands.ownerOf(object);
+    return of !== undefined && inKernel.has(object) && (owner === undefined || of === owner);
+  };
+  const own = commands.objects.filter(isMeant);
   const sources = [...new Set(own.map((object) => commands.of(object).source))];
   // SYSCALL_DEFINE3(read, ...) makes __x64_sys_read.
   const call = /^__(?:x64|ia32|se|do)_sys_(\w+)$/.exec(name)?.[1];
@@ -131,7 +142,7 @@ export async function definedIn(task: Task, kernel: KernelContext, owner: string
       call === undefined
         ? defines(text, name) || definesVariable(text, name)
         : new RegExp(`^SYSCALL_DEFINE\\d\\(${call}\\b`, "m").test(text);
-    if (has) objects.push(...commands.ofSource(source).filter((object) => owner === undefined || commands.ownerOf(object) === owner));
+    if (has) objects.push(...commands.ofSource(source).filter(isMeant));
   }
   return objects;
 }
