@@ -90,8 +90,9 @@ export class Guests {
 const SETTLED = `i=0; while grep -q 1 /sys/kernel/livepatch/*/transition; do i=$((i+1)); [ $i -lt 600 ] || exit 1; usleep 100000; done`;
 
 /** Tasks that are still on the old side of a transition. */
-const BLOCKERS = `cd /proc; for t in [0-9]*/task/[0-9]*; do read -r s <$t/patch_state || continue; [ $s = -1 ] && continue
-read -r n <$t/comm; echo "$n $s"; cat $t/stack; done 2>/dev/null | head -40; true`;
+const BLOCKERS = `for p in /sys/kernel/livepatch/*; do [ "$(cat $p/transition)" = 1 ] && to=$(cat $p/enabled); done
+cd /proc; for t in [0-9]*/task/[0-9]*; do read -r s <$t/patch_state || continue; [ "$s" = $((1 - to)) ] || continue
+read -r n <$t/comm; echo "$n"; cat $t/stack; done 2>/dev/null | head -40; true`;
 
 /**
  * The one that came first goes first, which is the harder order: the others, and modules that came meanwhile, stay. /proc/modules has the last one first.
