@@ -165,6 +165,17 @@ function each<T>(items: readonly T[], edit: (item: T) => unknown): void {
 const gate = (bytes: Uint8Array): void => verify(bytes, "test.ko", "6.1.0-test", kernel);
 
 describe("symbols that patched code needs", () => {
+  it("are another one and a distance, for what has no symbol", () => {
+    const strings = delta("patched", ["first string", "second string"]);
+    strings.externals.forEach((external, i) => {
+      external.anchor = { name: "hidden", sympos: 1, offset: 1000 * (i + 1) };
+    });
+    const { object, symbols: resolved } = combined(part(strings));
+    expect(resolved).toEqual([expect.objectContaining({ how: "klp", name: "hidden", symbol: ".klp.sym.vmlinux.hidden,1" })]);
+    const relocations = object.sections.flatMap((section) => section.relocations).filter(({ symbol }) => symbol?.name.includes("hidden"));
+    expect(relocations.map(({ addend }) => addend)).toEqual([996, 1996]);
+  });
+
   it("are left to the module loader if vmlinux exports them, and are the livepatch core's otherwise", () => {
     const { symbols: resolved } = combined(part(delta("patched", ["kfree", "hidden", "twice", "guarded"], ["twice"])));
     expect(Object.fromEntries(resolved.map((r) => [r.name, r.symbol]))).toEqual({
@@ -329,8 +340,8 @@ describe("what the module registers", () => {
       part(callbacks("first", "pre_patch", "post_unpatch")),
       part(delta("patched", [])),
       part(callbacks("second", ...CALLBACKS), { owner: owner("some_mod", []) }),
-      part(delta("one", []), { owner: owner("other_mod", []) }),
-      part(delta("two", []), { owner: owner("other_mod", []) }),
+      part(delta("one", []), { owner: owner("8021q", []) }),
+      part(delta("two", []), { owner: owner("8021q", []) }),
     ];
     const { object, callbacks: listed } = combine(parts, more);
     const bytes = finish(linked(object), "test.ko", draft).bytes;
@@ -350,7 +361,7 @@ describe("what the module registers", () => {
           ],
         },
         { name: "some_mod", functions: [], callbacks: CALLBACKS.map((kind) => ({ kind, name: "second" })) },
-        { name: "other_mod", functions: [replaced("one"), replaced("two")], callbacks: [] },
+        { name: "8021q", functions: [replaced("one"), replaced("two")], callbacks: [] },
       ],
     });
     expect(functions.map(({ name }) => name)).toEqual(["patched", "one", "two"]);
