@@ -32,7 +32,12 @@ const cache = cacheRoot(process.env);
 
 function run(argv: readonly string[], cwd: string, quiet = false): SpawnSyncReturns<string> {
   const [program = "", ...args] = argv;
-  const result = spawnSync(program, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", quiet ? "pipe" : "inherit"] });
+  const result = spawnSync(program, args, {
+    cwd,
+    encoding: "utf8",
+    maxBuffer: 2 ** 28,
+    stdio: ["ignore", "pipe", quiet ? "pipe" : "inherit"],
+  });
   if (result.status !== 0) {
     console.error(`own-kernel: ${argv.join(" ")} ended with ${result.status ?? result.signal}\n${result.stdout}${result.stderr ?? ""}`);
     process.exit(1);
