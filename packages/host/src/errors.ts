@@ -93,7 +93,7 @@ export const hostErrors = defineErrors({
   },
   HOST_LEFT_BEHIND: {
     cause:
-      "The livepatch's code gives addresses within its module to others. Whoever keeps one has a pointer to freed memory when the module is taken out.",
+      "The livepatch's code gives addresses of functions or variables within its module to others. Whoever keeps one has a pointer to freed memory when the module is taken out.",
     mend: "`suture disable NAME` takes it out of effect and leaves the module where it is. `suture unload --left-behind NAME` if nothing keeps them.",
   },
   HOST_FORCE: {

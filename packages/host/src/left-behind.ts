@@ -5,13 +5,24 @@ import { recordOf } from "./records.ts";
 
 const SHOWN = 5;
 
-/** In words, or undefined if there is nothing, or it was not loaded by Suture and does not say. */
-export async function leftBehind(machine: Machine, name: string): Promise<string | undefined> {
-  const { handed = [] } = (await recordOf(machine, name))?.manifest ?? {};
-  return handed.length === 0 ? undefined : handedText(handed);
+export interface LeftBehind {
+  /** Functions and variables, in words: they are given away to be kept. Undefined if there are none. */
+  kept: string | undefined;
+  /** Strings, in words: most are only read and forgotten. */
+  strings: string | undefined;
 }
 
-function handedText(handed: NonNullable<Manifest["handed"]>): string {
+/** Nothing for one that was not loaded by Suture: it does not say. */
+export async function leftBehind(machine: Machine, name: string): Promise<LeftBehind> {
+  const { handed = [] } = (await recordOf(machine, name))?.manifest ?? {};
+  const strings = handed.filter(({ kind }) => kind === "string");
+  return { kept: handedText(handed.filter(({ kind }) => kind !== "string")), strings: handedText(strings) };
+}
+
+export const STRINGS_WARNING = "whoever keeps one of these strings has a pointer to freed memory when the module is gone";
+
+function handedText(handed: NonNullable<Manifest["handed"]>): string | undefined {
+  if (handed.length === 0) return undefined;
   const each = handed.map(
     ({ function: by, kind, name }) => `${by} gives away ${kind === "string" ? JSON.stringify(name) : `the ${kind} ${name}`}`,
   );

@@ -126,6 +126,6 @@ async function replacedBy(task: Task, machine: Machine, name: string, before: re
 
 /** The module of a replaced livepatch has no effect any more. One that cannot be taken out, or leaves something behind, stays; status shows it. */
 async function removeReplaced(machine: Machine, name: string): Promise<void> {
-  if ((await leftBehind(machine, name)) !== undefined) return;
+  if ((await leftBehind(machine, name)).kept !== undefined) return;
   if ((await removeIdle(new Task(), machine, name)) === undefined) await dropRecord(machine, name);
 }

@@ -4,7 +4,7 @@ import type { CheckOptions } from "./checks.ts";
 import { fail } from "./errors.ts";
 import { idleLivepatches, removeIdle } from "./idle.ts";
 import { mayLoadModules } from "./kernel.ts";
-import { leftBehind } from "./left-behind.ts";
+import { leftBehind, STRINGS_WARNING } from "./left-behind.ts";
 import { type LoadReport, loadLocked } from "./load.ts";
 import { locked } from "./lock.ts";
 import { type Machine, setAttribute } from "./machine.ts";
@@ -39,8 +39,9 @@ export async function disable(task: Task, machine: Machine, name: string, patien
 export async function unload(task: Task, machine: Machine, name: string, patience: Patience, accepted = false): Promise<LeaveReport> {
   await needRights(machine);
   return locked(task, machine, `unload ${name}`, async () => {
-    const behind = await leftBehind(machine, name);
-    if (behind !== undefined && !accepted) throw fail("HOST_LEFT_BEHIND", `${behind}. ${await stateText(machine, name)}`);
+    const { kept, strings } = await leftBehind(machine, name);
+    if (kept !== undefined && !accepted) throw fail("HOST_LEFT_BEHIND", `${kept}. ${await stateText(machine, name)}`);
+    if (strings !== undefined) task.reporter.warn(`${strings}: ${STRINGS_WARNING}`);
     const idle = (await idleLivepatches(machine)).includes(name);
     const transition = idle ? undefined : await disableLocked(task, machine, name, patience);
     await task.stage("remove", async (stage) => {
@@ -76,11 +77,11 @@ export async function enable(
           mend: `\`suture unload ${name}\`, and \`suture load\` its file.`,
         },
       );
-    const behind = await leftBehind(machine, name);
-    if (behind !== undefined)
+    const { kept } = await leftBehind(machine, name);
+    if (kept !== undefined)
       throw fail(
         "HOST_LEFT_BEHIND",
-        `to be enabled, its module would be taken out and loaded anew, but ${behind}. ${await stateText(machine, name)}`,
+        `to be enabled, its module would be taken out and loaded anew, but ${kept}. ${await stateText(machine, name)}`,
         {},
         { mend: `Reboot to have it again; or, if nothing keeps them, \`suture unload --left-behind ${name}\` and load it.` },
       );

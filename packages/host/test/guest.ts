@@ -115,7 +115,7 @@ export async function testModules(task: Task, kernel: TestKernel): Promise<(Gues
     add("other_release.ko", otherRelease(bytes, kernel.release));
     const whole = withManifest(bytes, name, kernel.release, image.buildId);
     add("tampered.ko", tampered(whole));
-    const handed = [{ object: "by hand", function: "host_cmdline_show", kind: "string", name: "one\n" }] as const;
+    const handed = [{ object: "by hand", function: "host_cmdline_show", kind: "function", name: "host_helper" }] as const;
     add("leaving.ko", withManifest(bytes, name, kernel.release, image.buildId, { handed: [...handed] }));
     add("no_klp.ko", withManifest(bytes, name, kernel.release, image.buildId, { symbols: [KLP_SYMBOL] }));
   }

@@ -7,7 +7,7 @@ export const unloadCommand: AddCommand = (program, run) => {
   addPatience(program.command("unload"))
     .description("take a livepatch out of effect and out of the kernel")
     .argument("<name>", "its name, as `suture list` shows it")
-    .option("--left-behind", "also one whose code gives addresses of its own to others, who may keep them")
+    .option("--left-behind", "also one whose code gives functions or variables of its own to others, who may keep them")
     .action(
       run(async (task, name: string, options: PatienceOptions & { leftBehind?: boolean }) => {
         const { THIS_MACHINE, unload } = await import("@suture/host");
