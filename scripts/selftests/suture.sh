@@ -10,9 +10,10 @@ function file_of() {
 
 function announce() {
 	local mod="$1"; shift
-	local msg="% modprobe $mod $*"
-	[[ -d test_modules ]] && msg="% insmod test_modules/$mod.ko $*"
-	log "${msg%% }"
+	ANNOUNCED="% modprobe $mod $*"
+	[[ -d test_modules ]] && ANNOUNCED="% insmod test_modules/$mod.ko $*"
+	ANNOUNCED="${ANNOUNCED%% }"
+	log "$ANNOUNCED"
 }
 
 # Which command loads it: those that take the place of all others are loaded by one of their own.
@@ -62,7 +63,7 @@ function load_failing_mod() {
 	suture $(word_for "$mod" "$@") --unproven "$file" "$@" && die "$mod unexpectedly loaded"
 	local code=$(sed 's/.*"code":"\([A-Z_]*\)".*/\1/' <<<"$SAID")
 	if [[ "$code" != "HOST_REFUSED" ]]; then
-		SPARED=1
+		SPARED="$ANNOUNCED"
 		echo -n "(suture: $code) "
 		return
 	fi
@@ -102,9 +103,9 @@ eval "kernels_$(declare -f check_result)"
 
 function check_result() {
 	local expect="$*"
-	if [[ "$SPARED" == 1 ]]; then
+	if [[ "$SPARED" != "" ]]; then
 		# What the kernel would have said while it refused.
-		expect=$(awk '/^% (insmod|modprobe) / && !done { print; skip = 1; next } skip && /: ERROR: could not insert/ { skip = 0; done = 1; next } !skip' <<<"$expect")
+		expect=$(awk -v spared="$SPARED" '$0 == spared && !done { print; skip = 1; next } skip && /: ERROR: could not insert/ { skip = 0; done = 1; next } !skip' <<<"$expect")
 		SPARED=""
 	fi
 	kernels_check_result "$expect"
