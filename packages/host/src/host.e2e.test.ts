@@ -207,6 +207,7 @@ until [ -s /tmp/t ]; do sleep 0.1; done; cat /tmp/t`;
     await expect.poll(() => sh("wc -l </tmp/watched"), { timeout: 60_000 }).toBe("1");
     await sh(`node /opt/suture.mjs --json load ${TARGET} >/tmp/loaded 2>/dev/null & echo $! >/tmp/pid`);
     await expect.poll(() => sh("cat /sys/kernel/livepatch/host_target_patch/transition"), { timeout: 60_000 }).toBe("1");
+    await expect.poll(() => sh("tail -n 1 /tmp/watched"), { timeout: 60_000 }).toContain('"to":"patched"');
     await sh("kill -INT $(cat /tmp/pid)");
     await expect.poll(() => sh("cat /tmp/loaded"), { timeout: 60_000 }).toContain("CANCELLED");
     expect(await sh("ls /sys/kernel/livepatch; grep host_target_patch /proc/modules; rmmod host_target")).toBe("");
