@@ -151,6 +151,12 @@ test.each<[string, () => string, string, number]>([
     "BUILD_LAYOUT",
     1,
   ],
+  [
+    "of a file that only programs within the kernel include, by way of other folders",
+    () => patchOf("vdso", "lib/vdso/gettimeofday.c", "if (likely(tv != NULL)) {", "if (likely(tv != NULL && tz != (void *)1)) {"),
+    "BUILD_OTHER_PROGRAM",
+    1,
+  ],
   ["that does not compile", () => patchOf("broken", "fs/pipe.c", "static int\npipe_fasync", "static itn\npipe_fasync"), "BUILD_COMPILE", 1],
 ])("a patch %s is refused by name and leaves nothing", (_, make, code, exit) => {
   const ran = build(make(), "--json", "--output", join(folder, "never.ko"));

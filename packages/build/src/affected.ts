@@ -6,6 +6,7 @@ import { fail } from "./errors.ts";
 import type { Commands, ObjectCommand } from "./kbuild/commands.ts";
 import { type IncludeGraph, includesOf } from "./kbuild/includes.ts";
 import { PreprocessedTree } from "./kbuild/preprocess.ts";
+import { withoutOtherPrograms } from "./other-programs.ts";
 import type { ChangedFile } from "./patch/apply.ts";
 import { inParallel } from "./pool.ts";
 import type { SourceView } from "./view.ts";
@@ -34,7 +35,7 @@ const NO_CODE_OUTSIDE = /(^|\/)(README|COPYING|LICENSE|dkms\.conf|\.gitignore)$|
 /** From here on it is worth a word: each takes seconds. */
 const MANY = 100;
 
-/** @throws PATCH_NOT_C, PATCH_NOT_FOR_KERNEL, BUILD_SEVERAL_OWNERS */
+/** @throws PATCH_NOT_C, PATCH_NOT_FOR_KERNEL, BUILD_SEVERAL_OWNERS, BUILD_OTHER_PROGRAM, BUILD_VIEW */
 export async function affectedObjects(
   task: Task,
   kernel: KernelContext,
@@ -67,7 +68,8 @@ export async function affectedObjects(
       `the patch changes headers that ${candidates.length} objects may include: each is preprocessed twice, and compiled if it differs`,
     );
   const different = await differing(task, kernel, candidates, view, options.jobs);
-  const objects = [...[...direct].map((object) => commands.of(object)), ...different].sort((a, b) => (a.object < b.object ? -1 : 1));
+  const reached = [...[...direct].map((object) => commands.of(object)), ...different].sort((a, b) => (a.object < b.object ? -1 : 1));
+  const objects = await withoutOtherPrograms(task, kernel, reached, view);
   if (different.length > MANY) task.reporter.warn(`${objects.length} objects have to be compiled`);
   return { objects, ignored, same: candidates.length - different.length };
 }

@@ -140,7 +140,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
   const files = await applyPatches(kernel.sourceRoot, patches);
   const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
   const overlay = overlayOf(files);
-  const view = await kernel.changed(overlay);
+  const view = await kernel.changed(task, overlay);
   try {
     const accepted = new Set(options.acceptLayouts);
     await checkTypesEarly(task, kernel, files, view, { variant, accepted });

@@ -7,6 +7,7 @@ import { SutureError } from "@suture/errors";
 import { run, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
+import { inputsOf } from "./kbuild/depfile.ts";
 import { keepFile } from "./kept-file.ts";
 import type { SourceView } from "./view.ts";
 
@@ -42,8 +43,7 @@ export async function compile(task: Task, command: ObjectCommand, variant: Varia
   const scratch = await mkdtemp(join(tmpdir(), "suture-object-"));
   try {
     const { bytes, ms, inputs } = await compileInto(task, command, variant, view, scratch);
-    const stray = await view.stray(inputs);
-    if (stray !== undefined) throw fail("BUILD_VIEW", `the compiler read ${stray} as it was before the patch`, { file: command.source });
+    await view.check(inputs, command.source);
     return { object: command.object, bytes, ms };
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -90,14 +90,6 @@ async function compileInto(task: Task, command: ObjectCommand, variant: Variant,
     throw fail("BUILD_COMPILE", error.message.slice(error.message.indexOf("\n") + 1).trim(), { file: source }, { cause: error });
   }
   return { bytes: await readFile(out), ms, inputs: inputsOf(await readFile(depfile, "utf8")) };
-}
-
-/** The files that the object is made of, from the compiler's list: `object.o: a.c b.h \` and more lines. */
-function inputsOf(depfile: string): string[] {
-  return depfile
-    .replace(/^[^:]*:/, "")
-    .split(/\s+/)
-    .filter((word) => word !== "" && word !== "\\");
 }
 
 /** A kept object: its JSON head in one line, then its bytes. */

@@ -16,6 +16,7 @@ import { type KernelView, moduleName, moduleOwner, type Owner, vmlinuxOwner, typ
 import { run, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import { type Commands, commandsOf } from "./kbuild/commands.ts";
+import { includesOf } from "./kbuild/includes.ts";
 import { outsideCommands } from "./kbuild/outside.ts";
 import { kernelTypes } from "./kernel-types.ts";
 import { layoutsOf } from "./layouts.ts";
@@ -133,8 +134,11 @@ export class KernelContext {
   }
 
   /** The source with files of it changed. Dispose of it. */
-  changed(overlay: Overlay): Promise<SourceView> {
-    return SourceView.make(this.sourceRoot, overlay, this.commands.detours, this.outside === undefined ? undefined : this.target.tree);
+  async changed(task: Task, overlay: Overlay): Promise<SourceView> {
+    if (this.outside !== undefined) return SourceView.make(this.outside, overlay, this.commands.detours, this.target.tree);
+    const graph = await includesOf(task, this.target, join(this.cache, "kbuild"), overlay);
+    const through = this.commands.byIncludeFolders().flatMap(({ folders }) => [...graph.detours([...overlay.keys()], folders)]);
+    return SourceView.make(this.target.tree, overlay, [...this.commands.detours, ...through]);
   }
 
   close(): void {

@@ -54,6 +54,11 @@ export const buildErrors = defineErrors({
     cause: "An object that the patch affects is not what the kernel runs: source, configuration or compiler differ from the kernel's.",
     mend: "Read the likely cause. Take the source package and compiler that the kernel was built with; --unproven builds a module all the same, for experts.",
   },
+  BUILD_OTHER_PROGRAM: {
+    cause:
+      "The fix changes a program of 16 or 32 bits that the kernel's image carries: the vDSO of 32-bit processes, or code of the boot. No livepatch reaches it.",
+    mend: "Leave that part out of the fix, or boot a fixed kernel.",
+  },
   BUILD_SEALED: {
     cause:
       "The fix keeps the address of a function that the kernel only calls by name. With IBT the kernel has taken away the landing pad of that function: an indirect call to it would stop the machine.",

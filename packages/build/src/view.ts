@@ -7,6 +7,7 @@
 import { mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, isAbsolute, join } from "node:path";
+import { fail } from "./errors.ts";
 import { needsFixHeaders, withFixHeaders } from "./fix-headers.ts";
 
 /** Text by path in the tree; latin1. */
@@ -85,7 +86,17 @@ export class SourceView {
     return this.cwd === this.root || this.root === this.#tree;
   }
 
-  /** The first of `inputs`, paths as a compiler in the view spelled them, that is the original of a changed file. */
+  /**
+   * That a compiler read no original of a changed file.
+   * @param inputs paths as a compiler in the view spelled them
+   * @throws BUILD_VIEW
+   */
+  async check(inputs: readonly string[], source: string): Promise<void> {
+    const stray = await this.stray(inputs);
+    if (stray !== undefined) throw fail("BUILD_VIEW", `the compiler read ${stray} as it was before the patch`, { file: source });
+  }
+
+  /** The first of `inputs` that is the original of a changed file. */
   async stray(inputs: readonly string[]): Promise<string | undefined> {
     for (const input of inputs) {
       if (!this.#names.has(basename(input))) continue;

@@ -24,6 +24,23 @@ describe("what a changed file reaches", () => {
     expect([...graph.reach(["net/lib/sk.h"], folders)].sort()).toEqual(["net/e.c", "net/f.c", "net/lib/sk.h"]);
   });
 
+  it("tells which folders a compiler leaves by .. on the way to a changed file", () => {
+    const graph = new IncludeGraph([
+      ["arch/x/vdso/v.c", "../../../lib/time.c"],
+      ["arch/x/vdso/32/v.c", "../v.c"],
+      ["lib/time.c", "help.h"],
+      ["fs/b.c", "../lib/other.h"],
+      ["net/f.c", "./lib/../lib/sk.h"],
+      ["mm/g.c", "../up.h"],
+    ]);
+    const vdso = ["arch/x/vdso", "arch/x", "arch", "arch/x/vdso/32"];
+    expect([...graph.detours(["lib/help.h"], folders)]).toEqual(expect.arrayContaining(["arch/x/vdso", "arch/x/vdso/32"]));
+    expect([...graph.detours(["lib/help.h"], folders)].filter((folder) => !vdso.includes(folder))).toEqual([]);
+    expect([...graph.detours(["net/lib/sk.h"], folders)]).toEqual(["net/lib"]);
+    expect([...graph.detours(["net/up.h"], folders)]).toEqual(["net/lib"]);
+    expect([...graph.detours(["fs/b.c"], folders)]).toEqual([]);
+  });
+
   it("reads a tree, and what the patch makes of it", async () => {
     const tree = folderOf({
       "fs/a.c": " # include <linux/x.h>\n",

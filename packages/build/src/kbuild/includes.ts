@@ -49,6 +49,19 @@ export class IncludeGraph {
       }
     return reached;
   }
+
+  /** Folders out of which `..` leads on the way to one of `paths`: fs/sub where fs/sub/a.c has `#include "../x.h"`. */
+  detours(paths: readonly string[], folders: ReadonlySet<string>): Set<string> {
+    const found = new Set<string>();
+    for (const path of this.reach(paths, folders))
+      for (const [file, name] of this.#users.get(lastPart(path)) ?? []) {
+        if (!name.includes("../") || !mayMean(file, name, path, folders)) continue;
+        for (const from of [dirname(file), ...folders])
+          if (normalize(join(from, name)) === path)
+            for (const { index } of name.matchAll(/\.\.\//g)) found.add(normalize(join(from, name.slice(0, index), ".")));
+      }
+    return found;
+  }
 }
 
 /** @param changed new text by path: what changed files include counts too */

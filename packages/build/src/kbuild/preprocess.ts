@@ -1,6 +1,7 @@
 /** What the preprocessor makes of an object's source. Hashes of the tree as it is are kept: the next header takes half the time. */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run, type Task } from "@suture/task";
 import { keepFile } from "../kept-file.ts";
@@ -8,15 +9,28 @@ import type { Target } from "../target.ts";
 import type { SourceView } from "../view.ts";
 import type { ObjectCommand } from "./commands.ts";
 import { canDiffer } from "./declarations.ts";
+import { inputsOf } from "./depfile.ts";
 import { keyOf } from "./key.ts";
 
 const VERSION = 1;
 
-/** The text without line markers; undefined where the preprocessor fails: the compiler will say why. */
-export async function preprocess(task: Task, { object, compile, depfile }: ObjectCommand, view: SourceView): Promise<string | undefined> {
-  const line = view.compile(compile).replace(` -Wp,-MMD,${depfile}`, "").replace(` -c -o ${object} `, " -E -P ");
-  const { code, stdout } = await run(task, ["sh", "-c", line], { cwd: view.cwd, accept: [1] });
-  return code === 0 ? stdout : undefined;
+/**
+ * The text without line markers; undefined where the preprocessor fails: the compiler will say why.
+ * @throws BUILD_VIEW
+ */
+export async function preprocess(task: Task, command: ObjectCommand, view: SourceView): Promise<string | undefined> {
+  const { object, compile, depfile, source } = command;
+  const scratch = await mkdtemp(join(tmpdir(), "suture-text-"));
+  try {
+    const inputs = join(scratch, "inputs");
+    const line = view.compile(compile).replace(depfile, inputs).replace(` -c -o ${object} `, " -E -P ");
+    const { code, stdout } = await run(task, ["sh", "-c", line], { cwd: view.cwd, accept: [1] });
+    if (code !== 0) return undefined;
+    await view.check(inputsOf(await readFile(inputs, "utf8")), source);
+    return stdout;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
 }
 
 /** The unchanged tree, and the hashes of its files. */
