@@ -67,7 +67,7 @@ function load_failing_mod() {
 		echo -n "(suture: $code) "
 		return
 	fi
-	local why=$(sed 's/.*did not take it: \([^.]*\)\. Now: .*/\1/' <<<"$SAID")
+	local why=$(sed 's/.*did not take it: \([^.;]*\)[.;].*/\1/' <<<"$SAID")
 	if [[ -d test_modules ]]; then
 		log "insmod: ERROR: could not insert module $file: $why"
 	else
