@@ -1,8 +1,12 @@
 /**
- * A livepatch of /proc/meminfo is loaded, disabled and unloaded again and again by Suture in a guest with two processors, first idle, then
- * under a load that keeps both busy: none may be lost, and nothing may grow.
- * `npm run cycles -- [--count N] [--idle N] [--kernel R] [--minutes N] [--out FILE]`. Cycles are kept as they come; what is done already is not done
- * again, and --minutes ends a run in order before it is all done.
+ * A livepatch of /proc/meminfo is loaded, disabled and unloaded again and again by Suture in a guest, first idle, then under a load that keeps
+ * every processor busy: none may be lost, and nothing may grow.
+ * `npm run cycles -- [--count N] [--idle N] [--kernel R] [--cpus N] [--minutes N] [--out FILE]`. Cycles are kept as they come; what is done already is
+ * not done again, and --minutes ends a run in order before it is all done.
+ *
+ * Without KVM the guest's processors take turns in one thread of QEMU: a processor that is interrupted by another answers when its turn comes, which
+ * takes milliseconds if it is busy. At the start and the end of each transition 6.12 changes the calls of cond_resched() in all of its code, each with
+ * interrupts to all processors: minutes, with two busy ones that are emulated; a second with one.
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,10 +24,12 @@ const { values } = parseArgs({
     count: { type: "string", default: "500" },
     idle: { type: "string", default: "100" },
     kernel: { type: "string" },
+    cpus: { type: "string", default: "2" },
     minutes: { type: "string" },
     out: { type: "string" },
   },
 });
+const cpus = Number(values.cpus);
 /** What the load reads all the time; the code does the same before and after, but for one word. */
 const EDITS = [{ file: "fs/proc/meminfo.c", from: /"MemTotal: {7}"/, to: '"MemTotal (cycle):"' }];
 /** Computing, pipes, fork, exec, files and /proc/meminfo itself: more tasks that want to run than there are processors. */
@@ -55,7 +61,7 @@ async function buildModule(): Promise<Uint8Array> {
   }
 }
 
-const kept = new Kept(values.out ?? join(folder, "cycles.jsonl"));
+const kept = new Kept(values.out ?? join(folder, `cycles-${cpus}.jsonl`));
 const run = new Date().toISOString();
 const deadline = values.minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + Number(values.minutes) * 60_000;
 
@@ -105,9 +111,9 @@ const files = [
   { path: "/opt/driver.mjs", content: await bundle(join(import.meta.dirname, "cycles/driver.ts")) },
   { path: "/opt/cycle.ko", content: await buildModule() },
 ];
-const guest = await boot(task, { image: target.image, cache, files, memory: 1536, cpus: 2, graceMs: LONGEST_MS, deadlineMs: LONGEST_MS });
+const guest = await boot(task, { image: target.image, cache, files, memory: 1536, cpus, graceMs: LONGEST_MS, deadlineMs: LONGEST_MS });
 try {
-  console.log(`${release}, 2 processors, ${guest.accelerator}; this machine's load: ${readFileSync("/proc/loadavg", "utf8").trim()}`);
+  console.log(`${release}, ${cpus} processors, ${guest.accelerator}; this machine's load: ${readFileSync("/proc/loadavg", "utf8").trim()}`);
   let good = true;
   for (const [name, load] of [
     ["idle", ""],
