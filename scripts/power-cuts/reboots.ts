@@ -28,6 +28,8 @@ export async function demonstrate(machine: SystemMachine): Promise<void> {
   await machine.boot();
   await machine.run(UP);
   holds("installed", (await machine.suture(`install ${CMDLINE}`)).code === 0);
+  holds("loaded by hand", (await machine.suture(`load ${CMDLINE}`)).code === 0);
+  // At once: the guard is told of it, though the service has not run yet.
   await machine.reboot();
   const state = await machine.run(UP);
   holds(`patched after the reboot (the system is ${state})`, (await machine.run("cat /proc/cmdline")) === "one");

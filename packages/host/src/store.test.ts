@@ -10,13 +10,14 @@ import { guarded, install, installed, installedFor, quarantine, settle, uninstal
 const FOLDER = "var/lib/suture/patches/6.1.0-7-amd64";
 const FIX = moduleOf([{ name: "cmdline_proc_show", sympos: 0 }]);
 const ALLOWED = { unproven: false, stack: false };
+const prepare = async (): Promise<void> => {};
 const files = ({ root }: Machine): string[] => readdirSync(join(root, FOLDER)).sort();
 
 test("kept in the order of installing, replaced in place, gone without trace", async () => {
   const machine = machineOf(WELL);
-  for (const name of ["b", "a", "c"]) await install(machine, { ...FIX, name }, ALLOWED);
-  await install(machine, { ...FIX, name: "b", sha256: "another" }, ALLOWED);
-  await install(machine, { ...FIX, name: "other", release: "6.1.0-8-amd64" }, ALLOWED);
+  for (const name of ["b", "a", "c"]) await install(machine, { ...FIX, name }, ALLOWED, prepare);
+  await install(machine, { ...FIX, name: "b", sha256: "another" }, ALLOWED, prepare);
+  await install(machine, { ...FIX, name: "other", release: "6.1.0-8-amd64" }, ALLOWED, prepare);
   expect((await installedFor(machine, FIX.release)).map(({ name, sha256 }) => [name, sha256 === "another"])).toEqual([
     ["b", true],
     ["a", false],
@@ -31,27 +32,36 @@ test("kept in the order of installing, replaced in place, gone without trace", a
 test("what does not fit is not kept", async () => {
   const machine = machineOf(WELL);
   const other = moduleOf([], { kernel: { release: FIX.release, buildId: "00" } });
-  await expect(install(machine, other, ALLOWED)).rejects.toMatchObject({ code: "HOST_OTHER_KERNEL" });
+  await expect(install(machine, other, ALLOWED, prepare)).rejects.toMatchObject({ code: "HOST_OTHER_KERNEL" });
   const unproven = moduleOf([], { proof: { proven: false, functions: 0 } });
-  await expect(install(machine, unproven, ALLOWED)).rejects.toMatchObject({ code: "HOST_UNPROVEN" });
+  await expect(install(machine, unproven, ALLOWED, prepare)).rejects.toMatchObject({ code: "HOST_UNPROVEN" });
   expect(await installed(machine)).toEqual([]);
+});
+
+test("what loads the store at boot is ready before anything is in it, and left alone by what is refused", async () => {
+  const machine = machineOf(WELL);
+  const found: number[] = [];
+  const look = async (): Promise<void> => void found.push((await installed(machine)).length);
+  await expect(install(machine, moduleOf([], { proof: { proven: false, functions: 0 } }), ALLOWED, look)).rejects.toThrow();
+  await install(machine, FIX, ALLOWED, look);
+  expect(found).toEqual([0]);
 });
 
 test("a store that cannot be written says so", async () => {
   const machine = machineOf({ ...WELL, "/var/lib/suture": "a file" });
-  await expect(install(machine, FIX, ALLOWED)).rejects.toMatchObject({ code: "HOST_STORE" });
+  await expect(install(machine, FIX, ALLOWED, prepare)).rejects.toMatchObject({ code: "HOST_STORE" });
 });
 
 test("what an interrupted install left is no livepatch, and goes at the next", async () => {
   const machine = machineOf({ ...WELL, [`/${FOLDER}/.partial-7`]: "half", [`/${FOLDER}/fix.ko`]: "whole, but without its entry" });
   expect(await installed(machine)).toEqual([]);
-  await install(machine, { ...FIX, name: "new" }, ALLOWED);
+  await install(machine, { ...FIX, name: "new" }, ALLOWED, prepare);
   expect(files(machine)).toEqual(["new.json", "new.ko"]);
 });
 
 test("the guard stands from before the load until it has settled", async () => {
   const machine = machineOf(WELL);
-  await install(machine, FIX, ALLOWED);
+  await install(machine, FIX, ALLOWED, prepare);
   const phase = async (): Promise<string | undefined> => (await installed(machine))[0]?.unsettled?.phase;
   await guarded(machine, FIX, async () => expect(await phase()).toBe("loading"));
   expect(await phase()).toBe("settling");
@@ -63,7 +73,7 @@ test("the guard stands from before the load until it has settled", async () => {
 
 test("a load that fails while the machine lives is no crash; another module needs no guard", async () => {
   const machine = machineOf(WELL);
-  await install(machine, FIX, ALLOWED);
+  await install(machine, FIX, ALLOWED, prepare);
   await expect(guarded(machine, FIX, () => Promise.reject(new Error("refused")))).rejects.toThrow("refused");
   await guarded(machine, { ...FIX, sha256: "another" }, async () => undefined);
   expect(files(machine)).toEqual(["fix.json", "fix.ko"]);
@@ -71,7 +81,7 @@ test("a load that fails while the machine lives is no crash; another module need
 
 test("a marker of an earlier boot does not settle; a quarantine ends when it is installed anew", async () => {
   const machine = machineOf(WELL);
-  await install(machine, FIX, ALLOWED);
+  await install(machine, FIX, ALLOWED, prepare);
   await guarded(machine, FIX, async () => undefined);
   change(machine, { "/proc/sys/kernel/random/boot_id": "second\n" });
   expect(await settle(machine, 0)).toEqual(["fix"]);
@@ -79,13 +89,13 @@ test("a marker of an earlier boot does not settle; a quarantine ends when it is 
   if (entry === undefined) throw new Error("it is not installed");
   await quarantine(machine, entry, "the machine went down");
   expect((await installed(machine))[0]).toMatchObject({ quarantine: "the machine went down", unsettled: undefined });
-  expect(await install(machine, FIX, ALLOWED)).toMatchObject({ quarantine: undefined });
+  expect(await install(machine, FIX, ALLOWED, prepare)).toMatchObject({ quarantine: undefined });
   expect((await installed(machine))[0]?.quarantine).toBeUndefined();
 });
 
 test("suture=off: nothing is loaded, but what brought the machine down is known all the same", async () => {
   const machine = machineOf(WELL);
-  await install(machine, FIX, ALLOWED);
+  await install(machine, FIX, ALLOWED, prepare);
   await guarded(machine, FIX, async () => undefined);
   change(machine, { "/proc/sys/kernel/random/boot_id": "second\n", "/proc/cmdline": "quiet suture=off\n" });
   expect(await bootPatches(new Task(), machine, { timeoutMs: 1000, onTimeout: "reverse" })).toMatchObject({ off: true, patches: [] });
@@ -94,7 +104,7 @@ test("suture=off: nothing is loaded, but what brought the machine down is known 
 
 test("a marker that cannot be read stands for an interrupted load; an entry that cannot be is damage", async () => {
   const machine = machineOf(WELL);
-  await install(machine, FIX, ALLOWED);
+  await install(machine, FIX, ALLOWED, prepare);
   change(machine, { [`/${FOLDER}/fix.loading`]: "{" });
   expect((await installed(machine))[0]?.unsettled).toEqual({ bootId: "", phase: "loading", uptime: 0 });
   change(machine, { [`/${FOLDER}/fix.json`]: "{}" });

@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
+import { SutureError } from "@suture/errors";
 import { makeFolder, PARTIAL, removeDurably, writeDurably } from "./durable.ts";
 import { fail } from "./errors.ts";
 import { runningKernel } from "./kernel.ts";
@@ -83,8 +84,16 @@ export async function storedModule(machine: Machine, { release, name, sha256 }: 
   return moduleFileOf(bytes, where.file);
 }
 
-/** Keeps a livepatch for the kernel that it is for. One of the same name is replaced; a quarantine ends. */
-export async function install(machine: Machine, module: ModuleFile, allowed: { unproven: boolean; stack: boolean }): Promise<Installed> {
+/**
+ * Keeps a livepatch for the kernel that it is for. One of the same name is replaced; a quarantine ends.
+ * @param prepare what loads the store at boot is made ready by it, first: then there is nothing in the store that is not loaded, whenever the power goes
+ */
+export async function install(
+  machine: Machine,
+  module: ModuleFile,
+  allowed: { unproven: boolean; stack: boolean },
+  prepare: () => Promise<void>,
+): Promise<Installed> {
   const { name, release, manifest } = module;
   if (manifest?.proof.proven !== true && !allowed.unproven)
     throw fail("HOST_UNPROVEN", `nothing shows that ${name} fits its kernel. Nothing was installed.`, { file: module.file });
@@ -96,8 +105,10 @@ export async function install(machine: Machine, module: ModuleFile, allowed: { u
       { file: module.file },
     );
   try {
+    await prepare();
     return await put(machine, module, allowed);
   } catch (cause) {
+    if (cause instanceof SutureError) throw cause;
     const file = pathOf(machine, STORE);
     throw fail("HOST_STORE", `the store cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { file }, { cause });
   }

@@ -31,7 +31,12 @@ test("units and what wants them are there after an install, and gone after the l
   await installUnits(task, machine, ["/usr/bin/suture"], 300);
   const installed = all();
   expect(installed).toEqual(
-    expect.arrayContaining(["suture.service", "sysinit.target.wants/suture.service", "timers.target.wants/suture-settled.timer"]),
+    expect.arrayContaining([
+      "suture.service",
+      "sysinit.target.wants/suture-end.service",
+      "sysinit.target.wants/suture.service",
+      "timers.target.wants/suture-settled.timer",
+    ]),
   );
   await installUnits(task, machine, ["/usr/bin/suture"], 300);
   expect(all()).toEqual(installed);

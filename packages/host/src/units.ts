@@ -8,8 +8,11 @@ const UNITS = "/etc/systemd/system";
 export const SERVICE = "suture.service";
 const TIMER = "suture-settled.timer";
 const SETTLED = "suture-settled.service";
+/** Apart from the service that loads: it has to be up from the first install on, when nothing is to be loaded. */
+const END = "suture-end.service";
 /** Which target wants which unit. */
 const WANTS: readonly (readonly [target: string, unit: string])[] = [
+  ["sysinit.target", END],
   ["sysinit.target", SERVICE],
   ["timers.target", TIMER],
 ];
@@ -17,29 +20,43 @@ const WANTS: readonly (readonly [target: string, unit: string])[] = [
 /** @param program the words that run Suture */
 export function unitTexts(program: readonly string[], settleSeconds: number): Record<string, string> {
   const command = program.map(quoted).join(" ");
+  const early = `DefaultDependencies=no
+RequiresMountsFor=/var/lib/suture ${program
+    .filter((word) => word.startsWith("/"))
+    .map((word) => quoted(dirname(word)))
+    .join(" ")}
+After=local-fs.target systemd-remount-fs.service
+Before=sysinit.target shutdown.target
+Conflicts=shutdown.target`;
   return {
     [SERVICE]: `[Unit]
 Description=Load the livepatches that are kept for this kernel
 Documentation=https://docs.kernel.org/livepatch/livepatch.html
-DefaultDependencies=no
 ConditionPathExists=/sys/kernel/livepatch
 ConditionKernelCommandLine=!suture=off
-RequiresMountsFor=/var/lib/suture ${program
-      .filter((word) => word.startsWith("/"))
-      .map((word) => quoted(dirname(word)))
-      .join(" ")}
-After=local-fs.target systemd-remount-fs.service
-Before=sysinit.target shutdown.target
-Conflicts=shutdown.target
+${early}
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=${command} boot
-ExecStop=${command} boot --end
 TimeoutStartSec=10min
-# One that was refused does not make the others untrusted at the next boot: the service is up, and ends in order.
+# One that was refused leaves the others loaded.
 SuccessExitStatus=1
+
+[Install]
+WantedBy=sysinit.target
+`,
+    [END]: `[Unit]
+Description=Livepatches are not to blame if the machine goes down in order
+Documentation=https://docs.kernel.org/livepatch/livepatch.html
+${early}
+Before=${SERVICE}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStop=${command} boot --end
 
 [Install]
 WantedBy=sysinit.target
@@ -83,11 +100,13 @@ export async function unitsInstalled(machine: Machine): Promise<boolean> {
   return (await lineOf(machine, `${UNITS}/${SERVICE}`)) !== undefined;
 }
 
+/** After it, what is put into the store is loaded at each boot, and the machine's next orderly end is known for one. */
 export async function installUnits(task: Task, machine: Machine, program: readonly string[], settleSeconds: number): Promise<void> {
   for (const [unit, text] of Object.entries(unitTexts(program, settleSeconds)))
     await writeDurably(pathOf(machine, `${UNITS}/${unit}`), text);
   for (const [target, unit] of WANTS) await linkDurably(`../${unit}`, pathOf(machine, `${UNITS}/${target}.wants/${unit}`));
   await reload(task, machine);
+  if (await runsSystemd(machine)) await run(task, ["systemctl", "--no-block", "start", END]);
 }
 
 export async function removeUnits(task: Task, machine: Machine): Promise<void> {

@@ -23,10 +23,11 @@ export const installCommand: AddCommand = (program, run) => {
         const { unproven = false, stack = false } = options;
         const seconds = secondsOf(options.settle, "--settle");
         const { entry, units } = await locked(task, THIS_MACHINE, `install ${module.name}`, async () => {
-          const kept = await install(THIS_MACHINE, module, { unproven, stack });
           const systemd = await hasSystemd(THIS_MACHINE);
-          if (systemd) await installUnits(task, THIS_MACHINE, thisProgram(), seconds);
-          return { entry: kept, units: systemd };
+          const prepare = async (): Promise<void> => {
+            if (systemd) await installUnits(task, THIS_MACHINE, thisProgram(), seconds);
+          };
+          return { entry: await install(THIS_MACHINE, module, { unproven, stack }, prepare), units: systemd };
         });
         const text = fieldsText([
           ["installed", `${entry.name}, for ${entry.release}`],
