@@ -1,0 +1,115 @@
+/** What changed in the compiled objects: which functions are replaced, and what must come with them. */
+import { type Delta, diff } from "@suture/diff";
+import { type ElfObject, readElf } from "@suture/elf";
+import { SutureError } from "@suture/errors";
+import type { Locate, Part } from "@suture/livepatch";
+import type { Task } from "@suture/task";
+import type { Variant } from "./compile.ts";
+import type { Compiled } from "./compile-objects.ts";
+import type { KernelContext } from "./context.ts";
+import { diffOptions } from "./diff-options.ts";
+import { fail } from "./errors.ts";
+import { handedNotes } from "./handed-notes.ts";
+import { locator, reachOf } from "./prove.ts";
+import { type Asked, forceOf, leftOut } from "./rebuild.ts";
+import { checkLayouts } from "./types.ts";
+import type { Overlay } from "./view.ts";
+import { compileWide, type Wide, wantsRoom } from "./wide-branches.ts";
+
+/** What changed in an object, and what was to be replaced by itself and is not. */
+export interface Compared extends Part {
+  delta: Delta;
+  notTaken: Delta["notTaken"];
+}
+
+export async function compareObjects(
+  task: Task,
+  kernel: KernelContext,
+  compiled: readonly Compiled[],
+  options: { asked: ReadonlyMap<string, Asked>; overlay: Overlay; variant: Variant; accepted: ReadonlySet<string>; from: string },
+): Promise<Compared[]> {
+  const { asked, overlay, variant, accepted, from } = options;
+  return task.stage("diff", async (stage) => {
+    const parts: Compared[] = [];
+    for (const object of compiled) {
+      const { command, proof } = object;
+      stage.note(command.object);
+      const wanted = asked.get(command.object) ?? new Set();
+      const { delta, through } = await compare(task, kernel, object, { overlay, variant, accepted, force: forceOf(wanted, proof) });
+      const notTaken = leftOut(command.object, wanted, proof, delta);
+      if (delta.object === undefined && [delta.skipped, delta.exposed, notTaken].every((list) => list.length === 0)) continue;
+      if (command.owner !== "vmlinux")
+        await kernel.openExporters(
+          task,
+          delta.externals.map(({ symbol }) => symbol.name),
+        );
+      const owner = kernel.owner(command.owner);
+      parts.push({ object: command.object, owner, delta, locate: through(locator(proof, owner)), notTaken });
+    }
+    const functions = parts.flatMap(({ delta }) => delta.functions.map(({ name }) => name));
+    for (const { delta } of parts) delta.notes.push(...handedNotes(delta.handed));
+    for (const { object, delta } of parts) for (const note of delta.notes) task.reporter.warn(`${object}: ${note}`);
+    if (functions.length === 0 && parts.every(({ delta }) => delta.callbacks.length === 0)) {
+      const notTaken = parts.flatMap((part) => part.notTaken);
+      if (notTaken.length > 0)
+        throw fail("BUILD_REBUILD", `nothing can be replaced: ${notTaken.map(({ name, why }) => `${name} ${why}`).join("; ")}`, {
+          file: from,
+        });
+      const skipped = parts.flatMap(({ delta }) => delta.skipped);
+      if (skipped.length > 0)
+        throw fail("BUILD_NOT_AT_RUN_TIME", skipped.map(({ name, why }) => `${name} ${why}`).join("; "), { file: from });
+      throw fail("BUILD_NOTHING_CHANGED", `${compiled.map(({ command }) => command.object).join(", ")}: the code is the same`, {
+        file: from,
+      });
+    }
+    const callbacks = parts.reduce((sum, { delta }) => sum + delta.callbacks.length, 0);
+    const changed = functions.length === 0 ? "0 changed" : `${functions.length} changed: ${functions.join(", ")}`.slice(0, 200);
+    stage.result(callbacks === 0 ? changed : `${changed}; ${callbacks} callbacks`);
+    return parts;
+  });
+}
+
+/** @returns `through`: how symbols of the original that was compared are located by those of the one that is proven */
+async function compare(
+  task: Task,
+  kernel: KernelContext,
+  { command, original, patched, proof }: Compiled,
+  {
+    overlay,
+    variant,
+    accepted,
+    force,
+  }: { overlay: Overlay; variant: Variant; accepted: ReadonlySet<string>; force: (name: string) => boolean },
+): Promise<{ delta: Delta; through: (locate: Locate) => Locate }> {
+  const before = original.elf;
+  const after = readElf(patched, command.object);
+  const options = { ...diffOptions(kernel, command), force, reach: reachOf(proof) };
+  const differ = checkLayouts(before, after, accepted);
+  const compared = (one: ElfObject, other: ElfObject): Delta => {
+    const delta = diff(one, other, options);
+    delta.notes.push(...differ);
+    return delta;
+  };
+  const codes = new Set<string>();
+  let without: Delta | undefined;
+  try {
+    const delta = compared(before, after);
+    without = delta;
+    // Of functions that are replaced by themselves those that cannot be are left out.
+    for (const { code } of delta.notTaken) if (wantsRoom(code)) codes.add(code);
+    if (codes.size === 0) return { delta, through: (locate) => locate };
+  } catch (error) {
+    if (!(error instanceof SutureError) || !wantsRoom(error.code)) throw error;
+    codes.add(error.code);
+  }
+  let wide: Wide | undefined;
+  try {
+    wide = await compileWide(task, kernel, command, codes, overlay, before, variant);
+  } catch (error) {
+    if (!(error instanceof SutureError) || error.code !== "BUILD_WIDE" || without === undefined) throw error;
+  }
+  if (wide === undefined) return { delta: without ?? compared(before, after), through: (locate) => locate };
+  const delta = compared(wide.original, wide.patched);
+  delta.notes.push(...wide.notes);
+  return { delta, through: wide.locateBy };
+}
