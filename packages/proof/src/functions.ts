@@ -1,10 +1,11 @@
 /** From what was found wrong to what that means for each function: a function is proven if nothing that it is made of or refers to is in doubt. */
 import type { ElfSymbol } from "@suture/elf";
+import type { Finding } from "./findings.ts";
 import type { Ground } from "./ground.ts";
 import { isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt, FunctionProof, Overridden } from "./model.ts";
 import type { Placement } from "./placement.ts";
-import type { Finding, Verdict } from "./verify.ts";
+import type { Verdict } from "./verify.ts";
 import { isInitOnly, paddingNames } from "./x86-64.ts";
 
 export interface Judged {

@@ -5,6 +5,7 @@ import { anchors } from "./anchors.ts";
 import { causesOf } from "./causes.ts";
 import { ElfGround } from "./elf-ground.ts";
 import { fail } from "./errors.ts";
+import type { Finding } from "./findings.ts";
 import { judge } from "./functions.ts";
 import type { Ground, Stretch } from "./ground.ts";
 import { ImageGround } from "./image-ground.ts";
@@ -15,7 +16,7 @@ import { placeParts } from "./placement.ts";
 import { holdSplit, type Split } from "./split.ts";
 import { GroundTables } from "./table-index.ts";
 import { tablesOf } from "./tables.ts";
-import { type Finding, verify } from "./verify.ts";
+import { verify } from "./verify.ts";
 import { isInitOnly, paddingNames } from "./x86-64.ts";
 
 /** @throws PROOF_NOT_AN_OBJECT, PROOF_NO_LAYOUT, PROOF_BAD_TABLE */
