@@ -1,0 +1,206 @@
+/**
+ * The types of BTF, the kernel's own type information, one by one. Source: Documentation/bpf/btf.rst. A header, types in a row (numbered from 1;
+ * 0 is void), strings. All types are walked once, to know where each is; names and members are read when they are asked for.
+ */
+import { defineRecord, viewOf } from "@suture/elf";
+import { fail } from "./errors.ts";
+
+const Header = defineRecord({
+  magic: "u16",
+  version: "u8",
+  flags: "u8",
+  hdr_len: "u32",
+  type_off: "u32",
+  type_len: "u32",
+  str_off: "u32",
+  str_len: "u32",
+});
+
+const MAGIC = 0xeb9f;
+const POINTER_SIZE = 8;
+/** name_off, info, and size or type. */
+export const TYPE_SIZE = 12;
+const LONGEST_NAME = 4096;
+/** Of qualifiers, typedefs and arrays within each other, and of structures without a name. */
+export const DEEPEST = 64;
+export const KIND = {
+  INT: 1,
+  PTR: 2,
+  ARRAY: 3,
+  STRUCT: 4,
+  UNION: 5,
+  ENUM: 6,
+  FWD: 7,
+  TYPEDEF: 8,
+  VOLATILE: 9,
+  CONST: 10,
+  RESTRICT: 11,
+  FUNC: 12,
+  FUNC_PROTO: 13,
+  VAR: 14,
+  DATASEC: 15,
+  FLOAT: 16,
+  DECL_TAG: 17,
+  TYPE_TAG: 18,
+  ENUM64: 19,
+} as const;
+
+/** Bytes after a type of each kind: a fixed number, and one for each of its vlen entries. */
+const EXTRA: Readonly<Record<number, readonly [fixed: number, each: number]>> = {
+  [KIND.INT]: [4, 0],
+  [KIND.PTR]: [0, 0],
+  [KIND.ARRAY]: [12, 0],
+  [KIND.STRUCT]: [0, 12],
+  [KIND.UNION]: [0, 12],
+  [KIND.ENUM]: [0, 8],
+  [KIND.FWD]: [0, 0],
+  [KIND.TYPEDEF]: [0, 0],
+  [KIND.VOLATILE]: [0, 0],
+  [KIND.CONST]: [0, 0],
+  [KIND.RESTRICT]: [0, 0],
+  [KIND.FUNC]: [0, 0],
+  [KIND.FUNC_PROTO]: [0, 8],
+  [KIND.VAR]: [4, 0],
+  [KIND.DATASEC]: [0, 12],
+  [KIND.FLOAT]: [0, 0],
+  [KIND.DECL_TAG]: [4, 0],
+  [KIND.TYPE_TAG]: [0, 0],
+  [KIND.ENUM64]: [0, 12],
+};
+
+/** Kinds that stand for the type that they name. */
+const TRANSPARENT = new Set<number>([KIND.TYPEDEF, KIND.VOLATILE, KIND.CONST, KIND.RESTRICT, KIND.TYPE_TAG]);
+export const COMPOSITE = new Set<number>([KIND.STRUCT, KIND.UNION]);
+
+export class BtfTypes {
+  /** Without void. */
+  readonly count: number;
+  readonly view: DataView;
+  readonly #file: string;
+  readonly #strings: Buffer;
+  /** Byte offset of type i at index i; 0 for void. */
+  readonly #at: Uint32Array;
+
+  /** @throws KERNEL_BAD_BTF */
+  constructor(bytes: Uint8Array, file: string) {
+    this.#file = file;
+    this.view = viewOf(bytes);
+    if (bytes.length < Header.size) throw this.bad(`${bytes.length} bytes hold no header`, 0);
+    const header = Header.cursor(this.view);
+    if (header.magic !== MAGIC || header.version !== 1)
+      throw this.bad(`magic 0x${header.magic.toString(16)}, version ${header.version}; 0xeb9f and 1 are needed`, 0);
+    const typesAt = header.hdr_len + header.type_off;
+    const stringsAt = header.hdr_len + header.str_off;
+    if (header.hdr_len < Header.size || typesAt % 4 !== 0 || typesAt + header.type_len > bytes.length)
+      throw this.bad(`${header.type_len} bytes of types at ${typesAt} do not fit ${bytes.length} bytes`, Header.offsets.type_off);
+    if (stringsAt + header.str_len > bytes.length || header.str_len === 0)
+      throw this.bad(`${header.str_len} bytes of strings at ${stringsAt} do not fit ${bytes.length} bytes`, Header.offsets.str_off);
+    this.#strings = Buffer.from(bytes.buffer, bytes.byteOffset + stringsAt, header.str_len);
+    if (this.#strings[0] !== 0 || this.#strings[header.str_len - 1] !== 0)
+      throw this.bad("the strings do not start and end with NUL", stringsAt);
+    this.#at = this.#walk(typesAt, typesAt + header.type_len);
+    this.count = this.#at.length - 1;
+  }
+
+  #walk(start: number, end: number): Uint32Array {
+    const offsets = [0];
+    for (let at = start; at < end; ) {
+      if (at + TYPE_SIZE > end) throw this.bad(`type ${offsets.length} is cut off`, at);
+      const info = this.view.getUint32(at + 4, true);
+      const extra = EXTRA[(info >>> 24) & 0x1f];
+      if (extra === undefined) throw this.bad(`type ${offsets.length} is of the unknown kind ${(info >>> 24) & 0x1f}`, at);
+      offsets.push(at);
+      at += TYPE_SIZE + extra[0] + (info & 0xffff) * extra[1];
+      if (at > end) throw this.bad(`type ${offsets.length - 1} reaches past the types' end`, at);
+    }
+    return Uint32Array.from(offsets);
+  }
+
+  bad(why: string, offset: number) {
+    return fail("KERNEL_BAD_BTF", why, { file: this.#file, section: ".BTF", offset });
+  }
+
+  offset(id: number): number {
+    const at = this.#at[id];
+    if (at === undefined) throw this.bad(`type ${id} of ${this.count} is named`, 0);
+    return at;
+  }
+
+  info(id: number): number {
+    return id === 0 ? 0 : this.view.getUint32(this.offset(id) + 4, true);
+  }
+
+  /** 0 for void. */
+  kind(id: number): number {
+    return (this.info(id) >>> 24) & 0x1f;
+  }
+
+  vlen(id: number): number {
+    return this.info(id) & 0xffff;
+  }
+
+  /** The size or the type that the third word gives. */
+  third(id: number): number {
+    return this.view.getUint32(this.offset(id) + 8, true);
+  }
+
+  name(id: number): string {
+    return this.string(this.view.getUint32(this.offset(id), true));
+  }
+
+  string(offset: number): string {
+    if (offset >= this.#strings.length) throw this.bad(`a name at ${offset} of ${this.#strings.length} bytes of strings`, 0);
+    const end = this.#strings.indexOf(0, offset);
+    if (end - offset > LONGEST_NAME) throw this.bad(`the name at ${offset} of the strings is ${end - offset} bytes long`, 0);
+    return this.#strings.toString("latin1", offset, end);
+  }
+
+  /** The type behind typedefs and qualifiers. */
+  resolve(id: number): number {
+    let resolved = id;
+    for (let depth = 0; TRANSPARENT.has(this.kind(resolved)); depth++) {
+      if (depth > DEEPEST) throw this.bad(`type ${id} leads through more than ${DEEPEST} types`, this.offset(id));
+      resolved = this.third(resolved);
+    }
+    return resolved;
+  }
+
+  /** Bytes; 0 for what has no size (void, functions, structures that are only declared). */
+  sizeOf(id: number): number {
+    let factor = 1;
+    let type = this.resolve(id);
+    for (let depth = 0; this.kind(type) === KIND.ARRAY; depth++) {
+      const at = this.offset(type) + TYPE_SIZE;
+      factor *= this.view.getUint32(at + 8, true);
+      if (depth > DEEPEST || factor > 2 ** 40) throw this.bad(`array type ${id} is larger than memory`, this.offset(id));
+      type = this.resolve(this.view.getUint32(at, true));
+    }
+    switch (this.kind(type)) {
+      case KIND.PTR:
+        return factor * POINTER_SIZE;
+      case KIND.INT:
+      case KIND.FLOAT:
+      case KIND.STRUCT:
+      case KIND.UNION:
+      case KIND.ENUM:
+      case KIND.ENUM64:
+        return factor * this.third(type);
+      default:
+        return 0;
+    }
+  }
+
+  /** Types of some kinds that have a name, by it. */
+  namesOf(wanted: (kind: number) => boolean): Map<string, number[]> {
+    const ids = new Map<string, number[]>();
+    for (let id = 1; id <= this.count; id++) {
+      if (!wanted(this.kind(id))) continue;
+      const name = this.name(id);
+      if (name === "") continue;
+      const list = ids.get(name);
+      if (list === undefined) ids.set(name, [id]);
+      else list.push(id);
+    }
+    return ids;
+  }
+}
