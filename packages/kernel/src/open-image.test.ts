@@ -51,7 +51,7 @@ function answers(image: KernelImage) {
     symbols: image.symbols.all.map((symbol) => ({ ...symbol, sympos: image.symbols.sympos(symbol) })),
     contents: sections.map((section) => Buffer.from(image.read(section.address, Math.min(section.size, 1 << 20)) ?? []).toString("hex")),
     relocations: sections.map((section) => image.relocationsIn(section.address, section.address + section.size)),
-    btf: image.btf?.count,
+    btf: image.btf === undefined ? undefined : [...image.btf.compositeNames],
   };
 }
 
