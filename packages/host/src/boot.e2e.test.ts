@@ -59,6 +59,19 @@ test("installed, loaded at boot, quarantined after a crash, and loaded again whe
   // It had settled: losing the power is no fault of it.
   guest = await yard.boot({ disk });
   expect((await suture(guest, "boot")).document.patches).toMatchObject([{ name: "host_cmdline", outcome: "loaded" }]);
+  expect((await suture(guest, "boot --settled 0")).document.left).toEqual([]);
+  expect((await suture(guest, "uninstall host_cmdline")).code).toBe(0);
+  await guest.stop();
+
+  // Installed after it was loaded, it is guarded from its load on.
+  guest = await yard.boot({ disk });
+  expect((await suture(guest, `load ${CMDLINE}`)).code).toBe(0);
+  const { unsettled } = (await suture(guest, `install ${CMDLINE}`)).document;
+  expect(unsettled).toMatchObject({ phase: "settling" });
+  expect(unsettled.uptime).toBeLessThan(Number((await guest.run("cut -d' ' -f1 /proc/uptime")).output));
+  await guest.stop();
+  guest = await yard.boot({ disk });
+  expect((await suture(guest, "boot")).document.patches).toMatchObject([{ name: "host_cmdline", outcome: "quarantined" }]);
   await guest.stop();
 });
 

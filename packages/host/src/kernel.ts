@@ -28,6 +28,11 @@ export function buildIdIn(notes: Uint8Array, file: string): string | undefined {
   return note === undefined ? undefined : Buffer.from(note.descriptor).toString("hex");
 }
 
+/** Seconds since boot. */
+export async function uptime(machine: Machine): Promise<number> {
+  return Number((await lineOf(machine, "/proc/uptime"))?.split(" ")[0] ?? "0");
+}
+
 /** `suture=off` on the kernel's command line: nothing is loaded at boot. */
 export async function switchedOff(machine: Machine): Promise<boolean> {
   return ((await lineOf(machine, "/proc/cmdline")) ?? "").split(/\s+/).includes("suture=off");

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Task } from "@suture/task";
 import { expect, test } from "vitest";
-import { change, machineOf, moduleOf, WELL } from "../test/tree.ts";
+import { change, machineOf, moduleOf, patchFiles, WELL } from "../test/tree.ts";
 import { bootPatches } from "./boot.ts";
 import type { Machine } from "./machine.ts";
 import { guarded, install, installed, installedFor, quarantine, settle, uninstall } from "./store.ts";
@@ -69,6 +69,15 @@ test("the guard stands from before the load until it has settled", async () => {
   expect(await settle(machine, 60)).toEqual(["fix"]);
   expect(await settle(machine, 50)).toEqual([]);
   expect(await phase()).toBeUndefined();
+});
+
+test("installed while it is in the kernel, it has not settled either; the module of another file has nothing to settle", async () => {
+  const machine = machineOf({ ...WELL, ...patchFiles("fix", true, false, ["cmdline_proc_show,0"]) });
+  expect(await install(machine, FIX, ALLOWED, prepare)).toMatchObject({ unsettled: { bootId: "first", phase: "settling", uptime: 100 } });
+  change(machine, { "/proc/uptime": "150.00 1.00\n" });
+  expect(await settle(machine, 60)).toEqual(["fix"]);
+  expect(await settle(machine, 50)).toEqual([]);
+  expect(await install(machine, { ...FIX, name: "other" }, ALLOWED, prepare)).toMatchObject({ unsettled: undefined });
 });
 
 test("a load that fails while the machine lives is no crash; another module needs no guard", async () => {

@@ -8,9 +8,11 @@ import { rm } from "node:fs/promises";
 import { SutureError } from "@suture/errors";
 import { makeFolder, PARTIAL, removeDurably, writeDurably } from "./durable.ts";
 import { fail } from "./errors.ts";
-import { runningKernel } from "./kernel.ts";
-import { bytesOf, foldersIn, lineOf, type Machine, namesIn, pathOf, textOf } from "./machine.ts";
+import { runningKernel, uptime } from "./kernel.ts";
+import { bytesOf, foldersIn, type Machine, namesIn, pathOf, textOf } from "./machine.ts";
 import { type ModuleFile, moduleFileOf } from "./module-file.ts";
+import { loadOf, recordOf } from "./records.ts";
+import { livePatch } from "./sysfs.ts";
 import { isLeftInTransition } from "./transition.ts";
 
 const STORE = "/var/lib/suture/patches";
@@ -132,10 +134,26 @@ async function put(machine: Machine, module: ModuleFile, allowed: { unproven: bo
   // Between the two writes an older module would not be what its entry says: it goes first, and then it is not installed.
   if (old !== undefined && old.sha256 !== sha256) await removeDurably(pathOf(machine, pathIn(release, name, "json")));
   await writeDurably(pathOf(machine, pathIn(release, name, "ko")), bytes);
-  await removeDurably(pathOf(machine, pathIn(release, name, "loading")));
+  const marker = await markerOfLoaded(machine, module);
+  if (marker === undefined) await removeDurably(pathOf(machine, pathIn(release, name, "loading")));
+  else await writeMarker(machine, module, marker);
   await removeDurably(pathOf(machine, pathIn(release, name, "quarantine")));
   await writeDurably(pathOf(machine, pathIn(release, name, "json")), `${JSON.stringify(entry)}\n`);
-  return { ...entry, release, name, quarantine: undefined, unsettled: undefined };
+  return { ...entry, release, name, quarantine: undefined, unsettled: marker };
+}
+
+/** One that is in the kernel already may still show that it does harm: the guard stands from its load on, as far as that is known. */
+async function markerOfLoaded(machine: Machine, { name, release, sha256 }: ModuleFile): Promise<Marker | undefined> {
+  const running = await runningKernel(machine);
+  if (release !== running.release || (await livePatch(machine, name)) === undefined) return undefined;
+  const record = await recordOf(machine, name);
+  if (record !== undefined && record.sha256 !== sha256) return undefined;
+  const load = record === undefined ? undefined : await loadOf(machine, name);
+  return { bootId: running.bootId, phase: "settling", uptime: load?.uptime ?? (await uptime(machine)) };
+}
+
+async function writeMarker(machine: Machine, { release, name }: ModuleFile, marker: Marker): Promise<void> {
+  await writeDurably(pathOf(machine, pathIn(release, name, "loading")), `${JSON.stringify(marker)}\n`);
 }
 
 /** @throws HOST_NOT_INSTALLED */
@@ -162,7 +180,7 @@ export async function guarded<T>(machine: Machine, module: ModuleFile, work: () 
   if (entry === undefined) return work();
   const path = pathOf(machine, pathIn(release, module.name, "loading"));
   const mark = async (phase: Marker["phase"]): Promise<void> =>
-    writeDurably(path, `${JSON.stringify({ bootId, phase, uptime: await uptime(machine) } satisfies Marker)}\n`);
+    writeMarker(machine, module, { bootId, phase, uptime: await uptime(machine) });
   await mark("loading");
   try {
     const value = await work();
@@ -197,10 +215,6 @@ export async function settle(machine: Machine, seconds: number): Promise<string[
     else left.push(name);
   }
   return left;
-}
-
-async function uptime(machine: Machine): Promise<number> {
-  return Number((await lineOf(machine, "/proc/uptime"))?.split(" ")[0] ?? "0");
 }
 
 /** One that cannot be read stands for a load that was interrupted. */

@@ -8,7 +8,7 @@ import { leftBehind, STRINGS_WARNING } from "./left-behind.ts";
 import { type LoadReport, loadLocked } from "./load.ts";
 import { locked } from "./lock.ts";
 import { type Machine, setAttribute } from "./machine.ts";
-import { dropRecord, parametersOf, recordOf } from "./records.ts";
+import { dropRecord, loadOf, recordOf } from "./records.ts";
 import { stateText } from "./state.ts";
 import { LIVEPATCH, type LivePatch, livePatches, loadedModules } from "./sysfs.ts";
 import { type Patience, seeThrough, shown, type Transition } from "./transition.ts";
@@ -85,9 +85,10 @@ export async function enable(
         {},
         { mend: `Reboot to have it again; or, if nothing keeps them, \`suture unload --left-behind ${name}\` and load it.` },
       );
+    const { parameters = [] } = (await loadOf(machine, name)) ?? {};
     const why = await removeIdle(task, machine, name);
     if (why !== undefined) throw fail("HOST_IN_USE", `its module cannot be loaded anew: ${why}. ${await stateText(machine, name)}`);
-    return loadLocked(task, machine, module, { ...options, parameters: await parametersOf(machine, name) });
+    return loadLocked(task, machine, module, { ...options, parameters });
   });
 }
 

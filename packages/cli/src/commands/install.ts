@@ -18,7 +18,9 @@ export const installCommand: AddCommand = (program, run) => {
     .option("--settle <seconds>", "a machine that goes down so soon after a load does not load it again", "300")
     .action(
       run(async (task, file: string, options: Options) => {
-        const { hasSystemd, install, installUnits, locked, readModuleFile, THIS_MACHINE } = await import("@suture/host");
+        const { hasSystemd, install, installUnits, locked, readModuleFile, restartSettling, settled, THIS_MACHINE } = await import(
+          "@suture/host"
+        );
         const module = await readModuleFile(file);
         const { unproven = false, stack = false } = options;
         const seconds = secondsOf(options.settle, "--settle");
@@ -29,6 +31,9 @@ export const installCommand: AddCommand = (program, run) => {
           };
           return { entry: await install(THIS_MACHINE, module, { unproven, stack }, prepare), units: systemd };
         });
+        // It may have been in the kernel for a long time, or for a short one.
+        if (entry.unsettled !== undefined && (await settled(task, THIS_MACHINE, seconds)).length > 0)
+          await restartSettling(task, THIS_MACHINE);
         const text = fieldsText([
           ["installed", `${entry.name}, for ${entry.release}`],
           ["at boot", units ? "loaded by suture.service" : "no systemd here: have the start-up run `suture boot`"],
