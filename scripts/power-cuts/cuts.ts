@@ -51,6 +51,10 @@ export async function* cutPower(machine: SystemMachine, from: number, to: number
     const kind = KINDS[cut % KINDS.length] ?? "boot";
     let when: string;
     if (kind === "boot") {
+      // In the store and trusted, whatever the last cut left: the next boot loads it.
+      await machine.suture(`install ${FILE}`);
+      await machine.suture("boot --settled 0");
+      expected = "installed";
       await machine.cut();
       // A little longer than it takes until we are answered: the livepatches go in after that.
       const ms = Math.round(random() * 1.5 * bootMs);
