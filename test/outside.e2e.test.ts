@@ -123,7 +123,7 @@ test("it is patched while it is loaded, and when it is loaded after the livepatc
     return output.replace(/, shown.*/, "").trim();
   };
   const patch = "/sys/kernel/livepatch/livepatch_fix";
-  const settled = `while [ -e ${patch} ] && [ "$(cat ${patch}/transition)" = 1 ]; do usleep 50000; done`;
+  const settled = `while [ -e ${patch} ] && [ "$(cat ${patch}/transition 2>/dev/null)" = 1 ]; do usleep 50000; done`;
   const gone = `while ! rmmod livepatch_fix 2>/dev/null; do usleep 50000; done`;
   const show = "cat /proc/suture_sample";
   expect(await said("insmod sample.ko", show)).toBe("old 41");

@@ -48,7 +48,8 @@ describe.each([
   });
 
   test.each(hangs)("%s on %d processors is a hang, and the console shows where", async (fault, cpus, step) => {
-    const timeouts = { probeMs: 3000, loadMs: 3000 };
+    // Long enough for a busy machine to come to where it hangs.
+    const timeouts = { probeMs: 5000, loadMs: 8000 };
     const report = await tryModule(task, { ...options, cpus, graceMs: 3000, timeouts, parameters: [`fault=${fault}`] });
     expect([report.outcome, report.failure?.step]).toEqual(["hung", step]);
     expect(report.log.map(({ text }) => text).join("\n")).toMatch(/misbehave|lab_cmdline_show|lab_patch_init/);
