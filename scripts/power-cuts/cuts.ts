@@ -56,8 +56,8 @@ export async function* cutPower(machine: SystemMachine, from: number, to: number
       await machine.suture("boot --settled 0");
       expected = "installed";
       await machine.cut();
-      // A little longer than it takes until we are answered: the livepatches go in after that.
-      const ms = Math.round(random() * 1.5 * bootMs);
+      // Up to three times as long as it takes until we are answered: the livepatch goes in after that.
+      const ms = Math.round(random() * 3 * bootMs);
       when = `${ms} ms into the boot, which took ${Math.round(bootMs)} ms${(await machine.bootAndCut(ms)) ? ", to be up" : ""}`;
     } else {
       const ms = Math.round(500 + random() * LONGEST_WORK_MS);
