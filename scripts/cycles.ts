@@ -68,7 +68,8 @@ const deadline = values.minutes === undefined ? Number.POSITIVE_INFINITY : perfo
 interface Ended {
   memory: { before: string; after: string };
   ms: number;
-  events: string[];
+  /** By the program in the guest, besides its lines; empty if all went well. */
+  said: string;
 }
 
 async function phase(guest: Guest, name: PhaseName, count: number, load: string): Promise<Ended> {
@@ -82,7 +83,7 @@ async function phase(guest: Guest, name: PhaseName, count: number, load: string)
   const from = guest.logPosition;
   const started = performance.now();
   await guest.run(`setsid sh -c '${drive(count)}' </dev/null >/dev/null 2>&1 &`);
-  let known = { patching: 0, unpatching: 0 };
+  let known = { patching: 0, unpatching: 0, events: 0 };
   let seen = 0;
   for (let ended = false; !ended; ) {
     await new Promise((resolve) => setTimeout(resolve, 5000));
@@ -96,14 +97,14 @@ async function phase(guest: Guest, name: PhaseName, count: number, load: string)
     const cycles = lines.filter((line) => line !== "ended").map((line) => JSON.parse(line) as Cycle);
     const all = transitionTimes(guest.kernelLog(from), "livepatch_cycle");
     const times = { patching: all.patching.slice(known.patching), unpatching: all.unpatching.slice(known.unpatching) };
-    known = { patching: all.patching.length, unpatching: all.unpatching.length };
-    kept.add({ phase: name, run, cycles, times });
+    const reported = guest.events(from).map(({ headline }) => headline);
+    kept.add({ phase: name, run, cycles, times, events: reported.slice(known.events) });
+    known = { patching: all.patching.length, unpatching: all.unpatching.length, events: reported.length };
     process.stderr.write(`${name}: ${kept.cycles(name).length} done; ${lines.at(-1)}\n`);
   }
   const ms = performance.now() - started;
   const said = (await guest.run("cat /run/said", { timeoutMs: LONGEST_MS })).output.trim();
-  const events = [...guest.events(from).map(({ headline }) => headline), ...(said === "" ? [] : [said])];
-  return { memory: { before, after: await quiet() }, ms, events };
+  return { memory: { before, after: await quiet() }, ms, said };
 }
 
 const files = [
@@ -123,8 +124,11 @@ try {
     const left = asked - kept.cycles(name).length;
     const ended = left > 0 && performance.now() < deadline ? await phase(guest, name, left, load) : undefined;
     const cycles = kept.cycles(name);
-    console.log(summary(name, { cycles, now: kept.cycles(name, run), times: kept.times(name), runs: kept.runs(name), ...ended }, asked));
-    good &&= cycles.length >= asked && cycles.every((cycle) => cycle.good) && (ended?.events.length ?? 0) === 0;
+    const { said = "", ...measured } = ended ?? {};
+    const events = [...kept.events(name), ...(said === "" ? [] : [said])];
+    const shown = { cycles, now: kept.cycles(name, run), times: kept.times(name), runs: kept.runs(name), events, ...measured };
+    console.log(summary(name, shown, asked));
+    good &&= cycles.length >= asked && cycles.every((cycle) => cycle.good) && events.length === 0;
   }
   process.exitCode = good ? 0 : 1;
 } finally {

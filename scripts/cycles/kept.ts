@@ -10,6 +10,8 @@ export interface Batch {
   run: string;
   cycles: Cycle[];
   times: TransitionTimes;
+  /** What the kernel reported meanwhile. */
+  events: string[];
 }
 
 export class Kept {
@@ -35,6 +37,11 @@ export class Kept {
   times(phase: PhaseName): TransitionTimes {
     const batches = this.#of(phase, undefined);
     return { patching: batches.flatMap(({ times }) => times.patching), unpatching: batches.flatMap(({ times }) => times.unpatching) };
+  }
+
+  /** Of all runs: one that was interrupted has shown its own to nobody. */
+  events(phase: PhaseName): string[] {
+    return this.#of(phase, undefined).flatMap(({ events }) => events);
   }
 
   runs(phase: PhaseName): number {

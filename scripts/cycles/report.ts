@@ -47,10 +47,10 @@ interface Shown {
   /** Undefined if nothing was left to do in this run. */
   memory?: { before: string; after: string };
   ms?: number;
-  events?: readonly string[];
+  events: readonly string[];
 }
 
-export function summary(name: string, { cycles, now, times, runs, memory, ms, events = [] }: Shown, asked: number): string {
+export function summary(name: string, { cycles, now, times, runs, memory, ms, events }: Shown, asked: number): string {
   const good = cycles.filter((cycle) => cycle.good);
   const busy = good.reduce((sum, cycle) => sum + cycle.busy, 0) / Math.max(1, good.length);
   const lost = cycles

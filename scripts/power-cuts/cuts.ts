@@ -52,8 +52,10 @@ export async function* cutPower(machine: SystemMachine, from: number, to: number
     let when: string;
     if (kind === "boot") {
       // In the store and trusted, whatever the last cut left: the next boot loads it.
-      await machine.suture(`install ${FILE}`);
-      await machine.suture("boot --settled 0");
+      for (const line of [`install ${FILE}`, "boot --settled 0"]) {
+        const { code, document } = await machine.suture(line);
+        if (code !== 0) throw new Error(`${line}: ${JSON.stringify(document)}`);
+      }
       expected = "installed";
       await machine.cut();
       // Up to three times as long as it takes until we are answered: the livepatch goes in after that.

@@ -71,7 +71,7 @@ test("the guard stands from before the load until it has settled", async () => {
   expect(await phase()).toBeUndefined();
 });
 
-test("installed while it is in the kernel, it has not settled either; the module of another file has nothing to settle", async () => {
+test("installed while it is in the kernel, it has not settled either; one that is not there has nothing to settle", async () => {
   const machine = machineOf({ ...WELL, ...patchFiles("fix", true, false, ["cmdline_proc_show,0"]) });
   expect(await install(machine, FIX, ALLOWED, prepare)).toMatchObject({ unsettled: { bootId: "first", phase: "settling", uptime: 100 } });
   change(machine, { "/proc/uptime": "150.00 1.00\n" });
