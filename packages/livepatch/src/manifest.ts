@@ -1,72 +1,99 @@
 /** What a livepatch says of itself: it stands, as JSON, in the section `.suture` of the module. */
-import type { CallbackKind, Handed } from "@suture/diff";
+import { CALLBACKS } from "@suture/diff";
 import type { ElfObject } from "@suture/elf";
+import * as v from "valibot";
 import { MANIFEST_SECTION } from "./contents.ts";
-import type { State } from "./descriptor.ts";
 import { fail } from "./errors.ts";
-import type { Resolved } from "./resolve.ts";
 
-export interface Manifest {
+const text = v.string();
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** Names become names of files: of the kernel's own below /sys, and of patches that are made again. */
+const moduleNameText = v.pipe(text, v.regex(/^[\w-]+$/));
+const fileName = v.pipe(text, v.regex(/^[^/.][^/]*$/));
+
+const stateSchema = v.object({ id: v.number(), version: v.number() });
+
+/** A symbol as it is reached; see resolve.ts. */
+const symbolSchema = v.object({
+  name: text,
+  how: v.picklist(["exported", "klp", "patch"]),
+  object: v.optional(text),
+  sympos: v.optional(count),
+  symbol: text,
+});
+
+const madeSchema = v.object({
+  patches: v.array(v.object({ name: fileName, text })),
+  /** C files that were written by hand, each with those that it includes from beside it. */
+  sources: v.array(v.object({ name: fileName, text, beside: v.array(v.object({ name: fileName, text })) })),
+  rebuild: v.array(text),
+  acceptLayouts: v.array(text),
+});
+
+/** What is read from a file that others may have changed is held against it, all the way down. Members that it does not know are let be. */
+const manifestSchema = v.object({
   /** The version of this form. */
-  suture: 1;
-  name: string;
+  suture: v.literal(1),
+  name: text,
   /** Of all that the module holds besides this (see contents.ts). */
-  contents: string;
-  kernel: { release: string; buildId: string };
+  contents: text,
+  kernel: v.object({ release: text, buildId: text }),
   /** Whether the originals of all patched objects were shown to be what the kernel runs. */
-  proof: { proven: boolean; functions: number; reason?: string };
-  replace: boolean;
-  objects: { path: string; owner: string; original: string; patched: string }[];
-  functions: {
-    object: string;
-    owner: string;
-    name: string;
-    sympos: number;
-    /** Bytes of code before and after. */
-    sizeBefore: number;
-    size: number;
-    why: string;
-  }[];
+  proof: v.object({ proven: v.boolean(), functions: count, reason: v.exactOptional(text) }),
+  replace: v.boolean(),
+  objects: v.array(v.object({ path: text, owner: text, original: text, patched: text })),
+  functions: v.array(
+    v.object({
+      object: text,
+      owner: text,
+      name: text,
+      sympos: count,
+      /** Bytes of code before and after. */
+      sizeBefore: count,
+      size: count,
+      why: text,
+    }),
+  ),
   /** The builds of modules that it was proven against; absent if it is for none. */
-  modules?: { name: string; buildId?: string; srcversion?: string }[];
+  modules: v.exactOptional(v.array(v.object({ name: moduleNameText, buildId: v.exactOptional(text), srcversion: v.exactOptional(text) }))),
   /** Functions of the patch that run when one of the kernel's objects is patched or unpatched; absent if there are none. */
-  callbacks?: { object: string; owner: string; kind: CallbackKind; name: string }[];
+  callbacks: v.exactOptional(v.array(v.object({ object: text, owner: text, kind: v.picklist(CALLBACKS), name: text }))),
   /** Absent if there are none. */
-  states?: State[];
+  states: v.exactOptional(v.array(stateSchema)),
   /** Shadow variables that it declares, and frees when it is taken out; absent if there are none. Size in bytes. */
-  shadows?: { id: number; name: string; size: number }[];
-  added: { object: string; name: string; kind: "function" | "variable"; size: number }[];
+  shadows: v.exactOptional(v.array(v.object({ id: v.number(), name: text, size: count }))),
+  added: v.array(v.object({ object: text, name: text, kind: v.picklist(["function", "variable"]), size: count })),
   /** What differs but has no effect at run time. */
-  skipped: { object: string; name: string; why: string }[];
+  skipped: v.array(v.object({ object: text, name: text, why: text })),
   /** Of a livepatch that replaces functions by themselves: those that were asked for and are not replaced. */
-  notTaken?: { object: string; name: string; code: string; why: string }[];
+  notTaken: v.exactOptional(v.array(v.object({ object: text, name: text, code: text, why: text }))),
   /** What a person should know of the patch. */
-  notes: { object: string; text: string }[];
+  notes: v.array(v.object({ object: text, text })),
   /** Addresses of what is in the module that its code gives to others: what keeps one is left behind when it is taken out. Absent if there are none. */
-  handed?: ({ object: string } & Handed)[];
-  symbols: Resolved[];
-  compiler: string;
+  handed: v.exactOptional(
+    v.array(v.object({ object: text, function: text, kind: v.picklist(["string", "function", "variable"]), name: text })),
+  ),
+  symbols: v.array(symbolSchema),
+  compiler: text,
   /** Every input with its SHA-256. */
-  inputs: {
-    kind: "patch" | "source" | "livepatch" | "package" | "tree" | "module" | "image" | "config";
-    name: string;
-    version?: string;
-    sha256: string;
-  }[];
+  inputs: v.array(
+    v.object({
+      kind: v.picklist(["patch", "source", "livepatch", "package", "tree", "module", "image", "config"]),
+      name: text,
+      version: v.exactOptional(text),
+      sha256: text,
+    }),
+  ),
   /** From the headers of the patches. */
-  fixes: { subject?: string; cves: string[] }[];
+  fixes: v.array(v.object({ subject: v.exactOptional(text), cves: v.array(text) })),
   /** What it was made of besides the kernel; absent in one that registers itself. */
-  made?: Made;
-}
+  made: v.exactOptional(madeSchema),
+});
+
+export type Manifest = v.InferOutput<typeof manifestSchema>;
 
 /** All that a person gave, so that the next livepatch can be made of the same and more. Texts are latin1. */
-export interface Made {
-  patches: { name: string; text: string }[];
-  /** C files that were written by hand, each with those that it includes from beside it. */
-  sources: { name: string; text: string; beside: { name: string; text: string }[] }[];
-  rebuild: string[];
-  acceptLayouts: string[];
-}
+export type Made = v.InferOutput<typeof madeSchema>;
 
 /** Before the module is finished. */
 export type DraftManifest = Omit<Manifest, "contents">;
@@ -85,43 +112,15 @@ export function readManifest(elf: ElfObject): Manifest | undefined {
   } catch (cause) {
     throw fail("KLP_BAD_MODULE", "its manifest is no JSON", { file: elf.file, section: MANIFEST_SECTION }, { cause });
   }
-  if (!isManifest(parsed))
-    throw fail("KLP_BAD_MODULE", "its manifest is not of a form that this version knows", { file: elf.file, section: MANIFEST_SECTION });
-  return parsed;
-}
-
-function isMade(value: unknown): value is Made {
-  const all = (list: unknown, is: (item: unknown) => boolean): boolean => Array.isArray(list) && list.every(is);
-  const isText = (item: unknown): boolean => typeof item === "string";
-  // Names become names of files.
-  const isFile = (item: unknown): boolean => {
-    const file = (item ?? {}) as { name?: unknown; text?: unknown };
-    return typeof file.name === "string" && /^[^/]+$/.test(file.name) && !file.name.startsWith(".") && isText(file.text);
-  };
-  const made = (value ?? {}) as Partial<Record<keyof Made, unknown>>;
-  return (
-    all(made.patches, isFile) &&
-    all(made.sources, (item) => isFile(item) && all((item as { beside?: unknown }).beside, isFile)) &&
-    all(made.rebuild, isText) &&
-    all(made.acceptLayouts, isText)
-  );
-}
-
-/** Checks what is read from a file that others may have changed, as far as it is used. */
-function isManifest(value: unknown): value is Manifest {
-  if (typeof value !== "object" || value === null) return false;
-  const m = value as Partial<Record<keyof Manifest, unknown>>;
-  const kernel = m.kernel as { release?: unknown; buildId?: unknown } | undefined;
-  const proof = m.proof as { proven?: unknown } | undefined;
-  return (
-    m.suture === 1 &&
-    typeof m.name === "string" &&
-    typeof m.contents === "string" &&
-    typeof kernel?.release === "string" &&
-    typeof kernel.buildId === "string" &&
-    typeof proof?.proven === "boolean" &&
-    (m.made === undefined || isMade(m.made)) &&
-    [m.objects, m.functions, m.added, m.skipped, m.notes, m.symbols, m.inputs, m.fixes].every(Array.isArray) &&
-    [m.callbacks, m.states].every((list) => list === undefined || Array.isArray(list))
-  );
+  const checked = v.safeParse(manifestSchema, parsed, { abortEarly: true });
+  if (!checked.success) {
+    const [issue] = checked.issues;
+    const where = v.getDotPath(issue) ?? "the whole";
+    throw fail("KLP_BAD_MODULE", `its manifest is not of a form that this version knows: ${where}: ${issue.message}`, {
+      file: elf.file,
+      section: MANIFEST_SECTION,
+    });
+  }
+  // With the members that a later version may have added.
+  return parsed as Manifest;
 }
