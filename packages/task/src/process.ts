@@ -1,8 +1,9 @@
 /**
- * Child processes. Each runs in a process group of its own, so that cancelling ends the compiler that gcc started along with gcc; none
- * outlives the run.
+ * Child processes. Each runs in a process group of its own, so that cancelling ends the compiler that gcc started along with gcc. With the
+ * program that was started its group ends: what it left running in the background outlives neither it nor us.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { StringDecoder } from "node:string_decoder";
 import { fail } from "./errors.ts";
 import type { Task } from "./task.ts";
 
@@ -15,6 +16,8 @@ export interface RunOptions {
   accept?: number[];
   /** Milliseconds after which the process group is killed and COMMAND_FAILED thrown. */
   timeoutMs?: number;
+  /** Bytes of output after which the process group is killed and COMMAND_FAILED thrown; 256 MiB unless given. */
+  outputLimit?: number;
   /** Gets the output as it comes. */
   onOutput?: (text: string) => void;
 }
@@ -25,6 +28,14 @@ export interface Finished {
   stderr: string;
   ms: number;
 }
+
+/** Less than the longest string that node can make. */
+const OUTPUT_LIMIT = 256 * 1024 * 1024;
+/**
+ * When the program has ended, so many looks in a row (milliseconds apart) that find nothing new in its pipes are enough: a process that left the
+ * group may hold them for ever. Looks are counted, not time: between two of them all that is there is read, however busy we were before.
+ */
+const QUIET = { looks: 20, ms: 100 };
 
 const living = new Set<ChildProcess>();
 
@@ -52,6 +63,8 @@ export function start(task: Task, argv: readonly string[], options: SpawnOptions
   const cancel = (): void => killGroup(child, "SIGKILL");
   task.signal.addEventListener("abort", cancel, { once: true });
   const ended = (): void => {
+    // At once: while a process of the group is there, and no longer, its number is not given to another.
+    killGroup(child, "SIGKILL");
     living.delete(child);
     task.signal.removeEventListener("abort", cancel);
   };
@@ -69,11 +82,27 @@ export async function run(task: Task, argv: readonly string[], options: RunOptio
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
   });
   const output: Record<"stdout" | "stderr", Buffer[]> = { stdout: [], stderr: [] };
-  for (const name of ["stdout", "stderr"] as const)
+  const limit = options.outputLimit ?? OUTPUT_LIMIT;
+  let length = 0;
+  let quiet = 0;
+  for (const name of ["stdout", "stderr"] as const) {
+    // A character may come in two pieces.
+    const decoder = new StringDecoder("utf8");
+    const tell = (text: string): void => {
+      if (text !== "") options.onOutput?.(text);
+    };
     child[name]?.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+      quiet = 0;
+      if (length > limit) {
+        killGroup(child, "SIGKILL");
+        return;
+      }
       output[name].push(chunk);
-      options.onOutput?.(chunk.toString());
+      tell(decoder.write(chunk));
     });
+    child[name]?.once("end", () => tell(decoder.end()));
+  }
   if (options.input !== undefined) {
     child.stdin?.on("error", () => {});
     child.stdin?.end(options.input);
@@ -86,6 +115,7 @@ export async function run(task: Task, argv: readonly string[], options: RunOptio
           timedOut = true;
           killGroup(child, "SIGKILL");
         }, options.timeoutMs);
+  let pipes: NodeJS.Timeout | undefined;
   const line = argv.join(" ");
   try {
     const { code, signal } = await new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
@@ -96,11 +126,21 @@ export async function run(task: Task, argv: readonly string[], options: RunOptio
             : fail("COMMAND_FAILED", `${argv[0]} could not be started: ${error.message}`, { file: argv[0] }),
         ),
       );
+      child.once("exit", (code, signal) => {
+        quiet = 0;
+        pipes = setInterval(() => {
+          if (++quiet < QUIET.looks) return;
+          child.stdout?.destroy();
+          child.stderr?.destroy();
+          resolve({ code, signal });
+        }, QUIET.ms);
+      });
       child.once("close", (code, signal) => resolve({ code, signal }));
     });
     task.check();
     const stdout = Buffer.concat(output.stdout).toString();
     const stderr = Buffer.concat(output.stderr).toString();
+    if (length > limit) throw fail("COMMAND_FAILED", `${line}\n  printed more than ${limit} bytes`, { file: argv[0] });
     if (timedOut) throw fail("COMMAND_FAILED", `${line}\n  did not end within ${options.timeoutMs} ms`, { file: argv[0] });
     if (code === null) throw fail("COMMAND_FAILED", `${line}\n  was ended by ${signal}`, { file: argv[0] });
     if (code !== 0 && !options.accept?.includes(code))
@@ -108,6 +148,7 @@ export async function run(task: Task, argv: readonly string[], options: RunOptio
     return { code, stdout, stderr, ms: performance.now() - started };
   } finally {
     clearTimeout(timer);
+    clearInterval(pipes);
     task.reporter.command(line, performance.now() - started);
   }
 }
