@@ -1,11 +1,17 @@
 /**
  * dist/package: what users install. One file with all of our code; beside it what is read at run time: the decoder of x86 instructions
- * (WebAssembly that its own code reads from its own folder) and the C that is compiled into a module.
+ * (WebAssembly that its own code reads from its own folder) and the C that is compiled into a module. Besides that for people and their
+ * programs: manual pages, completion for shells, and the schemas of the JSON documents.
  * `npm pack ./dist/package` makes the archive.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { makeProgram } from "../packages/cli/src/program.ts";
+import { COMPLETION_FILES, completionScript, SHELLS } from "../packages/cli/src/words/completion.ts";
+import { manualPages } from "../packages/cli/src/words/manual.ts";
+import { outlineOf } from "../packages/cli/src/words/outline.ts";
+import { schemaFiles } from "./json-page.ts";
 
 const root = join(import.meta.dirname, "..");
 const out = join(process.argv[2] ?? join(root, "dist"), "package");
@@ -52,6 +58,15 @@ for (const name of readdirSync(join(root, "packages"))) {
 for (const name of BESIDE) cpSync(join(modules, name), join(out, "node_modules", name), { recursive: true, dereference: true });
 for (const name of ["LICENSE", "LICENSES", "README.md"])
   if (existsSync(join(root, name))) cpSync(join(root, name), join(out, name), { recursive: true });
+const outline = outlineOf(
+  makeProgram(
+    () => async () => {},
+    () => {},
+  ),
+);
+const manual = writeAll("man/man1", manualPages(outline));
+writeAll("completion", new Map(SHELLS.map((shell) => [COMPLETION_FILES[shell], completionScript(shell, outline)])));
+writeAll("schemas", schemaFiles());
 writeFileSync(join(out, "THIRD-PARTY.txt"), thirdParty([...new Set(Object.keys(metafile.inputs).flatMap(packageOf))].sort()));
 writeFileSync(
   join(out, "package.json"),
@@ -64,6 +79,8 @@ writeFileSync(
       type: "module",
       engines: workspace.engines,
       bin: { suture: "suture.mjs" },
+      // npm links them to where `man` looks.
+      man: manual,
       dependencies: Object.fromEntries(BESIDE.map((name) => [name, readPackage(join(modules, name)).version])),
       bundleDependencies: BESIDE,
     },
@@ -72,6 +89,15 @@ writeFileSync(
   )}\n`,
 );
 console.log(out);
+
+/** @returns the paths in the package */
+function writeAll(folder: string, files: ReadonlyMap<string, string>): string[] {
+  mkdirSync(join(out, folder), { recursive: true });
+  return [...files].map(([name, text]) => {
+    writeFileSync(join(out, folder, name), text);
+    return `./${folder}/${name}`;
+  });
+}
 
 /** The package that a bundled file is of; none for our own. */
 function packageOf(input: string): string[] {

@@ -12,7 +12,7 @@ Every refusal of Suture has a code, and says what was found, the place, and what
       at: file, section, symbol, offset
       do: what can be done
 
-With \`--json\` the same is the document \`{"error": {"code", "why", "where", "mend"}}\`. The advice that is printed may be more exact than the
+With \`--json\` the same is the document \`{"schema": "suture/error-1", "error": {"code", "why", "where", "mend"}}\` ([json.md](json.md)). The advice that is printed may be more exact than the
 one here. This page is made from the tables in the packages by \`npm run docs:errors\`; a test holds them together.
 `;
 

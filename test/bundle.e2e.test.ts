@@ -1,6 +1,6 @@
 /** What users install: packed, installed somewhere else, run. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -37,4 +37,20 @@ test("the decoder of instructions works where it was installed", () => {
      console.log(new Decoder(64, Uint8Array.of(0xc3), DecoderOptions.None).decode().length);`,
   );
   expect(run(process.execPath, join(installed, "decode.mjs")).trim()).toBe("1");
+});
+
+test("manual pages stand where `man` looks for them, with completion and schemas beside the program", () => {
+  const page = execFileSync("man", ["-M", join(scratch, "prefix/share/man"), "suture-build"], {
+    encoding: "utf8",
+    env: { ...process.env, MANPAGER: "cat", MANWIDTH: "100" },
+  });
+  expect(page).toMatch(/--accept-layout/);
+  const installed = join(scratch, "prefix/lib/node_modules/suture");
+  expect(readdirSync(join(installed, "completion")).sort()).toEqual(["_suture", "suture", "suture.fish"]);
+  const schemas = readdirSync(join(installed, "schemas"));
+  expect(schemas).toContain("build-1.json");
+  for (const name of schemas)
+    expect(JSON.parse(readFileSync(join(installed, "schemas", name), "utf8"))).toMatchObject({
+      $id: `suture/${name.replace(".json", "")}`,
+    });
 });

@@ -3,12 +3,17 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { errorsPage, kindsOf } from "../scripts/errors-page.ts";
+import { jsonPage } from "../scripts/json-page.ts";
 
 const root = join(import.meta.dirname, "..");
 const packages = readdirSync(join(root, "packages")).sort();
 
 test("docs/errors.md is what `npm run docs:errors` writes", async () => {
   expect(readFileSync(join(root, "docs/errors.md"), "utf8")).toBe(await errorsPage(root));
+});
+
+test("docs/json.md is what `npm run docs:json` writes", () => {
+  expect(readFileSync(join(root, "docs/json.md"), "utf8")).toBe(jsonPage());
 });
 
 test("a code belongs to one package", async () => {

@@ -11,6 +11,7 @@ import { isSection, readElf, STT } from "@suture/elf";
 import { Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { documentIn } from "../packages/cli/test/document.ts";
 
 const suture = join(import.meta.dirname, "../suture");
 const folder = mkdtempSync(join(tmpdir(), "suture-ibt-"));
@@ -26,7 +27,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function run(...args: string[]): { code: number | null; report: unknown } {
   const { status, stdout } = spawnSync(suture, [...args, "--kernel", release, "--json"], { cwd: folder, encoding: "utf8" });
-  return { code: status, report: JSON.parse(stdout) };
+  return { code: status, report: documentIn(stdout) };
 }
 
 test("objects of the kernel, of a module of several and of a module of one are proven", () => {

@@ -8,6 +8,7 @@ import { boot, type Guest } from "@suture/lab";
 import { run, Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { documentIn } from "../packages/cli/test/document.ts";
 import { testKernel } from "./kernel.ts";
 
 const program = join(import.meta.dirname, "../suture");
@@ -75,7 +76,7 @@ afterAll(async () => {
 function suture(...args: string[]): { code: number | null; report: unknown } {
   const of = ["--kernel", kernel.target.release, "--module-source", source, "--module", module, "--json"];
   const { status, stdout } = spawnSync(program, [...args, ...of], { cwd: folder, encoding: "utf8" });
-  return { code: status, report: JSON.parse(stdout) };
+  return { code: status, report: documentIn(stdout) };
 }
 
 function patchOf(name: string, file: string, from: string, to: string): string {

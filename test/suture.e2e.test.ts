@@ -8,6 +8,7 @@ import { cacheRoot, newestKernel, prepareTarget } from "@suture/build";
 import { Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { documentIn } from "../packages/cli/test/document.ts";
 
 const suture = join(import.meta.dirname, "../suture");
 const folder = mkdtempSync(join(tmpdir(), "suture-e2e-"));
@@ -62,7 +63,7 @@ test("a fix is built, tried on the stock kernel, seen in /proc, and gone again",
     "--json",
   ]);
   expect({ code, stderr }).toMatchObject({ code: 0 });
-  const report = JSON.parse(stdout);
+  const report = documentIn(stdout);
   expect(report).toMatchObject({ outcome: "passed", release, missing: [], events: [] });
   const [{ before, patched, after }] = report.probes;
   expect(before.output).toMatch(/^MemTotal: /);
@@ -81,7 +82,7 @@ test("the same fix gives the same module, whatever the folder", () => {
   });
   expect(new Set(files.map(sha256)).size).toBe(1);
   const { stdout } = run(["inspect", files[0] ?? "", "--json"]);
-  const { manifest, faults } = JSON.parse(stdout);
+  const { manifest, faults } = documentIn(stdout);
   expect(faults).toEqual([]);
   expect(manifest).toMatchObject({
     name: "same",
@@ -103,7 +104,7 @@ test("strings, a new function, a static local, a warning and an exception table 
   );
   const probe = "head -n 1 /proc/loadavg; head -n 1 /proc/loadavg";
   const { stdout } = run(["try", patch, "--kernel", release, "--probe", probe, "--json"]);
-  const report = JSON.parse(stdout);
+  const report = documentIn(stdout);
   expect(report.probes[0].patched.output).toBe("call 1 read 77 cpu 1\ncall 2 read 77 cpu 1\n");
   // The warning is the patched function's own: the kernel found it in the module's bug table, and nothing else happened.
   expect(report.outcome).toBe("warned");
@@ -115,7 +116,7 @@ test("of several functions of one name the right one is patched", () => {
   const patch = patchOf("namesake", "mm/vmalloc.c", /"(?=0x%pK-0x%pK %7ld")/, '"patched ');
   const probe = "grep -c ^patched /proc/vmallocinfo; grep -c ^patched /proc/kallsyms; grep -c ' s_show$' /proc/kallsyms";
   const { stdout } = run(["try", patch, "--kernel", release, "--probe", probe, "--json"]);
-  const report = JSON.parse(stdout);
+  const report = documentIn(stdout);
   const numbers = (text: string): number[] => text.trim().split("\n").map(Number);
   const [patched, others, namesakes] = numbers(report.probes[0].patched.output);
   expect(report.outcome).toBe("passed");
@@ -160,27 +161,27 @@ test.each<[string, () => string, string, number]>([
   ["that does not compile", () => patchOf("broken", "fs/pipe.c", "static int\npipe_fasync", "static itn\npipe_fasync"), "BUILD_COMPILE", 1],
 ])("a patch %s is refused by name and leaves nothing", (_, make, code, exit) => {
   const ran = build(make(), "--json", "--output", join(folder, "never.ko"));
-  expect(JSON.parse(ran.stdout).error).toMatchObject({ code, mend: expect.stringMatching(/\w/), why: expect.stringMatching(/\w/) });
+  expect(documentIn(ran.stdout).error).toMatchObject({ code, mend: expect.stringMatching(/\w/), why: expect.stringMatching(/\w/) });
   expect(ran.code).toBe(exit);
   expect(existsSync(join(folder, "never.ko"))).toBe(false);
 });
 
 test("a kernel that is not there is refused", () => {
   const { code, stdout } = run(["build", patchOf("none", ...MEMINFO), "--kernel", "6.1.0-0-none", "--json"]);
-  expect([code, JSON.parse(stdout).error.code]).toEqual([1, "KERNEL_NOT_FOUND"]);
+  expect([code, documentIn(stdout).error.code]).toEqual([1, "KERNEL_NOT_FOUND"]);
 });
 
 test("a module for another kernel, a cut and a changed one are not tried", () => {
   const ko = join(folder, "mine.ko");
   expect(build(patchOf("mine", ...MEMINFO), "--output", ko).code).toBe(0);
-  const codeOf = (...args: string[]): string => JSON.parse(run(["try", ...args, "--json"]).stdout).error.code;
+  const codeOf = (...args: string[]): string => documentIn(run(["try", ...args, "--json"]).stdout).error.code;
   expect(codeOf(ko, "--kernel", "6.1.0-0-none")).toBe("TRY_OTHER_KERNEL");
   const cut = join(folder, "cut.ko");
   copyFileSync(ko, cut);
   truncateSync(cut, 20_000);
   expect(codeOf(cut)).toMatch(/^ELF_/);
   const text = readFileSync(ko, "latin1");
-  const buildId = JSON.parse(run(["inspect", ko, "--json"]).stdout).manifest.kernel.buildId as string;
+  const buildId = documentIn(run(["inspect", ko, "--json"]).stdout).manifest.kernel.buildId as string;
   const other = write("other.ko", text.replaceAll(buildId, "0".repeat(buildId.length)));
   expect(codeOf(other)).toBe("TRY_OTHER_KERNEL");
   const plain = write("plain.ko", text.replaceAll(".klp.rela.vmlinux.", ".xlp.rela.vmlinux."));

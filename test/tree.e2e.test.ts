@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { cacheRoot, newestKernel, prepareTarget, type Target } from "@suture/build";
 import { Task } from "@suture/task";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { documentIn } from "../packages/cli/test/document.ts";
 
 const suture = join(import.meta.dirname, "../suture");
 const folder = mkdtempSync(join(tmpdir(), "suture-tree-"));
@@ -27,7 +28,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function run(...args: string[]): { code: number | null; report: unknown; stderr: string } {
   const { status, stdout, stderr } = spawnSync(suture, [...args, "--json"], { cwd: folder, encoding: "utf8" });
-  return { code: status, report: stdout === "" ? undefined : JSON.parse(stdout), stderr };
+  return { code: status, report: stdout === "" ? undefined : documentIn(stdout), stderr };
 }
 
 const given = (): string[] => ["--tree", tree, "--image", target.image, "--modules", target.modules ?? ""];

@@ -1,9 +1,10 @@
 /** What a command gives back: one document for `--json`, or the same as text. */
 import type { Task } from "@suture/task";
 import type { Command } from "commander";
+import type { Document } from "./documents/document.ts";
 
 export interface Answer {
-  document: unknown;
+  document: Document;
   text: string;
   /** 0 unless given. */
   code?: 0 | 1 | 3;

@@ -1,5 +1,6 @@
 import { SutureError } from "@suture/errors";
 import { expect, test } from "vitest";
+import { documentIn } from "../test/document.ts";
 import { runCli } from "./cli.ts";
 import { exitCode, failureText, sutureError } from "./failure.ts";
 
@@ -34,7 +35,7 @@ test.each([[[]], [["bogus"]], [["inspect"]], [["inspect", "a", "b"]], [["inspect
 test("wrong usage is one document with --json", async () => {
   const { code, stdout, stderr } = await cli("bogus", "--json");
   expect({ code, stderr }).toEqual({ code: 2, stderr: "" });
-  expect(JSON.parse(stdout)).toMatchObject({ error: { code: "CLI_USAGE", why: "unknown command 'bogus'" } });
+  expect(documentIn(stdout)).toMatchObject({ error: { code: "CLI_USAGE", why: "unknown command 'bogus'" } });
 });
 
 test("a refusal says the code, the place and what to do", async () => {
@@ -50,7 +51,7 @@ test("a refusal is one document with --json, wherever the option stands", async 
   ]) {
     const { code, stdout, stderr } = await cli(...args);
     expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
-    expect(JSON.parse(stdout)).toMatchObject({ error: { code: "CLI_FILE", where: { file: "/nowhere/x.ko" } } });
+    expect(documentIn(stdout)).toMatchObject({ error: { code: "CLI_FILE", where: { file: "/nowhere/x.ko" } } });
   }
 });
 

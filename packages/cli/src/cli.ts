@@ -1,19 +1,12 @@
 /** The program: words in, words or one JSON document out. */
 import type { SutureError } from "@suture/errors";
 import { Task } from "@suture/task";
-import { Command, CommanderError } from "commander";
-import about from "../package.json" with { type: "json" };
+import { CommanderError } from "commander";
 import type { Answer, Run } from "./answer.ts";
-import { buildCommand } from "./commands/build.ts";
-import { diffCommand } from "./commands/diff.ts";
-import { extractCommand } from "./commands/extract.ts";
-import { hostCommands } from "./commands/host.ts";
-import { inspectCommand } from "./commands/inspect.ts";
-import { kernelsCommand } from "./commands/kernels.ts";
-import { proveCommand } from "./commands/prove.ts";
-import { tryCommand } from "./commands/try.ts";
+import { errorDocument } from "./documents/common.ts";
 import { fail } from "./errors.ts";
 import { exitCode, failureText, sutureError } from "./failure.ts";
+import { makeProgram } from "./program.ts";
 import { type Screen, ScreenReporter } from "./reporter.ts";
 
 export interface Surroundings {
@@ -22,8 +15,6 @@ export interface Surroundings {
   signal: AbortSignal;
   env: Readonly<Record<string, string | undefined>>;
 }
-
-const COMMANDS = [kernelsCommand, buildCommand, extractCommand, proveCommand, tryCommand, diffCommand, inspectCommand, ...hostCommands];
 
 /**
  * Runs one command line.
@@ -48,7 +39,7 @@ export async function runCli(args: readonly string[], at: Surroundings): Promise
   };
   const refuse = (thrown: unknown): void => {
     const error = sutureError(thrown);
-    if (json) at.stdout.write(`${JSON.stringify({ error })}\n`);
+    if (json) at.stdout.write(`${JSON.stringify(errorDocument.of({ error: error.toJSON() }))}\n`);
     else at.stderr.write(`${failureText(error, { verbose, colour })}\n`);
     code = exitCode(error);
   };
@@ -70,7 +61,7 @@ export async function runCli(args: readonly string[], at: Surroundings): Promise
         refuse(thrown);
       }
     };
-  const program = makeProgram(run, at);
+  const program = makeProgram(run, (text) => at.stdout.write(text));
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (thrown) {
@@ -84,18 +75,4 @@ export async function runCli(args: readonly string[], at: Surroundings): Promise
 function usageError(thrown: CommanderError): SutureError {
   if (thrown.code === "commander.help") return fail("CLI_USAGE", "a command is needed", {}, { mend: "`suture help` lists them." });
   return fail("CLI_USAGE", thrown.message.replace(/^error: /, ""));
-}
-
-function makeProgram(run: Run, at: Surroundings): Command {
-  const program = new Command("suture")
-    .description("Patches a running Linux kernel: a source fix in, a proven livepatch module out.")
-    .version(about.version)
-    .option("--json", "print one JSON document on stdout")
-    .option("--verbose", "show every command that is run")
-    .configureHelp({ showGlobalOptions: true });
-  for (const add of COMMANDS) add(program, run);
-  // The help of a wrong command line is not asked for; the refusal says it in one line.
-  for (const command of [program, ...program.commands])
-    command.exitOverride().configureOutput({ writeOut: (text) => at.stdout.write(text), writeErr: () => {} });
-  return program;
 }

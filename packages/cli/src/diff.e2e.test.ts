@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readElf } from "@suture/elf";
 import { afterAll, expect, test } from "vitest";
+import { documentIn } from "../test/document.ts";
 import { runCli } from "./cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "suture-diff-"));
@@ -51,7 +52,7 @@ test("what changed, as text, as a document, and as an object", async () => {
   expect(text.stdout).toMatch(/1 function to be replaced\n.*\n {2}scale /);
   const { code, stdout } = await cli("diff", ...objects, "--json");
   expect(code).toBe(0);
-  expect(JSON.parse(stdout)).toMatchObject({
+  expect(documentIn(stdout)).toMatchObject({
     outcome: "patch",
     functions: [{ name: "scale" }],
     needs: expect.arrayContaining([{ name: "count", ownObject: true }]),

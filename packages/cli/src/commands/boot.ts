@@ -1,5 +1,6 @@
 import type { BootReport } from "@suture/host";
 import type { AddCommand } from "../answer.ts";
+import { bootDocument, endDocument, settledDocument } from "../documents/running.ts";
 import { addPatience, type PatienceOptions, patienceOf, secondsOf } from "../host-options.ts";
 import { fieldsText, partsText, safeText, tableText } from "../text.ts";
 
@@ -18,15 +19,15 @@ export const bootCommand: AddCommand = (program, run) => {
         const { bootPatches, orderlyEnd, settled, THIS_MACHINE } = await import("@suture/host");
         if (options.end === true) {
           await orderlyEnd(task, THIS_MACHINE);
-          return { document: { end: true }, text: "" };
+          return { document: endDocument.of({ end: true }), text: "" };
         }
         if (options.settled !== undefined) {
           const left = await settled(task, THIS_MACHINE, secondsOf(options.settled, "--settled"));
-          return { document: { left }, text: safeText(left.length === 0 ? "" : `not settled yet: ${left.join(", ")}`) };
+          return { document: settledDocument.of({ left }), text: safeText(left.length === 0 ? "" : `not settled yet: ${left.join(", ")}`) };
         }
         const report = await bootPatches(task, THIS_MACHINE, patienceOf(options));
         const failed = report.patches.some(({ outcome }) => outcome === "failed");
-        return { document: report, text: safeText(bootText(report)), code: failed ? 1 : 0 };
+        return { document: bootDocument.of(report), text: safeText(bootText(report)), code: failed ? 1 : 0 };
       }),
     );
 };

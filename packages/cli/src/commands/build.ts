@@ -2,6 +2,7 @@ import type { Livepatch } from "@suture/build";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
 import { buildFor } from "../build-for.ts";
+import { buildDocument } from "../documents/building.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
@@ -49,7 +50,10 @@ export const buildCommand: AddCommand = (program, run) => {
         const livepatch = await build(task, files, options);
         const file = options.output ?? livepatch.file;
         await writeWhole(file, livepatch.bytes);
-        return { document: { file, size: livepatch.bytes.length, manifest: livepatch.manifest }, text: buildText(livepatch, file) };
+        return {
+          document: buildDocument.of({ file, size: livepatch.bytes.length, manifest: livepatch.manifest }),
+          text: buildText(livepatch, file),
+        };
       }),
     );
 };

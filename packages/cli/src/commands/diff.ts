@@ -5,6 +5,8 @@ import { type ElfObject, readElf, writeElf } from "@suture/elf";
 import { Btf, openImage } from "@suture/kernel";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
+import { diffDocument } from "../documents/building.ts";
+import type { Document } from "../documents/document.ts";
 import { fail } from "../errors.ts";
 import { cacheDirectory } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
@@ -79,13 +81,13 @@ async function readTypes(task: Task, file: string): Promise<Btf> {
   }
 }
 
-function documentOf(delta: Delta, output: string | undefined): unknown {
+function documentOf(delta: Delta, output: string | undefined): Document {
   const { outcome, carriedAlong, added, skipped, notes } = delta;
   const functions = delta.functions.map(({ name, why, through, sizeBefore, size }) => ({ name, why, through, sizeBefore, size }));
   const callbacks = delta.callbacks.map(({ kind, name }) => ({ kind, name }));
   const keys = delta.keys.map(({ table, function: name, key, kept }) => ({ table, function: name, key, kept }));
   const needs = delta.externals.map(({ symbol, original }) => ({ name: symbol.name, ownObject: original !== undefined }));
-  return { outcome, functions, callbacks, carriedAlong, added, skipped, notes, keys, needs, ...(output === undefined ? {} : { output }) };
+  return diffDocument.of({ outcome, functions, callbacks, carriedAlong, added, skipped, notes, keys, needs, output });
 }
 
 const OUTCOMES: Record<Delta["outcome"], string> = {

@@ -1,4 +1,5 @@
 import type { AddCommand } from "../answer.ts";
+import { leaveDocument } from "../documents/running.ts";
 import { addPatience, type PatienceOptions, patienceOf } from "../host-options.ts";
 import { safeText } from "../text.ts";
 import { leaveText } from "./unload.ts";
@@ -6,12 +7,12 @@ import { leaveText } from "./unload.ts";
 export const disableCommand: AddCommand = (program, run) => {
   addPatience(program.command("disable"))
     .description("take a livepatch out of effect; `suture enable` brings it back")
-    .argument("<name>", "its name, as `suture list` shows it")
+    .argument("<livepatch>", "its name, as `suture list` shows it")
     .action(
       run(async (task, name: string, options: PatienceOptions) => {
         const { disable, THIS_MACHINE } = await import("@suture/host");
         const report = await disable(task, THIS_MACHINE, name, patienceOf(options));
-        return { document: report, text: safeText(leaveText(report)) };
+        return { document: leaveDocument.of(report), text: safeText(leaveText(report)) };
       }),
     );
 };

@@ -1,6 +1,7 @@
 import type { Diagnosis } from "@suture/host";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
+import { doctorDocument } from "../documents/running.ts";
 import { fail } from "../errors.ts";
 import { cacheDirectory } from "../kernel-option.ts";
 import { safeText } from "../text.ts";
@@ -19,7 +20,11 @@ export const doctorCommand: AddCommand = (program, run) => {
     .action(
       run(async (task, options: Options) => {
         const found = await diagnose(task, options);
-        return { document: found, text: safeText(doctorText(found)), code: found.some(({ outcome }) => outcome === "bad") ? 1 : 0 };
+        return {
+          document: doctorDocument.of({ findings: found }),
+          text: safeText(doctorText(found)),
+          code: found.some(({ outcome }) => outcome === "bad") ? 1 : 0,
+        };
       }),
     );
 };

@@ -1,4 +1,5 @@
 import type { AddCommand } from "../answer.ts";
+import { enableDocument } from "../documents/running.ts";
 import { addPatience, type PatienceOptions, patienceOf, transitionText } from "../host-options.ts";
 import { fieldsText, safeText } from "../text.ts";
 
@@ -10,7 +11,7 @@ interface Options extends PatienceOptions {
 export const enableCommand: AddCommand = (program, run) => {
   addPatience(program.command("enable"))
     .description("bring a livepatch that was disabled, or is being disabled, into effect again")
-    .argument("<name>", "its name, as `suture status` shows it")
+    .argument("<livepatch>", "its name, as `suture status` shows it")
     .option("--unproven", "also one that is not proven to fit the kernel")
     .option("--stack", "also over another livepatch that replaces the same function")
     .action(
@@ -23,7 +24,7 @@ export const enableCommand: AddCommand = (program, run) => {
           ["enabled", report.name],
           ["transition", transitionText(report.transition)],
         ]);
-        return { document: report, text: safeText(text) };
+        return { document: enableDocument.of({ name: report.name, transition: report.transition }), text: safeText(text) };
       }),
     );
 };

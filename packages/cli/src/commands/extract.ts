@@ -1,4 +1,5 @@
 import type { AddCommand } from "../answer.ts";
+import { extractDocument } from "../documents/building.ts";
 import { addKernelOptions, cacheDirectory, type KernelOptions, targetOf } from "../kernel-option.ts";
 import { countText } from "../text.ts";
 import { writeWhole } from "../write-file.ts";
@@ -19,7 +20,11 @@ export const extractCommand: AddCommand = (program, run) => {
         try {
           const { text, notes, ...rest } = await extractFunctions(task, kernel, words);
           for (const note of notes) task.reporter.warn(note);
-          const document = { ...rest, notes, ...(options.output === undefined ? { text } : { output: options.output }) };
+          const document = extractDocument.of({
+            ...rest,
+            notes,
+            ...(options.output === undefined ? { text } : { output: options.output }),
+          });
           if (options.output === undefined) return { document, text: text.trimEnd() };
           await writeWhole(options.output, Buffer.from(text, "latin1"));
           return { document, text: `${options.output}: ${countText(rest.functions.length, "function")} of ${rest.file}` };

@@ -1,11 +1,12 @@
 import type { AddCommand } from "../answer.ts";
+import { forceDocument } from "../documents/running.ts";
 import { countText, fieldsText, safeText } from "../text.ts";
 
 export const forceCommand: AddCommand = (program, run) => {
   program
     .command("force")
     .description("force a transition that does not end; this can crash the machine, and says so")
-    .argument("<name>", "the livepatch in transition")
+    .argument("<livepatch>", "the livepatch in transition")
     .option("--accept-risk", "a crash of this machine is the smaller evil")
     .action(
       run(async (task, name: string, options: { acceptRisk?: boolean }) => {
@@ -15,7 +16,7 @@ export const forceCommand: AddCommand = (program, run) => {
           ["forced", `${name}, past ${countText(report.forced.length, "task")}`],
           ["transition", report.ended ? "ended" : "still under way: `suture status --watch` follows it"],
         ]);
-        return { document: report, text: safeText(text), code: report.ended ? 0 : 1 };
+        return { document: forceDocument.of(report), text: safeText(text), code: report.ended ? 0 : 1 };
       }),
     );
 };

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Inspection } from "@suture/livepatch";
 import type { AddCommand } from "../answer.ts";
+import { inspectDocument } from "../documents/building.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
 export const inspectCommand: AddCommand = (program, run) => {
@@ -12,7 +13,7 @@ export const inspectCommand: AddCommand = (program, run) => {
       run(async (_task, file: string) => {
         const { inspect } = await import("@suture/livepatch");
         const found = inspect(await readFile(file), file);
-        return { document: found, text: safeText(inspectionText(found)) };
+        return { document: inspectDocument.of(found), text: safeText(inspectionText(found)) };
       }),
     );
 };

@@ -1,4 +1,5 @@
 import type { AddCommand } from "../answer.ts";
+import { installDocument } from "../documents/running.ts";
 import { secondsOf, thisProgram } from "../host-options.ts";
 import { fieldsText, safeText } from "../text.ts";
 
@@ -38,7 +39,7 @@ export const installCommand: AddCommand = (program, run) => {
           ["installed", `${entry.name}, for ${entry.release}`],
           ["at boot", units ? "loaded by suture.service" : "no systemd here: have the start-up run `suture boot`"],
         ]);
-        return { document: { ...entry, units }, text: safeText(text) };
+        return { document: installDocument.of({ ...entry, units }), text: safeText(text) };
       }),
     );
 };

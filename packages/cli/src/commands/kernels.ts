@@ -1,5 +1,6 @@
 import type { KernelList, ListedKernel } from "@suture/build";
 import type { AddCommand } from "../answer.ts";
+import { kernelsDocument } from "../documents/building.ts";
 import { cacheDirectory } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
@@ -11,7 +12,7 @@ export const kernelsCommand: AddCommand = (program, run) => {
       run(async (task) => {
         const { listKernels } = await import("@suture/build");
         const found = await listKernels(task, { cache: cacheDirectory() });
-        return { document: found, text: safeText(kernelsText(found)) };
+        return { document: kernelsDocument.of(found), text: safeText(kernelsText(found)) };
       }),
     );
 };

@@ -1,5 +1,6 @@
 import type { PatchStatus, Status } from "@suture/host";
 import type { AddCommand } from "../answer.ts";
+import { listDocument } from "../documents/running.ts";
 import { safeText, tableText } from "../text.ts";
 
 export const listCommand: AddCommand = (program, run) => {
@@ -11,7 +12,7 @@ export const listCommand: AddCommand = (program, run) => {
         const { status, THIS_MACHINE } = await import("@suture/host");
         const found = await status(THIS_MACHINE);
         const rows = listed(found);
-        return { document: rows, text: safeText(listText(rows)) };
+        return { document: listDocument.of({ livepatches: rows }), text: safeText(listText(rows)) };
       }),
     );
 };
@@ -20,36 +21,40 @@ interface Row {
   name: string;
   release: string;
   state: string;
-  kept: string;
+  kept: "yes" | "no" | "quarantined";
   fixes: string;
 }
 
 function listed({ kernel, patches, idle, installed }: Status): Row[] {
   const here = new Map(installed.filter(({ release }) => release === kernel.release).map((entry) => [entry.name, entry]));
-  const keptText = (name: string): string => {
+  const keptText = (name: string): Row["kept"] => {
     const entry = here.get(name);
     if (entry === undefined) return "no";
     return entry.quarantine === undefined ? "yes" : "quarantined";
   };
   const names = new Set([...patches.map(({ name }) => name), ...idle]);
   return [
-    ...patches.map((patch) => ({
-      name: patch.name,
-      release: kernel.release,
-      state: stateOf(patch),
-      kept: keptText(patch.name),
-      fixes: fixesText(patch.fixes),
-    })),
-    ...idle.map((name) => ({ name, release: kernel.release, state: "disabled", kept: keptText(name), fixes: "" })),
+    ...patches.map(
+      (patch): Row => ({
+        name: patch.name,
+        release: kernel.release,
+        state: stateOf(patch),
+        kept: keptText(patch.name),
+        fixes: fixesText(patch.fixes),
+      }),
+    ),
+    ...idle.map((name): Row => ({ name, release: kernel.release, state: "disabled", kept: keptText(name), fixes: "" })),
     ...installed
       .filter(({ name, release }) => release !== kernel.release || !names.has(name))
-      .map(({ name, release, quarantine, fixes }) => ({
-        name,
-        release,
-        state: "not loaded",
-        kept: quarantine === undefined ? "yes" : "quarantined",
-        fixes: fixesText(fixes),
-      })),
+      .map(
+        ({ name, release, quarantine, fixes }): Row => ({
+          name,
+          release,
+          state: "not loaded",
+          kept: quarantine === undefined ? "yes" : "quarantined",
+          fixes: fixesText(fixes),
+        }),
+      ),
   ];
 }
 

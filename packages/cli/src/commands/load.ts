@@ -1,5 +1,6 @@
 import type { Finding, LoadReport } from "@suture/host";
 import type { AddCommand } from "../answer.ts";
+import { loadDocument } from "../documents/running.ts";
 import { addPatience, checkedParameters, type PatienceOptions, patienceOf, transitionText } from "../host-options.ts";
 import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
@@ -22,10 +23,18 @@ export const loadCommand: AddCommand = (program, run) => {
         const given = { unproven, stack, replace: false, parameters: checkedParameters(parameters), ...patienceOf(options) };
         const report = await load(task, THIS_MACHINE, file, given);
         await restartSettling(task, THIS_MACHINE);
-        return { document: report, text: safeText(loadText(report)) };
+        return { document: loadDocument.of(documentOf(report)), text: safeText(loadText(report)) };
       }),
     );
 };
+
+/** A refusal would have been thrown. */
+export function documentOf({ checks, ...report }: LoadReport) {
+  return {
+    ...report,
+    checks: checks.flatMap(({ what, found, outcome }) => (outcome === "refused" ? [] : [{ what, found, outcome }])),
+  };
+}
 
 export function loadText({ name, transition, replaced, checks, log }: LoadReport): string {
   return partsText([

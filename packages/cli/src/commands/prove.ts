@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { ProvenObject } from "@suture/build";
 import type { AddCommand } from "../answer.ts";
+import { proveDocument } from "../documents/building.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions, openKernel } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, tableText, timeText } from "../text.ts";
@@ -38,7 +39,7 @@ export const proveCommand: AddCommand = (program, run) => {
           const results = await proveObjects(task, kernel, objects, { jobs: availableParallelism(), resume: options.all === true });
           const whole = results.every((result) => result.failure === undefined && result.doubts.length === 0);
           return {
-            document: { kernel: kernel.target.release, buildId: kernel.image.buildId, objects: results },
+            document: proveDocument.of({ kernel: kernel.target.release, buildId: kernel.image.buildId, objects: results }),
             text: proofText(results),
             code: whole ? 0 : 1,
           };

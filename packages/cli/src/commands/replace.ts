@@ -1,7 +1,8 @@
 import type { AddCommand } from "../answer.ts";
+import { loadDocument } from "../documents/running.ts";
 import { addPatience, checkedParameters, type PatienceOptions, patienceOf } from "../host-options.ts";
 import { safeText } from "../text.ts";
-import { loadText } from "./load.ts";
+import { documentOf, loadText } from "./load.ts";
 
 export const replaceCommand: AddCommand = (program, run) => {
   addPatience(program.command("replace"))
@@ -20,7 +21,7 @@ export const replaceCommand: AddCommand = (program, run) => {
           ...patienceOf(options),
         });
         await restartSettling(task, THIS_MACHINE);
-        return { document: report, text: safeText(loadText(report)) };
+        return { document: loadDocument.of(documentOf(report)), text: safeText(loadText(report)) };
       }),
     );
 };

@@ -1,5 +1,6 @@
 import type { SignalReport, Straggler } from "@suture/host";
 import type { AddCommand } from "../answer.ts";
+import { signalDocument } from "../documents/running.ts";
 import { countText, fieldsText, headedText, partsText, safeText } from "../text.ts";
 
 export const signalCommand: AddCommand = (program, run) => {
@@ -11,7 +12,7 @@ export const signalCommand: AddCommand = (program, run) => {
       run(async (task, options: { stop?: boolean }) => {
         const { signalStragglers, stragglerText, THIS_MACHINE } = await import("@suture/host");
         const report = await signalStragglers(task, THIS_MACHINE, options.stop === true);
-        return { document: report, text: safeText(signalText(report, stragglerText)), code: report.ended ? 0 : 1 };
+        return { document: signalDocument.of(report), text: safeText(signalText(report, stragglerText)), code: report.ended ? 0 : 1 };
       }),
     );
 };

@@ -1,5 +1,6 @@
 /** On this machine, whatever it is: what is asked needs no rights. */
 import { expect, test } from "vitest";
+import { documentIn } from "../../test/document.ts";
 import { runCli } from "../cli.ts";
 
 test("status --watch --json prints a document a line, and ends well when it is interrupted", async () => {
@@ -18,7 +19,7 @@ test("status --watch --json prints a document a line, and ends well when it is i
   });
   expect(code).toBe(0);
   const [first = "", ...more] = stdout.trimEnd().split("\n");
-  expect(JSON.parse(first)).toMatchObject({ kernel: { release: expect.any(String) }, patches: expect.any(Array) });
+  expect(documentIn(first)).toMatchObject({ kernel: { release: expect.any(String) }, patches: expect.any(Array) });
   expect(more).toEqual([]);
 });
 
@@ -31,5 +32,5 @@ test("a refusal of what would change the machine says in which state the kernel 
     env: {},
   });
   expect(code).toBe(1);
-  expect(JSON.parse(stdout).error).toMatchObject({ code: "CLI_FILE", why: expect.stringContaining(" Now: ") });
+  expect(documentIn(stdout).error).toMatchObject({ code: "CLI_FILE", why: expect.stringContaining(" Now: ") });
 });

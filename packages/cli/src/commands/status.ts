@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PatchStatus, Status, Straggler } from "@suture/host";
 import type { AddCommand, Answer } from "../answer.ts";
+import { statusDocument } from "../documents/running.ts";
 import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
 export const statusCommand: AddCommand = (program, run) => {
@@ -13,7 +14,7 @@ export const statusCommand: AddCommand = (program, run) => {
         const { status, stragglerText, THIS_MACHINE } = await import("@suture/host");
         const look = async (): Promise<Answer> => {
           const found = await status(THIS_MACHINE);
-          return { document: found, text: safeText(statusText(found, stragglerText)) };
+          return { document: statusDocument.of(found), text: safeText(statusText(found, stragglerText)) };
         };
         return options.watch === true ? changes(look, task.signal) : look();
       }),

@@ -7,6 +7,7 @@ import type { Manifest } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
 import { buildFor } from "../build-for.ts";
+import { tryDocument } from "../documents/trial.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, cacheDirectory, isModuleFile, type KernelOptions, MODULE_SOURCE, several, targetOf } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, safeText, timeText } from "../text.ts";
@@ -38,7 +39,7 @@ export const tryCommand: AddCommand = (program, run) => {
           const { module, target, manifest } = await livepatchOf(task, files, options, folder);
           const report = await tryOn(task, target, module, manifest, options);
           const good = report.outcome === "passed" || report.outcome === "warned";
-          return { document: report, text: safeText(trialText(report, manifest)), code: good ? 0 : 1 };
+          return { document: tryDocument.of(report), text: safeText(trialText(report, manifest)), code: good ? 0 : 1 };
         } finally {
           await rm(folder, { recursive: true, force: true });
         }

@@ -1,11 +1,12 @@
 import type { AddCommand } from "../answer.ts";
+import { uninstallDocument } from "../documents/running.ts";
 import { fieldsText, safeText } from "../text.ts";
 
 export const uninstallCommand: AddCommand = (program, run) => {
   program
     .command("uninstall")
     .description("load a livepatch no more at boot; if it is in the kernel, it stays there")
-    .argument("<name>", "its name, as `suture list` shows it")
+    .argument("<livepatch>", "its name, as `suture list` shows it")
     .option("--kernel <release>", "the kernel that it is kept for; the one that runs unless given")
     .action(
       run(async (task, name: string, options: { kernel?: string }) => {
@@ -15,7 +16,10 @@ export const uninstallCommand: AddCommand = (program, run) => {
           await uninstall(THIS_MACHINE, release, name);
           if ((await installed(THIS_MACHINE)).length === 0) await removeUnits(task, THIS_MACHINE);
         });
-        return { document: { name, release }, text: safeText(fieldsText([["uninstalled", `${name}, for ${release}`]])) };
+        return {
+          document: uninstallDocument.of({ name, release }),
+          text: safeText(fieldsText([["uninstalled", `${name}, for ${release}`]])),
+        };
       }),
     );
 };

@@ -1,0 +1,22 @@
+import { Argument } from "commander";
+import type { AddCommand } from "../answer.ts";
+import { completionDocument } from "../documents/common.ts";
+import { completionScript, SHELLS } from "../words/completion.ts";
+import { addExamples } from "../words/examples.ts";
+import { outlineOf } from "../words/outline.ts";
+
+export const completionCommand: AddCommand = (program, run) => {
+  addExamples(program.command("completion"), [
+    ["completion bash > /etc/bash_completion.d/suture", "for all users of bash"],
+    ["completion fish > ~/.config/fish/completions/suture.fish", "for one user of fish"],
+  ])
+    .description("print what a shell needs to complete the words of suture")
+    .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
+    .action(
+      run(async (_task, word: string) => {
+        const shell = SHELLS.find((known) => known === word) ?? "bash";
+        const text = completionScript(shell, outlineOf(program));
+        return { document: completionDocument.of({ shell, text }), text: text.trimEnd() };
+      }),
+    );
+};

@@ -1,0 +1,135 @@
+/** Documents of the commands that need no running livepatch: kernels, build, extract, prove, diff, inspect. */
+import * as v from "valibot";
+import { documentKind, maybe, said } from "./document.ts";
+import { manifest } from "./manifest.ts";
+import { buildId, bytes, flag, milliseconds, number, owner, release, text, texts } from "./parts.ts";
+
+const CALLBACK = v.picklist(["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"]);
+const added = v.array(v.strictObject({ name: text, kind: v.picklist(["function", "variable"]), size: bytes }));
+const named = v.array(v.strictObject({ name: text, why: text }));
+
+const listedKernel = v.strictObject({
+  release,
+  version: maybe(said(text, "of the image's package; absent for a kernel that is none of Debian's")),
+  running: flag,
+  installed: flag,
+  archived: said(flag, "the archive has its image"),
+  cached: maybe(
+    said(v.strictObject({ bytes }), "it is ready in the cache; the bytes are with its source, which kernels of one source share"),
+  ),
+  obstacles: maybe(
+    said(texts, "options that keep it from being live-patched, as they should be; absent where its configuration is not here"),
+  ),
+  source: said(flag, "the archive has the source that the image was built from, exactly"),
+  headers: said(flag, "the archive has its headers and build tools"),
+  featureset: maybe(said(text, "patches on top of the source")),
+  compiler: maybe(v.strictObject({ name: text, installed: flag })),
+});
+
+export const kernelsDocument = documentKind("kernels", 1, "`suture kernels`: what can be built for.", {
+  running: listedKernel,
+  installed: said(v.array(listedKernel), "the newest first"),
+  archive: said(v.array(listedKernel), "the newest first"),
+  cache: v.strictObject({ path: text, bytes }),
+});
+
+export const buildDocument = documentKind("build", 1, "`suture build`: a livepatch that was built.", {
+  file: said(text, "the module"),
+  size: bytes,
+  manifest,
+});
+
+export const extractDocument = documentKind("extract", 1, "`suture extract`: functions of the kernel as a C file.", {
+  file: said(text, "the C file of the kernel that they are from"),
+  owner,
+  functions: texts,
+  notes: said(texts, "what the author has to look at"),
+  text: maybe(said(text, "the C file that was made, where --output is not given")),
+  output: maybe(said(text, "the file that was written")),
+});
+
+export const proveDocument = documentKind("prove", 1, "`suture prove`: objects held against the code that a kernel runs.", {
+  kernel: release,
+  buildId,
+  objects: v.array(
+    v.strictObject({
+      object: text,
+      owner,
+      functions: said(number, "functions that the running kernel has of it"),
+      proven: said(number, "those of them that are proven"),
+      overridden: said(texts, "weak functions that another object of the kernel overrides; they are not counted"),
+      doubts: said(
+        v.array(v.strictObject({ function: text, code: text, why: text })),
+        "each function that is not proven, with its first doubt",
+      ),
+      cause: maybe(said(text, "the likeliest cause of a mismatch")),
+      failure: maybe(said(v.strictObject({ code: text, why: text }), "why it could not be compiled or compared at all")),
+      compileMs: milliseconds,
+      proofMs: milliseconds,
+    }),
+  ),
+});
+
+export const diffDocument = documentKind("diff", 1, "`suture diff`: two builds of one object.", {
+  outcome: said(v.picklist(["same", "idle", "patch"]), "idle: what differs needs nothing in a running kernel"),
+  functions: said(
+    v.array(
+      v.strictObject({
+        name: text,
+        why: text,
+        through: said(texts, "of one that is taken in for what it calls: the functions in between"),
+        sizeBefore: bytes,
+        size: bytes,
+      }),
+    ),
+    "functions to be replaced",
+  ),
+  callbacks: v.array(v.strictObject({ kind: CALLBACK, name: text })),
+  carriedAlong: said(named, "changed functions without an ftrace entry: carried along with their callers"),
+  added,
+  skipped: said(named, "what differs, and needs nothing in a running kernel"),
+  notes: texts,
+  keys: said(
+    v.array(v.strictObject({ table: text, function: text, key: text, kept: flag })),
+    "static keys and static calls of the kernel to which entries of special sections refer",
+  ),
+  needs: said(v.array(v.strictObject({ name: text, ownObject: flag })), "symbols that the running kernel must have"),
+  output: maybe(said(text, "the object that was written")),
+});
+
+export const inspectDocument = documentKind("inspect", 1, "`suture inspect`: what a livepatch module says and holds.", {
+  file: text,
+  name: text,
+  livepatch: flag,
+  release: said(text, "the kernel's, as its vermagic has it"),
+  vermagic: text,
+  modinfo: v.array(v.strictObject({ key: text, values: texts })),
+  functions: said(
+    v.array(v.strictObject({ name: text, sympos: number, replacement: said(text, "its name in the module"), size: bytes })),
+    "what replaces what, by the module's own tables",
+  ),
+  descriptor: maybe(
+    said(
+      v.strictObject({
+        replace: flag,
+        states: v.array(v.strictObject({ id: number, version: number })),
+        objects: v.array(
+          v.strictObject({
+            name: owner,
+            functions: v.array(v.strictObject({ name: text, sympos: number, replacement: text, size: bytes })),
+            callbacks: v.array(v.strictObject({ kind: CALLBACK, name: text })),
+          }),
+        ),
+      }),
+      "what it registers with the livepatch core; absent if it makes that when it is loaded",
+    ),
+  ),
+  others: said(v.array(v.strictObject({ name: text, size: bytes })), "functions that replace nothing"),
+  klpSymbols: said(v.array(v.strictObject({ object: text, name: text, sympos: number })), "found by the livepatch core"),
+  imports: said(texts, "found by the module loader"),
+  relocations: v.array(
+    v.strictObject({ section: text, object: maybe(said(text, "where the livepatch core applies them: for what")), count: number }),
+  ),
+  faults: said(texts, "why loading it would be wrong, as far as the file alone tells"),
+  manifest: maybe(manifest),
+});

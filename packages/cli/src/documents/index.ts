@@ -1,0 +1,49 @@
+/** Every kind of JSON document that the program prints. */
+import { buildDocument, diffDocument, extractDocument, inspectDocument, kernelsDocument, proveDocument } from "./building.ts";
+import { completionDocument, errorDocument } from "./common.ts";
+import type { DocumentKind } from "./document.ts";
+import {
+  bootDocument,
+  doctorDocument,
+  enableDocument,
+  endDocument,
+  forceDocument,
+  installDocument,
+  leaveDocument,
+  listDocument,
+  loadDocument,
+  settledDocument,
+  signalDocument,
+  statusDocument,
+  uninstallDocument,
+} from "./running.ts";
+import { tryDocument } from "./trial.ts";
+
+const KINDS = [
+  errorDocument,
+  kernelsDocument,
+  buildDocument,
+  extractDocument,
+  proveDocument,
+  tryDocument,
+  diffDocument,
+  inspectDocument,
+  loadDocument,
+  leaveDocument,
+  enableDocument,
+  signalDocument,
+  forceDocument,
+  installDocument,
+  uninstallDocument,
+  bootDocument,
+  settledDocument,
+  endDocument,
+  listDocument,
+  statusDocument,
+  doctorDocument,
+  completionDocument,
+];
+
+export const DOCUMENTS: ReadonlyMap<string, Pick<DocumentKind, "id" | "description" | "schema">> = new Map(
+  KINDS.map((kind) => [kind.id, kind as unknown as DocumentKind]),
+);

@@ -1,0 +1,39 @@
+/** All commands with their options: what is parsed, helped with, completed, and described in the manual pages. */
+import { Command } from "commander";
+import about from "../package.json" with { type: "json" };
+import type { Run } from "./answer.ts";
+import { buildCommand } from "./commands/build.ts";
+import { completionCommand } from "./commands/completion.ts";
+import { diffCommand } from "./commands/diff.ts";
+import { extractCommand } from "./commands/extract.ts";
+import { hostCommands } from "./commands/host.ts";
+import { inspectCommand } from "./commands/inspect.ts";
+import { kernelsCommand } from "./commands/kernels.ts";
+import { proveCommand } from "./commands/prove.ts";
+import { tryCommand } from "./commands/try.ts";
+
+const COMMANDS = [
+  kernelsCommand,
+  buildCommand,
+  extractCommand,
+  proveCommand,
+  tryCommand,
+  diffCommand,
+  inspectCommand,
+  ...hostCommands,
+  completionCommand,
+];
+
+/** @param writeOut where help and the version go */
+export function makeProgram(run: Run, writeOut: (text: string) => void): Command {
+  const program = new Command("suture")
+    .description("Patches a running Linux kernel: a source fix in, a proven livepatch module out.")
+    .version(about.version)
+    .option("--json", "print one JSON document on stdout")
+    .option("--verbose", "show every command that is run")
+    .configureHelp({ showGlobalOptions: true });
+  for (const add of COMMANDS) add(program, run);
+  // The help of a wrong command line is not asked for; the refusal says it in one line.
+  for (const command of [program, ...program.commands]) command.exitOverride().configureOutput({ writeOut, writeErr: () => {} });
+  return program;
+}
