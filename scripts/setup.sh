@@ -20,7 +20,11 @@ lz4 unpacks kernels
 qemu-system-x86 boots the stock kernel
 busybox-static is the user space of that machine
 kmod loads modules there as on a real machine
-procps sets kernel options there"
+procps sets kernel options there
+man-db shows the manual pages, in the tests
+groff-base checks them
+zsh completes the words of the command, in the tests
+fish does the same"
 
 say() { echo "setup: $*" >&2; }
 

@@ -11,6 +11,14 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const moduleNameText = v.pipe(text, v.regex(/^[\w-]+$/));
 const fileName = v.pipe(text, v.regex(/^[^/.][^/]*$/));
 
+/** A member with what it means, for docs/json.md. */
+function said<const S extends v.GenericSchema<unknown, unknown>>(
+  schema: S,
+  description: string,
+): v.SchemaWithPipe<readonly [S, v.DescriptionAction<v.InferOutput<S>, string>]> {
+  return v.pipe(schema, v.description(description));
+}
+
 const stateSchema = v.object({ id: v.number(), version: v.number() });
 
 /** A symbol as it is reached; see resolve.ts. */
@@ -31,15 +39,15 @@ const madeSchema = v.object({
 });
 
 /** What is read from a file that others may have changed is held against it, all the way down. Members that it does not know are let be. */
-const manifestSchema = v.object({
-  /** The version of this form. */
-  suture: v.literal(1),
+export const manifestSchema = v.object({
+  suture: said(v.literal(1), "the version of this form"),
   name: text,
-  /** Of all that the module holds besides this (see contents.ts). */
-  contents: text,
+  contents: said(text, "of all that the module holds besides this (see contents.ts)"),
   kernel: v.object({ release: text, buildId: text }),
-  /** Whether the originals of all patched objects were shown to be what the kernel runs. */
-  proof: v.object({ proven: v.boolean(), functions: count, reason: v.exactOptional(text) }),
+  proof: said(
+    v.object({ proven: v.boolean(), functions: count, reason: v.exactOptional(text) }),
+    "whether the originals of all patched objects were shown to be what the kernel runs",
+  ),
   replace: v.boolean(),
   objects: v.array(v.object({ path: text, owner: text, original: text, patched: text })),
   functions: v.array(
@@ -48,46 +56,60 @@ const manifestSchema = v.object({
       owner: text,
       name: text,
       sympos: count,
-      /** Bytes of code before and after. */
-      sizeBefore: count,
+      sizeBefore: said(count, "bytes of code before the patch"),
       size: count,
       why: text,
     }),
   ),
-  /** The builds of modules that it was proven against; absent if it is for none. */
-  modules: v.exactOptional(v.array(v.object({ name: moduleNameText, buildId: v.exactOptional(text), srcversion: v.exactOptional(text) }))),
-  /** Functions of the patch that run when one of the kernel's objects is patched or unpatched; absent if there are none. */
-  callbacks: v.exactOptional(v.array(v.object({ object: text, owner: text, kind: v.picklist(CALLBACKS), name: text }))),
-  /** Absent if there are none. */
+  modules: v.exactOptional(
+    said(
+      v.array(v.object({ name: moduleNameText, buildId: v.exactOptional(text), srcversion: v.exactOptional(text) })),
+      "the builds of modules that it was proven against",
+    ),
+  ),
+  callbacks: v.exactOptional(
+    said(
+      v.array(v.object({ object: text, owner: text, kind: v.picklist(CALLBACKS), name: text })),
+      "functions of the patch that run when one of the kernel's objects is patched or unpatched",
+    ),
+  ),
   states: v.exactOptional(v.array(stateSchema)),
-  /** Shadow variables that it declares, and frees when it is taken out; absent if there are none. Size in bytes. */
-  shadows: v.exactOptional(v.array(v.object({ id: v.number(), name: text, size: count }))),
+  shadows: v.exactOptional(
+    said(
+      v.array(v.object({ id: v.number(), name: text, size: count })),
+      "shadow variables that it declares, and frees when it is taken out",
+    ),
+  ),
   added: v.array(v.object({ object: text, name: text, kind: v.picklist(["function", "variable"]), size: count })),
-  /** What differs but has no effect at run time. */
-  skipped: v.array(v.object({ object: text, name: text, why: text })),
-  /** Of a livepatch that replaces functions by themselves: those that were asked for and are not replaced. */
-  notTaken: v.exactOptional(v.array(v.object({ object: text, name: text, code: text, why: text }))),
-  /** What a person should know of the patch. */
-  notes: v.array(v.object({ object: text, text })),
-  /** Addresses of what is in the module that its code gives to others: what keeps one is left behind when it is taken out. Absent if there are none. */
+  skipped: said(v.array(v.object({ object: text, name: text, why: text })), "what differs but has no effect at run time"),
+  notTaken: v.exactOptional(
+    said(
+      v.array(v.object({ object: text, name: text, code: text, why: text })),
+      "of a livepatch that replaces functions by themselves: those that were asked for and are not replaced",
+    ),
+  ),
+  notes: said(v.array(v.object({ object: text, text })), "what a person should know of the patch"),
   handed: v.exactOptional(
-    v.array(v.object({ object: text, function: text, kind: v.picklist(["string", "function", "variable"]), name: text })),
+    said(
+      v.array(v.object({ object: text, function: text, kind: v.picklist(["string", "function", "variable"]), name: text })),
+      "addresses of what is in the module that its code gives to others: what keeps one is left behind when it is taken out",
+    ),
   ),
   symbols: v.array(symbolSchema),
   compiler: text,
-  /** Every input with its SHA-256. */
-  inputs: v.array(
-    v.object({
-      kind: v.picklist(["patch", "source", "livepatch", "package", "tree", "module", "image", "config"]),
-      name: text,
-      version: v.exactOptional(text),
-      sha256: text,
-    }),
+  inputs: said(
+    v.array(
+      v.object({
+        kind: v.picklist(["patch", "source", "livepatch", "package", "tree", "module", "image", "config"]),
+        name: text,
+        version: v.exactOptional(text),
+        sha256: text,
+      }),
+    ),
+    "every input with its SHA-256",
   ),
-  /** From the headers of the patches. */
-  fixes: v.array(v.object({ subject: v.exactOptional(text), cves: v.array(text) })),
-  /** What it was made of besides the kernel; absent in one that registers itself. */
-  made: v.exactOptional(madeSchema),
+  fixes: said(v.array(v.object({ subject: v.exactOptional(text), cves: v.array(text) })), "from the headers of the patches"),
+  made: v.exactOptional(said(madeSchema, "what it was made of besides the kernel; absent in one that registers itself")),
 });
 
 export type Manifest = v.InferOutput<typeof manifestSchema>;

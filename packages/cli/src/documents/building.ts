@@ -1,7 +1,7 @@
 /** Documents of the commands that need no running livepatch: kernels, build, extract, prove, diff, inspect. */
+import { manifestSchema as manifest } from "@suture/livepatch";
 import * as v from "valibot";
 import { documentKind, maybe, said } from "./document.ts";
-import { manifest } from "./manifest.ts";
 import { buildId, bytes, flag, milliseconds, number, owner, release, text, texts } from "./parts.ts";
 
 const CALLBACK = v.picklist(["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"]);
