@@ -86,7 +86,7 @@ function needOf(plan: Plan, ref: Ref, from: Item, inTable: boolean, need: (item:
 function isNewGlobal(plan: Plan, item: Item): boolean {
   return (
     isGlobal(item) &&
-    (item.role === "text" || item.role === "data" || item.role === "rodata") &&
+    (item.role === "text" || item.role === "data" || item.role === "rodata" || item.role === "percpu") &&
     plan.in.pairs.original(item) === undefined &&
     !plan.parts.has(item)
   );
@@ -102,7 +102,8 @@ function askedFor(plan: Plan, item: Item, needs: ReadonlyMap<Item, Item | undefi
 }
 
 function checkCarriable(plan: Plan, item: Item): void {
-  if (item.role === "percpu") throw plan.refuse("DIFF_PER_CPU", `${item.name} is a new per-CPU variable`, item);
+  if (item.role === "percpu" && plan.in.build.module && item.refs.length > 0)
+    throw plan.refuse("DIFF_PER_CPU", `${item.name} is a new per-CPU variable, and does not begin with plain values`, item);
   if (item.role === "init" || item.role === "exit")
     throw plan.refuse("DIFF_INIT_REFERENCE", `${item.name} is new in ${item.section.name}, which a running kernel does not keep`, item);
   if (item.role === "unload" || item.role === "declared" || item.role === "table" || item.role === "ignored" || item.role === "unknown")

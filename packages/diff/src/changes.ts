@@ -3,12 +3,14 @@
  * at run time, or has been refused.
  */
 import { STB } from "@suture/elf";
+import { checkHome } from "./check-home.ts";
 import { Comparer } from "./compare.ts";
 import { useOf } from "./instructions.ts";
 import { bytesOf, type Item, isGlobal, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Plan } from "./plan.ts";
+import { functionDifference } from "./same-function.ts";
 import type { SectionRole } from "./sections.ts";
 import { hasFtraceSite } from "./tables.ts";
 
@@ -26,6 +28,9 @@ const IGNORED = "the fix says that it is to be ignored";
 
 /** Where a change of size would let patched code reach past the end of what the kernel has. */
 const LIVE: ReadonlySet<SectionRole> = new Set(["data", "rodata", "percpu", "once"]);
+
+/** What holds state of the running kernel. */
+const STATE: ReadonlySet<SectionRole> = new Set(["data", "percpu", "once"]);
 
 export function findChanges(plan: Plan, force: Force): void {
   const { original, patched, pairs } = plan.in;
@@ -124,33 +129,24 @@ class Finder {
   }
 
   #functionDifference(original: Item, patched: Item): string | undefined {
-    const difference = this.#compare.items(original, patched);
-    if (difference !== undefined) return difference;
-    const a = (this.#plan.in.original.entries.get(original) ?? []).filter((e) => e.table.compared);
-    const b = (this.#plan.in.patched.entries.get(patched) ?? []).filter((e) => e.table.compared);
-    if (a.length !== b.length) return `${a.length} → ${b.length} entries of special sections`;
-    for (let i = 0; i < a.length; i++) {
-      const before = a[i];
-      const after = b[i];
-      if (before === undefined || after === undefined || before.table.section !== after.table.section) return "entries of special sections";
-      if (this.#compare.difference({ ...before, bytes: before.compared }, { ...after, bytes: after.compared }) !== undefined)
-        return `entry of ${after.section.name}`;
-      const { replacement: x } = before;
-      const { replacement: y } = after;
-      if ((x === undefined) !== (y === undefined)) return "an alternative";
-      if (x !== undefined && y !== undefined && this.#compare.difference(x, y) !== undefined) return "an alternative";
-    }
-    return undefined;
+    const { original: before, patched: after } = this.#plan.in;
+    return functionDifference(this.#compare, [before.entries, original], [after.entries, patched]);
   }
 
   data(item: Item): void {
     // Of descriptors of pr_debug only the line can differ: others have no twin.
-    if (item.role === "dyndbg" || isLiteral(item) || isBookkeeping(item.name)) return;
+    if (item.role === "dyndbg" || isLiteral(item)) return;
     const original = this.#plan.in.pairs.original(item);
+    if (isBookkeeping(item.name)) {
+      const difference = original === undefined ? undefined : this.#compare.items(original, item);
+      if (difference !== undefined) this.#renew(item, difference);
+      return;
+    }
     if (original === undefined) {
       this.#newItem(item);
       return;
     }
+    checkHome(this.#plan, original, item);
     const difference = this.#compare.items(original, item);
     if (difference === undefined) return;
     const { skipped } = this.#plan;
@@ -159,7 +155,7 @@ class Finder {
       skipped.push({ name: item.name, why: `differs (${difference}): ${IGNORED}` });
       return;
     }
-    switch (item.role) {
+    switch (LIVE.has(item.role) ? original.role : item.role) {
       case "init":
         skipped.push({ name: item.name, why: "is used only at boot, or when its module is loaded" });
         break;
@@ -178,6 +174,20 @@ class Finder {
     }
   }
 
+  /** Bookkeeping that begins otherwise than before: the livepatch has its own, and all functions that use it. */
+  #renew(item: Item, difference: string): void {
+    const plan = this.#plan;
+    const why = `${item.name} differs: ${difference}`;
+    const users = plan.in.patched.users.of(item);
+    const by = users.find((use) => use.by.kind !== "function");
+    if (by !== undefined) throw plan.refuse("DIFF_DATA_CHANGED", `${why}, and ${by.by.name} points to it`, item);
+    const running = users.filter((use) => use.by.role === "text");
+    if (running.length === 0) return;
+    plan.fresh.add(item);
+    for (const use of running) plan.change(use.by, { why: `uses ${why}`, forced: false, through: [] });
+    plan.notes.push(`${why}: the livepatch has its own, which begins anew`);
+  }
+
   /** New code and data are carried where they are needed. */
   #newItem(item: Item): void {
     const { section, name } = item;
@@ -193,8 +203,14 @@ class Finder {
     if (item.role === "unknown" && !isLiteral(item) && !ignored)
       throw this.#plan.refuse("DIFF_SECTION_CHANGED", `${item.name} is gone from ${item.section.name}`, item);
     if (ignored) this.#plan.skipped.push({ name: item.name, why: `is gone from ${item.section.name}: ${IGNORED}` });
+    else if (STATE.has(item.role) && item.symbols.length > 0 && !isBookkeeping(item.name) && this.#isUsed(item))
+      this.#plan.skipped.push({ name: item.name, why: "is gone; what the running kernel has in it is no longer used" });
     else if (item.role === "declared" || item.role === "init")
       this.#plan.skipped.push({ name: item.name, why: `is gone from ${item.section.name}; the running kernel keeps it` });
+  }
+
+  #isUsed(item: Item): boolean {
+    return this.#plan.in.original.users.of(item).some(({ by }) => by.role === "text");
   }
 
   /**

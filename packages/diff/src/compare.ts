@@ -56,8 +56,8 @@ export class Comparer {
     if (!isItem(a) || !isItem(b)) return !isItem(a) && !isItem(b) && a.name === b.name && placeName(a) === placeName(b);
     if (this.#pairs.joined(a, b)) return true;
     if (isLiteral(a) && isLiteral(b)) return this.#sameLiteral(a, b);
-    // Bookkeeping without a twin: which of several is meant makes no difference.
-    return a.role === b.role && isBookkeeping(a.name) && stem(a.name) === stem(b.name);
+    // Bookkeeping without a twin: which of several with the same contents is meant makes no difference.
+    return a.role === b.role && isBookkeeping(a.name) && stem(a.name) === stem(b.name) && this.items(a, b) === undefined;
   }
 
   #sameLiteral(a: Item, b: Item): boolean {

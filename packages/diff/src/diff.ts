@@ -4,13 +4,16 @@ import { CALLBACKS, type Callback } from "./callbacks.ts";
 import { takeCallers } from "./callers.ts";
 import { carry, type KeepEntry } from "./carry.ts";
 import { findChanges } from "./changes.ts";
+import { checkWrites } from "./check-home.ts";
 import { type External, emit } from "./emit.ts";
 import { fail } from "./errors.ts";
 import { type Handed, handedBy } from "./handed.ts";
+import { HOMES, homeOf } from "./homes.ts";
 import { cut, type Item, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { marksOf, sourceName } from "./marks.ts";
 import { pair } from "./pair.ts";
+import { pairRenamed } from "./pair-renamed.ts";
 import { type KeyedEntry, type Named, Plan, type Reach, type Side } from "./plan.ts";
 import type { Build } from "./sections.ts";
 import { entriesOf } from "./tables.ts";
@@ -59,8 +62,8 @@ export interface Delta {
   keys: (KeyedEntry & { kept: boolean })[];
   /** Undefined symbols of `object` that the running kernel has. */
   externals: External[];
-  /** Symbols of the original that only the object itself could name, and that other objects of the patch can name now. */
-  exposed: ElfSymbol[];
+  /** Symbols of the original that only the object itself could name, or by another name, and what other objects of the patch can name them now. */
+  exposed: { name: string; symbol: ElfSymbol }[];
   /** Undefined if nothing changed that runs. */
   object: ElfObject | undefined;
 }
@@ -84,10 +87,13 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   const after = sideOf(patched, options);
   const marks = marksOf(before.cut, after.cut);
   const pairs = pair(before.cut, after.cut, before.users, after.users);
+  const renamed = pairRenamed(before, after, pairs);
   const plan = new Plan({ original: before, patched: after, pairs, build: options.build, marks }, options.reach ?? (() => undefined));
+  noteRenamed(plan, renamed);
   findChanges(plan, options.force ?? (() => false));
   takeCallers(plan);
   carry(plan, options.keepEntry ?? (() => true));
+  checkWrites(plan);
   noteMarks(plan);
   const { skipped, notTaken, notes, keys } = plan;
   const exposed = exposedBy(plan);
@@ -164,6 +170,17 @@ function callbacksOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Callbac
   });
 }
 
+/** Variables whose name, scope or kind of memory changed, and that stay the kernel's. */
+function noteRenamed({ in: { pairs }, notes }: Plan, renamed: readonly Item[]): void {
+  for (const item of renamed) {
+    const original = pairs.original(item);
+    const [before, after] = original === undefined ? [] : [homeOf(original), homeOf(item)];
+    if (original === undefined || before === undefined || after === undefined) continue;
+    if (before !== after) notes.push(`${item.name} is ${HOMES[after]} in the fix; the running kernel's stays ${HOMES[before]}`);
+    else notes.push(`${item.name} is the kernel's ${original.name}: every reference corresponds`);
+  }
+}
+
 /** What a person should know of what the fix says. */
 function noteMarks(plan: Plan): void {
   const { marks } = plan.in;
@@ -186,14 +203,15 @@ function addedOf(plan: Plan): Added[] {
 }
 
 /** Of what is carried in place of the kernel's, only functions whose calls are redirected can be reached by the kernel's symbol. */
-function exposedBy(plan: Plan): ElfSymbol[] {
-  const exposed: ElfSymbol[] = [];
+function exposedBy(plan: Plan): Delta["exposed"] {
+  const exposed: Delta["exposed"] = [];
   for (const item of plan.in.patched.cut.items) {
     const original = plan.in.pairs.original(item);
     if (original === undefined || (plan.carried.has(item) && !(plan.changed.has(item) && plan.redirectable(item)))) continue;
     for (const { name, bind } of item.symbols) {
-      const before = original.symbols.find((symbol) => symbol.name === name);
-      if (bind !== STB.LOCAL && before?.bind === STB.LOCAL) exposed.push(before);
+      const before = original.symbols.find((symbol) => symbol.name === name) ?? (item.kind === "object" ? original.symbols[0] : undefined);
+      if (bind !== STB.LOCAL && before !== undefined && (before.bind === STB.LOCAL || before.name !== name))
+        exposed.push({ name, symbol: before });
     }
   }
   return exposed;

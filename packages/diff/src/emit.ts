@@ -358,6 +358,8 @@ function copyOf(from: Section, data: Uint8Array): Section {
 /** -ffunction-sections names stay; what shared a section gets one of its own. */
 function sectionName(item: Item): string {
   const { name } = item.section;
+  // The one section that the module loader makes copies of, for each processor.
+  if (item.role === "percpu") return ".data..percpu";
   if (item.kind === "anonymous" || (item.start === 0 && item.end === item.section.size)) return name;
   if (item.kind === "function") return `.text.${item.name}`;
   if (item.role === "dyndbg" || item.role === "once") return name;

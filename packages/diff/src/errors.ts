@@ -47,9 +47,24 @@ export const diffErrors = defineErrors({
     cause: "A static local variable of the original could not be paired with the one of the patched object.",
     mend: "Rename the new variable, or keep the old one in the function that used it.",
   },
+  DIFF_VARIABLE_LOST: {
+    cause:
+      "A variable of the running kernel is gone from the source, and the functions that used it use a new one of the same size in the same way: it could be the same variable under another name, whose state would be lost.",
+    mend: "Keep the old name in the fix if it is the same variable; if it is another one, make the two changes in two fixes, or let the functions use the new one otherwise than the old.",
+  },
+  DIFF_VARIABLE_HOME: {
+    cause:
+      "The fix puts a variable into memory of another kind: of a running kernel's variable it cannot be changed whether it may be written, whether each processor has its own, and whether it is there at all.",
+    mend: "Leave the variable as it is declared, and hold what is to be written in a new variable with another name.",
+  },
+  DIFF_READ_ONLY: {
+    cause: "Patched code writes a variable that is read-only in a running kernel: __ro_after_init or const.",
+    mend: "Hold what is to be written in a new variable with another name, or set the variable in code of the boot phase and boot a fixed kernel.",
+  },
   DIFF_PER_CPU: {
-    cause: "The fix adds a per-CPU variable.",
-    mend: "Allocate it in a callback with alloc_percpu() (docs/authoring.md#callbacks), or use a shadow variable (docs/authoring.md#shadow-variables).",
+    cause:
+      "The initial contents of a per-CPU variable that the fix adds refer to a module's code or data: they are copied for each processor before those are known.",
+    mend: "Set it in a callback (docs/authoring.md#callbacks).",
   },
   DIFF_MARK: {
     cause: "The fix says something to Suture, by a macro of kpatch-macros.h or livepatch_helpers.h, that cannot be followed.",

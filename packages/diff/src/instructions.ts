@@ -72,6 +72,36 @@ export function useOf(code: Uint8Array, at: number): "contents" | "pointer" | "c
   return use;
 }
 
+/** What an instruction does with the place that one of its fields names. */
+export type Access = "read" | "write" | "pointer" | "comparison";
+
+/** By the byte offset of the field. */
+export function accessesIn(code: Uint8Array): Map<number, Access> {
+  const { InstructionInfoFactory, Mnemonic, OpAccess } = iced();
+  const writes: ReadonlySet<number> = new Set([OpAccess.Write, OpAccess.CondWrite, OpAccess.ReadWrite, OpAccess.ReadCondWrite]);
+  const factory = new InstructionInfoFactory();
+  const found = new Map<number, Access>();
+  decode(code, (instruction, _, offsets) => {
+    const { displacement, immediate } = offsets();
+    if (immediate !== undefined) found.set(immediate, instruction.mnemonic === Mnemonic.Cmp ? "comparison" : "pointer");
+    if (displacement === undefined) return;
+    if (instruction.mnemonic === Mnemonic.Lea) {
+      found.set(displacement, "pointer");
+      return;
+    }
+    const info = factory.info(instruction);
+    let written = false;
+    for (const memory of info.usedMemory()) {
+      written ||= writes.has(memory.access);
+      memory.free();
+    }
+    info.free();
+    found.set(displacement, written ? "write" : "read");
+  });
+  factory.free();
+  return found;
+}
+
 /** Bytes from the start of `code`: a field that names a place, and what becomes of the pointer to it. */
 export interface PointerUse {
   at: number;

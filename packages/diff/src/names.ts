@@ -20,10 +20,10 @@ export function coldParent(name: string): string | undefined {
 
 /**
  * Static locals that macros make, by the dozen and all with one name: their state is bookkeeping (warned once, rate limit, lock class).
- * A fresh one costs at most one more message, so these need no twin.
+ * A fresh one costs at most one more message, so these need no twin. One without a number is a variable of the file.
  */
-const bookkeeping = /^(__already_done|__warned|__print_once|_rs|__key|__msg|__ret_once)$/;
+const bookkeeping = /^(__already_done|__warned|__print_once|_rs|__key|__msg|__ret_once)\.\d+$/;
 
 export function isBookkeeping(name: string): boolean {
-  return bookkeeping.test(stem(name));
+  return bookkeeping.test(name);
 }

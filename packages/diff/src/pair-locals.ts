@@ -48,7 +48,7 @@ function joinInOrder(originals: readonly Item[], patched: readonly Item[], pairs
 type UsedBy = ReadonlyMap<string, number>;
 
 /** A user without a twin speaks through those that use it: inlining moves code between functions. */
-function usedBy(item: Item, users: Users, isPaired: (item: Item) => boolean): UsedBy {
+export function usedBy(item: Item, users: Users, isPaired: (item: Item) => boolean): UsedBy {
   const found = new Map<string, number>();
   const seen = new Set<Item>([item]);
   const queue = [item];

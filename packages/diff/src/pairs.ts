@@ -10,6 +10,11 @@ export class Pairs {
     this.#backward.set(patched, original);
   }
 
+  separate(original: Item, patched: Item): void {
+    this.#forward.delete(original);
+    this.#backward.delete(patched);
+  }
+
   /** The patched twin of an original item. */
   patched(original: Item): Item | undefined {
     return this.#forward.get(original);

@@ -88,10 +88,10 @@ describe("point 9: what a changed function needs", () => {
   ])("but not if %s", (_, make) => {
     expect(shop.refusal(make(table(4, "")), make(table(9, "")))).toMatchObject({ code: "DIFF_RODATA_CHANGED" });
   });
-  test("per-CPU variables: those that exist are referred to, new ones refused", () => {
+  test("per-CPU variables: those that exist are referred to, new ones are the livepatch's own", () => {
     const source = (use: string, more = ""): string =>
       `int counter __percpu_data; ${more} int f(void) { int x; asm("mov %%gs:%1, %0" : "=r"(x) : "m"(${use})); return x; }`;
-    expect(shop.refusal(source("counter"), source("fresh", "int fresh __percpu_data;"))).toMatchObject({ code: "DIFF_PER_CPU" });
+    expect(names(shop.diff(source("counter"), source("fresh", "int fresh __percpu_data;")).added)).toEqual(["fresh"]);
     const delta = shop.diff(source("counter"), source("counter").replace("return x", "return x + 1"));
     expect(externalNames(delta)).toContain("counter");
   });

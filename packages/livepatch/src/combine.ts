@@ -109,7 +109,7 @@ function objectOf(described: Map<string, DescribedObject>, owner: string): Descr
 
 function exposedBy(parts: readonly Part[]): Shared["exposed"] {
   return new Map(
-    parts.flatMap(({ owner, delta, locate }) => delta.exposed.map((symbol) => [symbol.name, { owner, place: locate(symbol) }] as const)),
+    parts.flatMap(({ owner, delta, locate }) => delta.exposed.map(({ name, symbol }) => [name, { owner, place: locate(symbol) }] as const)),
   );
 }
 

@@ -195,7 +195,10 @@ describe("symbols that patched code needs", () => {
 
   it("that were another object's own until now are found where that has them", () => {
     const hidden = newSymbol({ name: "twice", place: new Section({ name: ".text", type: SHT.PROGBITS }), bind: STB.LOCAL });
-    const shows = part({ ...delta("other", []), exposed: [hidden] }, { object: "fs/b.o", owner: owner("shows_mod", []) });
+    const shows = part(
+      { ...delta("other", []), exposed: [{ name: hidden.name, symbol: hidden }] },
+      { object: "fs/b.o", owner: owner("shows_mod", []) },
+    );
     const uses = part(delta("patched", ["twice"]), { owner: owner("user_mod", []) });
     const resolved = combined(shows, uses).symbols;
     expect(resolved).toMatchObject([{ name: "twice", how: "klp", object: "shows_mod", sympos: 2, symbol: ".klp.sym.shows_mod.twice,2" }]);
