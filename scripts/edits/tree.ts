@@ -1,0 +1,82 @@
+/** What edits need to know of the rest of the kernel: files beside a file, names that are taken, weak functions. */
+import { readdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { KernelContext } from "@suture/build";
+import type { Tree } from "./edit.ts";
+import { sourceText } from "./judge.ts";
+
+type Named = Tree["globals"][number];
+
+const RETURNS: Record<string, string> = {
+  void: "return;",
+  int: "return 0;",
+  bool: "return false;",
+  long: "return 0;",
+  "unsigned long": "return 0;",
+};
+
+const FUNCTION =
+  /^(__weak )?(void|int|bool|long|unsigned long)( __weak)? (\w+)\(((?:void|(?:const )?struct \w+ \*\w+|int \w+|unsigned long \w+|u64 \w+)(?:, ?(?:struct \w+ \*\w+|int \w+|unsigned long \w+))*)\)\n\{/gm;
+
+export function treeOf(kernel: KernelContext): Tree {
+  const { commands, sourceRoot } = kernel;
+  const texts = new Map<string, string>();
+  const textOf = (path: string): string => {
+    const text = texts.get(path) ?? sourceText(join(sourceRoot, path)) ?? "";
+    texts.set(path, text);
+    return text;
+  };
+  const kernelSymbol = (name: string): string | undefined => {
+    const found = kernel.image.symbols.named(name);
+    return found.length === 1 ? found[0]?.type : undefined;
+  };
+  const weak: Named[] = [];
+  const globals: Named[] = [];
+  for (const object of commands.builtIn) {
+    const path = commands.of(object).source;
+    if (!/^(?:kernel|mm|fs|lib|block|security|net\/core)\//.test(path)) continue;
+    for (const [, before, type = "", behind, name = "", parameters = ""] of (sourceText(join(sourceRoot, path)) ?? "").matchAll(FUNCTION)) {
+      const one = { name, path, head: `${type} ${name}(${parameters})`, returns: RETURNS[type] ?? "return 0;" };
+      const letter = kernelSymbol(name);
+      if (before !== undefined || behind !== undefined) {
+        if (letter === "W" || letter === "w") weak.push(one);
+      } else if (letter === "T") globals.push(one);
+    }
+  }
+  const inFolder = (path: string): { path: string; text: string }[] => {
+    const folder = dirname(path);
+    return readdirSync(join(sourceRoot, folder))
+      .filter((name) => name.endsWith(".c"))
+      .map((name) => `${folder}/${name}`)
+      .filter((other) => other !== path && commands.ofSource(other).length === 1)
+      .map((other) => ({ path: other, text: textOf(other) }));
+  };
+  const ownerOf = (path: string): string | undefined => {
+    const [object] = commands.ofSource(path);
+    return object === undefined ? undefined : commands.ownerOf(object);
+  };
+  return {
+    weak,
+    globals,
+    kernelSymbol,
+    siblings: (path) =>
+      inFolder(path).filter(
+        (other) => ownerOf(other.path) !== undefined && ownerOf(other.path) === ownerOf(path) && other.text.length < 80_000,
+      ),
+    localHeaders(path) {
+      const folder = dirname(path);
+      const names = [...textOf(path).matchAll(/^#include "([\w-]+\.h)"/gm)].map(([, name = ""]) => name);
+      return names.flatMap((name) => {
+        const text = sourceText(join(sourceRoot, folder, name));
+        if (text === undefined) return [];
+        const users = [
+          path,
+          ...inFolder(path)
+            .filter((other) => other.text.includes(`"${basename(name)}"`))
+            .map((other) => other.path),
+        ];
+        return [{ path: `${folder}/${name}`, text, users }];
+      });
+    },
+  };
+}
