@@ -160,6 +160,76 @@ describe("a build with sections that is not of the same source", () => {
   });
 });
 
+describe("constants without a name, which stand between the variables", () => {
+  // Strings with zeros inside are not merged. Those of a table stand before it, and the next table's behind it.
+  const source = String.raw`
+    struct vector { const char *in, *out; int size; };
+    static const struct vector one[] = { { "a\0bcdefg", "h\0ijkl", 8 }, { "a\0bcdefg", "\0\0\0\0\0\0\0", 3 }, { "x\0", "\0\0\0\0\0\0\0", 1 } };
+    static const struct vector two[] = { { "m\0nopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", "aa\0a", 42 }, { "h\0ijkl", "123\000456", 3 } };
+    static const struct vector *const all[] = { one, two };
+    extern int outside(const struct vector *);
+    int each(int n) { return outside(&all[n & 1][n]); }
+    int first(int n) { return one[n].size + *(const int *)"1234\000678"; }
+    asm(".pushsection .modinfo,\"a\"\n.asciz \"name=small\"\n.popsection");`;
+  let kernel: KernelModule;
+  let plain: ElfObject;
+  const against = (sections: ElfObject): ObjectProof => proveObject({ object: "a.o", plain, sections, against: kernel, layouts });
+  const rodata = (elf: ElfObject): ElfObject["sections"][number] => {
+    const found = elf.sections.find(({ name }) => name === ".rodata");
+    if (found === undefined) throw new Error("no .rodata");
+    return found;
+  };
+
+  beforeAll(async () => {
+    kernel = await workshop.module(source);
+    plain = workshop.compile("a.o", source);
+  });
+
+  test("are found there", () => {
+    const sections = workshop.compile("b.o", source, ...SECTIONS);
+    expect(rodata(sections).data.length).toBeGreaterThan(0);
+    expect(unproven(against(sections))).toEqual([]);
+    expect(against(sections).complete).toBe(true);
+  });
+
+  test.each([
+    ["another one", "rstuvw", "rstuww"],
+    ["a shorter one", String.raw`123\000456`, String.raw`123\00045`],
+    ["another variable", "3 } };", "4 } };"],
+    ["one in place of another", String.raw`"aa\0a", 42`, String.raw`"h\0ijkl", 42`],
+  ])("%s", (_, from, to) => {
+    const other = source.replace(from, to);
+    expect(other).not.toBe(source);
+    expect(unproven(against(workshop.compile("b.o", other, ...SECTIONS)))).not.toEqual([]);
+  });
+
+  test("no flipped bit of them, or of what refers to them, passes", () => {
+    const sections = workshop.compile("b.o", source, ...SECTIONS);
+    const { data } = rodata(sections);
+    for (let at = 0; at < data.length; at++)
+      for (let bit = 0; bit < 8; bit++) {
+        data[at] = (data[at] ?? 0) ^ (1 << bit);
+        expect(unproven(against(sections)), `+ ${at}, bit ${bit}`).not.toEqual([]);
+        data[at] = (data[at] ?? 0) ^ (1 << bit);
+      }
+    const references = sections.sections
+      .flatMap(({ relocations }) => relocations)
+      .filter(
+        (one) =>
+          one.symbol?.place === rodata(sections) ||
+          (typeof one.symbol?.place !== "string" && one.symbol?.place.name.startsWith(".rodata.")),
+      );
+    expect(references.length).toBeGreaterThan(10);
+    for (const relocation of references)
+      for (let bit = 0; bit < 32; bit++) {
+        relocation.addend ^= 1 << bit;
+        expect(unproven(against(sections)), `addend at ${relocation.offset}, bit ${bit}`).not.toEqual([]);
+        relocation.addend ^= 1 << bit;
+      }
+    expect(unproven(against(sections))).toEqual([]);
+  });
+});
+
 test("no flipped bit of code, data or relocation passes", () => {
   const original = workshop.compile("a.o", FIRST);
   const before = prove(original).functions;

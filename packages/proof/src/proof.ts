@@ -36,8 +36,9 @@ export function proveObject({ object, plain, sections, against, layouts, built =
   const complete =
     functions.every(({ proven, init, doubts }) => proven || init || doubts[0]?.code === "overridden") &&
     [...bad].every(({ section }) => isInitOnly(section.name));
+  const symbols = byName(plain.symbols);
   const addressOf = (symbol: ElfSymbol): { own: ElfSymbol; address: number } | undefined => {
-    const own = isSection(symbol.place) && parts.of(symbol.place) !== undefined ? symbol : matching(plain, symbol, split);
+    const own = isSection(symbol.place) && parts.of(symbol.place) !== undefined ? symbol : matching(symbols, symbol, split);
     const part = own !== undefined && isSection(own.place) ? parts.of(own.place) : undefined;
     const base = part === undefined ? undefined : placement.bases.get(part);
     if (own === undefined || part === undefined || base === undefined || bad.has(part)) return undefined;
@@ -67,12 +68,22 @@ export function proveObject({ object, plain, sections, against, layouts, built =
 }
 
 /** The symbol of the plain build that the other build's is. */
-function matching(plain: ElfObject, symbol: ElfSymbol, split: Split | undefined): ElfSymbol | undefined {
+function matching(plain: ReadonlyMap<string, readonly ElfSymbol[]>, symbol: ElfSymbol, split: Split | undefined): ElfSymbol | undefined {
   const there = isSection(symbol.place) ? split?.plainPlace(symbol.place, symbol.value) : undefined;
   if (there === undefined) return undefined;
-  return plain.symbols.find(
-    ({ name, place, value, type }) => name === symbol.name && place === there.section && value === there.offset && type === symbol.type,
-  );
+  return plain
+    .get(symbol.name)
+    ?.find(({ place, value, type }) => place === there.section && value === there.offset && type === symbol.type);
+}
+
+function byName(symbols: readonly ElfSymbol[]): Map<string, ElfSymbol[]> {
+  const found = new Map<string, ElfSymbol[]>();
+  for (const symbol of symbols) {
+    const list = found.get(symbol.name);
+    if (list === undefined) found.set(symbol.name, [symbol]);
+    else list.push(symbol);
+  }
+  return found;
 }
 
 /** A function that the build with sections has otherwise is not proven. */

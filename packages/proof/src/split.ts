@@ -10,6 +10,7 @@ import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from
 import { type Placement, placeParts } from "./placement.ts";
 import { findMerged, targetOf } from "./references.ts";
 import { GroundTables } from "./table-index.ts";
+import { isUnnamed, type Piece, piecesOf, type Referred } from "./unnamed.ts";
 import { fieldSize, isNear, jumpsOrLoadsAddress } from "./x86-64.ts";
 
 export interface Split {
@@ -38,6 +39,10 @@ class Holding implements Split {
   /** Data that differs, and why. */
   readonly #differs = new Map<Part, string>();
   readonly #uses = new Map<Part | string, Set<Part>>();
+  /** Of constants without a name: the address that the plain build refers to, by where this one does. */
+  readonly #unnamed = new Map<Part, Map<number, Referred>>();
+  /** Of those that do not stand together in the plain build. */
+  readonly #pieces = new Map<Part, { plain: Section; pieces: readonly Piece[] }>();
 
   constructor(split: Parts, plain: Parts) {
     this.#split = split;
@@ -50,8 +55,9 @@ class Holding implements Split {
   run(): void {
     for (const part of this.#split.all) {
       if (part.role === "code") for (const item of part.items) this.#functions(part, item);
-      if (part.role === "data") this.#data(part);
+      if (part.role === "data" && !isUnnamed(part)) this.#data(part);
     }
+    this.#constants();
     for (const [user, parts] of this.#uses) {
       if (typeof user !== "string") continue;
       const bad = [...this.#reachable(parts)].find((part) => this.#differs.has(part));
@@ -65,6 +71,10 @@ class Holding implements Split {
     const part = this.#split.of(section);
     const item = part === undefined ? undefined : itemAt(part, offset);
     const start = item === undefined ? undefined : part?.role === "code" ? this.#code.get(item) : this.#dataBase(part);
+    const scattered = part === undefined || this.#differs.has(part) ? undefined : this.#pieces.get(part);
+    const piece = scattered?.pieces.find((one) => offset >= one.offset && offset < one.offset + one.length);
+    if (scattered !== undefined)
+      return piece === undefined ? undefined : { section: scattered.plain, offset: piece.there + offset - piece.offset };
     if (part === undefined || item === undefined || start === undefined || this.#differs.has(part)) return undefined;
     return this.#ground.sectionAt(part.role === "code" ? start + offset - item.start : start + offset);
   }
@@ -142,6 +152,47 @@ class Holding implements Split {
     }
   }
 
+  /** Constants may refer to further ones. */
+  #constants(): void {
+    const parts = this.#split.all.filter(isUnnamed);
+    const known = (): number => [...this.#unnamed.values()].reduce((sum, { size }) => sum + size, 0);
+    for (let before = -1; before < known(); ) {
+      before = known();
+      for (const part of parts) {
+        this.#differs.delete(part);
+        const base = this.#dataBase(part);
+        const references = this.#unnamed.get(part) ?? new Map<number, Referred>();
+        if (base !== undefined && [...references].every(([offset, { there }]) => there === base + offset)) this.#data(part);
+        else if (references.size > 0) {
+          const why = this.#scattered(part, references);
+          if (why !== undefined) this.#differs.set(part, why);
+        }
+      }
+    }
+  }
+
+  #scattered(part: Part, references: ReadonlyMap<number, Referred>): string | undefined {
+    const places = new Map<number, Referred>();
+    const sections = new Map<Section, number>();
+    for (const [offset, { there, by }] of references) {
+      const at = this.#ground.sectionAt(there);
+      if (at === undefined) return `+ 0x${offset.toString(16)} is nowhere in the plain build`;
+      sections.set(at.section, there - at.offset);
+      places.set(offset, { there: at.offset, by });
+    }
+    const [[section, base] = [undefined, 0], ...more] = sections;
+    const plain = section === undefined ? undefined : this.#plain.of(section);
+    if (plain === undefined || more.length > 0) return "is in several sections of the plain build";
+    const pieces = piecesOf(part, plain, places);
+    if (typeof pieces === "string") return pieces;
+    for (const { offset, there, length } of pieces) {
+      const why = this.#sameBytes(part, offset, length, base + there, part);
+      if (why !== undefined) return why;
+    }
+    this.#pieces.set(part, { plain: plain.section, pieces });
+    return undefined;
+  }
+
   /** Why the bytes or references of a run differ. @param address of the run in the plain build */
   #sameBytes(part: Part, start: number, size: number, address: number, user: Part | string): string | undefined {
     const bytes = this.#ground.read(address, size);
@@ -178,7 +229,7 @@ class Holding implements Split {
 
   /** Why the relocation does not refer to what the plain build refers to with S + A = `value`. */
   #reference(part: Part, relocation: Relocation, value: number, user: Part | string): string | undefined {
-    const { addend, type, offset } = relocation;
+    const { addend } = relocation;
     const target = targetOf(relocation, this.#split);
     switch (target.kind) {
       case "unknown":
@@ -192,25 +243,18 @@ class Holding implements Split {
       case "name": {
         if (target.own === undefined)
           return this.#ground.globals(target.symbol.name).includes(value - addend) ? undefined : `does not refer to ${target.symbol.name}`;
-        return this.#inPart(target.own.part, target.own.offset, addend, value, part, offset, type, user);
+        return this.#inPart(target.own.part, target.own.offset, value, part, relocation, user);
       }
       case "part":
-        return this.#inPart(target.part, target.offset, addend, value, part, offset, type, user);
+        return this.#inPart(target.part, target.offset, value, part, relocation, user);
     }
   }
 
-  #inPart(
-    to: Part,
-    symbol: number,
-    addend: number,
-    value: number,
-    from: Part,
-    field: number,
-    type: number,
-    user: Part | string,
-  ): string | undefined {
+  #inPart(to: Part, symbol: number, value: number, from: Part, relocation: Relocation, user: Part | string): string | undefined {
+    const { addend, type, offset: field } = relocation;
     if (to.role === "data") {
       this.#use(user, to);
+      if (isUnnamed(to)) return this.#constant(to, symbol + addend, value, from, relocation);
       const base = this.#dataBase(to);
       return base !== undefined && value === base + symbol + addend
         ? undefined
@@ -225,6 +269,30 @@ class Holding implements Split {
     return address !== undefined && value + shift === address
       ? undefined
       : `does not refer to ${to.section.name} + ${symbol + addend + shift}`;
+  }
+
+  /** Whether the places agree is seen when all are known. */
+  #constant(to: Part, offset: number, value: number, from: Part, relocation: Relocation): string | undefined {
+    const { type, offset: field } = relocation;
+    const shift = isPcRelative(type) ? this.#toEnd(from, field) : 0;
+    if (shift === undefined) return "refers to a constant in a way that is not understood";
+    const references = this.#unnamed.get(to) ?? new Map<number, Referred>();
+    this.#unnamed.set(to, references);
+    const known = references.get(offset + shift);
+    if (known !== undefined && known.there !== value + shift) return `does not refer to ${to.section.name} + ${offset + shift} as before`;
+    references.set(offset + shift, { there: value + shift, by: (known?.by ?? new Set()).add(relocation) });
+    return undefined;
+  }
+
+  /** Bytes from a field to the end of its instruction. */
+  #toEnd(from: Part, field: number): number | undefined {
+    if (jumpsOrLoadsAddress(from.section.data, field)) return 4;
+    const item = itemAt(from, field);
+    const size = item?.symbols.find(isFunction)?.size;
+    if (from.role !== "code" || item === undefined || size === undefined) return undefined;
+    const instructions = decode(from.section.data.subarray(item.start, item.start + size));
+    const one = instructions?.find(({ relative }) => relative?.field === field - item.start);
+    return one === undefined ? undefined : one.end - (field - item.start);
   }
 
   /** Where the plain build has that byte of code. */

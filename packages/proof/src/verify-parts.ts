@@ -110,15 +110,17 @@ export class PartVerifier {
   /** No two parts are in one place. */
   overlaps(): void {
     const placed = [...this.#placement.bases].filter(([{ section }]) => section.size > 0).sort(([, a], [, b]) => a - b);
-    for (let i = 1; i < placed.length; i++) {
-      const [before, start] = placed[i - 1] as [Part, number];
-      const [part, base] = placed[i] as [Part, number];
-      if (start + before.section.size <= base) continue;
-      for (const [one, other] of [
-        [part, before],
-        [before, part],
-      ] as const)
-        this.#findings.whole(one, "unplaced", `would be at ${this.#ground.show(base)}, in one place with ${other.section.name}`);
+    /** Of those so far, the one that reaches furthest. */
+    let furthest: [part: Part, end: number] | undefined;
+    for (const [part, base] of placed) {
+      const end = base + part.section.size;
+      if (furthest !== undefined && furthest[1] > base)
+        for (const [one, other] of [
+          [part, furthest[0]],
+          [furthest[0], part],
+        ] as const)
+          this.#findings.whole(one, "unplaced", `would be at ${this.#ground.show(base)}, in one place with ${other.section.name}`);
+      if (furthest === undefined || end > furthest[1]) furthest = [part, end];
     }
   }
 }
