@@ -6,6 +6,7 @@ import { fail } from "./errors.ts";
 import type { Commands, ObjectCommand } from "./kbuild/commands.ts";
 import { type IncludeGraph, includesOf } from "./kbuild/includes.ts";
 import { PreprocessedTree } from "./kbuild/preprocess.ts";
+import { isNoCode } from "./no-code.ts";
 import { withoutOtherPrograms } from "./other-programs.ts";
 import type { ChangedFile } from "./patch/apply.ts";
 import { inParallel } from "./pool.ts";
@@ -25,13 +26,6 @@ export interface AffectedOptions {
   from: string;
 }
 
-/** Folders and files that say something about the kernel, but are not in it. */
-const NO_CODE =
-  /^(Documentation|tools|samples|LICENSES|usr)\/|^(MAINTAINERS|CREDITS|README|COPYING)$|\.(rst|txt|yaml)$|(^|\/)\.(gitignore|mailmap)$/;
-
-/** The same for the folder of a module. */
-const NO_CODE_OUTSIDE = /(^|\/)(README|COPYING|LICENSE|dkms\.conf|\.gitignore)$|\.(md|rst|txt|yaml)$/;
-
 /** From here on it is worth a word: each takes seconds. */
 const MANY = 100;
 
@@ -44,9 +38,9 @@ export async function affectedObjects(
   options: AffectedOptions,
 ): Promise<Affected> {
   const { target, commands, cache } = kernel;
-  const noCode = kernel.outside === undefined ? NO_CODE : NO_CODE_OUTSIDE;
-  const ignored = files.filter(({ path }) => noCode.test(path)).map(({ path }) => path);
-  const code = files.filter(({ path }) => !noCode.test(path));
+  const noCode = isNoCode(kernel.outside === undefined ? "kernel" : "module");
+  const ignored = files.filter(({ path }) => noCode(path)).map(({ path }) => path);
+  const code = files.filter(({ path }) => !noCode(path));
   for (const { path } of code) if (!/\.([ch]|inc)$/.test(path)) throw fail("PATCH_NOT_C", `it changes ${path}`, { file: options.from });
   const changed = new Map(code.map(({ path, after }) => [path, after]));
   const graph = kernel.outside === undefined ? await includesOf(task, target, join(cache, "kbuild"), changed) : undefined;

@@ -13,6 +13,7 @@ import { fail } from "./errors.ts";
 import { type Livepatch, linkLivepatch } from "./link/livepatch.ts";
 import { manifestOf, type Results } from "./manifest.ts";
 import { patchName } from "./name.ts";
+import { isNoCode } from "./no-code.ts";
 import { applyPatches } from "./patch/apply.ts";
 import { overlayOf } from "./patch/overlay.ts";
 import type { SourcePatch } from "./patch/read.ts";
@@ -72,7 +73,7 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, given: B
   });
 }
 
-const NOTHING: Results = { parts: [], compiled: [] };
+const NOTHING: Results = { parts: [], compiled: [], notes: [] };
 
 /** A module that registers itself is built as it is. @throws AUTHORED_SOURCE */
 function checkAlone({ patches, sources = [], rebuild = [], name, replace, upon, states = [] }: BuildOptions, file: string): void {
@@ -105,7 +106,8 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
   const jobs = options.jobs ?? availableParallelism();
   const { patches, rebuild = [] } = options;
   const asked = await askedObjects(task, kernel, rebuild);
-  const files = await applyPatches(kernel.sourceRoot, patches);
+  const { files, notes } = await applyPatches(kernel.sourceRoot, patches, isNoCode(kernel.outside === undefined ? "kernel" : "module"));
+  for (const { object, text } of notes) task.reporter.warn(`${object}: ${text}`);
   const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
   const overlay = overlayOf(files);
   const view = await kernel.changed(task, overlay);
@@ -116,7 +118,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     const compiled = await compileObjects(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
     checkProofs(task, compiled, options.unproven);
-    return { compiled, parts: await compareObjects(task, kernel, compiled, { asked, overlay, variant, accepted, from }) };
+    return { compiled, notes, parts: await compareObjects(task, kernel, compiled, { asked, overlay, variant, accepted, from }) };
   } finally {
     await view.dispose();
   }

@@ -23,7 +23,8 @@ export async function compileOriginal(task: Task, kernel: KernelContext, object:
 
 export async function compileBoth(task: Task, kernel: KernelContext, object: string, patches: readonly SourcePatch[]): Promise<Both> {
   const command = kernel.commands.of(object);
-  const view = await kernel.changed(task, overlayOf(await applyPatches(kernel.sourceRoot, patches)));
+  const { files } = await applyPatches(kernel.sourceRoot, patches);
+  const view = await kernel.changed(task, overlayOf(files));
   try {
     const original = await compileOriginal(task, kernel, object);
     const patched = await compile(task, command, "sections", view);

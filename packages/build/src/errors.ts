@@ -2,11 +2,13 @@ import { defineErrors } from "@suture/errors";
 
 export const buildErrors = defineErrors({
   PATCH_UNREADABLE: {
-    cause: "The file is no patch that Suture can read: no unified diff, a damaged hunk, or a binary, renaming or deleting change.",
-    mend: "Give a unified diff, as `git format-patch`, `git diff` or `diff -u` writes it.",
+    cause:
+      "The file holds something that Suture does not read as a change: no unified diff, a damaged hunk or header, a mail that cannot be decoded, or a binary, renaming or deleting change. Nothing is left out in silence.",
+    mend: "Give a unified diff, as `git format-patch`, `git diff` or `diff -u` writes it. docs/patch-files.md lists what is read.",
   },
   PATCH_DOES_NOT_APPLY: {
-    cause: "A hunk of the patch is not found in the kernel's source. Lines may have moved, but what the patch names must be there exactly.",
+    cause:
+      "A hunk of the patch is not found in the kernel's source, or it has moved and does not fit in exactly one place, in the function that its header names. All its lines must be there exactly.",
     mend: "Take the fix as it was backported to this kernel's series, or adapt it to the source of exactly this version.",
   },
   PATCH_NOT_FOR_KERNEL: {

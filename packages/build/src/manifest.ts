@@ -8,6 +8,7 @@ import type { BuildOptions } from "./build.ts";
 import type { Compared } from "./compare-objects.ts";
 import type { Compiled } from "./compile-objects.ts";
 import type { KernelContext } from "./context.ts";
+import type { PatchNote } from "./patch/apply.ts";
 import { refuseUnproven } from "./prove.ts";
 import { madeOf } from "./upon.ts";
 
@@ -15,6 +16,8 @@ import { madeOf } from "./upon.ts";
 export interface Results {
   parts: readonly Compared[];
   compiled: readonly Compiled[];
+  /** What was left out of the patches, or went in elsewhere. */
+  notes: readonly PatchNote[];
 }
 
 export async function manifestOf(
@@ -65,7 +68,11 @@ export async function manifestOf(
     ...(options.rebuild === undefined
       ? {}
       : { notTaken: parts.flatMap(({ object, notTaken }) => notTaken.map((left) => ({ object, ...left }))) }),
-    notes: [...parts.flatMap(({ object, delta }) => delta.notes.map((text) => ({ object, text }))), ...(authored?.notes ?? [])],
+    notes: [
+      ...results.notes,
+      ...parts.flatMap(({ object, delta }) => delta.notes.map((text) => ({ object, text }))),
+      ...(authored?.notes ?? []),
+    ],
     ...(handed.length === 0 ? {} : { handed }),
     symbols: symbols.filter(({ symbol }, i) => symbols[i - 1]?.symbol !== symbol),
     compiler: kernel.compiler,

@@ -3,7 +3,7 @@ import { codeOf } from "../test/folders.ts";
 import { patchName } from "./name.ts";
 import type { SourcePatch } from "./patch/read.ts";
 
-const patches = (name: string): SourcePatch[] => [{ name, bytes: new Uint8Array(0), subject: undefined, cves: [], changes: [] }];
+const patches = (name: string): SourcePatch[] => [{ name, bytes: new Uint8Array(0), subject: undefined, cves: [], changes: [], notes: [] }];
 
 describe("a livepatch's name", () => {
   it.each([

@@ -4,19 +4,20 @@ import { parseSourcePatch } from "./patch/read.ts";
 import { madeOf, type Upon, withUpon } from "./upon.ts";
 
 const kernel = { image: { release: "1.0", buildId: "ab" } } as unknown as KernelContext;
-const patchOf = (name: string) => parseSourcePatch(Buffer.from(`--- a/${name}.c\n+++ b/${name}.c\n@@ -1 +1 @@\n-a\n+b\n`), `${name}.patch`);
+const patchOf = async (name: string) =>
+  parseSourcePatch(Buffer.from(`--- a/${name}.c\n+++ b/${name}.c\n@@ -1 +1 @@\n-a\n+b\n`), `${name}.patch`);
 const sourceOf = (name: string, text: string) => ({ name, bytes: Buffer.from(text), folder: undefined, beside: [] });
 const old: Upon = {
   file: "livepatch-old.ko",
   sha256: "00",
   kernel: { release: "1.0", buildId: "ab" },
-  patches: [patchOf("one")],
+  patches: [await patchOf("one")],
   sources: [sourceOf("fix.c", "1"), sourceOf("other.c", "2")],
   rebuild: ["fs/pipe.o"],
   acceptLayouts: ["page"],
   states: [{ id: 1, version: 2 }],
 };
-const given = { patches: [patchOf("two")], replace: false, unproven: false };
+const given = { patches: [await patchOf("two")], replace: false, unproven: false };
 
 describe("a livepatch upon another", () => {
   it("is made of all that the old one was made of, and replaces it", () => {
@@ -31,7 +32,7 @@ describe("a livepatch upon another", () => {
 
   it.each([
     ["for another kernel", { ...given, upon: { ...old, kernel: { release: "1.0", buildId: "cd" } } }],
-    ["that has the patch already", { ...given, patches: [patchOf("one")], upon: old }],
+    ["that has the patch already", { ...given, patches: old.patches, upon: old }],
     ["that has the source already", { ...given, sources: [sourceOf("renamed.c", "1")], upon: old }],
   ])("is refused upon one %s", (_, options) => {
     expect(() => withUpon(options, kernel)).toThrow(expect.objectContaining({ code: "BUILD_UPON" }));

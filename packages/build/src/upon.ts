@@ -36,7 +36,7 @@ export async function readUpon(path: string): Promise<Upon> {
     file,
     sha256: sha256(bytes),
     kernel: manifest.kernel,
-    patches: made.patches.map(({ name, text }) => parseSourcePatch(Buffer.from(text, "latin1"), name)),
+    patches: await Promise.all(made.patches.map(({ name, text }) => parseSourcePatch(Buffer.from(text, "latin1"), name))),
     sources: made.sources.map(({ name, text, beside }) => ({
       name,
       bytes: Buffer.from(text, "latin1"),

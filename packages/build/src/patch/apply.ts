@@ -1,9 +1,12 @@
 /** Patches + the kernel's source → the new text of each file that they change. Nothing is written. */
-import { readFile } from "node:fs/promises";
-import { isAbsolute, join, normalize } from "node:path";
-import { applyPatch } from "diff";
+import { readFile, stat } from "node:fs/promises";
+import { dirname, isAbsolute, join, normalize } from "node:path";
 import { fail } from "../errors.ts";
-import type { FileChange, SourcePatch } from "./read.ts";
+import type { FileChange } from "./change.ts";
+import { headingAt, named } from "./heading.ts";
+import { contextOf, type Hunk } from "./hunk.ts";
+import { linesOf, type Misplaced, type Placed, placeHunks } from "./place.ts";
+import type { SourcePatch } from "./read.ts";
 
 /** A file of the source as it was and as it becomes. Text is latin1: one character a byte. */
 export interface ChangedFile {
@@ -14,38 +17,120 @@ export interface ChangedFile {
   after: string;
 }
 
-/** Applies patches one after the other. @throws PATCH_DOES_NOT_APPLY, PATCH_CONFLICT, PATCH_UNREADABLE */
-export async function applyPatches(tree: string, patches: readonly SourcePatch[]): Promise<ChangedFile[]> {
+/** Something that was done otherwise than the patch says, or not at all. */
+export interface PatchNote {
+  /** The file of the source, or the patch. */
+  object: string;
+  text: string;
+}
+
+export interface Applied {
+  files: ChangedFile[];
+  notes: PatchNote[];
+}
+
+/**
+ * Applies patches one after the other.
+ * @param isNoCode whether no kernel is made of a file: such a one may also be deleted or renamed
+ * @throws PATCH_DOES_NOT_APPLY, PATCH_CONFLICT, PATCH_UNREADABLE
+ */
+export async function applyPatches(
+  tree: string,
+  patches: readonly SourcePatch[],
+  isNoCode: (path: string) => boolean = () => false,
+): Promise<Applied> {
   const files = new Map<string, ChangedFile>();
   const changedBy = new Map<string, string[]>();
-  for (const patch of patches)
+  const notes: PatchNote[] = [];
+  for (const patch of patches) {
+    notes.push(...patch.notes.map((text) => ({ object: patch.name, text })));
     for (const change of patch.changes) {
+      if (change.cannot !== undefined) {
+        notes.push(leftOut(change, change.cannot, isNoCode));
+        continue;
+      }
       const path = await pathOf(tree, change, files);
       const known = files.get(path) ?? { path, before: await textOf(tree, path), after: "" };
       const current = files.has(path) ? known.after : known.before;
       const earlier = changedBy.get(path) ?? [];
-      checkConflict(known.before, current, change, path, earlier);
-      files.set(path, { ...known, after: applyTo(current, change, path) });
+      const { text, moved } = applyTo(current, change, path, { before: known.before, earlier });
+      files.set(path, { ...known, after: text });
+      notes.push(...moved.map((each) => ({ object: path, text: each })));
       changedBy.set(path, [...earlier, patch.name]);
     }
-  return [...files.values()].filter((file) => file.before !== file.after).sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+  const changed = [...files.values()].filter((file) => file.before !== file.after);
+  return { files: changed.sort((a, b) => (a.path < b.path ? -1 : 1)), notes };
 }
 
-/** The path that the patch means: with its first part taken off (-p1), or as it is (-p0), whichever is there. */
+/** @throws PATCH_UNREADABLE */
+function leftOut({ oldName, newName, at, from }: FileChange, cannot: string, isNoCode: (path: string) => boolean): PatchNote {
+  const names = [...new Set([oldName, newName].flatMap((name) => (name === undefined ? [] : [name.replace(/^[ab]\//, "")])))];
+  if (names.length === 0 || !names.every(isNoCode))
+    throw fail(
+      "PATCH_UNREADABLE",
+      `${at}: it ${cannot}: ${names.join(", ")}`,
+      { file: from },
+      {
+        mend: "A livepatch replaces functions of C files that stay. Take that file out of the patch if the fix works without it; otherwise boot a fixed kernel.",
+      },
+    );
+  return { object: names[0] ?? from, text: `left out: the patch ${cannot} that no kernel is made of` };
+}
+
+/** The file that a patch means: its name with the first part taken off (-p1), or as it is (-p0), whichever is there. */
 async function pathOf(tree: string, change: FileChange, files: ReadonlyMap<string, ChangedFile>): Promise<string> {
-  const isNew = change.oldName === undefined;
-  const written = change.newName ?? change.oldName ?? "";
-  const candidates = [written.split("/").slice(1).join("/"), written];
-  for (const candidate of candidates) {
-    const path = normalize(candidate);
-    if (candidate === "" || isAbsolute(path) || path.startsWith("..")) continue;
-    if (files.has(path) || (await textOf(tree, path)) !== undefined) return path;
+  const { oldName, newName, indexName, from, at } = change;
+  const names = [...new Set([newName, oldName, indexName].filter((name) => name !== undefined))];
+  const isThere = async (path: string): Promise<boolean> => files.has(path) || (await textOf(tree, path)) !== undefined;
+  const found = new Set<string>();
+  for (const name of names) {
+    const [first] = await filterAsync(candidatesOf(name), isThere);
+    if (/^[ab]\//.test(name)) {
+      if (first !== undefined) found.add(first);
+    } else for (const path of await filterAsync(candidatesOf(name), isThere)) found.add(path);
   }
-  if (isNew) {
-    const path = normalize(/^[ab]\//.test(written) ? written.slice(2) : written);
-    if (!isAbsolute(path) && !path.startsWith("..")) return path;
+  const [path, ...others] = found;
+  if (path !== undefined && others.length === 0) return path;
+  if (path !== undefined)
+    throw fail(
+      "PATCH_DOES_NOT_APPLY",
+      `${at}: it may mean ${[path, ...others].join(" or ")}`,
+      { file: from },
+      {
+        mend: "Make the patch with git diff, which writes a/ and b/ before its names.",
+      },
+    );
+  const written = names[0] ?? "";
+  if (mayBeNew(change)) {
+    const candidates = candidatesOf(written);
+    const [inFolder] = /^[ab]\//.test(written) ? [] : await filterAsync(candidates, (each) => isFolder(join(tree, dirname(each))));
+    const made = inFolder ?? candidates[0];
+    if (made !== undefined) return made;
   }
-  throw fail("PATCH_DOES_NOT_APPLY", `${written} is not in the source of this kernel`, { file: change.from });
+  throw fail("PATCH_DOES_NOT_APPLY", `${at}: ${written} is not in the source of this kernel`, { file: from });
+}
+
+/** Paths in the source that a name may mean; none where it leads out of it. */
+function candidatesOf(name: string): string[] {
+  if (isAbsolute(name)) return [];
+  return [name.split("/").slice(1).join("/"), name]
+    .filter((each) => each !== "")
+    .map((each) => normalize(each))
+    .filter((each) => !each.startsWith(".."));
+}
+
+function mayBeNew({ oldName, hunks }: FileChange): boolean {
+  return oldName === undefined || (hunks.length === 1 && hunks[0]?.old.length === 0 && hunks[0].oldStart === 0);
+}
+
+async function filterAsync<T>(items: readonly T[], keep: (item: T) => Promise<boolean>): Promise<T[]> {
+  const kept = await Promise.all(items.map(keep));
+  return items.filter((_, i) => kept[i]);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
 async function textOf(tree: string, path: string): Promise<string | undefined> {
@@ -57,18 +142,59 @@ async function textOf(tree: string, path: string): Promise<string | undefined> {
   }
 }
 
-/** Hunks may have moved by lines, but their context must be there exactly: a fix that is applied to code that only looks alike is no fix. */
-function applyTo(current: string | undefined, change: FileChange, path: string): string {
+function applyTo(
+  current: string | undefined,
+  change: FileChange,
+  path: string,
+  { before, earlier }: { before: string | undefined; earlier: readonly string[] },
+): { text: string; moved: string[] } {
   const where = { file: change.from };
-  if (change.oldName === undefined) {
-    if (current !== undefined) throw fail("PATCH_DOES_NOT_APPLY", `it makes ${path}, which is there already`, where);
-    const text = applyPatch("", change.patch);
-    if (text === false) throw fail("PATCH_UNREADABLE", `what it puts into the new file ${path} is not well formed`, where);
-    return text;
+  const { hunks, at } = change;
+  if (current === undefined || change.oldName === undefined) {
+    if (current !== undefined && current !== "")
+      throw fail("PATCH_DOES_NOT_APPLY", `${at}: it makes ${path}, which is there already`, where);
+    if (hunks.length > 1 || hunks.some(({ old }) => old.length > 0))
+      throw fail("PATCH_UNREADABLE", `${at}: what it puts into the new file ${path} is not well formed`, where);
+    return { text: hunks.flatMap((hunk) => hunk.new).join(""), moved: [] };
   }
-  const text = applyPatch(current ?? "", change.patch);
-  if (text !== false) return text;
-  throw fail("PATCH_DOES_NOT_APPLY", `${path}: ${firstBadHunk(current ?? "", change)}`, where);
+  const lines = linesOf(current);
+  const placed = placeHunks(lines, hunks);
+  if (!("why" in placed)) return { text: replaced(lines, placed), moved: movedNotes(placed, path) };
+  checkConflict(before, lines, change, { path, earlier });
+  const { hunk, why, mend } = faultOf(lines, hunks, placed);
+  const place = `${path}: hunk ${hunk + 1} of ${hunks.length} (line ${hunks[hunk]?.oldStart ?? 0}; ${hunks[hunk]?.at ?? at} of the patch) ${why}`;
+  throw fail("PATCH_DOES_NOT_APPLY", place, where, mend === undefined ? {} : { mend });
+}
+
+function replaced(lines: readonly string[], placed: readonly Placed[]): string {
+  const out: string[] = [];
+  let done = 0;
+  for (const { hunk, at } of placed) {
+    out.push(...lines.slice(done, at), ...hunk.new);
+    done = at + hunk.old.length;
+  }
+  return [...out, ...lines.slice(done)].join("");
+}
+
+/** A note for each row of hunks that have moved by the same number of lines. */
+function movedNotes(placed: readonly Placed[], path: string): string[] {
+  const notes: string[] = [];
+  for (let from = 0, to = 0; from < placed.length; from = to) {
+    const moved = placed[from]?.moved ?? 0;
+    while (to < placed.length && placed[to]?.moved === moved) to++;
+    if (moved === 0) continue;
+    const which = to === from + 1 ? `hunk ${to}` : `hunks ${from + 1} to ${to}`;
+    const lines = Math.abs(moved) === 1 ? "line" : "lines";
+    notes.push(`${which} of ${path} went in ${Math.abs(moved)} ${lines} further ${moved > 0 ? "down" : "up"}`);
+  }
+  return notes;
+}
+
+/** What to say of the hunk at fault: perhaps the source has what the patch brings. */
+function faultOf(lines: readonly string[], hunks: readonly Hunk[], fault: Misplaced): Misplaced {
+  const reversed = hunks.map((hunk) => ({ ...hunk, oldStart: hunk.newStart, newStart: hunk.oldStart, old: hunk.new, new: hunk.old }));
+  if (hunks.some((hunk) => hunk.new.length === 0) || "why" in placeHunks(lines, reversed)) return fault;
+  return { hunk: fault.hunk, why: `${fault.why}: this source has the change already` };
 }
 
 /**
@@ -77,58 +203,24 @@ function applyTo(current: string | undefined, change: FileChange, path: string):
  */
 function checkConflict(
   before: string | undefined,
-  current: string | undefined,
-  change: FileChange,
-  path: string,
-  earlier: readonly string[],
+  current: readonly string[],
+  { hunks, from }: FileChange,
+  { path, earlier }: { path: string; earlier: readonly string[] },
 ): void {
-  if (earlier.length === 0 || before === undefined || current === undefined || change.oldName === undefined) return;
-  if (applyPatch(current, change.patch) !== false) return;
-  const { hunks } = change.patch;
-  const alone = (text: string, hunk: (typeof hunks)[number]): boolean => applyPatch(text, { ...change.patch, hunks: [hunk] }) !== false;
-  const at = hunks.findIndex((hunk) => alone(before, hunk) && !alone(current, hunk));
-  const hunk = hunks[at];
-  if (hunk === undefined) return;
-  const name = functionAt(
-    before,
-    hunk.oldStart +
-      Math.max(
-        0,
-        hunk.lines.findIndex((line) => !line.startsWith(" ")),
-      ),
-  );
-  throw fail(
-    "PATCH_CONFLICT",
-    `${path}: hunk ${at + 1} of ${hunks.length}${name === undefined ? "" : `, in ${name},`} meets what ${earlier.join(" and ")} changed there`,
-    { file: change.from, ...(name === undefined ? {} : { symbol: name }) },
-  );
-}
-
-/** The function that a line of C is in, by its form: the last line before that begins with a name and has parameters. */
-function functionAt(text: string, line: number): string | undefined {
-  const head = text
-    .split("\n")
-    .slice(0, line)
-    .findLast((each) => /^[A-Za-z_][^;]*\w\s*\([^;]*$/.test(each) || each.startsWith("}"));
-  const [, name] = /(\w+)\s*\(/.exec(head ?? "") ?? [];
-  return name;
-}
-
-/** Which hunk is at fault: the first that the file does not take when only those up to it are applied. */
-function firstBadHunk(current: string, { patch }: FileChange): string {
-  const { hunks } = patch;
-  const at = hunks.findIndex((_, i) => applyPatch(current, { ...patch, hunks: hunks.slice(0, i + 1) }) === false);
-  const hunk = hunks[Math.max(at, 0)];
-  const reversed = applyPatch(current, {
-    ...patch,
-    hunks: hunks.map((h) => ({
-      oldStart: h.newStart,
-      oldLines: h.newLines,
-      newStart: h.oldStart,
-      newLines: h.oldLines,
-      lines: h.lines.map((line) => (line.startsWith("+") ? `-${line.slice(1)}` : line.startsWith("-") ? `+${line.slice(1)}` : line)),
-    })),
-  });
-  const place = `hunk ${Math.max(at, 0) + 1} of ${hunks.length} (line ${hunk?.oldStart ?? 0}) does not apply`;
-  return reversed === false ? place : `${place}: this source has the change already`;
+  if (earlier.length === 0 || before === undefined) return;
+  const original = linesOf(before);
+  const fits = (lines: readonly string[], hunk: Hunk): Placed | undefined => {
+    const placed = placeHunks(lines, [hunk]);
+    return "why" in placed ? undefined : placed[0];
+  };
+  for (const [i, hunk] of hunks.entries()) {
+    const placed = fits(original, hunk);
+    if (placed === undefined || fits(current, hunk) !== undefined) continue;
+    const name = named(headingAt(original, placed.at + contextOf(hunk).before) ?? "");
+    throw fail(
+      "PATCH_CONFLICT",
+      `${path}: hunk ${i + 1} of ${hunks.length}${name === undefined ? "" : `, in ${name},`} meets what ${earlier.join(" and ")} changed there`,
+      { file: from, ...(name === undefined ? {} : { symbol: name }) },
+    );
+  }
 }
