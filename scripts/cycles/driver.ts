@@ -47,12 +47,12 @@ for (let cycle = 0; cycle < Number(count) && !existsSync("/run/stop"); cycle++) 
     const { name } = into.value;
     const out = await timed((): Promise<LeaveReport> => disable(task, THIS_MACHINE, name, patience));
     const off = !patched();
-    const gone = await timed((): Promise<LeaveReport> => unload(task, THIS_MACHINE, name, patience));
+    const gone = await timed((): Promise<LeaveReport[]> => unload(task, THIS_MACHINE, [name], patience));
     const left = (await livePatches(THIS_MACHINE)).length;
     const to = ticks();
     say({
       cycle,
-      good: on && off && gone.value.removed && left === 0 && into.value.transition.outcome === "done",
+      good: on && off && gone.value.every(({ removed }) => removed) && left === 0 && into.value.transition.outcome === "done",
       outcomes: [into.value.transition.outcome, out.value.transition?.outcome],
       loadMs: Math.round(into.ms),
       disableMs: Math.round(out.ms),

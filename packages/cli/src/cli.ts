@@ -19,7 +19,7 @@ export interface Surroundings {
 /**
  * Runs one command line.
  * @param args without the program's name
- * @returns the exit code: 0 done, 1 failed or refused, 2 wrong usage, 3 nothing changed, 130 cancelled
+ * @returns the exit code: 0 done, 1 failed or refused, 2 wrong usage, 3 nothing changed, 130 cancelled; main.ts adds 4, done but its words are lost
  */
 export async function runCli(args: readonly string[], at: Surroundings): Promise<number> {
   // Usage errors come before the options are read.

@@ -1,4 +1,6 @@
 /** What the commands for the running machine have in common: how long a transition may take, what then, and how it is told. */
+import { existsSync, realpathSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { Choice, Patience, Transition } from "@suture/host";
 import { type Command, Option } from "commander";
 import { fail } from "./errors.ts";
@@ -48,5 +50,11 @@ export function transitionText({ outcome, ms, stragglers }: Transition): string 
 
 /** The words that run this very program, for a unit that runs it later. */
 export function thisProgram(): string[] {
-  return [process.execPath, ...process.execArgv, process.argv[1] ?? ""];
+  return [lastingPath(process.execPath), ...process.execArgv, process.argv[1] ?? ""];
+}
+
+/** A name under which the program will be found after an upgrade as well: a link that leads to it, rather than the folder of its version. */
+export function lastingPath(program: string, folders: readonly string[] = ["/usr/local/bin", "/usr/bin", "/bin"]): string {
+  const links = folders.map((folder) => join(folder, basename(program)));
+  return links.find((link) => existsSync(link) && realpathSync(link) === realpathSync(program)) ?? program;
 }

@@ -1,13 +1,15 @@
 /** Early in boot: the livepatches that are kept for this kernel are loaded, but for those that brought the machine down. */
 import { SutureError } from "@suture/errors";
 import type { Task } from "@suture/task";
+import { clearAll, judgeLastBoot, noteOrderlyEnd, outOfEffect, settle } from "./crash-guard.ts";
 import { runningKernel, switchedOff } from "./kernel.ts";
 import { loadLocked } from "./load.ts";
 import { locked } from "./lock.ts";
 import type { Machine } from "./machine.ts";
-import { type Installed, installed, installedFor, quarantine, settle, storedModule } from "./store.ts";
-import { livePatches } from "./sysfs.ts";
-import type { Patience } from "./transition.ts";
+import { stateText } from "./state.ts";
+import { type Installed, installed, storedModule } from "./store.ts";
+import { type Progress, progressOf } from "./sysfs.ts";
+import { type Patience, seeThrough, shown } from "./transition.ts";
 
 export type BootOutcome = "loaded" | "loaded already" | "quarantined" | "for another build" | "failed";
 
@@ -18,15 +20,25 @@ export interface BootReport {
   patches: { name: string; outcome: BootOutcome; why: string }[];
   /** Kept for other kernels. */
   others: number;
+  /** What of the store cannot be read: nobody knows what should have been loaded. */
+  unreadable: string[];
+}
+
+/** Whether all that is kept for this kernel is in it: else somebody should look. */
+export function isWell({ patches, unreadable }: BootReport): boolean {
+  return unreadable.length === 0 && patches.every(({ outcome }) => outcome !== "failed" && outcome !== "quarantined");
 }
 
 export async function bootPatches(task: Task, machine: Machine, patience: Patience): Promise<BootReport> {
   return locked(task, machine, "boot", async () => {
     const { release } = await runningKernel(machine);
     const off = await switchedOff(machine);
+    // Also when nothing is to be loaded now.
+    const { entries } = await judgeLastBoot(machine, release);
     const all = await installed(machine);
-    const report: BootReport = { release, off, patches: [], others: all.filter((entry) => entry.release !== release).length };
-    for (const entry of await guardedOnes(machine, release)) {
+    const others = all.entries.filter((entry) => entry.release !== release).length;
+    const report: BootReport = { release, off, patches: [], others, unreadable: all.unreadable };
+    for (const entry of entries) {
       if (off) continue;
       report.patches.push({ name: entry.name, ...(await bootPatch(task, machine, entry, patience)) });
     }
@@ -34,33 +46,16 @@ export async function bootPatches(task: Task, machine: Machine, patience: Patien
   });
 }
 
-/** Quarantines what was going in, or had just gone in, when the machine went down; also when nothing is to be loaded now. */
-async function guardedOnes(machine: Machine, release: string): Promise<Installed[]> {
-  const { bootId } = await runningKernel(machine);
-  for (const entry of await installedFor(machine, release)) {
-    const { unsettled } = entry;
-    if (unsettled === undefined || unsettled.bootId === bootId) continue;
-    const when =
-      unsettled.phase === "loading"
-        ? "while it was being loaded"
-        : `soon after it was loaded (${Math.round(unsettled.uptime)} s after boot)`;
-    await quarantine(machine, entry, `the machine went down ${when}`);
-  }
-  return installedFor(machine, release);
-}
+type Outcome = Omit<BootReport["patches"][number], "name">;
 
-async function bootPatch(
-  task: Task,
-  machine: Machine,
-  entry: Installed,
-  patience: Patience,
-): Promise<{ outcome: BootOutcome; why: string }> {
+async function bootPatch(task: Task, machine: Machine, entry: Installed, patience: Patience): Promise<Outcome> {
   if (entry.quarantine !== undefined) return { outcome: "quarantined", why: entry.quarantine };
-  if ((await livePatches(machine)).some(({ name }) => name === entry.name)) return { outcome: "loaded already", why: "" };
-  const { buildId } = await runningKernel(machine);
-  if (entry.buildId !== undefined && entry.buildId !== buildId)
-    return { outcome: "for another build", why: `it is for build-id ${entry.buildId}; ${buildId} runs` };
   try {
+    const loaded = await progressOf(machine, entry.name);
+    if (loaded !== undefined) return await bootLoaded(task, machine, entry.name, loaded, patience);
+    const { buildId } = await runningKernel(machine);
+    if (entry.buildId !== undefined && entry.buildId !== buildId)
+      return { outcome: "for another build", why: `it is for build-id ${entry.buildId}; ${buildId} runs` };
     const module = await storedModule(machine, entry);
     const { unproven, stack } = entry;
     // What replaces all others does so at boot as well: it was installed in this order.
@@ -68,15 +63,38 @@ async function bootPatch(
     await loadLocked(task, machine, module, { unproven, stack, replace, ...patience });
     return { outcome: "loaded", why: "" };
   } catch (error) {
-    // One that does not go in does not keep the next ones out.
-    if (!(error instanceof SutureError) || error.code === "CANCELLED") throw error;
-    return { outcome: "failed", why: `${error.code}: ${error.message}` };
+    // One that does not go in, whatever the reason, does not keep the next ones out.
+    if (error instanceof SutureError && error.code === "CANCELLED") throw error;
+    return { outcome: "failed", why: error instanceof SutureError ? `${error.code}: ${error.message}` : String(error) };
   }
 }
 
-/** The machine goes down in order: whatever happens next is no fault of what was loaded. */
+/** It went in before this. Whoever loaded it may be gone while the kernel still moves its tasks: that is seen through, as a load does. */
+async function bootLoaded(task: Task, machine: Machine, name: string, { transition }: Progress, patience: Patience): Promise<Outcome> {
+  if (transition === undefined) return { outcome: "loaded already", why: "" };
+  const { stragglers, ms } = await seeThrough(task, machine, name, patience);
+  if ((await progressOf(machine, name))?.enabled === true) return { outcome: "loaded", why: "it was on its way, from an earlier load" };
+  await outOfEffect(task, machine, name);
+  const held = stragglers.length === 0 ? "" : ` Held up by\n${shown(stragglers)}`;
+  const why = `it was on its way to being ${transition}, and is out of effect after ${Math.round(ms / 1000)} s`;
+  return { outcome: "failed", why: `HOST_STUCK: ${why}. ${await stateText(machine, name)}${held}` };
+}
+
+/**
+ * The machine goes down in order: whatever happens next is no fault of what was loaded. Somebody who still waits for a transition is not waited for; what
+ * they leave in the store later is known to be of a boot that ended in order.
+ */
 export async function orderlyEnd(task: Task, machine: Machine): Promise<void> {
-  await locked(task, machine, "shutdown", () => settle(machine, 0));
+  try {
+    await locked(task, machine, "shutdown", () => clearAll(machine));
+  } catch (error) {
+    if (!(error instanceof SutureError) || error.code === "CANCELLED") throw error;
+    // Nobody could have the lock, or a marker could not be removed. Each of the two is enough, and both are tried.
+    task.reporter.warn(`${error.code}: ${error.message}`);
+    const outcomes = await Promise.allSettled([clearAll(machine), noteOrderlyEnd(machine)]);
+    const failed = outcomes.filter((outcome) => outcome.status === "rejected");
+    if (failed.length === outcomes.length) throw failed[0]?.reason;
+  }
 }
 
 /** So long after the last load: what went in has shown that it does no harm. @returns those that are not there yet */

@@ -13,15 +13,21 @@ interface State {
   version: number;
 }
 
-/** @returns the refusal; undefined where the states fit, or a livepatch's file is not known here */
-export async function stateConflict(machine: Machine, { file, inspection }: ModuleFile): Promise<ReturnType<typeof fail> | undefined> {
+/** @returns the refusal, where the states do not fit; and of what livepatches the states are not known, because a record is damaged */
+export async function stateConflict(
+  machine: Machine,
+  { file, inspection }: ModuleFile,
+): Promise<{ refusal: ReturnType<typeof fail> | undefined; unknown: string[] }> {
   const { states: own = [], replace = false } = inspection.descriptor ?? {};
+  const unknown: string[] = [];
   for (const { name } of await livePatches(machine)) {
-    const states = (await recordOf(machine, name))?.inspection.descriptor?.states ?? [];
-    const why = conflictOf(states, own, replace);
-    if (why !== undefined) return fail("HOST_STATES", `${name} has changed the system in a way that ${why}`, { file });
+    const { module, damage } = await recordOf(machine, name);
+    if (module === undefined && damage !== undefined) unknown.push(`${name}: ${damage}`);
+    const why = conflictOf(module?.inspection.descriptor?.states ?? [], own, replace);
+    if (why !== undefined)
+      return { refusal: fail("HOST_STATES", `${name} has changed the system in a way that ${why}`, { file }), unknown };
   }
-  return undefined;
+  return { refusal: undefined, unknown };
 }
 
 /** What of the states of a loaded livepatch another does not bear, in words. */

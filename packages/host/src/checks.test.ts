@@ -18,6 +18,7 @@ test("a machine on which everything is well", async () => {
 
 test.each([
   ["HOST_NOT_ROOT", { "/proc/self/status": "CapEff:\t0000000000000000\n" }],
+  ["HOST_MODULES_DISABLED", { "/proc/sys/kernel/modules_disabled": "1\n" }],
   ["HOST_OTHER_KERNEL", { "/proc/sys/kernel/osrelease": "6.1.0-8-amd64\n" }],
   ["HOST_OTHER_KERNEL", { "/sys/kernel/notes": notesOf(0xcd) }],
   ["HOST_OTHER_KERNEL", { "/sys/kernel/notes": "" }],

@@ -4,7 +4,7 @@ import { stateConflict } from "./check-states.ts";
 import { fail } from "./errors.ts";
 import { attachedFunctions, type Holder, kprobes, type Probe } from "./holders.ts";
 import { symbolCounts } from "./kallsyms.ts";
-import { mayLoadModules, runningKernel, signaturesEnforced } from "./kernel.ts";
+import { mayLoadModules, modulesDisabled, runningKernel, signaturesEnforced } from "./kernel.ts";
 import { lineOf, type Machine } from "./machine.ts";
 import type { ModuleFile } from "./module-file.ts";
 import { checkPatchedModules } from "./patched-modules.ts";
@@ -27,14 +27,18 @@ export interface CheckOptions {
   replace: boolean;
 }
 
-/** All findings, in the order in which they matter. Nothing is changed. */
-export async function checkLoad(machine: Machine, module: ModuleFile, options: CheckOptions): Promise<Finding[]> {
+/**
+ * All findings, in the order in which they matter. Nothing is changed.
+ * @param again its module may be in the kernel without effect: it is taken out before it is loaded
+ */
+export async function checkLoad(machine: Machine, module: ModuleFile, options: CheckOptions, again = false): Promise<Finding[]> {
   return [
     await checkRights(machine),
+    await checkModulesAllowed(machine),
     await checkCore(machine),
     await checkKernel(machine, module),
     checkProof(module, options),
-    await checkPresence(machine, module),
+    await checkPresence(machine, module, again),
     await checkTransition(machine),
     await checkReplace(machine, module, options),
     await checkStates(machine, module),
@@ -57,6 +61,11 @@ const refused = (what: string, refusal: SutureError): Finding => ({ what, found:
 async function checkRights(machine: Machine): Promise<Finding> {
   if (await mayLoadModules(machine)) return good("rights", "modules may be loaded");
   return refused("rights", fail("HOST_NOT_ROOT", "this process may not load modules"));
+}
+
+async function checkModulesAllowed(machine: Machine): Promise<Finding> {
+  if (!(await modulesDisabled(machine))) return good("modules", "not switched off");
+  return refused("modules", fail("HOST_MODULES_DISABLED", "kernel.modules_disabled is 1"));
 }
 
 async function checkCore(machine: Machine): Promise<Finding> {
@@ -90,11 +99,23 @@ function checkProof({ file, manifest }: ModuleFile, options: CheckOptions): Find
     : refused("proof", fail("HOST_UNPROVEN", why, { file }));
 }
 
-async function checkPresence(machine: Machine, { name, file }: ModuleFile): Promise<Finding> {
+async function checkPresence(machine: Machine, { name, file }: ModuleFile, again: boolean): Promise<Finding> {
   const [patches, modules] = await Promise.all([livePatches(machine), loadedModules(machine)]);
   const what = "not loaded yet";
-  if (patches.some((p) => p.name === name)) return refused(what, fail("HOST_ALREADY_LOADED", `${name} is loaded already`, { file }));
-  if (modules.some((m) => m.name === name))
+  const patch = patches.find((p) => p.name === name);
+  if (patch !== undefined)
+    return refused(
+      what,
+      fail(
+        "HOST_ALREADY_LOADED",
+        patch.transition === undefined
+          ? `${name} is loaded already`
+          : `${name} is in the kernel already, on its way to being ${patch.transition}: nobody follows it unless another suture does`,
+        { file },
+        patch.transition === undefined ? {} : { mend: "`suture status --watch` follows it; `suture disable NAME` turns it back." },
+      ),
+    );
+  if (!again && modules.some((m) => m.name === name))
     return refused(
       what,
       fail("HOST_ALREADY_LOADED", `the module ${name} is in the kernel, without effect`, { file }, { mend: `suture unload ${name}` }),
@@ -122,8 +143,9 @@ async function checkReplace(machine: Machine, { file, manifest }: ModuleFile, op
 }
 
 async function checkStates(machine: Machine, module: ModuleFile): Promise<Finding> {
-  const refusal = await stateConflict(machine, module);
-  return refusal === undefined ? good("states", "those of the loaded livepatches are known to it") : refused("states", refusal);
+  const { refusal, unknown: notKnown } = await stateConflict(machine, module);
+  if (refusal !== undefined) return refused("states", refusal);
+  return notKnown.length === 0 ? good("states", "those of the loaded livepatches are known to it") : unknown("states", notKnown.join("; "));
 }
 
 async function checkSignature(machine: Machine, { file, signed }: ModuleFile): Promise<Finding> {

@@ -1,15 +1,19 @@
 /** What this machine can do with livepatches and what it cannot, with the command that mends each. */
-import { access, constants } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { existsSync } from "node:fs";
+import { access, constants, statfs } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
 import type { Task } from "@suture/task";
+import { reasonOf } from "./disk.ts";
 import { attachedFunctions } from "./holders.ts";
 import { idleLivepatches } from "./idle.ts";
-import { lockdownMode, mayLoadModules, runningKernel, signaturesEnforced, switchedOff, taintOf } from "./kernel.ts";
+import { lockdownMode, mayLoadModules, modulesDisabled, runningKernel, signaturesEnforced, switchedOff, taintOf } from "./kernel.ts";
+import { RUN_FOLDER } from "./lock.ts";
 import { lineOf, type Machine, pathOf } from "./machine.ts";
 import { moduleTool } from "./module-tools.ts";
 import { installed } from "./store.ts";
+import { STORE_ROOT } from "./store-path.ts";
 import { hasLivepatchCore, livePatches } from "./sysfs.ts";
-import { hasSystemd, unitsInstalled } from "./units.ts";
+import { hasSystemd, missingPrograms, SERVICE, unitsInstalled } from "./units.ts";
 
 export interface Diagnosis {
   what: string;
@@ -21,21 +25,28 @@ export interface Diagnosis {
 }
 
 export async function doctor(task: Task, machine: Machine): Promise<Diagnosis[]> {
-  return (
-    await Promise.all([
-      kernelOf(machine),
-      rights(machine),
-      core(machine),
-      ftrace(machine),
-      signatures(machine),
-      tools(task),
-      tracing(machine),
-      under(machine),
-      memory(machine),
-      store(machine),
-      buildTools(),
-    ])
-  ).flat();
+  const parts: [what: string, look: Promise<Diagnosis | Diagnosis[]>][] = [
+    ["kernel", kernelOf(machine)],
+    ["rights", rights(machine)],
+    ["livepatch core", core(machine)],
+    ["ftrace", ftrace(machine)],
+    ["signatures", signatures(machine)],
+    ["module tools", tools(task)],
+    ["tracefs", tracing(machine)],
+    ["livepatches", under(machine)],
+    ["memory", memory(machine)],
+    ["store", store(machine)],
+    ["boot", boot(machine)],
+    ["building", buildTools()],
+  ];
+  // One that cannot be told does not keep the others from being told.
+  const found = await Promise.allSettled(parts.map(([, look]) => look));
+  return parts.flatMap(([what], i) => {
+    const outcome = found[i];
+    if (outcome?.status === "fulfilled") return outcome.value;
+    task.check();
+    return limited(what, `cannot be told: ${reasonOf(outcome?.reason)}`, "see whether the file system is in order (dmesg)");
+  });
 }
 
 const good = (what: string, found: string): Diagnosis => ({ what, outcome: "good", found, mend: "" });
@@ -55,8 +66,13 @@ async function kernelOf(machine: Machine): Promise<Diagnosis[]> {
   ];
 }
 
-async function rights(machine: Machine): Promise<Diagnosis> {
-  return (await mayLoadModules(machine)) ? good("rights", "may load modules") : bad("rights", "may not load modules", "sudo suture doctor");
+async function rights(machine: Machine): Promise<Diagnosis[]> {
+  return [
+    (await mayLoadModules(machine)) ? good("rights", "may load modules") : bad("rights", "may not load modules", "sudo suture doctor"),
+    (await modulesDisabled(machine))
+      ? bad("modules", "kernel.modules_disabled is 1: none goes in or out until the machine is booted again", "reboot")
+      : good("modules", "may go in and out"),
+  ];
 }
 
 async function core(machine: Machine): Promise<Diagnosis> {
@@ -123,31 +139,60 @@ async function memory(machine: Machine): Promise<Diagnosis[]> {
 }
 
 async function store(machine: Machine): Promise<Diagnosis[]> {
-  const [all, off, systemd, units, { release }] = await Promise.all([
-    installed(machine),
-    switchedOff(machine),
-    hasSystemd(machine),
-    unitsInstalled(machine),
-    runningKernel(machine),
-  ]);
+  const [{ entries: all, unreadable }, { release }] = await Promise.all([installed(machine), runningKernel(machine)]);
   const here = all.filter((entry) => entry.release === release);
-  const kept = `${here.length} kept for this kernel, ${all.length - here.length} for others`;
-  const found: Diagnosis[] = [good("store", kept)];
+  const found: Diagnosis[] = [
+    unreadable.length > 0
+      ? bad("store", `cannot be read: ${unreadable.join("; ")}`, "see what is wrong with the disk (dmesg, fsck)")
+      : good("store", `${here.length} kept for this kernel, ${all.length - here.length} for others`),
+  ];
   for (const { name, quarantine } of here)
     if (quarantine !== undefined)
       found.push(limited("store", `${name} is quarantined: ${quarantine}`, `suture uninstall ${name}, or install it again`));
   if (all.length > 0 && here.length === 0)
     found.push(limited("store", "nothing is kept for the kernel that runs", `suture build FIX.patch --kernel ${release}`));
-  if (off) found.push(limited("boot", "suture=off: nothing was loaded at boot", "boot without suture=off"));
-  else if (!systemd)
-    found.push(limited("boot", "no systemd: nothing loads livepatches at boot", "run `suture boot` from the machine's own start-up"));
-  else
-    found.push(
-      units ? good("boot", "a systemd unit loads what is kept") : good("boot", "nothing is loaded at boot; `suture install` sees to that"),
-    );
-  if (!(await writable(pathOf(machine, "/var/lib"))))
-    found.push(limited("store", "/var/lib cannot be written: nothing can be kept", "mount -o remount,rw /"));
+  const written: [string, string][] = [
+    [STORE_ROOT, "nothing can be kept, and what is kept is not loaded, as the crash guard cannot be set"],
+    [RUN_FOLDER, "nothing can be loaded"],
+  ];
+  for (const [folder, so] of written) {
+    const why = await unwritable(pathOf(machine, folder));
+    if (why !== undefined) found.push(limited("store", `${folder} ${why.found}: ${so}`, `${why.mend} ${pathOf(machine, folder)}`));
+  }
   return found;
+}
+
+async function boot(machine: Machine): Promise<Diagnosis> {
+  if (await switchedOff(machine)) return limited("boot", "suture=off: nothing was loaded at boot", "boot without suture=off");
+  if (!(await hasSystemd(machine)))
+    return limited("boot", "no systemd: nothing loads livepatches at boot", "run `suture boot` from the machine's own start-up");
+  if (!(await unitsInstalled(machine))) return good("boot", "nothing is loaded at boot; `suture install` sees to that");
+  const missing = await missingPrograms(machine);
+  if (missing.length > 0)
+    return limited(
+      "boot",
+      `nothing is loaded at boot: ${SERVICE} runs ${missing.join(", ")}, which is not there`,
+      "suture install FILE, once more",
+    );
+  return good("boot", "a systemd unit loads what is kept");
+}
+
+/** What the few files that are written there may take. */
+const LEAST_SPACE = 1024 * 1024;
+
+/** Why files cannot be written in a folder, or where it would be made. */
+async function unwritable(path: string): Promise<{ found: string; mend: string } | undefined> {
+  let folder = path;
+  while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder);
+  try {
+    // Read-only for root as well if the file system is.
+    await access(folder, constants.W_OK);
+    const { bavail, bsize, files, ffree } = await statfs(folder);
+    if (bavail * bsize < LEAST_SPACE || (files > 0 && ffree === 0)) return { found: "is full", mend: "df -h; df -i; free space in" };
+    return undefined;
+  } catch (error) {
+    return { found: `cannot be written (${reasonOf(error)})`, mend: "mount -o remount,rw, where it is read-only:" };
+  }
 }
 
 /** Only for building here; loading needs none of them. */
@@ -174,10 +219,6 @@ async function onPath(program: string): Promise<boolean> {
   for (const folder of [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"])
     if (folder !== "" && (await usable(join(folder, program), constants.X_OK))) return true;
   return false;
-}
-
-function writable(path: string): Promise<boolean> {
-  return usable(path, constants.W_OK);
 }
 
 function usable(path: string, mode: number): Promise<boolean> {

@@ -13,6 +13,11 @@ export const hostErrors = defineErrors({
     cause: "A program that loads or removes modules, or that locks, is not installed.",
     mend: "apt-get install kmod util-linux",
   },
+  HOST_MODULES_DISABLED: {
+    cause:
+      "kernel.modules_disabled is 1: the kernel takes no module in and lets none out until it is booted again. A livepatch that is disabled now could not be enabled again.",
+    mend: "Reboot, and set it only after the livepatches are loaded. `echo 0 >/sys/kernel/livepatch/NAME/enabled` takes one out of effect until then, if it does harm.",
+  },
   HOST_BUSY: {
     cause: "Another suture works on the livepatches of this machine.",
     mend: "Wait until it is done. A load that waits for its transition is turned back by ending it (kill -INT PID); `suture signal` nudges what holds it up.",
@@ -55,7 +60,7 @@ export const hostErrors = defineErrors({
     mend: "Unload the other livepatch or build one that holds both fixes; end the tracer or probe.",
   },
   HOST_ALREADY_LOADED: {
-    cause: "A module of that name is in the kernel already.",
+    cause: "A module of that name is in the kernel already, or another program loaded one in the same moment.",
     mend: "`suture status` shows it. `suture unload NAME` takes it out.",
   },
   HOST_REPLACES: {
@@ -87,6 +92,10 @@ export const hostErrors = defineErrors({
     cause: "A transition ended neither forwards nor backwards in time, and is still under way.",
     mend: "End or restart the tasks that are shown: it ends by itself. `suture status --watch` follows it; `suture force` is the last resort.",
   },
+  HOST_LEFT_IN_EFFECT: {
+    cause: "A livepatch could not be taken out of effect, or put back into it: the kernel is busy with another transition, or refuses.",
+    mend: "`suture status --watch` follows the other transition; when it has ended, `suture unload NAME`.",
+  },
   HOST_IN_USE: {
     cause: "Something stands on the livepatch: a later livepatch of the same functions, a module that uses it, or a forced transition.",
     mend: "Unload what stands on it first. After a forced transition only a reboot takes it out.",
@@ -105,8 +114,17 @@ export const hostErrors = defineErrors({
     mend: "`suture list` shows those that are.",
   },
   HOST_STORE: {
-    cause: "The store under /var/lib/suture could not be written, or what is in it is damaged.",
+    cause: "The store under /var/lib/suture could not be read or written, or what is in it is damaged.",
     mend: "Check the disk, and install the livepatch again.",
+  },
+  HOST_NO_GUARD: {
+    cause:
+      "The crash guard of an installed livepatch cannot be set before its load: the store is full or read-only, or /proc is not there. Unguarded, one that stops the machine would do so at each boot.",
+    mend: "Free space in /var/lib/suture, or mount it to be written, and run `suture boot` or load it again.",
+  },
+  HOST_RUN_FOLDER: {
+    cause: "/run/suture, where the lock and a copy of each loaded livepatch are, cannot be written: it is full, read-only or damaged.",
+    mend: "Free space in /run (df -h /run; df -i /run), and try again.",
   },
 });
 

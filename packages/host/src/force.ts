@@ -2,8 +2,9 @@
 import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import type { Machine } from "./machine.ts";
+import { loadedName } from "./spelling.ts";
 import { stateText } from "./state.ts";
-import { livePatch } from "./sysfs.ts";
+import { progressOf } from "./sysfs.ts";
 import { type Straggler, stragglers } from "./tasks.ts";
 import { FORCE_WARNING, follow, force, shown } from "./transition.ts";
 import { needRights } from "./unload.ts";
@@ -15,11 +16,12 @@ const AFTER_MS = 10_000;
 export async function forceTransition(
   task: Task,
   machine: Machine,
-  name: string,
+  word: string,
   accepted: boolean,
 ): Promise<{ name: string; ended: boolean; forced: Straggler[] }> {
   await needRights(machine);
-  const patch = await livePatch(machine, name);
+  const name = await loadedName(machine, word);
+  const patch = await progressOf(machine, name);
   if (patch === undefined) throw fail("HOST_NOT_LOADED", `there is no livepatch ${name}. ${await stateText(machine, name)}`);
   if (patch.transition === undefined) throw fail("HOST_REFUSED", `${name} is not in transition. ${await stateText(machine, name)}`);
   const forced = await stragglers(machine, patch.transition);

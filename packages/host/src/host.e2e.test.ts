@@ -32,7 +32,7 @@ describe.each(KERNELS)("%s", (metaPackage) => {
   test("doctor finds nothing that keeps livepatches out", async () => {
     const { code, document } = await run("doctor");
     expect(code).toBe(0);
-    expect(document.filter((d: { outcome: string }) => d.outcome === "bad")).toEqual([]);
+    expect(document.findings.filter((d: { outcome: string }) => d.outcome === "bad")).toEqual([]);
   });
 
   test("load, look, disable, enable, unload", async () => {
@@ -58,7 +58,7 @@ describe.each(KERNELS)("%s", (metaPackage) => {
     });
     expect(await run("disable host_cmdline")).toMatchObject({ code: 0, document: { transition: { outcome: "done" }, removed: false } });
     expect(await sh("cat /proc/cmdline")).toBe(before);
-    expect((await run("list")).document).toMatchObject([{ name: "host_cmdline", state: "disabled" }]);
+    expect((await run("list")).document.livepatches).toMatchObject([{ name: "host_cmdline", state: "disabled" }]);
     expect(await run("enable host_cmdline")).toMatchObject({ code: 0 });
     expect(await sh("cat /proc/cmdline")).toBe("one");
     expect(await run("unload host_cmdline")).toMatchObject({ code: 0, document: { removed: true } });
@@ -108,6 +108,65 @@ until [ -s /tmp/t ]; do sleep 0.1; done; cat /tmp/t`;
 
   // The rest does not depend on the kernel's version; it was seen to hold on all of them.
   if (metaPackage !== KERNELS[0] && process.env.SUTURE_EVERYWHERE === undefined) return;
+
+  test("what is refused is refused before anything is changed, and only what a load put in is taken out again", async () => {
+    for (const file of ["bad_modules", "bad_fixes", "bad_handed"])
+      expect(await refused(`load ${MODULES}/${file}.ko`)).toMatchObject({ code: "KLP_BAD_MODULE" });
+    expect(await refused(`install ${MODULES}/bad_fixes.ko`)).toMatchObject({ code: "KLP_BAD_MODULE" });
+    // Another tool loads one of the same name after the checks.
+    await sh(
+      `mkdir -p /tmp/bin; echo 'busybox insmod ${MODULES}/plain.ko; exec busybox insmod "$@"' >/tmp/bin/insmod; chmod +x /tmp/bin/insmod`,
+    );
+    const race = await suture(guest, `load ${CMDLINE}`, undefined, "PATH=/tmp/bin:$PATH");
+    await sh("rm -r /tmp/bin");
+    expect(race.document.error).toMatchObject({ code: "HOST_ALREADY_LOADED", why: expect.stringContaining("was left alone") });
+    expect(await sh("cat /proc/cmdline; cat /sys/kernel/livepatch/host_cmdline/enabled; ls /run/suture/loaded")).toBe("one\n1");
+    expect((await run("unload host-cmdline.ko")).code).toBe(0);
+    // Several, and a path.
+    const loaded = await run(`load ${CMDLINE} ${TARGET}`);
+    expect(loaded.document.loaded.map(({ name }: { name: string }) => name)).toEqual(["host_cmdline", "host_target_patch"]);
+    expect((await run(`disable ${CMDLINE}`)).code).toBe(0);
+    await sh("sysctl -w kernel.ftrace_enabled=0");
+    expect(await refused("enable livepatch-host-cmdline")).toMatchObject({ code: expect.stringMatching(/^HOST_FTRACE_OFF|HOST_REFUSED$/) });
+    await sh("sysctl -w kernel.ftrace_enabled=1");
+    expect((await run("enable host-cmdline")).code).toBe(0);
+    // A damaged record counts as none, and is told.
+    await sh(": >/run/suture/loaded/host_cmdline.ko");
+    expect((await run("list")).code).toBe(0);
+    expect((await run("status")).document.patches).toMatchObject([{}, { damage: expect.stringContaining("is damaged") }]);
+    const all = await run("unload --all");
+    expect(all.document.unloaded.map(({ name }: { name: string }) => name)).toEqual(["host_cmdline", "host_target_patch"]);
+    expect(all.stderr).toContain("whether host_cmdline leaves something behind is not known");
+    expect(await sh("ls /sys/kernel/livepatch; grep host_ /proc/modules; ls /run/suture/loaded")).toBe("");
+  });
+
+  test("a load that was killed in its transition: seen through by boot, and said to others", async () => {
+    await sh(`insmod ${MODULES}/host_target.ko thread=1`);
+    expect((await run(`load ${CMDLINE}`)).code).toBe(0);
+    expect((await run(`install ${TARGET}`)).code).toBe(0);
+    await sh(`node /opt/suture.mjs --json load ${TARGET} >/tmp/loaded 2>/dev/null & echo $! >/tmp/pid`);
+    await expect.poll(() => sh("cat /sys/kernel/livepatch/host_target_patch/transition"), { timeout: 60_000 }).toBe("1");
+    await sh("kill -9 $(cat /tmp/pid)");
+    expect(await refused(`load ${TARGET}`)).toMatchObject({
+      code: "HOST_ALREADY_LOADED",
+      why: expect.stringContaining("on its way to being patched"),
+    });
+    // The kernel is busy with it, whoever does not see that.
+    await sh("echo 0 >/tmp/zero; mount -o bind /tmp/zero /sys/kernel/livepatch/host_target_patch/transition");
+    expect(await refused("disable host_cmdline")).toMatchObject({
+      code: "HOST_TRANSITION",
+      why: expect.stringContaining("another transition is under way"),
+    });
+    await sh("umount /sys/kernel/livepatch/host_target_patch/transition");
+    const marker = "ls /var/lib/suture/patches/*/*.loading 2>/dev/null";
+    expect(await sh(marker)).toContain("host_target_patch.loading");
+    const boot = await run("boot --timeout 2");
+    expect(boot).toMatchObject({ code: 1, document: { patches: [{ outcome: "failed", why: expect.stringContaining("host_server") }] } });
+    expect(await sh(marker)).toBe("");
+    expect((await run("unload --all")).document.unloaded).toMatchObject([{ name: "host_cmdline" }, { name: "host_target_patch" }]);
+    expect((await run("uninstall host-target-patch")).code).toBe(0);
+    expect(await sh("ls -A /var/lib; ls -A /run/suture/loaded; rmmod host_target")).toBe("");
+  });
 
   test("one on top of another, and one instead of all", async () => {
     expect((await run(`load ${CMDLINE}`)).code).toBe(0);

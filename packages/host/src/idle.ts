@@ -16,6 +16,9 @@ export async function idleLivepatches(machine: Machine): Promise<string[]> {
 const RELEASE_MS = 10_000;
 const PAUSE_MS = 100;
 
+/** What ends by itself; whatever else the kernel says, it would say again. */
+const MAY_END = /busy|in use|temporarily unavailable/i;
+
 /** Removes the module of a livepatch that has no effect. @returns why it could not be */
 export async function removeIdle(task: Task, machine: Machine, name: string): Promise<string | undefined> {
   const deadline = performance.now() + RELEASE_MS;
@@ -23,7 +26,7 @@ export async function removeIdle(task: Task, machine: Machine, name: string): Pr
     const why = await removeModule(task, name);
     if (why === undefined) return undefined;
     if (!(await loadedModules(machine)).some((module) => module.name === name)) return undefined;
-    if (performance.now() > deadline) return why;
+    if (!MAY_END.test(why) || performance.now() > deadline) return why;
     await sleep(PAUSE_MS);
   }
 }

@@ -1,14 +1,16 @@
-export { type BootReport, bootPatches, orderlyEnd, settled } from "./boot.ts";
+export { type BootReport, bootPatches, isWell, orderlyEnd, settled } from "./boot.ts";
 export type { CheckOptions, Finding } from "./checks.ts";
 export { type Diagnosis, doctor } from "./doctor.ts";
 export { hostErrors } from "./errors.ts";
 export { forceTransition } from "./force.ts";
 export { runningKernel } from "./kernel.ts";
 export { type LoadOptions, type LoadReport, load } from "./load.ts";
+export { loadSeveral } from "./load-several.ts";
 export { locked } from "./lock.ts";
 export { type Machine, THIS_MACHINE } from "./machine.ts";
 export { type ModuleFile, readModuleFile } from "./module-file.ts";
 export { type SignalReport, signalStragglers } from "./signal.ts";
+export { nameAmong } from "./spelling.ts";
 export { saysState, stateText } from "./state.ts";
 export { type PatchStatus, type Status, status } from "./status.ts";
 export { type Installed, install, installed, uninstall } from "./store.ts";

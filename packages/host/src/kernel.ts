@@ -6,7 +6,7 @@ export interface RunningKernel {
   release: string;
   /** Hex; undefined where /sys/kernel/notes does not tell. */
   buildId: string | undefined;
-  /** Changes with each boot. */
+  /** Changes with each boot; empty where the kernel does not tell. */
   bootId: string;
 }
 
@@ -48,6 +48,11 @@ export async function signaturesEnforced(machine: Machine): Promise<string | und
 /** "none", "integrity" or "confidentiality"; undefined if securityfs does not tell. */
 export async function lockdownMode(machine: Machine): Promise<string | undefined> {
   return /\[(\w+)\]/.exec((await lineOf(machine, "/sys/kernel/security/lockdown")) ?? "")?.[1];
+}
+
+/** Whether no module goes in or out any more until the machine is booted again. */
+export async function modulesDisabled(machine: Machine): Promise<boolean> {
+  return (await lineOf(machine, "/proc/sys/kernel/modules_disabled")) === "1";
 }
 
 const CAP_SYS_MODULE = 16;

@@ -10,13 +10,20 @@ export interface LeftBehind {
   kept: string | undefined;
   /** Strings, in words: most are only read and forgotten. */
   strings: string | undefined;
+  /** Why it is not known, in words, where it should be. */
+  unknown: string | undefined;
 }
 
 /** Nothing for one that was not loaded by Suture: it does not say. */
 export async function leftBehind(machine: Machine, name: string): Promise<LeftBehind> {
-  const { handed = [] } = (await recordOf(machine, name))?.manifest ?? {};
+  const { module, damage } = await recordOf(machine, name);
+  const { handed = [] } = module?.manifest ?? {};
   const strings = handed.filter(({ kind }) => kind === "string");
-  return { kept: handedText(handed.filter(({ kind }) => kind !== "string")), strings: handedText(strings) };
+  return {
+    kept: handedText(handed.filter(({ kind }) => kind !== "string")),
+    strings: handedText(strings),
+    unknown: module === undefined ? damage : undefined,
+  };
 }
 
 export const STRINGS_WARNING = "whoever keeps one of these strings has a pointer to freed memory when the module is gone";

@@ -5,33 +5,39 @@
 import { once } from "node:events";
 import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { start, type Task } from "@suture/task";
+import { reasonOf } from "./disk.ts";
 import { fail } from "./errors.ts";
-import { isAbsent, type Machine, pathOf } from "./machine.ts";
+import { type Machine, pathOf } from "./machine.ts";
 
 export const RUN_FOLDER = "/run/suture";
 const FILE = `${RUN_FOLDER}/lock`;
 /** Most operations take a few seconds: so long another one is waited for. */
-const PATIENCE_MS = 10_000;
-const PAUSE_MS = 200;
+const PATIENCE_S = 10;
+/** What flock is to end with when the time is over: no other program's exit code. */
+const HELD = 75;
 
-/** Runs `work` while no other suture changes anything. @throws HOST_BUSY, HOST_TOOL_MISSING */
+/** Runs `work` while no other suture changes anything. @throws HOST_BUSY, HOST_TOOL_MISSING, HOST_NOT_ROOT, HOST_RUN_FOLDER */
 export async function locked<T>(task: Task, machine: Machine, what: string, work: () => Promise<T>): Promise<T> {
   const path = pathOf(machine, FILE);
   const file = await openLock(path);
   try {
-    const deadline = performance.now() + PATIENCE_MS;
-    while (!(await tryLock(task, file.fd))) {
-      if (performance.now() > deadline)
-        throw fail("HOST_BUSY", `another suture is at work: ${(await readFile(path, "utf8")).trim()}`, { file: path });
-      await sleep(PAUSE_MS);
-    }
-    await file.truncate(0);
-    await file.write(`pid ${process.pid}: ${what}\n`);
+    if (!(await lock(task, file.fd)))
+      throw fail("HOST_BUSY", `another suture is at work: ${(await readFile(path, "utf8")).trim()}`, { file: path });
+    await sign(file, what);
     return await work();
   } finally {
     await file.close();
+  }
+}
+
+/** Who waits is told who is at work. On a full file system nobody is; the lock holds all the same. */
+async function sign(file: FileHandle, what: string): Promise<void> {
+  try {
+    await file.truncate(0);
+    await file.write(`pid ${process.pid}: ${what}\n`);
+  } catch (error) {
+    if (reasonOf(error) !== "ENOSPC") throw error;
   }
 }
 
@@ -40,24 +46,30 @@ async function openLock(path: string): Promise<FileHandle> {
     await mkdir(dirname(path), { recursive: true, mode: 0o755 });
     return await open(path, "a+", 0o644);
   } catch (cause) {
-    if (!isAbsent(cause)) throw cause;
-    throw fail(
-      "HOST_NOT_ROOT",
-      "this process may not change the livepatches of this machine. Nothing was changed.",
-      { file: path },
-      { cause },
-    );
+    const code = reasonOf(cause);
+    if (code === "EACCES" || code === "EPERM")
+      throw fail(
+        "HOST_NOT_ROOT",
+        "this process may not change the livepatches of this machine. Nothing was changed.",
+        { file: path },
+        { cause },
+      );
+    throw fail("HOST_RUN_FOLDER", `the lock cannot be opened: ${code}. Nothing was changed.`, { file: path }, { cause });
   }
 }
 
-async function tryLock(task: Task, fd: number): Promise<boolean> {
-  const child = start(task, ["flock", "--nonblock", "3"], { stdio: ["ignore", "ignore", "ignore", fd] });
+/** False if another one has held it for too long. */
+async function lock(task: Task, fd: number): Promise<boolean> {
+  const argv = ["flock", "--timeout", String(PATIENCE_S), "--conflict-exit-code", String(HELD), "3"];
+  const child = start(task, argv, { stdio: ["ignore", "ignore", "ignore", fd] });
+  let code: number | null;
   try {
-    const [code] = (await once(child, "exit")) as [number | null];
-    task.check();
-    return code === 0;
+    [code] = (await once(child, "exit")) as [number | null];
   } catch (cause) {
     task.check();
     throw fail("HOST_TOOL_MISSING", "the program flock is not there", { file: "flock" }, { cause });
   }
+  task.check();
+  if (code === 0 || code === HELD) return code === 0;
+  throw fail("HOST_TOOL_MISSING", `flock does not lock (it ended with ${code}): that of util-linux is needed`, { file: "flock" });
 }

@@ -2,53 +2,95 @@
  * What was loaded in this boot: a copy of each module's file in /run/suture, which a reboot empties. The kernel itself does not say what a
  * livepatch mends, nor can it enable one again that was disabled. Beside it, when and with what it was loaded.
  */
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { readElf } from "@suture/elf";
-import { buildIdIn, uptime } from "./kernel.ts";
+import { rm } from "node:fs/promises";
+import { SutureError } from "@suture/errors";
+import * as v from "valibot";
+import { fileOnDisk, folderOnDisk, reasonOf } from "./disk.ts";
+import { makeFolder, writeDurably } from "./durable.ts";
+import { fail } from "./errors.ts";
+import { uptime } from "./kernel.ts";
 import { RUN_FOLDER } from "./lock.ts";
-import { bytesOf, type Machine, pathOf, textOf } from "./machine.ts";
+import { type Machine, pathOf } from "./machine.ts";
 import { type ModuleFile, moduleFileOf } from "./module-file.ts";
+import { isLoadedFrom } from "./same-module.ts";
 
 const FOLDER = `${RUN_FOLDER}/loaded`;
-const NOTE = ".note.gnu.build-id";
 
 /** NAME.json */
-interface Load {
-  parameters: string[];
+const loadSchema = v.object({
+  parameters: v.array(v.string()),
   /** Seconds since boot, just before it. */
-  uptime: number;
+  uptime: v.number(),
+});
+
+type Load = v.InferOutput<typeof loadSchema>;
+
+/** What is known here of a livepatch. */
+export interface LoadRecord {
+  /** Its file; undefined if it was not loaded by Suture, or another module has its name by now, or it is damaged. */
+  module: ModuleFile | undefined;
+  load: Load | undefined;
+  /** Why there is something that tells nothing. */
+  damage: string | undefined;
 }
 
-/** @returns the copy's path, from which the module is loaded: nobody changes it between check and load */
+/** @returns the copy's path, from which the module is loaded: nobody changes it between check and load. @throws HOST_RUN_FOLDER */
 export async function keepRecord(machine: Machine, module: ModuleFile, parameters: readonly string[]): Promise<string> {
-  const folder = pathOf(machine, FOLDER);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = pathOf(machine, `${FOLDER}/${module.name}.ko`);
   const load: Load = { parameters: [...parameters], uptime: await uptime(machine) };
-  await writeFile(pathOf(machine, `${FOLDER}/${module.name}.json`), JSON.stringify(load), { mode: 0o600 });
-  await writeFile(`${path}.partial`, module.bytes, { mode: 0o600 });
-  await rename(`${path}.partial`, path);
+  try {
+    await makeFolder(pathOf(machine, FOLDER), 0o700);
+    await writeOver(machine, `${FOLDER}/${module.name}.json`, JSON.stringify(load));
+    await writeOver(machine, `${FOLDER}/${module.name}.ko`, module.bytes);
+  } catch (cause) {
+    throw fail("HOST_RUN_FOLDER", `no copy of ${module.name} can be kept: ${reasonOf(cause)}`, { file: path }, { cause });
+  }
   return path;
 }
 
+/** A folder or link that stands in the way goes. */
+async function writeOver(machine: Machine, path: string, bytes: Uint8Array | string): Promise<void> {
+  if (fileOnDisk(machine, path).unreadable !== undefined) await rm(pathOf(machine, path), { force: true, recursive: true });
+  await writeDurably(pathOf(machine, path), bytes, 0o600);
+}
+
 export async function dropRecord(machine: Machine, name: string): Promise<void> {
-  for (const kind of ["ko", "json"]) await rm(pathOf(machine, `${FOLDER}/${name}.${kind}`), { force: true });
+  for (const kind of ["ko", "json"]) await rm(pathOf(machine, `${FOLDER}/${name}.${kind}`), { force: true, recursive: true });
 }
 
-/** When and with what a livepatch was loaded; undefined if it was not loaded by Suture. */
-export async function loadOf(machine: Machine, name: string): Promise<Load | undefined> {
-  const text = await textOf(machine, `${FOLDER}/${name}.json`);
-  return text === undefined ? undefined : (JSON.parse(text) as Load);
+/** Names of which there is a record. */
+export function recorded(machine: Machine): string[] {
+  return (folderOnDisk(machine, FOLDER).value ?? []).flatMap((file) => /^(\w+)\.ko$/.exec(file)?.[1] ?? []);
 }
 
-/** The file of a loaded livepatch; undefined if it was not loaded by Suture, or another module has its name by now. */
-export async function recordOf(machine: Machine, name: string): Promise<ModuleFile | undefined> {
+export async function recordOf(machine: Machine, name: string): Promise<LoadRecord> {
   const path = `${FOLDER}/${name}.ko`;
-  const bytes = await bytesOf(machine, path);
-  if (bytes === undefined) return undefined;
-  const module = moduleFileOf(bytes, pathOf(machine, path));
-  const notes = await bytesOf(machine, `/sys/module/${name}/notes/${NOTE}`);
-  if (notes === undefined) return module;
-  const own = readElf(bytes, path).sections.find((section) => section.name === NOTE);
-  return own !== undefined && buildIdIn(own.data, path) === buildIdIn(notes, NOTE) ? module : undefined;
+  const { value: bytes, unreadable } = fileOnDisk(machine, path);
+  const damaged = (why: string): LoadRecord => ({ module: undefined, load: undefined, damage: `its record ${path} is damaged: ${why}` });
+  if (unreadable !== undefined) return damaged(unreadable);
+  if (bytes === undefined) return { module: undefined, load: undefined, damage: undefined };
+  try {
+    const module = moduleFileOf(bytes, pathOf(machine, path));
+    if (module.name !== name) return damaged(`it is of ${module.name}`);
+    if ((await isLoadedFrom(machine, module)) === false) return { module: undefined, load: undefined, damage: undefined };
+    const load = loadOf(machine, name);
+    return {
+      module,
+      load,
+      damage: load === undefined ? `when and with what ${name} was loaded is not known: its record is damaged` : undefined,
+    };
+  } catch (error) {
+    if (error instanceof SutureError) return damaged(`${error.code}, ${error.message}`);
+    throw error;
+  }
+}
+
+function loadOf(machine: Machine, name: string): Load | undefined {
+  try {
+    const bytes = fileOnDisk(machine, `${FOLDER}/${name}.json`).value;
+    const checked = v.safeParse(loadSchema, JSON.parse(bytes?.toString("utf8") ?? ""));
+    return checked.success ? checked.output : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
-import { type Machine, setAttribute } from "./machine.ts";
+import { lineOf, type Machine, namesIn, setAttribute } from "./machine.ts";
 import { LIVEPATCH, livePatches } from "./sysfs.ts";
-import { type Straggler, stragglers } from "./tasks.ts";
+import { isBehind, type Straggler, stragglers } from "./tasks.ts";
 import { follow } from "./transition.ts";
 import { needRights } from "./unload.ts";
 
@@ -40,25 +40,53 @@ export async function signalStragglers(task: Task, machine: Machine, stop: boole
   const pids = [
     ...new Set(before.filter(({ kernelThread, pid }) => !kernelThread && pid > 1 && pid !== process.pid).map(({ pid }) => pid)),
   ];
-  if (stop) await stopAndContinue(pids);
+  const stopped = stop ? await stopAndContinue(machine, pids, transition) : 0;
   const after = await follow(task, machine, name, how === "kernel" ? KERNEL_MS : NUDGE_MS);
   return {
     name,
     how,
-    signalled: how === "stop" ? pids.length : before.length,
+    signalled: how === "stop" ? stopped : before.length,
     ended: after.ended,
     stragglers: after.ended ? [] : after.stragglers,
   };
 }
 
-async function stopAndContinue(pids: readonly number[]): Promise<void> {
-  const stopped: number[] = [];
+/** @returns how many there were: those that a person or a debugger has stopped stay as they are */
+async function stopAndContinue(machine: Machine, pids: readonly number[], goal: "patched" | "unpatched"): Promise<number> {
+  const stopped: { pid: number; started: string }[] = [];
   try {
-    for (const pid of pids) if (send(pid, "SIGSTOP")) stopped.push(pid);
+    for (const pid of pids) {
+      // Looked at once more, just before: the list may be old, and a number may be another process's by now.
+      const seen = await lookAt(machine, pid);
+      if (seen === undefined || STOPPED.has(seen.state) || !(await holdsUp(machine, pid, goal))) continue;
+      if (send(pid, "SIGSTOP")) stopped.push({ pid, started: seen.started });
+    }
     await sleep(STOPPED_MS);
   } finally {
-    for (const pid of stopped) send(pid, "SIGCONT");
+    for (const { pid, started } of stopped) if ((await lookAt(machine, pid))?.started === started) send(pid, "SIGCONT");
   }
+  return stopped.length;
+}
+
+/** By a signal, or by whoever traces it. */
+const STOPPED: ReadonlySet<string> = new Set(["T", "t"]);
+
+/** Format: proc(5), /proc/PID/stat. The name, in brackets, may hold anything. */
+async function lookAt(machine: Machine, pid: number): Promise<{ state: string; started: string } | undefined> {
+  const text = await lineOf(machine, `/proc/${pid}/stat`);
+  const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ") ?? [];
+  const [state] = fields;
+  const started = fields[STARTED];
+  return state === undefined || started === undefined ? undefined : { state, started };
+}
+
+/** Field 22, of which the third is our first. */
+const STARTED = 22 - 3;
+
+async function holdsUp(machine: Machine, pid: number, goal: "patched" | "unpatched"): Promise<boolean> {
+  for (const tid of await namesIn(machine, `/proc/${pid}/task`))
+    if (isBehind(await lineOf(machine, `/proc/${pid}/task/${tid}/patch_state`), goal)) return true;
+  return false;
 }
 
 /** False for a process that has ended by itself. */

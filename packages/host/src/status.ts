@@ -19,10 +19,12 @@ export interface PatchStatus {
     /** `owner`: the livepatch whose code runs, where several replace the function. */
     functions: { name: string; sympos: number; owner: string }[];
   }[];
-  /** Undefined if it was not loaded by Suture. */
+  /** Undefined if it was not loaded by Suture, or its record is damaged. */
   sha256: string | undefined;
   proven: boolean | undefined;
   fixes: Manifest["fixes"];
+  /** What is damaged of what was noted when it was loaded. */
+  damage: string | undefined;
 }
 
 export interface Status {
@@ -37,6 +39,8 @@ export interface Status {
   /** What is mended by the livepatches that are in effect. */
   fixes: { patch: string; subject: string | undefined; cves: string[] }[];
   installed: Installed[];
+  /** What of the store cannot be read: nobody knows what is kept there. */
+  unreadable: string[];
 }
 
 export async function status(machine: Machine): Promise<Status> {
@@ -60,7 +64,8 @@ export async function status(machine: Machine): Promise<Status> {
     fixes: patches
       .filter((patch) => patch.enabled && patch.transition === undefined)
       .flatMap((patch) => patch.fixes.map(({ subject, cves }) => ({ patch: patch.name, subject, cves }))),
-    installed: kept,
+    installed: kept.entries,
+    unreadable: kept.unreadable,
   };
 }
 
@@ -70,7 +75,7 @@ async function statusOf(
   stack: readonly LivePatch[],
   loaded: ReadonlySet<string>,
 ): Promise<PatchStatus> {
-  const record = await recordOf(machine, patch.name);
+  const { module: record, damage } = await recordOf(machine, patch.name);
   return {
     name: patch.name,
     enabled: patch.enabled,
@@ -85,6 +90,7 @@ async function statusOf(
     sha256: record?.sha256,
     proven: record?.manifest?.proof.proven,
     fixes: record?.manifest?.fixes ?? [],
+    damage,
   };
 }
 

@@ -4,13 +4,16 @@ import { Task } from "@suture/task";
 import { expect, test } from "vitest";
 import { change, machineOf, moduleOf, patchFiles, WELL } from "../test/tree.ts";
 import { bootPatches } from "./boot.ts";
+import { guarded, setQuarantine, settle } from "./crash-guard.ts";
 import type { Machine } from "./machine.ts";
-import { guarded, install, installed, installedFor, quarantine, settle, uninstall } from "./store.ts";
+import { install, installedFor, installed as kept, uninstall } from "./store.ts";
 
 const FOLDER = "var/lib/suture/patches/6.1.0-7-amd64";
 const FIX = moduleOf([{ name: "cmdline_proc_show", sympos: 0 }]);
 const ALLOWED = { unproven: false, stack: false };
 const prepare = async (): Promise<void> => {};
+const installed = async (machine: Machine) => (await kept(machine)).entries;
+const task = new Task();
 const files = ({ root }: Machine): string[] => readdirSync(join(root, FOLDER)).sort();
 
 test("kept in the order of installing, replaced in place, gone without trace", async () => {
@@ -18,15 +21,17 @@ test("kept in the order of installing, replaced in place, gone without trace", a
   for (const name of ["b", "a", "c"]) await install(machine, { ...FIX, name }, ALLOWED, prepare);
   await install(machine, { ...FIX, name: "b", sha256: "another" }, ALLOWED, prepare);
   await install(machine, { ...FIX, name: "other", release: "6.1.0-8-amd64" }, ALLOWED, prepare);
-  expect((await installedFor(machine, FIX.release)).map(({ name, sha256 }) => [name, sha256 === "another"])).toEqual([
+  expect((await installedFor(machine, FIX.release)).entries.map(({ name, sha256 }) => [name, sha256 === "another"])).toEqual([
     ["b", true],
     ["a", false],
     ["c", false],
   ]);
   expect((await installed(machine)).length).toBe(4);
   for (const name of ["b", "a", "c"]) await uninstall(machine, FIX.release, name);
-  expect(files(machine)).toEqual([]);
+  expect(readdirSync(join(machine.root, "var/lib/suture/patches"))).toEqual(["6.1.0-8-amd64"]);
   await expect(uninstall(machine, FIX.release, "a")).rejects.toMatchObject({ code: "HOST_NOT_INSTALLED" });
+  await uninstall(machine, "6.1.0-8-amd64", "other");
+  expect(readdirSync(join(machine.root, "var/lib"))).toEqual([]);
 });
 
 test("what does not fit is not kept", async () => {
@@ -63,7 +68,7 @@ test("the guard stands from before the load until it has settled", async () => {
   const machine = machineOf(WELL);
   await install(machine, FIX, ALLOWED, prepare);
   const phase = async (): Promise<string | undefined> => (await installed(machine))[0]?.unsettled?.phase;
-  await guarded(machine, FIX, async () => expect(await phase()).toBe("loading"));
+  await guarded(task, machine, FIX, async () => expect(await phase()).toBe("loading"));
   expect(await phase()).toBe("settling");
   change(machine, { "/proc/uptime": "150.00 1.00\n" });
   expect(await settle(machine, 60)).toEqual(["fix"]);
@@ -83,20 +88,20 @@ test("installed while it is in the kernel, it has not settled either; one that i
 test("a load that fails while the machine lives is no crash; another module needs no guard", async () => {
   const machine = machineOf(WELL);
   await install(machine, FIX, ALLOWED, prepare);
-  await expect(guarded(machine, FIX, () => Promise.reject(new Error("refused")))).rejects.toThrow("refused");
-  await guarded(machine, { ...FIX, sha256: "another" }, async () => undefined);
+  await expect(guarded(task, machine, FIX, () => Promise.reject(new Error("refused")))).rejects.toThrow("refused");
+  await guarded(task, machine, { ...FIX, sha256: "another" }, async () => undefined);
   expect(files(machine)).toEqual(["fix.json", "fix.ko"]);
 });
 
 test("a marker of an earlier boot does not settle; a quarantine ends when it is installed anew", async () => {
   const machine = machineOf(WELL);
   await install(machine, FIX, ALLOWED, prepare);
-  await guarded(machine, FIX, async () => undefined);
+  await guarded(task, machine, FIX, async () => undefined);
   change(machine, { "/proc/sys/kernel/random/boot_id": "second\n" });
   expect(await settle(machine, 0)).toEqual(["fix"]);
   const [entry] = await installed(machine);
   if (entry === undefined) throw new Error("it is not installed");
-  await quarantine(machine, entry, "the machine went down");
+  await setQuarantine(machine, entry, "the machine went down");
   expect((await installed(machine))[0]).toMatchObject({ quarantine: "the machine went down", unsettled: undefined });
   expect(await install(machine, FIX, ALLOWED, prepare)).toMatchObject({ quarantine: undefined });
   expect((await installed(machine))[0]?.quarantine).toBeUndefined();
@@ -105,7 +110,7 @@ test("a marker of an earlier boot does not settle; a quarantine ends when it is 
 test("suture=off: nothing is loaded, but what brought the machine down is known all the same", async () => {
   const machine = machineOf(WELL);
   await install(machine, FIX, ALLOWED, prepare);
-  await guarded(machine, FIX, async () => undefined);
+  await guarded(task, machine, FIX, async () => undefined);
   change(machine, { "/proc/sys/kernel/random/boot_id": "second\n", "/proc/cmdline": "quiet suture=off\n" });
   expect(await bootPatches(new Task(), machine, { timeoutMs: 1000, onTimeout: "reverse" })).toMatchObject({ off: true, patches: [] });
   expect((await installed(machine))[0]?.quarantine).toBe("the machine went down soon after it was loaded (100 s after boot)");

@@ -54,6 +54,11 @@ test("livepatches in stack order, with what they do", async () => {
   ]);
 });
 
+test("where the kernel says the order of the stack, it is not guessed", async () => {
+  const order = { "/sys/kernel/livepatch/above/stack_order": "1\n", "/sys/kernel/livepatch/under/stack_order": "2\n" };
+  expect((await livePatches(machineOf({ ...STACK, ...order }))).map(({ name }) => name)).toEqual(["above", "under"]);
+});
+
 test("modules with their uses", async () => {
   const modules = await loadedModules(machineOf(STACK));
   expect(modules[0]).toEqual({ name: "above", uses: 1, usedBy: [], taint: "OEK" });

@@ -3,11 +3,8 @@ import { foldersIn, lineOf, type Machine, namesIn, textOf } from "./machine.ts";
 
 export const LIVEPATCH = "/sys/kernel/livepatch";
 
-export interface LivePatch {
+export interface LivePatch extends Progress {
   name: string;
-  enabled: boolean;
-  /** Towards what the kernel moves its tasks, if it is in the middle of that. */
-  transition: "patched" | "unpatched" | undefined;
   objects: { name: string; patched: boolean; functions: { name: string; sympos: number }[] }[];
 }
 
@@ -22,27 +19,45 @@ export interface LoadedModule {
 
 /** In stack order: the last one's functions are those that run. */
 export async function livePatches(machine: Machine): Promise<LivePatch[]> {
-  const [found, modules] = await Promise.all([
-    foldersIn(machine, LIVEPATCH).then((names) => Promise.all(names.map((name) => livePatch(machine, name)))),
-    loadedModules(machine),
-  ]);
-  // A patch enters the stack when its module is initialised; /proc/modules has the newest first.
-  const age = new Map(modules.map(({ name }, i) => [name, i]));
-  return found.filter((patch) => patch !== undefined).sort((a, b) => (age.get(b.name) ?? 0) - (age.get(a.name) ?? 0));
+  const found = (await Promise.all((await foldersIn(machine, LIVEPATCH)).map((name) => livePatch(machine, name)))).filter(
+    (patch) => patch !== undefined,
+  );
+  const place = await placesOf(machine, found);
+  return found.sort((a, b) => (place.get(a.name) ?? 0) - (place.get(b.name) ?? 0));
+}
+
+/** The kernel says it since 6.13. Before, a patch entered the stack when its module was initialised: /proc/modules has the newest first. */
+async function placesOf(machine: Machine, patches: readonly LivePatch[]): Promise<Map<string, number>> {
+  const said = new Map<string, number>();
+  for (const { name } of patches) {
+    const order = await lineOf(machine, `${LIVEPATCH}/${name}/stack_order`);
+    if (order !== undefined && /^\d+$/.test(order)) said.set(name, Number(order));
+  }
+  if (said.size === patches.length) return said;
+  return new Map((await loadedModules(machine)).map(({ name }, i) => [name, -i]));
+}
+
+export interface Progress {
+  enabled: boolean;
+  /** Towards what the kernel moves its tasks, if it is in the middle of that. */
+  transition: "patched" | "unpatched" | undefined;
+}
+
+/** Undefined if it is not there (any more). Two small files, so that it can be asked often. */
+export async function progressOf(machine: Machine, name: string): Promise<Progress | undefined> {
+  const folder = `${LIVEPATCH}/${name}`;
+  const [enabled, transition] = await Promise.all([lineOf(machine, `${folder}/enabled`), lineOf(machine, `${folder}/transition`)]);
+  if (enabled === undefined || transition === undefined) return undefined;
+  return { enabled: enabled === "1", transition: transition === "1" ? (enabled === "1" ? "patched" : "unpatched") : undefined };
 }
 
 /** Undefined if it is not there (any more). */
 export async function livePatch(machine: Machine, name: string): Promise<LivePatch | undefined> {
+  const progress = await progressOf(machine, name);
+  if (progress === undefined) return undefined;
   const folder = `${LIVEPATCH}/${name}`;
-  const [enabled, transition] = await Promise.all([lineOf(machine, `${folder}/enabled`), lineOf(machine, `${folder}/transition`)]);
-  if (enabled === undefined || transition === undefined) return undefined;
   const objects = await foldersIn(machine, folder);
-  return {
-    name,
-    enabled: enabled === "1",
-    transition: transition === "1" ? (enabled === "1" ? "patched" : "unpatched") : undefined,
-    objects: await Promise.all(objects.map((object) => patchedObject(machine, folder, object))),
-  };
+  return { name, ...progress, objects: await Promise.all(objects.map((object) => patchedObject(machine, folder, object))) };
 }
 
 async function patchedObject(machine: Machine, folder: string, name: string): Promise<LivePatch["objects"][number]> {

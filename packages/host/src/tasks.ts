@@ -20,11 +20,15 @@ export async function stragglers(machine: Machine, goal: "patched" | "unpatched"
     for (const tid of await namesIn(machine, `/proc/${pid}/task`)) {
       const folder = `/proc/${pid}/task/${tid}`;
       const state = await lineOf(machine, `${folder}/patch_state`);
-      // -1: it has no part in a transition (any more).
-      if (state === undefined || state === "-1" || state === STATES[goal]) continue;
+      if (!isBehind(state, goal)) continue;
       found.push(await straggler(machine, folder, Number(pid), Number(tid)));
     }
   return found.sort((a, b) => a.tid - b.tid);
+}
+
+/** -1: it has no part in a transition (any more). */
+export function isBehind(state: string | undefined, goal: "patched" | "unpatched"): boolean {
+  return state !== undefined && state !== "-1" && state !== STATES[goal];
 }
 
 async function straggler(machine: Machine, folder: string, pid: number, tid: number): Promise<Straggler> {

@@ -7,7 +7,7 @@ import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import { type Machine, setAttribute } from "./machine.ts";
 import { stateText } from "./state.ts";
-import { LIVEPATCH, livePatch } from "./sysfs.ts";
+import { LIVEPATCH, livePatches, progressOf } from "./sysfs.ts";
 import { type Straggler, stragglers, stragglerText } from "./tasks.ts";
 
 /** What to do with a transition that does not end in time. */
@@ -40,7 +40,7 @@ export async function follow(task: Task, machine: Machine, name: string, timeout
     let looked = started;
     let most = 0;
     for (;;) {
-      const patch = await livePatch(machine, name);
+      const patch = await progressOf(machine, name);
       if (patch === undefined || patch.transition === undefined) {
         stage.result(patch?.enabled === true ? `${name} is in effect` : `${name} is out of effect`);
         return { ended: true, patched: patch?.enabled === true };
@@ -73,7 +73,7 @@ export async function follow(task: Task, machine: Machine, name: string, timeout
 /** Sees a transition through to its end, whichever is chosen. @throws HOST_LEFT_IN_TRANSITION, CANCELLED (after turning it back) */
 export async function seeThrough(task: Task, machine: Machine, name: string, patience: Patience): Promise<Transition> {
   const started = performance.now();
-  const goal = (await livePatch(machine, name))?.enabled === true;
+  const goal = (await progressOf(machine, name))?.enabled === true;
   const done = (outcome: Transition["outcome"], left: Straggler[] = []): Transition => ({
     outcome,
     ms: performance.now() - started,
@@ -91,7 +91,7 @@ export async function seeThrough(task: Task, machine: Machine, name: string, pat
     }
   } catch (error) {
     // Cancelled, or worse: the machine is to be left as it was.
-    await bringTo(machine, name, goal ? "unpatched" : "patched", patience.timeoutMs);
+    await undoing(error, () => bringTo(machine, name, goal ? "unpatched" : "patched", patience.timeoutMs));
     throw error;
   }
   if (patience.onTimeout === "force") {
@@ -117,31 +117,51 @@ export async function force(task: Task, machine: Machine, name: string): Promise
   if (code !== undefined) throw fail("HOST_REFUSED", `the kernel does not force it: ${code}. ${await stateText(machine, name)}`);
 }
 
+/** Runs what undoes a failed operation. @throws its own error, which says what was to be undone as well */
+export async function undoing<T>(first: unknown, undo: () => Promise<T>): Promise<T> {
+  try {
+    return await undo();
+  } catch (error) {
+    if (!(error instanceof SutureError)) throw error;
+    const why = first instanceof SutureError ? `${first.code}: ${first.message}` : String(first);
+    throw new SutureError(error.code, `${error.message}\nIt was to be undone after ${why}`, error.where, error.mend, first);
+  }
+}
+
 /**
  * Brings a livepatch out of effect, or back into it, whatever is under way. It is not cancelled: it is what cancelling does.
- * @throws HOST_LEFT_IN_TRANSITION
+ * @throws HOST_LEFT_IN_TRANSITION, HOST_LEFT_IN_EFFECT
  */
 export async function bringTo(machine: Machine, name: string, goal: "patched" | "unpatched", timeoutMs: number): Promise<void> {
   const deadline = performance.now() + Math.max(timeoutMs, LOOK_MS);
-  let asked = false;
   for (;;) {
-    const patch = await livePatch(machine, name);
+    const patch = await progressOf(machine, name);
     // One that is out of effect is gone.
     if (patch === undefined) return;
     const there = patch.enabled === (goal === "patched");
     if (there && patch.transition === undefined) return;
-    if (!there && !asked) {
-      asked = true;
-      await setAttribute(machine, `${LIVEPATCH}/${name}/enabled`, goal === "patched" ? "1" : "0");
-      continue;
-    }
-    if (performance.now() > deadline) throw await leftInTransition(machine, name, await stragglers(machine, goal));
+    const refused = there ? undefined : await setAttribute(machine, `${LIVEPATCH}/${name}/enabled`, goal === "patched" ? "1" : "0");
+    if (!there && refused === undefined) continue;
+    // EBUSY: the kernel is in the middle of another livepatch's transition, which may end.
+    if (performance.now() > deadline)
+      throw refused === undefined
+        ? await leftInTransition(machine, name, await stragglers(machine, goal))
+        : fail("HOST_LEFT_IN_EFFECT", `${await refusalText(machine, name, refused)}. ${await stateText(machine, name)}`);
     await sleep(LONGEST_PAUSE_MS);
   }
 }
 
-export function isLeftInTransition(error: unknown): boolean {
-  return error instanceof SutureError && error.code === "HOST_LEFT_IN_TRANSITION";
+/** Why the kernel does not take what was written to `enabled`, in words. */
+export async function refusalText(machine: Machine, name: string, code: string): Promise<string> {
+  if (code !== "EBUSY") return `the kernel does not change whether ${name} is in effect: ${code}`;
+  const other = (await livePatches(machine)).find((patch) => patch.transition !== undefined && patch.name !== name);
+  const which = other === undefined ? "another livepatch" : other.name;
+  return `another transition is under way, of ${which}, so the kernel does not begin one of ${name} (EBUSY)`;
+}
+
+/** The livepatch is still in effect, or on its way there or back: it can still do harm. */
+export function isLeft(error: unknown): boolean {
+  return error instanceof SutureError && (error.code === "HOST_LEFT_IN_TRANSITION" || error.code === "HOST_LEFT_IN_EFFECT");
 }
 
 async function leftInTransition(machine: Machine, name: string, left: readonly Straggler[]): Promise<Error> {

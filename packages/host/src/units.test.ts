@@ -2,12 +2,25 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Task } from "@suture/task";
 import { expect, test } from "vitest";
-import { machineOf } from "../test/tree.ts";
-import { hasSystemd, installUnits, removeUnits, unitsInstalled, unitTexts } from "./units.ts";
+import { change, machineOf } from "../test/tree.ts";
+import { hasSystemd, installUnits, missingPrograms, removeUnits, unitsInstalled, unitTexts } from "./units.ts";
 
 test("words of the command line are quoted as systemd reads them", () => {
   const { "suture.service": service } = unitTexts(["/usr/bin/node", '/opt/my "own" 100%/suture.mjs'], 300);
   expect(service).toContain('ExecStart=/usr/bin/node "/opt/my \\"own\\" 100%%/suture.mjs" boot\n');
+});
+
+test("what does not go in makes the unit a failed one", () => {
+  expect(unitTexts(["/usr/bin/suture"], 300)["suture.service"]).not.toContain("SuccessExitStatus");
+});
+
+test("programs of the units that are not there any more are known", async () => {
+  const machine = machineOf({ "/etc/systemd/system/.here": "", "/usr/bin/node": "" });
+  expect(await missingPrograms(machine)).toEqual([]);
+  await installUnits(new Task(), machine, ["/usr/bin/node", "--import", "tsx", '/opt/my "own" 100%/$x/suture.mjs'], 60);
+  expect(await missingPrograms(machine)).toEqual(['/opt/my "own" 100%/$x/suture.mjs']);
+  change(machine, { '/opt/my "own" 100%/$x/suture.mjs': "" });
+  expect(await missingPrograms(machine)).toEqual([]);
 });
 
 test("units are enabled, and go again", async () => {
@@ -41,6 +54,6 @@ test("units and what wants them are there after an install, and gone after the l
   await installUnits(task, machine, ["/usr/bin/suture"], 300);
   expect(all()).toEqual(installed);
   await removeUnits(task, machine);
-  expect(all().filter((name) => !name.endsWith(".wants"))).toEqual(before);
+  expect(all()).toEqual(before);
   await removeUnits(task, machine);
 });

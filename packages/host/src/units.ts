@@ -1,8 +1,9 @@
 /** The systemd units that load kept livepatches early in boot, and tell the crash guard when all is well. */
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { run, type Task } from "@suture/task";
-import { linkDurably, removeDurably, writeDurably } from "./durable.ts";
-import { foldersIn, lineOf, type Machine, namesIn, pathOf } from "./machine.ts";
+import { linkDurably, removeDurably, removeEmptyFolder, writeDurably } from "./durable.ts";
+import { foldersIn, lineOf, type Machine, namesIn, pathOf, textOf } from "./machine.ts";
 
 const UNITS = "/etc/systemd/system";
 export const SERVICE = "suture.service";
@@ -40,9 +41,8 @@ ${early}
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=${command} boot
+# What does not go in makes this unit a failed one, which monitoring sees. Nothing is undone by that: what went in stays.
 TimeoutStartSec=10min
-# One that was refused leaves the others loaded.
-SuccessExitStatus=1
 
 [Install]
 WantedBy=sysinit.target
@@ -100,6 +100,19 @@ export async function unitsInstalled(machine: Machine): Promise<boolean> {
   return (await lineOf(machine, `${UNITS}/${SERVICE}`)) !== undefined;
 }
 
+/** The files that the unit runs and that are not there (any more): a program of another version may lie elsewhere. */
+export async function missingPrograms(machine: Machine): Promise<string[]> {
+  const line = /^ExecStart=(.*)$/m.exec((await textOf(machine, `${UNITS}/${SERVICE}`)) ?? "")?.[1] ?? "";
+  return wordsOf(line).filter((word) => word.startsWith("/") && !existsSync(pathOf(machine, word)));
+}
+
+/** The reverse of `quoted`. */
+function wordsOf(line: string): string[] {
+  return [...line.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, inQuotes, plain = ""]) =>
+    (inQuotes?.replace(/\\(.)/g, "$1") ?? plain).replaceAll("$$", "$").replaceAll("%%", "%"),
+  );
+}
+
 /** After it, what is put into the store is loaded at each boot, and the machine's next orderly end is known for one. */
 export async function installUnits(task: Task, machine: Machine, program: readonly string[], settleSeconds: number): Promise<void> {
   for (const [unit, text] of Object.entries(unitTexts(program, settleSeconds)))
@@ -115,6 +128,7 @@ export async function removeUnits(task: Task, machine: Machine): Promise<void> {
   const files = Object.keys(unitTexts([], 0)).map((unit) => [UNITS, unit] as const);
   for (const [folder, name] of [...links, ...files])
     if ((await namesIn(machine, folder)).includes(name)) await removeDurably(pathOf(machine, `${folder}/${name}`));
+  for (const folder of new Set(links.map(([path]) => path))) await removeEmptyFolder(pathOf(machine, folder));
   await reload(task, machine);
 }
 

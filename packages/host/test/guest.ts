@@ -23,6 +23,7 @@ const NODE = "node --no-opt --max-lazy";
 const STORE = "/var/lib/suture";
 const MEMORY = 1024;
 const DISK_SIZE = 32 * 1024 * 1024;
+const TOOLS = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 
 export interface Answer {
   code: number;
@@ -81,8 +82,22 @@ export class Yard {
     const disk = join(this.#folder, name);
     await writeFile(disk, "");
     await truncate(disk, DISK_SIZE);
-    execFileSync("mkfs.ext4", ["-q", "-F", disk], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
+    execFileSync("mkfs.ext4", ["-q", "-F", disk], { env: TOOLS });
     return disk;
+  }
+
+  /** A disk that gives an I/O error where a file of it has its contents. QEMU makes the error. @param path below the root of the disk */
+  async failingAt(disk: string, path: string): Promise<string> {
+    const ask = (...words: string[]): string =>
+      execFileSync("debugfs", [...words, disk], { encoding: "utf8", env: TOOLS, stdio: ["ignore", "pipe", "pipe"] });
+    const blockSize = Number(/^Block size:\s+(\d+)$/m.exec(ask("-R", "stats -h"))?.[1]);
+    const block = Number(ask("-R", `blocks ${path}`).trim().split(" ")[0]);
+    const rules = join(this.#folder, "failing");
+    const sectors = Array.from({ length: blockSize / 512 }, (_, i) => (block * blockSize) / 512 + i);
+    const rule = (sector: number): string =>
+      `[inject-error]\nevent = "none"\niotype = "read"\nerrno = "5"\nsector = "${sector}"\nonce = "off"\n`;
+    await writeFile(rules, sectors.map(rule).join("\n"));
+    return `blkdebug:${rules}:${disk}`;
   }
 
   async close(): Promise<void> {
@@ -90,8 +105,9 @@ export class Yard {
   }
 }
 
-export async function suture(guest: Guest, line: string, timeoutMs = 120_000): Promise<Answer> {
-  const command = `${NODE} ${SUTURE} --json ${line} 2>/tmp/stderr; code=$?; printf '\\0'; cat /tmp/stderr; exit $code`;
+/** @param before words of the shell before it: variables of its environment */
+export async function suture(guest: Guest, line: string, timeoutMs = 120_000, before = ""): Promise<Answer> {
+  const command = `${before} ${NODE} ${SUTURE} --json ${line} 2>/tmp/stderr; code=$?; printf '\\0'; cat /tmp/stderr; exit $code`;
   const { code, output } = await guest.run(command, { timeoutMs });
   const [stdout = "", stderr = ""] = output.split("\0");
   const text = stdout.trim();
@@ -117,6 +133,9 @@ export async function testModules(task: Task, kernel: TestKernel): Promise<(Gues
     add("tampered.ko", tampered(whole));
     const handed = [{ object: "by hand", function: "host_cmdline_show", kind: "function", name: "host_helper" }] as const;
     add("leaving.ko", withManifest(bytes, name, kernel.release, image.buildId, { handed: [...handed] }));
+    // As a damaged one, or one of another hand, may be.
+    for (const [damage, wrong] of Object.entries(DAMAGED))
+      add(`${damage}.ko`, withManifest(bytes, name, kernel.release, image.buildId, wrong));
     add("no_klp.ko", withManifest(bytes, name, kernel.release, image.buildId, { symbols: [KLP_SYMBOL] }));
   }
   image.close();
@@ -139,6 +158,13 @@ const KLP_SYMBOL: DraftManifest["symbols"][number] = {
   sympos: 0,
   symbol: ".klp.sym.vmlinux.saved_command_line_len,0",
 };
+
+/** Manifests with a member of the wrong shape, by the name of the file. */
+const DAMAGED = {
+  bad_modules: { modules: [null] },
+  bad_fixes: { fixes: [{}] },
+  bad_handed: { handed: 5 },
+} as unknown as Record<string, Partial<DraftManifest>>;
 
 /** The same module, said to be for another release of the same length. */
 function otherRelease(bytes: Uint8Array, release: string): Uint8Array {

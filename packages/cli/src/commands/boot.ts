@@ -16,7 +16,7 @@ export const bootCommand: AddCommand = (program, run) => {
     .option("--settled <seconds>", "what was loaded so long ago has shown that it does no harm")
     .action(
       run(async (task, options: Options) => {
-        const { bootPatches, orderlyEnd, settled, THIS_MACHINE } = await import("@suture/host");
+        const { bootPatches, isWell, orderlyEnd, settled, THIS_MACHINE } = await import("@suture/host");
         if (options.end === true) {
           await orderlyEnd(task, THIS_MACHINE);
           return { document: endDocument.of({ end: true }), text: "" };
@@ -26,18 +26,18 @@ export const bootCommand: AddCommand = (program, run) => {
           return { document: settledDocument.of({ left }), text: safeText(left.length === 0 ? "" : `not settled yet: ${left.join(", ")}`) };
         }
         const report = await bootPatches(task, THIS_MACHINE, patienceOf(options));
-        const failed = report.patches.some(({ outcome }) => outcome === "failed");
-        return { document: bootDocument.of(report), text: safeText(bootText(report)), code: failed ? 1 : 0 };
+        return { document: bootDocument.of(report), text: safeText(bootText(report)), code: isWell(report) ? 0 : 1 };
       }),
     );
 };
 
-function bootText({ release, off, patches, others }: BootReport): string {
+function bootText({ release, off, patches, others, unreadable }: BootReport): string {
   return partsText([
     fieldsText([
       ["kernel", release],
       ["skipped", off ? "all: suture=off was given to the kernel" : ""],
       ["kept for other kernels", others === 0 ? "" : String(others)],
+      ["cannot be read", unreadable.join("\n")],
     ]),
     tableText(
       ["livepatch", "outcome", "why"],

@@ -1,7 +1,7 @@
 import type { PatchStatus, Status } from "@suture/host";
 import type { AddCommand } from "../answer.ts";
 import { listDocument } from "../documents/running.ts";
-import { safeText, tableText } from "../text.ts";
+import { partsText, safeText, tableText } from "../text.ts";
 
 export const listCommand: AddCommand = (program, run) => {
   program
@@ -12,7 +12,10 @@ export const listCommand: AddCommand = (program, run) => {
         const { status, THIS_MACHINE } = await import("@suture/host");
         const found = await status(THIS_MACHINE);
         const rows = listed(found);
-        return { document: listDocument.of({ livepatches: rows }), text: safeText(listText(rows)) };
+        return {
+          document: listDocument.of({ livepatches: rows, unreadable: found.unreadable }),
+          text: safeText(listText(rows, found.unreadable)),
+        };
       }),
     );
 };
@@ -67,10 +70,12 @@ function fixesText(fixes: readonly { subject?: string; cves: string[] }[]): stri
   return fixes.map(({ subject, cves }) => (cves.length > 0 ? cves.join(" ") : (subject ?? ""))).join(", ");
 }
 
-function listText(rows: readonly Row[]): string {
-  if (rows.length === 0) return "no livepatch is loaded, and none is kept";
-  return tableText(
+function listText(rows: readonly Row[], unreadable: readonly string[]): string {
+  const said = unreadable.map((what) => `what is kept cannot be read: ${what}`).join("\n");
+  if (rows.length === 0) return said || "no livepatch is loaded, and none is kept";
+  const table = tableText(
     ["livepatch", "kernel", "state", "at boot", "fixes"],
     rows.map(({ name, release, state, kept, fixes }) => [name, release, state, kept, fixes]),
   );
+  return partsText([table, said]);
 }

@@ -1,6 +1,7 @@
 import type { Finding, LoadReport } from "@suture/host";
 import type { AddCommand } from "../answer.ts";
-import { loadDocument } from "../documents/running.ts";
+import { loadDocument, loadSeveralDocument } from "../documents/running.ts";
+import { fail } from "../errors.ts";
 import { addPatience, checkedParameters, type PatienceOptions, patienceOf, transitionText } from "../host-options.ts";
 import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
@@ -9,21 +10,41 @@ interface Options extends PatienceOptions {
   stack?: boolean;
 }
 
+/** Not NAME=/a/path: a module's file has no `=` before its path. */
+const isModule = (word: string): boolean => !/^\w+=/.test(word) && (word.includes("/") || word.endsWith(".ko"));
+
 export const loadCommand: AddCommand = (program, run) => {
   addPatience(program.command("load"))
-    .description("check a livepatch against the running kernel, load it, and follow the transition")
+    .description("check livepatches against the running kernel, load them, and follow the transitions")
     .argument("<module>", "a .ko file")
-    .argument("[parameters...]", "NAME=VALUE, for a livepatch written by hand that takes some")
+    .argument("[module-or-parameter...]", "more .ko files; or NAME=VALUE, for a livepatch written by hand that takes parameters")
     .option("--unproven", "load a livepatch that is not proven to fit the kernel")
     .option("--stack", "load it over another livepatch that replaces the same function")
     .action(
-      run(async (task, file: string, parameters: string[], options: Options) => {
-        const { load, restartSettling, THIS_MACHINE } = await import("@suture/host");
+      run(async (task, file: string, more: string[], options: Options) => {
+        const { load, loadSeveral, restartSettling, THIS_MACHINE } = await import("@suture/host");
         const { unproven = false, stack = false } = options;
-        const given = { unproven, stack, replace: false, parameters: checkedParameters(parameters), ...patienceOf(options) };
-        const report = await load(task, THIS_MACHINE, file, given);
+        const files = more.filter(isModule);
+        const parameters = checkedParameters(more.filter((word) => !isModule(word)));
+        if (files.length > 0 && parameters.length > 0)
+          throw fail(
+            "CLI_USAGE",
+            "of several modules it is not known which one the parameters are for",
+            {},
+            { mend: "Load that one alone." },
+          );
+        const given = { unproven, stack, replace: false, parameters, ...patienceOf(options) };
+        const reports =
+          files.length === 0
+            ? [await load(task, THIS_MACHINE, file, given)]
+            : await loadSeveral(task, THIS_MACHINE, [file, ...files], given);
         await restartSettling(task, THIS_MACHINE);
-        return { document: loadDocument.of(documentOf(report)), text: safeText(loadText(report)) };
+        const [report] = reports;
+        const several = { loaded: reports.map(documentOf) };
+        return {
+          document: report !== undefined && reports.length === 1 ? loadDocument.of(documentOf(report)) : loadSeveralDocument.of(several),
+          text: safeText(partsText(reports.map(loadText))),
+        };
       }),
     );
 };

@@ -38,7 +38,7 @@ async function* changes(look: () => Promise<Answer>, signal: AbortSignal): Async
 
 type TaskText = (straggler: Straggler) => string;
 
-function statusText({ kernel, off, taint, patches, idle, fixes, installed }: Status, taskText: TaskText): string {
+function statusText({ kernel, off, taint, patches, idle, fixes, installed, unreadable }: Status, taskText: TaskText): string {
   const here = installed.filter(({ release }) => release === kernel.release);
   return partsText([
     fieldsText([
@@ -48,6 +48,7 @@ function statusText({ kernel, off, taint, patches, idle, fixes, installed }: Sta
       ["without effect", idle.join(", ")],
       ["kept for boot", `${here.map(({ name }) => name).join(", ") || "none"}${off ? " (suture=off was given)" : ""}`],
       ["quarantined", here.flatMap(({ name, quarantine }) => (quarantine === undefined ? [] : [`${name}: ${quarantine}`])).join("\n")],
+      ["cannot be read", unreadable.join("\n")],
     ]),
     ...patches.map((patch) => patchText(patch, taskText)),
     headedText(
@@ -60,8 +61,8 @@ function statusText({ kernel, off, taint, patches, idle, fixes, installed }: Sta
 }
 
 function patchText(patch: PatchStatus, taskText: TaskText): string {
-  const { name, enabled, transition, objects, proven } = patch;
-  const proof = proven === undefined ? "not loaded by Suture" : proven ? "proven" : "NOT PROVEN";
+  const { name, enabled, transition, objects, proven, damage } = patch;
+  const proof = proven === undefined ? (damage ?? "not loaded by Suture") : proven ? "proven" : "NOT PROVEN";
   const state = transition === undefined ? (enabled ? "in effect" : "disabled") : `being ${transition.to}`;
   const rows = objects.flatMap((object) =>
     object.functions.map((f) => [

@@ -9,12 +9,20 @@ export const uninstallCommand: AddCommand = (program, run) => {
     .argument("<livepatch>", "its name, as `suture list` shows it")
     .option("--kernel <release>", "the kernel that it is kept for; the one that runs unless given")
     .action(
-      run(async (task, name: string, options: { kernel?: string }) => {
-        const { installed, locked, removeUnits, runningKernel, THIS_MACHINE, uninstall } = await import("@suture/host");
+      run(async (task, word: string, options: { kernel?: string }) => {
+        const { installed, locked, nameAmong, removeUnits, runningKernel, THIS_MACHINE, uninstall } = await import("@suture/host");
         const release = options.kernel ?? (await runningKernel(THIS_MACHINE)).release;
-        await locked(task, THIS_MACHINE, `uninstall ${name}`, async () => {
-          await uninstall(THIS_MACHINE, release, name);
-          if ((await installed(THIS_MACHINE)).length === 0) await removeUnits(task, THIS_MACHINE);
+        const name = await locked(task, THIS_MACHINE, `uninstall ${word}`, async () => {
+          const of = (await installed(THIS_MACHINE)).entries.filter((entry) => entry.release === release);
+          const found = await nameAmong(
+            word,
+            of.map((entry) => entry.name),
+          );
+          await uninstall(THIS_MACHINE, release, found);
+          const { entries, unreadable } = await installed(THIS_MACHINE);
+          // What cannot be read may be kept.
+          if (entries.length === 0 && unreadable.length === 0) await removeUnits(task, THIS_MACHINE);
+          return found;
         });
         return {
           document: uninstallDocument.of({ name, release }),

@@ -12,10 +12,12 @@ import {
   leaveDocument,
   listDocument,
   loadDocument,
+  loadSeveralDocument,
   settledDocument,
   signalDocument,
   statusDocument,
   uninstallDocument,
+  unloadSeveralDocument,
 } from "./running.ts";
 import { tryDocument } from "./trial.ts";
 
@@ -29,7 +31,9 @@ const KINDS = [
   diffDocument,
   inspectDocument,
   loadDocument,
+  loadSeveralDocument,
   leaveDocument,
+  unloadSeveralDocument,
   enableDocument,
   signalDocument,
   forceDocument,

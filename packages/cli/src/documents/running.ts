@@ -23,7 +23,7 @@ const kept = v.strictObject({
   unsettled: maybe(said(marker, "it is being loaded, or was loaded a short time ago")),
 });
 
-export const loadDocument = documentKind("load", 1, "`suture load`, `suture replace`: a livepatch that was loaded.", {
+const load = {
   name: text,
   checks: said(
     v.array(v.strictObject({ what: text, found: text, outcome: v.picklist(["good", "unknown"]) })),
@@ -32,6 +32,12 @@ export const loadDocument = documentKind("load", 1, "`suture load`, `suture repl
   transition,
   replaced: said(texts, "livepatches that it replaced"),
   log: said(texts, "what the kernel said"),
+};
+
+export const loadDocument = documentKind("load", 1, "`suture load`, `suture replace`: a livepatch that was loaded.", load);
+
+export const loadSeveralDocument = documentKind("load-several", 1, "`suture load` of several: the livepatches that were loaded.", {
+  loaded: said(v.array(v.strictObject(load)), "in the order of loading"),
 });
 
 export const enableDocument = documentKind("enable", 1, "`suture enable`: a livepatch that is in effect again.", {
@@ -39,11 +45,20 @@ export const enableDocument = documentKind("enable", 1, "`suture enable`: a live
   transition,
 });
 
-export const leaveDocument = documentKind("leave", 1, "`suture disable`, `suture unload`: a livepatch that was taken out.", {
+const leave = {
   name: text,
   transition: maybe(said(transition, "absent if it had no effect any more")),
   removed: said(flag, "its module is out of the kernel"),
-});
+};
+
+export const leaveDocument = documentKind("leave", 1, "`suture disable`, `suture unload`: a livepatch that was taken out.", leave);
+
+export const unloadSeveralDocument = documentKind(
+  "unload-several",
+  1,
+  "`suture unload` of several or of all: the livepatches that were taken out.",
+  { unloaded: said(v.array(v.strictObject(leave)), "those on top of the stack first") },
+);
 
 export const signalDocument = documentKind("signal", 1, "`suture signal`: tasks that hold up a transition were nudged.", {
   name: text,
@@ -83,6 +98,7 @@ export const bootDocument = documentKind("boot", 1, "`suture boot`: what is kept
     }),
   ),
   others: said(number, "kept for other kernels"),
+  unreadable: said(texts, "what of the store cannot be read: nobody knows what should have been loaded"),
 });
 
 export const settledDocument = documentKind("settled", 1, "`suture boot --settled`: what was loaded long enough ago is to be trusted.", {
@@ -101,6 +117,7 @@ export const listDocument = documentKind("list", 1, "`suture list`: the livepatc
       fixes: text,
     }),
   ),
+  unreadable: said(texts, "what of the store cannot be read: nobody knows what is kept there"),
 });
 
 export const statusDocument = documentKind(
@@ -130,6 +147,7 @@ export const statusDocument = documentKind(
           sha256: maybe(sha256),
           proven: maybe(said(flag, "absent if it was not loaded by Suture")),
           fixes,
+          damage: maybe(said(text, "what is damaged of what was noted when it was loaded")),
         }),
       ),
       "in the order in which they were enabled, the last on top",
@@ -140,6 +158,7 @@ export const statusDocument = documentKind(
       "what the livepatches that are in effect mend",
     ),
     installed: said(v.array(kept), "kept for boot, for any kernel"),
+    unreadable: said(texts, "what of the store cannot be read: nobody knows what is kept there"),
   },
 );
 

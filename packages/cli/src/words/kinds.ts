@@ -12,6 +12,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   object: "file",
   "patch-or-module": "file",
   module: "module",
+  "module-or-parameter": "module",
   folder: "folder",
   release: "kernel",
   livepatch: "livepatch",

@@ -9,6 +9,7 @@ const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   ["1", "failed or refused"],
   ["2", "wrong usage"],
   ["3", "nothing changed: there is nothing to build, or nothing differs"],
+  ["4", "done, but what it was to print is lost"],
   ["130", "cancelled"],
 ];
 
