@@ -89,7 +89,7 @@ test("what cannot be read is not loaded, what cannot be guarded neither, and eac
   await guest.stop();
 
   guest = await yard.boot({ disk: await yard.failingAt(disk, `/patches/${yard.kernel.release}/host_panic.quarantine`) });
-  expect(await sh(`cat ${store}/host_panic.quarantine`)).toContain("I/O error");
+  expect(await sh(`cat ${store}/host_panic.quarantine`)).toContain("Input/output error");
   const panic = "host_panic: quarantined, whether it is quarantined cannot be read: EIO";
   expect(await patches()).toEqual({ code: 1, outcomes: [panic, "host_cmdline: loaded, "] });
   expect((await suture(guest, "status")).document.installed[0]).toMatchObject({
