@@ -118,7 +118,11 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     const compiled = await compileObjects(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
     checkProofs(task, compiled, options.unproven);
-    return { compiled, notes, parts: await compareObjects(task, kernel, compiled, { asked, overlay, variant, accepted, from }) };
+    return {
+      compiled,
+      notes,
+      parts: await compareObjects(task, kernel, compiled, { asked, overlay, variant, accepted, from, view, unproven: options.unproven }),
+    };
   } finally {
     await view.dispose();
   }

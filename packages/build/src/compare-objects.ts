@@ -1,5 +1,5 @@
 /** What changed in the compiled objects: which functions are replaced, and what must come with them. */
-import { type Delta, diff } from "@suture/diff";
+import { type Delta, diff, type Elsewhere } from "@suture/diff";
 import { type ElfObject, readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
 import type { Locate, Part } from "@suture/livepatch";
@@ -8,12 +8,14 @@ import type { Variant } from "./compile.ts";
 import type { Compiled } from "./compile-objects.ts";
 import type { KernelContext } from "./context.ts";
 import { diffOptions } from "./diff-options.ts";
+import { movesBetween } from "./elsewhere.ts";
 import { fail } from "./errors.ts";
 import { handedNotes } from "./handed-notes.ts";
+import { checkMemory } from "./memory.ts";
 import { locator, reachOf } from "./prove.ts";
 import { type Asked, forceOf, leftOut } from "./rebuild.ts";
 import { checkLayouts } from "./types.ts";
-import type { Overlay } from "./view.ts";
+import type { Overlay, SourceView } from "./view.ts";
 import { compileWide, type Wide, wantsRoom } from "./wide-branches.ts";
 
 /** What changed in an object, and what was to be replaced by itself and is not. */
@@ -26,25 +28,50 @@ export async function compareObjects(
   task: Task,
   kernel: KernelContext,
   compiled: readonly Compiled[],
-  options: { asked: ReadonlyMap<string, Asked>; overlay: Overlay; variant: Variant; accepted: ReadonlySet<string>; from: string },
+  options: {
+    asked: ReadonlyMap<string, Asked>;
+    overlay: Overlay;
+    variant: Variant;
+    accepted: ReadonlySet<string>;
+    from: string;
+    view: SourceView;
+    unproven: boolean;
+  },
 ): Promise<Compared[]> {
   const { asked, overlay, variant, accepted, from } = options;
   return task.stage("diff", async (stage) => {
     const parts: Compared[] = [];
+    const unchanged: string[] = [];
+    const moves = await movesBetween(task, kernel, compiled, options);
     for (const object of compiled) {
       const { command, proof } = object;
       stage.note(command.object);
       const wanted = asked.get(command.object) ?? new Set();
-      const { delta, through } = await compare(task, kernel, object, { overlay, variant, accepted, force: forceOf(wanted, proof) });
+      const elsewhere = moves.of(command.object);
+      const { delta, through } = await compare(task, kernel, object, {
+        overlay,
+        variant,
+        accepted,
+        force: forceOf(wanted, proof),
+        elsewhere,
+      });
+      delta.notes.push(...(moves.notes.get(command.object) ?? []));
       const notTaken = leftOut(command.object, wanted, proof, delta);
-      if (delta.object === undefined && [delta.skipped, delta.exposed, notTaken].every((list) => list.length === 0)) continue;
+      if (delta.object === undefined && [delta.skipped, delta.exposed, notTaken].every((list) => list.length === 0)) {
+        unchanged.push(...delta.notes);
+        continue;
+      }
       if (command.owner !== "vmlinux")
         await kernel.openExporters(
           task,
           delta.externals.map(({ symbol }) => symbol.name),
         );
       const owner = kernel.owner(command.owner);
-      parts.push({ object: command.object, owner, delta, locate: through(locator(proof, owner)), notTaken });
+      const own = through(locator(proof, owner));
+      const locate: Locate = (symbol) => moves.place(symbol) ?? own(symbol);
+      const module = command.owner === "vmlinux" ? undefined : await kernel.module(task, command.owner);
+      checkMemory(kernel, module, { object: command.object, owner, delta, locate });
+      parts.push({ object: command.object, owner, delta, locate, notTaken });
     }
     const functions = parts.flatMap(({ delta }) => delta.functions.map(({ name }) => name));
     for (const { delta } of parts) delta.notes.push(...handedNotes(delta.handed));
@@ -58,9 +85,8 @@ export async function compareObjects(
       const skipped = parts.flatMap(({ delta }) => delta.skipped);
       if (skipped.length > 0)
         throw fail("BUILD_NOT_AT_RUN_TIME", skipped.map(({ name, why }) => `${name} ${why}`).join("; "), { file: from });
-      throw fail("BUILD_NOTHING_CHANGED", `${compiled.map(({ command }) => command.object).join(", ")}: the code is the same`, {
-        file: from,
-      });
+      const same = `${compiled.map(({ command }) => command.object).join(", ")}: the code is the same`;
+      throw fail("BUILD_NOTHING_CHANGED", [same, ...unchanged].join("; "), { file: from });
     }
     const callbacks = parts.reduce((sum, { delta }) => sum + delta.callbacks.length, 0);
     const changed = functions.length === 0 ? "0 changed" : `${functions.length} changed: ${functions.join(", ")}`.slice(0, 200);
@@ -79,11 +105,18 @@ async function compare(
     variant,
     accepted,
     force,
-  }: { overlay: Overlay; variant: Variant; accepted: ReadonlySet<string>; force: (name: string) => boolean },
+    elsewhere,
+  }: {
+    overlay: Overlay;
+    variant: Variant;
+    accepted: ReadonlySet<string>;
+    force: (name: string) => boolean;
+    elsewhere: ReadonlyMap<string, Elsewhere>;
+  },
 ): Promise<{ delta: Delta; through: (locate: Locate) => Locate }> {
   const before = original.elf;
   const after = readElf(patched, command.object);
-  const options = { ...diffOptions(kernel, command), force, reach: reachOf(proof) };
+  const options = { ...diffOptions(kernel, command), force, reach: reachOf(proof), elsewhere };
   const differ = checkLayouts(before, after, accepted);
   const compared = (one: ElfObject, other: ElfObject): Delta => {
     const delta = diff(one, other, options);

@@ -83,6 +83,23 @@ export const buildErrors = defineErrors({
       "Patched code has a branch of two bytes on a module's static key, or a shift by a constant that is filled in at boot; compiled with room for reading the key or variable, the object comes out otherwise.",
     mend: "Reorganise the fix so that the named function does not ask the static key (a tracepoint asks one too) or reads it at run time (docs/authoring.md#static-keys), or write the livepatch by hand.",
   },
+  BUILD_MOVED: {
+    cause:
+      "The fix gives an object a function or variable that the running kernel has from another object, and what the kernel has can neither be used nor replaced for all who use it.",
+    mend: "Leave the function or variable in the file where it was, with the same type and initial value, and declare it in the other; or give what is really new another name.",
+  },
+  BUILD_DEFINED_TWICE: {
+    cause: "The fix adds a global function or variable whose name something else that it is linked or loaded with defines already.",
+    mend: "Give the new one another name, or make it static.",
+  },
+  BUILD_READ_ONLY: {
+    cause: "Patched code begins to write a variable that the running kernel has made read-only: __ro_after_init or const.",
+    mend: "Hold what is to be written in a new variable with another name.",
+  },
+  BUILD_ALIGNMENT: {
+    cause: "The fix wants a variable to be aligned more than the running kernel's is.",
+    mend: "Leave the variable as it is, and make a new one with another name for what needs the alignment.",
+  },
   BUILD_OVERRIDDEN: {
     cause: "The patch changes a weak function, and the kernel runs another function of the same name instead.",
     mend: "Nothing has to be patched if the other function does not have the fault; otherwise fix that one.",

@@ -88,6 +88,7 @@ function isNewGlobal(plan: Plan, item: Item): boolean {
     isGlobal(item) &&
     (item.role === "text" || item.role === "data" || item.role === "rodata" || item.role === "percpu") &&
     plan.in.pairs.original(item) === undefined &&
+    !plan.elsewhere.has(item) &&
     !plan.parts.has(item)
   );
 }

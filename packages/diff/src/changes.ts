@@ -34,7 +34,7 @@ const STATE: ReadonlySet<SectionRole> = new Set(["data", "percpu", "once"]);
 
 export function findChanges(plan: Plan, force: Force): void {
   const { original, patched, pairs } = plan.in;
-  const finder = new Finder(plan, new Comparer(original.cut, patched.cut, pairs));
+  const finder = new Finder(plan, new Comparer(original.cut, patched.cut, pairs, (name) => plan.isElsewhere(name)));
   finder.foldedFunctions();
   for (const item of patched.cut.items) {
     if (item.kind === "function") finder.function(item, force);
@@ -70,6 +70,11 @@ class Finder {
   function(item: Item, force: Force): void {
     const plan = this.#plan;
     const originals = plan.originalsOf(item);
+    const elsewhere = plan.elsewhere.get(item);
+    if (elsewhere !== undefined) {
+      if (elsewhere.replace) plan.change(item, { why: "is defined here now", forced: false, through: [] });
+      return;
+    }
     if (originals.length === 0) {
       this.#newItem(item);
       return;
@@ -191,6 +196,7 @@ class Finder {
   /** New code and data are carried where they are needed. */
   #newItem(item: Item): void {
     const { section, name } = item;
+    if (this.#plan.elsewhere.has(item)) return;
     const { skipped } = this.#plan;
     if (item.role === "declared") skipped.push({ name, why: `is new in ${section.name}, which is read once` });
     else if (item.role === "init") skipped.push({ name, why: "is new, and used only at boot, or when its module is loaded" });

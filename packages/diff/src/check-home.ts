@@ -28,19 +28,27 @@ export function checkHome(plan: Plan, original: Item, item: Item): void {
     plan.skipped.push({ name: item.name, why: `is ${HOMES[after]} in the fix; the running kernel's stays ${HOMES[before]}` });
 }
 
-/** @throws DIFF_READ_ONLY if carried code writes what is read-only, and the code that it replaces did not */
-export function checkWrites(plan: Plan): void {
+/**
+ * @returns writes to variables of other objects, which may be read-only
+ * @throws DIFF_READ_ONLY if carried code writes what is read-only, and the code that it replaces did not
+ */
+export function checkWrites(plan: Plan): { function: string; name: string }[] {
   const { pairs } = plan.in;
+  const found = new Map<string, { function: string; name: string }>();
   for (const item of plan.carried) {
     if (item.kind !== "function") continue;
+    const before = pairs.original(item);
+    const didBefore = (to: Item | string): boolean => before !== undefined && does("write", before, to);
     for (const ref of item.refs) {
       const { to } = ref;
-      if (!isItem(to) || to.kind === "function") continue;
+      if (ref.branch || (isItem(to) && (to.kind === "function" || plan.fresh.has(to))) || accessOf(item, ref) !== "write") continue;
+      if (!isItem(to)) {
+        if (!didBefore(to.name)) found.set(`${item.name} ${to.name}`, { function: item.name, name: to.name });
+        continue;
+      }
       const original = pairs.original(to);
       const home = homeOf(original ?? to);
-      if (home === undefined || !isReadOnly(home) || plan.fresh.has(to)) continue;
-      const before = pairs.original(item);
-      if (accessOf(item, ref) !== "write" || (before !== undefined && original !== undefined && does("write", before, original))) continue;
+      if (home === undefined || !isReadOnly(home) || (original !== undefined && didBefore(original))) continue;
       const whose = original === undefined ? "is to be" : "is";
       throw plan.refuse(
         "DIFF_READ_ONLY",
@@ -50,4 +58,5 @@ export function checkWrites(plan: Plan): void {
       );
     }
   }
+  return [...found.values()];
 }

@@ -1,5 +1,5 @@
 /** Whether two items are the same thing in two builds: size, bytes outside of references, and what each reference goes to. */
-import { type ElfSymbol, isSection, relocationKind } from "@suture/elf";
+import { type ElfSymbol, isSection, relocationKind, STB } from "@suture/elf";
 import { bytesOf, type Cut, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping, stem } from "./names.ts";
@@ -19,7 +19,11 @@ export class Comparer {
   /** By the original's section: whether the patched one holds the same items at the same places. */
   readonly #layouts = new Map<readonly Item[], boolean>();
 
-  constructor(original: Cut, patched: Cut, pairs: Pairs) {
+  readonly #isElsewhere: (name: string) => boolean;
+
+  /** @param isElsewhere whether another object's definition is meant by the name, in whichever object it is */
+  constructor(original: Cut, patched: Cut, pairs: Pairs, isElsewhere: (name: string) => boolean = () => false) {
+    this.#isElsewhere = isElsewhere;
     this.#original = original;
     this.#patched = patched;
     this.#pairs = pairs;
@@ -53,7 +57,10 @@ export class Comparer {
   }
 
   #same(a: Item | ElfSymbol, b: Item | ElfSymbol): boolean {
-    if (!isItem(a) || !isItem(b)) return !isItem(a) && !isItem(b) && a.name === b.name && placeName(a) === placeName(b);
+    if (!isItem(a) || !isItem(b)) {
+      if (isItem(a) !== isItem(b)) return this.#isElsewhere(a.name) && globalName(a) === globalName(b);
+      return !isItem(a) && !isItem(b) && a.name === b.name && placeName(a) === placeName(b);
+    }
     if (this.#pairs.joined(a, b)) return true;
     if (isLiteral(a) && isLiteral(b)) return this.#sameLiteral(a, b);
     // Bookkeeping without a twin: which of several with the same contents is meant makes no difference.
@@ -85,6 +92,10 @@ export class Comparer {
     }
     return same;
   }
+}
+
+function globalName(to: Item | ElfSymbol): string | undefined {
+  return (isItem(to) ? to.symbols : [to]).find(({ bind }) => bind !== STB.LOCAL)?.name;
 }
 
 function placeName({ place }: ElfSymbol): string {

@@ -29,7 +29,7 @@ export function destinationOf(plan: Plan, ref: Ref, from: Item, inTable: boolean
 function choose(plan: Plan, ref: Ref, from: Item, inTable: boolean): Destination {
   const { to } = ref;
   if (!isItem(to)) {
-    if (to.place === "undef") return { kernel: to };
+    if (to.place === "undef") return { kernel: plan.definedElsewhere(to) ?? to };
     throw plan.refuse("DIFF_REFERENCE", `${from.name} refers to ${to.name}, which has no place in an object`, from, ref.at);
   }
   if (isLiteral(to)) {
@@ -37,6 +37,11 @@ function choose(plan: Plan, ref: Ref, from: Item, inTable: boolean): Destination
     return anchor === undefined ? { carried: to } : { literal: to, anchor };
   }
   const original = plan.in.pairs.original(to);
+  const elsewhere = plan.elsewhere.get(to);
+  if (elsewhere !== undefined) {
+    const own = elsewhere.replace && (ref.branch || ref.target !== to.entry || from === to || inTable);
+    return own ? { carried: to } : { kernel: elsewhere.symbol };
+  }
   if (original === undefined || plan.fresh.has(to)) return { carried: to };
   // Which object of the kernel defines a weak symbol, only the linker of the kernel knew.
   if (ref.weak !== undefined && ref.target === to.entry) return { kernel: ref.weak };

@@ -14,7 +14,7 @@ import { isLiteral } from "./literals.ts";
 import { marksOf, sourceName } from "./marks.ts";
 import { pair } from "./pair.ts";
 import { pairRenamed } from "./pair-renamed.ts";
-import { type KeyedEntry, type Named, Plan, type Reach, type Side } from "./plan.ts";
+import { type Elsewhere, type KeyedEntry, type Named, Plan, type Reach, type Side } from "./plan.ts";
 import type { Build } from "./sections.ts";
 import { entriesOf } from "./tables.ts";
 import { Users } from "./users.ts";
@@ -60,6 +60,8 @@ export interface Delta {
   handed: Handed[];
   /** Static keys and static calls of the kernel that entries of the object's special sections refer to; `kept` as `keepEntry` said. */
   keys: (KeyedEntry & { kept: boolean })[];
+  /** Variables of other objects that carried functions write, and that what they replace did not. */
+  writes: { function: string; name: string }[];
   /** Undefined symbols of `object` that the running kernel has. */
   externals: External[];
   /** Symbols of the original that only the object itself could name, or by another name, and what other objects of the patch can name them now. */
@@ -78,6 +80,8 @@ export interface DiffOptions {
   keepEntry?: KeepEntry;
   /** Where the running kernel has strings and the like. Without it, the new object has copies of them. */
   reach?: Reach;
+  /** By the names in the patched object: what another object of the running kernel defines. */
+  elsewhere?: ReadonlyMap<string, Elsewhere>;
 }
 
 /** @throws DIFF_* with what cannot be patched, where, and the way out */
@@ -85,15 +89,20 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   checkComparable(original, patched);
   const before = sideOf(original, options);
   const after = sideOf(patched, options);
+  const { elsewhere = new Map() } = options;
   const marks = marksOf(before.cut, after.cut);
   const pairs = pair(before.cut, after.cut, before.users, after.users);
-  const renamed = pairRenamed(before, after, pairs);
-  const plan = new Plan({ original: before, patched: after, pairs, build: options.build, marks }, options.reach ?? (() => undefined));
+  const renamed = pairRenamed(before, after, pairs, (name) => elsewhere.has(name));
+  const plan = new Plan(
+    { original: before, patched: after, pairs, build: options.build, marks },
+    options.reach ?? (() => undefined),
+    elsewhere,
+  );
   noteRenamed(plan, renamed);
   findChanges(plan, options.force ?? (() => false));
   takeCallers(plan);
   carry(plan, options.keepEntry ?? (() => true));
-  checkWrites(plan);
+  const writes = checkWrites(plan);
   noteMarks(plan);
   const { skipped, notTaken, notes, keys } = plan;
   const exposed = exposedBy(plan);
@@ -109,6 +118,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       notes,
       handed: [],
       keys,
+      writes,
       externals: [],
       exposed,
       object: undefined,
@@ -124,6 +134,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     notes,
     handed: options.reach === undefined ? [] : handedBy(plan),
     keys,
+    writes,
     externals,
     exposed,
     object,
@@ -143,6 +154,9 @@ function changedOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Pick<Delt
     const symbol = symbols.get(item);
     if (change === undefined || symbol === undefined) continue;
     const { why, through } = change;
+    const elsewhere = plan.elsewhere.get(item)?.symbol;
+    if (elsewhere !== undefined)
+      functions.push({ name: elsewhere.name, why, through, sizeBefore: elsewhere.size, size: symbol.size, original: elsewhere, symbol });
     for (const original of plan.originalsOf(item)) {
       const name = original.symbols[0];
       if (name === undefined) continue;
@@ -198,7 +212,14 @@ function noteMarks(plan: Plan): void {
 
 function addedOf(plan: Plan): Added[] {
   return plan.in.patched.cut.items
-    .filter((item) => plan.carried.has(item) && plan.in.pairs.original(item) === undefined && item.symbols.length > 0 && !isLiteral(item))
+    .filter(
+      (item) =>
+        plan.carried.has(item) &&
+        plan.in.pairs.original(item) === undefined &&
+        !plan.elsewhere.has(item) &&
+        item.symbols.length > 0 &&
+        !isLiteral(item),
+    )
     .map((item) => ({ name: item.name, kind: item.kind === "function" ? "function" : "variable", size: sizeOf(item) }));
 }
 

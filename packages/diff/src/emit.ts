@@ -27,10 +27,12 @@ import { type TableKind, tables } from "./x86-64.ts";
 export interface External {
   /** Undefined in the new object. */
   symbol: ElfSymbol;
-  /** The symbol of the original object that it stands for; undefined if the original object does not define it either. */
+  /** The symbol of the original object, or of another one by `elsewhere`, that it stands for; undefined if neither defines it. */
   original: ElfSymbol | undefined;
   /** If what it stands for has no symbol, and is found by another one. */
   anchor?: Anchor;
+  /** Bytes that the patched code may expect it to be aligned to, and the original could not. */
+  align?: number;
 }
 
 export interface Emitted {
@@ -167,7 +169,7 @@ class Emitter {
         size: size - item.entry,
         type: main.type,
         // What is new may be used by other objects of the patch; what has an original is known by that.
-        bind: isNew && main.bind !== STB.LOCAL && !isLiteral(item) ? STB.GLOBAL : STB.LOCAL,
+        bind: isNew && !this.#plan.elsewhere.has(item) && main.bind !== STB.LOCAL && !isLiteral(item) ? STB.GLOBAL : STB.LOCAL,
         other: main.other,
       });
       this.#symbols.set(item, symbol);
@@ -181,7 +183,8 @@ class Emitter {
     const to = destinationOf(this.#plan, ref, from, inTable);
     // Also where a weak symbol stands for it, an item may have padding before the place that its symbol names.
     if ("literal" in to) return { symbol: this.#literal(to.literal, to.anchor), addend: ref.addend };
-    if ("kernel" in to) return { symbol: this.#external(to.kernel), addend: isItem(ref.to) ? ref.addend - ref.to.entry : ref.addend };
+    if ("kernel" in to)
+      return { symbol: this.#external(to.kernel, ref.to), addend: isItem(ref.to) ? ref.addend - ref.to.entry : ref.addend };
     const place = this.#places.get(to.carried);
     if (place !== undefined) return { symbol: place.symbol, addend: ref.addend + place.offset };
     const symbol = this.#symbols.get(to.carried);
@@ -189,14 +192,16 @@ class Emitter {
     return { symbol, addend: ref.addend - to.carried.entry };
   }
 
-  #external(to: Item | ElfSymbol): ElfSymbol {
+  /** @param patched what the reference names in the patched object */
+  #external(to: Item | ElfSymbol, patched: Item | ElfSymbol): ElfSymbol {
     const known = this.#externals.get(to);
     if (known !== undefined) return known.symbol;
-    const original = isItem(to) ? to.symbols[0] : undefined;
+    const original = isItem(to) ? to.symbols[0] : this.#plan.isOther(to) ? to : undefined;
     // A weak symbol that the kernel may lack stays weak; one that this object defines is there.
     const weak = !isItem(to) && to.place === "undef" && to.bind === STB.WEAK;
     const symbol = newSymbol({ name: original?.name ?? to.name, place: "undef", bind: weak ? STB.WEAK : STB.GLOBAL });
-    this.#externals.set(to, { symbol, original });
+    const align = isItem(to) && isItem(patched) && isAlone(to) && isAlone(patched) ? patched.section.align : 0;
+    this.#externals.set(to, { symbol, original, ...(isItem(to) && align > to.section.align ? { align } : {}) });
     return symbol;
   }
 
@@ -342,6 +347,11 @@ class Emitter {
     symbols.unshift(...this.#sectionSymbols.values());
     symbols.push(...[...this.#externals.values()].map((e) => e.symbol));
   }
+}
+
+/** Only of a variable with a section of its own the alignment is known. */
+function isAlone({ kind, beside }: Item): boolean {
+  return kind === "object" && beside.length === 1;
 }
 
 function copyOf(from: Section, data: Uint8Array): Section {

@@ -4,7 +4,9 @@ export { type Added, type ChangedFunction, type Delta, type DiffOptions, diff } 
 export type { External } from "./emit.ts";
 export { diffErrors } from "./errors.ts";
 export type { Handed } from "./handed.ts";
+export { isReadOnlySection } from "./homes.ts";
 export { stem } from "./names.ts";
-export type { Anchor, KeyedEntry, Literal, Named } from "./plan.ts";
+export type { Anchor, Elsewhere, KeyedEntry, Literal, Named } from "./plan.ts";
 export type { Build } from "./sections.ts";
+export { type Variable, variablesOf } from "./variables.ts";
 export { LOADABLE, type TypeLayouts, tables } from "./x86-64.ts";

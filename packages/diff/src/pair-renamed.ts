@@ -15,9 +15,11 @@ import type { Side } from "./plan.ts";
 import { functionDifference } from "./same-function.ts";
 
 /** @returns those that were paired here, of the patched object. @throws DIFF_STATIC_LOCAL, DIFF_VARIABLE_LOST */
-export function pairRenamed(original: Side, patched: Side, pairs: Pairs): Item[] {
-  const lost = variables(original).filter((item) => pairs.patched(item) === undefined);
-  const gained = variables(patched).filter((item) => pairs.original(item) === undefined);
+export function pairRenamed(original: Side, patched: Side, pairs: Pairs, isElsewhere: (name: string) => boolean): Item[] {
+  // What another object defines, before or now, is not paired here.
+  const open = (item: Item): boolean => !item.symbols.some(({ name }) => isElsewhere(name));
+  const lost = variables(original).filter((item) => pairs.patched(item) === undefined && open(item));
+  const gained = variables(patched).filter((item) => pairs.original(item) === undefined && open(item));
   if (lost.length === 0 || gained.length === 0) return [];
   return new Renames(original, patched, pairs, lost, gained).run();
 }

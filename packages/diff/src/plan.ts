@@ -71,8 +71,19 @@ export interface Anchor {
 /** Where the running kernel has the same; undefined if it is not known to have it, or it cannot be reached. */
 export type Reach = (literal: Literal) => Anchor | undefined;
 
+/** What the running kernel has of a name that the original object does not define: another object of vmlinux or of the module does. */
+export interface Elsewhere {
+  /** Of the object that defines it. */
+  symbol: ElfSymbol;
+  /** The patched object's function takes its place. Otherwise all use the kernel's. */
+  replace: boolean;
+}
+
 export class Plan {
   readonly in: Inputs;
+  /** Patched items without a twin that the running kernel has. */
+  readonly elsewhere = new Map<Item, Elsewhere>();
+  readonly #elsewhere: ReadonlyMap<string, Elsewhere>;
   /** Patched functions that replace the kernel's, and those that go with them since they cannot be redirected themselves. */
   readonly changed = new Map<Item, Change>();
   /** Read-only objects that differ: carried anew with all their users. */
@@ -100,9 +111,14 @@ export class Plan {
   readonly #anchors = new Map<Item, Anchor | undefined>();
   #named: ReadonlyMap<string, ElfSymbol> | undefined;
 
-  constructor(inputs: Inputs, reach: Reach) {
+  constructor(inputs: Inputs, reach: Reach, elsewhere: ReadonlyMap<string, Elsewhere>) {
     this.in = inputs;
     this.#reach = reach;
+    this.#elsewhere = elsewhere;
+    for (const item of elsewhere.size === 0 ? [] : inputs.patched.cut.items) {
+      const found = inputs.pairs.original(item) === undefined ? elsewhere.get(item.symbols[0]?.name ?? "") : undefined;
+      if (found !== undefined) this.elsewhere.set(item, found);
+    }
     const byName = new Map<string, Item>();
     for (const item of inputs.patched.cut.items) if (item.kind === "function") byName.set(item.name, item);
     for (const item of byName.values()) {
@@ -153,9 +169,23 @@ export class Plan {
     this.#folded.set(item, [...(this.#folded.get(item) ?? []), original]);
   }
 
+  isElsewhere(name: string): boolean {
+    return this.#elsewhere.has(name);
+  }
+
+  /** Whether it is a symbol of an object that defines something elsewhere. */
+  isOther(symbol: ElfSymbol): boolean {
+    return [...this.#elsewhere.values()].some((one) => one.symbol === symbol);
+  }
+
+  /** The kernel's symbol that an undefined one stands for. */
+  definedElsewhere({ name }: ElfSymbol): ElfSymbol | undefined {
+    return this.#elsewhere.get(name)?.symbol;
+  }
+
   /** Whether calls of the running kernel's own copy can be redirected. */
   redirectable(item: Item): boolean {
-    return hasFtraceSite(this.in.original.entries, this.in.pairs.original(item));
+    return this.elsewhere.get(item)?.replace === true || hasFtraceSite(this.in.original.entries, this.in.pairs.original(item));
   }
 
   /** What the patched object's code means by a name. */

@@ -98,6 +98,7 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
     notes: [],
     handed: [],
     keys: [],
+    writes: [],
     externals: undefinedSymbols.map((external) => ({
       symbol: external,
       original: originals.includes(external.name) ? own(external.name) : undefined,
