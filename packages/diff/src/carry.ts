@@ -9,6 +9,7 @@ import { isLiteral } from "./literals.ts";
 import type { KeyedEntry, Plan } from "./plan.ts";
 import { canReadConstant, constantRef } from "./run-time-constants.ts";
 import { canReadAtRunTime } from "./run-time-keys.ts";
+import { tracepointHome } from "./sections.ts";
 import type { Entry, Replacement } from "./tables.ts";
 import { JUMP_TABLE } from "./x86-64.ts";
 
@@ -107,6 +108,7 @@ function checkCarriable(plan: Plan, item: Item): void {
     throw plan.refuse("DIFF_PER_CPU", `${item.name} is a new per-CPU variable, and does not begin with plain values`, item);
   if (item.role === "init" || item.role === "exit")
     throw plan.refuse("DIFF_INIT_REFERENCE", `${item.name} is new in ${item.section.name}, which a running kernel does not keep`, item);
+  if (tracepointHome(item.section) !== undefined) return;
   if (item.role === "unload" || item.role === "declared" || item.role === "table" || item.role === "ignored" || item.role === "unknown")
     throw plan.refuse("DIFF_UNKNOWN_SECTION", `${item.name} would have to be carried out of ${item.section.name}`, item);
   if (item.kind === "anonymous" && !isLiteral(item))

@@ -11,7 +11,7 @@ import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Plan } from "./plan.ts";
 import { functionDifference } from "./same-function.ts";
-import type { SectionRole } from "./sections.ts";
+import { type SectionRole, tracepointHome } from "./sections.ts";
 import { hasFtraceSite } from "./tables.ts";
 
 export type Force = (name: string) => boolean;
@@ -200,6 +200,8 @@ class Finder {
     const { skipped } = this.#plan;
     if (item.role === "declared") skipped.push({ name, why: `is new in ${section.name}, which is read once` });
     else if (item.role === "init") skipped.push({ name, why: "is new, and used only at boot, or when its module is loaded" });
+    else if (item.role === "unknown" && tracepointHome(section) !== undefined)
+      this.#plan.notes.push(`${name} is new: the kernel knows no tracepoints of a livepatch, so that it stays switched off`);
     else if (item.role === "unknown" && this.#plan.ignores(item)) skipped.push({ name, why: `is new in ${section.name}: ${IGNORED}` });
     else if (item.role === "unknown") throw this.#plan.refuse("DIFF_SECTION_CHANGED", `${name} is new in ${section.name}`, item);
   }

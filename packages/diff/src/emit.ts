@@ -20,6 +20,7 @@ import { isLiteral } from "./literals.ts";
 import type { Anchor, Plan } from "./plan.ts";
 import { readConstants } from "./run-time-constants.ts";
 import { type Rewritten, readAtRunTime, unwindOf } from "./run-time-keys.ts";
+import { tracepointHome } from "./sections.ts";
 import type { Entry } from "./tables.ts";
 import { type TableKind, tables } from "./x86-64.ts";
 
@@ -370,6 +371,8 @@ function sectionName(item: Item): string {
   const { name } = item.section;
   // The one section that the module loader makes copies of, for each processor.
   if (item.role === "percpu") return ".data..percpu";
+  const home = tracepointHome(item.section);
+  if (home !== undefined) return `${home}.${item.name}`;
   if (item.kind === "anonymous" || (item.start === 0 && item.end === item.section.size)) return name;
   if (item.kind === "function") return `.text.${item.name}`;
   if (item.role === "dyndbg" || item.role === "once") return name;

@@ -66,7 +66,7 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   { role: "once", names: [".data.once", ".data..once"] },
   { role: "data", names: [".data..read_mostly", ".data..ro_after_init", ".data..cacheline_aligned", ".data..shared_aligned"] },
   { role: "data", names: [".data..page_aligned", ".bss..page_aligned", ".ref.data"] },
-  // Registered with the kernel by other tables, which are read once.
+  // Registered with the kernel by other tables, which are read once. New ones are known to nobody, and stay switched off.
   { role: "unknown", names: ["__tracepoints"] },
   { role: "rodata", names: [".ref.rodata", ".data.rel.ro*", ".rodata1", ".rodata..c_jump_table"] },
 ];
@@ -79,6 +79,11 @@ for (const { role, names } of rows)
     if (star >= 0) patterns.push({ start: name.slice(0, star), end: name.slice(star + 1), role });
     else if (!exact.has(name)) exact.set(name, role);
   }
+
+/** The section that a new tracepoint, or its name, is carried in: one that the kernel does not look for tracepoints in. */
+export function tracepointHome({ name }: Section): string | undefined {
+  return name === "__tracepoints" ? ".data" : name === "__tracepoints_strings" ? ".rodata" : undefined;
+}
 
 export function roleOf(section: Section, build: Build): SectionRole {
   const { name, flags } = section;
