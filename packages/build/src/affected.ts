@@ -91,7 +91,7 @@ async function differing(
       const differs = await known.differs(task, command, view);
       stage.progress(++done, candidates.length, "objects");
       return differs;
-    }).finally(() => known.keep());
+    }).finally(() => known.keep(task));
     const different = candidates.filter((_, i) => differs[i]);
     stage.result(`${different.length} of ${candidates.length} objects differ`);
     return different;

@@ -1,14 +1,16 @@
 /** Compiles single objects as the kernel's build does. What was compiled from unchanged source is kept by content. */
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { SutureError } from "@suture/errors";
 import { run, type Task } from "@suture/task";
+import * as v from "valibot";
 import { fail } from "./errors.ts";
+import { replaced } from "./kbuild/command-line.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
 import { inputsOf } from "./kbuild/depfile.ts";
 import { keepFile } from "./kept-file.ts";
+import { inScratch } from "./scratch.ts";
 import type { SourceView } from "./view.ts";
 
 /**
@@ -40,14 +42,11 @@ const OPTIONS: Record<Variant, string> = {
 
 /** From the changed source. @throws BUILD_COMPILE, BUILD_VIEW */
 export async function compile(task: Task, command: ObjectCommand, variant: Variant, view: SourceView): Promise<Compiled> {
-  const scratch = await mkdtemp(join(tmpdir(), "suture-object-"));
-  try {
+  return inScratch("object", async (scratch) => {
     const { bytes, ms, inputs } = await compileInto(task, command, variant, view, scratch);
     await view.check(inputs, command.source);
     return { object: command.object, bytes, ms };
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 /** From the unchanged source, or from what was kept where nothing that the object is made of has changed since. @throws BUILD_COMPILE */
@@ -63,14 +62,11 @@ export async function compileKept(
   const path = join(compiler.cache, key.slice(0, 2), `${key.slice(2)}.o`);
   const kept = await openKept(path, view);
   if (kept !== undefined) return { object, bytes: kept, ms: 0 };
-  const scratch = await mkdtemp(join(tmpdir(), "suture-object-"));
-  try {
+  return inScratch("object", async (scratch) => {
     const { bytes, ms, inputs } = await compileInto(task, command, variant, view, scratch);
     await keep(task, path, bytes, inputs, view);
     return { object, bytes, ms };
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 async function compileInto(task: Task, command: ObjectCommand, variant: Variant, view: SourceView, scratch: string) {
@@ -79,9 +75,10 @@ async function compileInto(task: Task, command: ObjectCommand, variant: Variant,
   const depfile = join(scratch, "object.d");
   const target = ` -c -o ${object} `;
   const at = command.compile.lastIndexOf(target);
-  const flags = view.compile(command.compile.slice(0, at)).replace(command.depfile, depfile);
+  if (at < 0) throw fail("BUILD_KBUILD", `the command that compiles it does not have "${target.trim()}"`, { file: object });
+  const flags = replaced(view.compile(command.compile.slice(0, at)), command.depfile, depfile, object);
   const lines = [`${flags} ${OPTIONS[variant]} -c -o ${out} ${view.spell(command.compile.slice(at + target.length))}`];
-  if (command.objtool !== undefined) lines.push(replaceLast(command.objtool, object, out));
+  if (command.objtool !== undefined) lines.push(replaced(command.objtool, object, out, object));
   let ms = 0;
   try {
     for (const line of lines) ms += (await run(task, ["sh", "-c", line], { cwd: view.cwd })).ms;
@@ -93,11 +90,11 @@ async function compileInto(task: Task, command: ObjectCommand, variant: Variant,
 }
 
 /** A kept object: its JSON head in one line, then its bytes. */
-interface Kept {
-  sha256: string;
-  inputs: string[];
-  inputsSha256: string;
-}
+const HEAD = v.object({ sha256: v.string(), inputs: v.array(v.string()), inputsSha256: v.string() });
+type Head = v.InferOutput<typeof HEAD>;
+
+/** How often it is written down that a kept object was used: by that old ones are found. */
+const DAY = 86_400_000;
 
 async function openKept(path: string, view: SourceView): Promise<Uint8Array | undefined> {
   const file = await readFile(path).catch(() => undefined);
@@ -105,18 +102,26 @@ async function openKept(path: string, view: SourceView): Promise<Uint8Array | un
   if (file === undefined || end < 0) return undefined;
   const bytes = file.subarray(end + 1);
   try {
-    const head = JSON.parse(file.toString("utf8", 0, end)) as Kept;
+    const head = v.parse(HEAD, JSON.parse(file.toString("utf8", 0, end)));
     const sound = head.sha256 === sha256([bytes]) && head.inputsSha256 === (await hashInputs(head.inputs, view));
-    return sound ? bytes : undefined;
+    if (!sound) return undefined;
+    await used(path);
+    return bytes;
   } catch {
     // Cut off, or an input is gone: compiled anew.
     return undefined;
   }
 }
 
+async function used(path: string): Promise<void> {
+  const now = new Date();
+  // A cache that is only read is as good.
+  if (now.getTime() - (await stat(path)).mtimeMs > DAY) await utimes(path, now, now).catch(() => {});
+}
+
 /** A full disk costs time only. */
 async function keep(task: Task, path: string, bytes: Uint8Array, inputs: string[], view: SourceView): Promise<void> {
-  const head: Kept = { sha256: sha256([bytes]), inputs, inputsSha256: await hashInputs(inputs, view) };
+  const head: Head = { sha256: sha256([bytes]), inputs, inputsSha256: await hashInputs(inputs, view) };
   try {
     await keepFile(path, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bytes]));
   } catch (error) {
@@ -134,9 +139,4 @@ function sha256(parts: readonly (string | Uint8Array)[]): string {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(part).update("\0");
   return hash.digest("hex");
-}
-
-function replaceLast(text: string, what: string, by: string): string {
-  const at = text.lastIndexOf(what);
-  return at < 0 ? text : text.slice(0, at) + by + text.slice(at + what.length);
 }

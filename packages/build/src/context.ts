@@ -21,6 +21,7 @@ import { outsideCommands } from "./kbuild/outside.ts";
 import { kernelTypes } from "./kernel-types.ts";
 import { layoutsOf } from "./layouts.ts";
 import { type Recipe, recipeOf } from "./link/recipe.ts";
+import { sweepObjects } from "./sweep-objects.ts";
 import type { Target } from "./target.ts";
 import { type Overlay, SourceView } from "./view.ts";
 
@@ -73,15 +74,25 @@ export class KernelContext {
   static async #read(task: Task, target: Target, cache: string): Promise<KernelContext> {
     // First: a tree of another kernel should not cost its build rules.
     const image = await openImage(task, target.image, { cache: join(cache, "images") });
+    try {
+      return await KernelContext.#readRest(task, target, cache, image);
+    } catch (error) {
+      image.close();
+      throw error;
+    }
+  }
+
+  static async #readRest(task: Task, target: Target, cache: string, image: KernelImage): Promise<KernelContext> {
     if (image.release !== target.release)
       throw fail("BUILD_KERNEL", `the image is of ${image.release}, the tree of ${target.release}`, { file: target.image });
-    const [config, symvers, version, commands, recipe, modules] = await Promise.all([
-      readFile(target.config, "utf8"),
-      readFile(target.symvers, "utf8"),
-      run(task, [target.compiler, "--version"]),
-      commandsOf(task, target, join(cache, "kbuild")),
-      recipeOf(task, target, join(cache, "kbuild")),
-      target.modules === undefined ? new Map<string, string>() : modulePaths(target.modules),
+    await sweepObjects(join(cache, "objects"));
+    const [config, symvers, version, commands, recipe, modules] = await task.together([
+      () => readFile(target.config, "utf8"),
+      () => readFile(target.symvers, "utf8"),
+      (part) => run(part, [target.compiler, "--version"]),
+      (part) => commandsOf(part, target, join(cache, "kbuild")),
+      (part) => recipeOf(part, target, join(cache, "kbuild")),
+      async () => (target.modules === undefined ? new Map<string, string>() : modulePaths(target.modules)),
     ]);
     const btf = await kernelTypes(task, image, target, join(cache, "kbuild"));
     const compiler = version.stdout.split("\n")[0] ?? "";

@@ -206,6 +206,10 @@ export const buildErrors = defineErrors({
     cause: "The compiler that the kernel was built with is not installed.",
     mend: "Install it with apt-get; its name is the package's.",
   },
+  SOURCE_CONFIG: {
+    cause: "A configuration of this kernel is on the machine, and cannot be read.",
+    mend: "Make the file readable for this user, or run it as root.",
+  },
   SOURCE_TREE: {
     cause: "The kernel's source could not be made ready to compile objects.",
     mend: "Read what was printed; report it with the kernel's release if the disk and the packages are sound.",
@@ -245,6 +249,22 @@ export const buildErrors = defineErrors({
   OUTSIDE_MODULE: {
     cause: "A module's file does not belong to the source that was given, or to this kernel.",
     mend: "Give, with --module, the .ko file that is loaded on the machine (`modinfo -n NAME`), and with --module-source the source that it was built from.",
+  },
+  SCRATCH_FULL: {
+    cause: "The disk of the folder for temporary files is full, or a quota is used up.",
+    mend: "Make room, or set TMPDIR to a directory on a larger disk.",
+  },
+  SCRATCH_UNWRITABLE: {
+    cause: "The folder for temporary files is not there or cannot be written.",
+    mend: "Set TMPDIR to a directory that this user can write.",
+  },
+  SCRATCH_PATH: {
+    cause: "The kernel's build cannot work in the folder for temporary files, nor in the cache: make and the shell divide such paths.",
+    mend: "Set TMPDIR to a directory whose path has letters, digits and / . _ + @ ~ - only.",
+  },
+  CACHE_PATH: {
+    cause: "The kernel's build cannot work in the cache's directory: make and the shell divide such paths.",
+    mend: "Set XDG_CACHE_HOME to a directory whose path has letters, digits and / . _ + @ ~ - only.",
   },
   CACHE_FULL: {
     cause: "The disk of the cache is full, or a quota is used up. A kernel takes about 2 GB.",

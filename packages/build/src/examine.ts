@@ -22,7 +22,8 @@ const good = (what: string, found: string): Finding => ({ what, outcome: "good",
 /** A kernel of the archive, or an installed one. @throws CANCELLED, KERNEL_BAD_CONFIG */
 export async function examineKernel(task: Task, release: string, { cache }: { cache: string }): Promise<Finding[]> {
   const [configuration, listed] = await Promise.all([configurationOf(release, cache), listedAs(task, release, cache)]);
-  const ready = listed !== undefined && "release" in listed && listed.cached !== undefined;
+  const kernel = "refusal" in listed ? undefined : listed.kernel;
+  const ready = kernel?.cached !== undefined;
   return [
     ...(configuration === undefined
       ? [
@@ -38,7 +39,7 @@ export async function examineKernel(task: Task, release: string, { cache }: { ca
           ...ofConfig(configuration.config, "boot a kernel that has it: apt-get install linux-image-amd64, and reboot"),
         ]),
     ...(ready ? [good("source", "ready in the cache")] : ofArchive(release, listed)),
-    ...(await tools(task, listed !== undefined && "release" in listed ? listed.compiler : undefined)),
+    ...(await tools(task, kernel?.compiler)),
   ];
 }
 
@@ -91,21 +92,30 @@ function ofConfig(config: KernelConfig, mend: string | ((option: string) => stri
   return bad === 0 ? [good("livepatching", "the kernel's options allow it"), ...found] : found;
 }
 
-type Listed = ListedKernel | { refusal: Finding };
+/** @property age what is to be said of the age of apt's lists */
+type Listed = { kernel: ListedKernel | undefined; age: Finding[] } | { refusal: Finding };
 
-async function listedAs(task: Task, release: string, cache: string): Promise<Listed | undefined> {
+async function listedAs(task: Task, release: string, cache: string): Promise<Listed> {
   const found = await attempt(task, "archive", () => listKernels(task, { cache }));
   if ("outcome" in found) return { refusal: found };
-  return [found.running, ...found.installed, ...found.archive].find((kernel) => kernel.release === release);
+  const { refusal: refused, note } = found.lists;
+  const kernel = [found.running, ...found.installed, ...found.archive].find((listed) => listed.release === release);
+  const age: Finding[] =
+    note === undefined || refused !== undefined ? [] : [{ what: "lists", outcome: "limited", found: note, mend: "apt-get update" }];
+  // What is ready needs no archive.
+  if (refused !== undefined && kernel?.cached === undefined) return { refusal: refusal(task, "archive", refused) };
+  return { kernel, age };
 }
 
-function ofArchive(release: string, listed: Listed | undefined): Finding[] {
-  if (listed !== undefined && "refusal" in listed) return [listed.refusal];
+function ofArchive(release: string, of: Listed): Finding[] {
+  if ("refusal" in of) return [of.refusal];
+  const { kernel: listed, age } = of;
   const tree = "or give its prepared source tree with --tree";
   const bad = (what: string, found: string, mend: string): Finding => ({ what, outcome: "bad", found, mend });
   if (listed === undefined || !listed.archived)
-    return [bad("source", `the archive does not have ${release}`, `suture kernels lists those that it has; ${tree}`)];
+    return [bad("source", `the archive does not have ${release}`, `suture kernels lists those that it has; ${tree}`), ...age];
   const found: Finding[] = [
+    ...age,
     listed.source
       ? good("source", "in the archive")
       : bad("source", "the archive does not have its source any more", `boot a newer kernel; ${tree}`),

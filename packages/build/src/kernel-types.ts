@@ -2,8 +2,7 @@
  * The kernel's types (BTF). Most kernels bring them in their image; for one that does not (CONFIG_DEBUG_INFO_BTF) the compiler writes down what
  * it makes of the kernel's own headers, as a module's build reads them. That is as good as the tree is the kernel's, which the proof shows.
  */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
@@ -12,6 +11,7 @@ import { run, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import { keyOf } from "./kbuild/key.ts";
 import { keepFile } from "./kept-file.ts";
+import { inScratch } from "./scratch.ts";
 import type { Target } from "./target.ts";
 
 /** What defines the structures that Suture writes (klp_*) and the entries of special sections. Series differ in which of them they have. */
@@ -36,14 +36,20 @@ export async function kernelTypes(task: Task, image: KernelImage, target: Target
   if (image.btf !== undefined) return image.btf;
   const path = join(cache, `${keyOf(target, ["types", VERSION])}.btf`);
   const kept = await readFile(path).catch(() => undefined);
-  if (kept !== undefined) return new Btf(kept, path);
-  const bytes = await compileTypes(task, target);
+  if (kept !== undefined) {
+    try {
+      return new Btf(kept, path);
+    } catch (error) {
+      // Damaged: made anew.
+      if (!(error instanceof SutureError)) throw error;
+    }
+  }
+  const bytes = await inScratch("types", (folder) => compileTypes(task, target, folder));
   await keepFile(path, bytes);
   return new Btf(bytes, path);
 }
 
-async function compileTypes(task: Task, target: Target): Promise<Uint8Array> {
-  const folder = await mkdtemp(join(tmpdir(), "suture-types-"));
+async function compileTypes(task: Task, target: Target, folder: string): Promise<Uint8Array> {
   try {
     const includes = HEADERS.map((header) => `#if __has_include(<${header}>)\n#include <${header}>\n#endif\n`);
     await writeFile(join(folder, "Kbuild"), `obj-m := ${NAME}.o\n`);
@@ -57,7 +63,5 @@ async function compileTypes(task: Task, target: Target): Promise<Uint8Array> {
   } catch (error) {
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
     throw fail("BUILD_NO_TYPES", error.message, { file: target.image }, { cause: error });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }

@@ -1,12 +1,15 @@
 /** A kernel that can be built for: where its parts are on this machine. What a provider makes and the pipeline works on. */
 
+import * as v from "valibot";
+
 /** What a target was made from, for the manifest: a package, a file of a tree that somebody prepared, or a module outside of the tree. */
-export interface TargetInput {
-  kind: "package" | "tree" | "module";
-  name: string;
-  version?: string;
-  sha256: string;
-}
+export const INPUT = v.object({
+  kind: v.picklist(["package", "tree", "module"]),
+  name: v.string(),
+  version: v.exactOptional(v.string()),
+  sha256: v.string(),
+});
+export type TargetInput = v.InferOutput<typeof INPUT>;
 
 export interface Target {
   /** What `uname -r` says on it. */

@@ -4,11 +4,11 @@
  * __FILE__ and the compiled code are the same. Modules outside of the kernel's tree are compiled in that tree and named by whole paths: of those
  * the view shows the modules' folder, and the compiler is told to spell it as it was.
  */
-import { mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { fail } from "./errors.ts";
 import { needsFixHeaders, withFixHeaders } from "./fix-headers.ts";
+import { newScratch, tellingFull } from "./scratch.ts";
 
 /** Text by path in the tree; latin1. */
 export type Overlay = ReadonlyMap<string, string>;
@@ -46,20 +46,24 @@ export class SourceView {
    * @param cwd where compilers run, if not in the view
    */
   static async make(tree: string, overlay: Overlay, detours: readonly string[] = [], cwd?: string): Promise<SourceView> {
-    const scratch = await mkdtemp(join(tmpdir(), "suture-view-"));
+    const scratch = await newScratch("view");
     const root = join(scratch, "source");
     const view = new SourceView(root, tree, overlay, scratch, cwd ?? root);
     try {
-      await mirror(tree, view.root, "", realFolders(overlay, detours));
-      for (const [path, text] of overlay) {
-        await rm(join(view.root, path), { force: true });
-        await mkdir(join(view.root, dirname(path)), { recursive: true });
-        await writeFile(join(view.root, path), text, "latin1");
-      }
+      await tellingFull(scratch, () => view.#fill(overlay, detours));
       return view;
     } catch (error) {
       await view.dispose();
       throw error;
+    }
+  }
+
+  async #fill(overlay: Overlay, detours: readonly string[]): Promise<void> {
+    await mirror(this.#tree, this.root, "", realFolders(overlay, detours));
+    for (const [path, text] of overlay) {
+      await rm(join(this.root, path), { force: true });
+      await mkdir(join(this.root, dirname(path)), { recursive: true });
+      await writeFile(join(this.root, path), text, "latin1");
     }
   }
 
@@ -100,7 +104,17 @@ export class SourceView {
   async stray(inputs: readonly string[]): Promise<string | undefined> {
     for (const input of inputs) {
       if (!this.#names.has(basename(input))) continue;
-      const path = await realpath(this.path(input));
+      // What is gone by now is no original.
+      const path = await realpath(this.path(input)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return undefined;
+        throw fail(
+          "BUILD_VIEW",
+          `whether the compiler read an original cannot be told: ${error.message}`,
+          { file: input },
+          { cause: error },
+        );
+      });
+      if (path === undefined) continue;
       for (const changed of this.#changed)
         if (basename(changed) === basename(input) && path === (await realpath(join(this.#tree, changed)).catch(() => undefined)))
           return changed;

@@ -53,9 +53,10 @@ export function openCached(directory: string, sha256: string): DecodedImage | un
     const decoded = readCacheFile(fd, path);
     if (decoded !== undefined) fd = undefined;
     return decoded;
-  } catch {
-    // Not there, not readable or cut off: all the same to the caller, who decodes the image.
-    return undefined;
+  } catch (error) {
+    // Not there or not readable: all the same to the caller, who decodes the image. Whatever else is thrown is a fault of ours.
+    if (error instanceof Error && "syscall" in error) return undefined;
+    throw error;
   } finally {
     if (fd !== undefined) closeSync(fd);
   }

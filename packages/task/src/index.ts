@@ -1,3 +1,4 @@
 export { taskErrors } from "./errors.ts";
 export { type Finished, type RunOptions, run, start } from "./process.ts";
+export { scratchFolder, scratchRoot } from "./scratch.ts";
 export { type Reporter, type Stage, silentReporter, Task } from "./task.ts";

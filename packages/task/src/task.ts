@@ -36,10 +36,11 @@ export class Task {
   readonly timings: { name: string; depth: number; ms: number }[];
   readonly #depth: number;
 
-  constructor(reporter: Reporter = silentReporter, signal: AbortSignal = new AbortController().signal) {
+  /** @param of which this one is a part: its timings are those of the whole */
+  constructor(reporter: Reporter = silentReporter, signal: AbortSignal = new AbortController().signal, of?: Task) {
     this.reporter = reporter;
     this.signal = signal;
-    this.timings = [];
+    this.timings = of?.timings ?? [];
     this.#depth = 0;
   }
 
@@ -58,6 +59,29 @@ export class Task {
       this.timings.push({ name, depth: this.#depth, ms });
       stage.end(outcome, ms);
     }
+  }
+
+  /**
+   * Does works side by side. The first that fails ends the others, and is thrown when all have ended: none still writes somewhere.
+   */
+  async together<T extends readonly unknown[]>(works: { [K in keyof T]: (task: Task) => Promise<T[K]> }): Promise<T> {
+    const others = new AbortController();
+    const task = new Task(this.reporter, AbortSignal.any([this.signal, others.signal]), this);
+    let failed: { reason: unknown } | undefined;
+    const values = await Promise.all(
+      works.map((work) =>
+        // Not called at once: what it throws is to be caught here.
+        Promise.resolve()
+          .then(() => work(task))
+          .catch((reason: unknown) => {
+            failed ??= { reason };
+            others.abort();
+            return undefined;
+          }),
+      ),
+    );
+    if (failed !== undefined) throw failed.reason;
+    return values as unknown as T;
   }
 
   /** Throws CANCELLED when the run was cancelled. Call it between steps that do not wait for anything. */

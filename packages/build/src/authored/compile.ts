@@ -1,6 +1,5 @@
 /** Compiles sources that were written by hand, as the kernel's build compiles an object of a module, and makes one object of them. */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { SutureError } from "@suture/errors";
 import { headerFolder } from "@suture/livepatch";
@@ -9,11 +8,15 @@ import type { KernelContext } from "../context.ts";
 import { fail } from "../errors.ts";
 import { FOLDER, NAME } from "../link/recipe.ts";
 import { objectsNamed } from "../prove-objects.ts";
+import { inScratch } from "../scratch.ts";
 import type { AuthoredSource } from "./read.ts";
 
 /** @param module its name, as the kernel has it. @throws BUILD_COMPILE, PROVE_NO_OBJECT */
-export async function compileAuthored(task: Task, kernel: KernelContext, source: AuthoredSource, module: string): Promise<Uint8Array> {
-  const folder = await mkdtemp(join(tmpdir(), "suture-authored-"));
+export function compileAuthored(task: Task, kernel: KernelContext, source: AuthoredSource, module: string): Promise<Uint8Array> {
+  return inScratch("authored", (folder) => compileIn(folder, task, kernel, source, module));
+}
+
+async function compileIn(folder: string, task: Task, kernel: KernelContext, source: AuthoredSource, module: string): Promise<Uint8Array> {
   const out = join(folder, "authored.o");
   const path = join(folder, source.name);
   const recipe = kernel.recipe.object.replaceAll(`${FOLDER}/.${NAME}.o.d`, join(folder, "authored.d"));
@@ -35,8 +38,6 @@ export async function compileAuthored(task: Task, kernel: KernelContext, source:
   } catch (error) {
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
     throw fail("BUILD_COMPILE", said(error.message.slice(error.message.indexOf("\n") + 1).trim()), { file: said(path) }, { cause: error });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -65,7 +66,10 @@ function flagsLike(kernel: KernelContext, { name, bytes }: AuthoredSource): stri
 export async function joinObjects(task: Task, objects: readonly Uint8Array[]): Promise<Uint8Array> {
   const [first] = objects;
   if (objects.length === 1 && first !== undefined) return first;
-  const folder = await mkdtemp(join(tmpdir(), "suture-authored-"));
+  return inScratch("authored", (folder) => joinIn(folder, task, objects));
+}
+
+async function joinIn(folder: string, task: Task, objects: readonly Uint8Array[]): Promise<Uint8Array> {
   try {
     const files = await Promise.all(
       objects.map(async (bytes, i) => {
@@ -80,8 +84,6 @@ export async function joinObjects(task: Task, objects: readonly Uint8Array[]): P
   } catch (error) {
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
     throw fail("BUILD_LINK", error.message, {}, { cause: error });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

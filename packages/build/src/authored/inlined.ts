@@ -2,35 +2,40 @@
  * Where the compiler made a function part of its callers besides keeping it: calls from there are not redirected. gcc is asked: it says each
  * function that it inlines when it compiles the original. Kept, as the original does not change.
  */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run, type Task } from "@suture/task";
+import * as v from "valibot";
 import type { KernelContext } from "../context.ts";
+import { replaced } from "../kbuild/command-line.ts";
 import type { ObjectCommand } from "../kbuild/commands.ts";
 import { keyOf } from "../kbuild/key.ts";
-import { keepFile } from "../kept-file.ts";
+import { keepJson, readKept } from "../kept-file.ts";
+import { inScratch } from "../scratch.ts";
 
 /** By function: those that it is part of. */
 export type Inlined = ReadonlyMap<string, readonly string[]>;
+const INLINED: v.GenericSchema<[string, string[]][]> = v.array(v.tuple([v.string(), v.array(v.string())]));
 
 export async function inlinedIn(task: Task, kernel: KernelContext, { object, compile, depfile }: ObjectCommand): Promise<Inlined> {
   const path = join(kernel.cache, "kbuild", `${keyOf(kernel.target, ["inlined", kernel.compiler, object, compile])}.json`);
-  const kept = kernel.target.inputs.length === 0 ? undefined : await readFile(path, "utf8").catch(() => undefined);
-  if (kept !== undefined) return new Map(JSON.parse(kept) as [string, string[]][]);
-  const folder = await mkdtemp(join(tmpdir(), "suture-inlined-"));
-  try {
+  const kept = kernel.target.inputs.length === 0 ? undefined : await readKept(path, INLINED);
+  if (kept !== undefined) return new Map(kept);
+  const inlined = await inScratch("inlined", async (folder) => {
     const said = join(folder, "said");
-    const line = compile
-      .replace(` -Wp,-MMD,${depfile}`, "")
-      .replace(` -c -o ${object} `, ` -fopt-info-inline=${said} -g0 -S -o ${folder}/out.s `);
+    const unlisted = replaced(compile, ` -Wp,-MMD,${depfile}`, "", object);
+    const line = replaced(unlisted, ` -c -o ${object} `, ` -fopt-info-inline=${said} -g0 -S -o ${folder}/out.s `, object);
     await run(task, ["sh", "-c", line], { cwd: kernel.target.tree });
-    const inlined = parse(await readFile(said, "utf8").catch(() => ""));
-    if (kernel.target.inputs.length > 0) await keepFile(path, JSON.stringify([...inlined]));
-    return inlined;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    return parse(await readFile(said, "utf8").catch(absent));
+  });
+  if (kernel.target.inputs.length > 0) await keepJson(task, path, [...inlined]);
+  return inlined;
+}
+
+/** The compiler writes no file where it has nothing to say. */
+function absent(error: NodeJS.ErrnoException): string {
+  if (error.code === "ENOENT") return "";
+  throw error;
 }
 
 /** `fs/pipe.c:90:2: optimized:  Inlining pipe_lock/4705 into pipe_read/4735.` and, of later passes, `Inlined a/1 into b/2 which now has ...` */

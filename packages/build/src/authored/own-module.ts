@@ -3,8 +3,7 @@
  * say of the functions they replace is held against the kernel as far as it has them.
  */
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type ElfObject, readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
@@ -13,6 +12,7 @@ import { run, type Task } from "@suture/task";
 import type { KernelContext } from "../context.ts";
 import { fail } from "../errors.ts";
 import { finishLivepatch, type Livepatch } from "../link/livepatch.ts";
+import { inScratch } from "../scratch.ts";
 import { compileAuthored } from "./compile.ts";
 import { hasEntry, Originals } from "./originals.ts";
 import type { AuthoredSource } from "./read.ts";
@@ -118,8 +118,11 @@ async function checkFunctions(
 }
 
 /** As an external module of the tree. @throws BUILD_LINK */
-async function make(task: Task, kernel: KernelContext, source: AuthoredSource): Promise<Uint8Array> {
-  const folder = await mkdtemp(join(tmpdir(), "suture-authored-"));
+function make(task: Task, kernel: KernelContext, source: AuthoredSource): Promise<Uint8Array> {
+  return inScratch("authored", (folder) => makeIn(folder, task, kernel, source));
+}
+
+async function makeIn(folder: string, task: Task, kernel: KernelContext, source: AuthoredSource): Promise<Uint8Array> {
   const module = basename(source.name, ".c");
   try {
     for (const { name, bytes } of [source, ...source.beside]) await writeFile(join(folder, name), bytes);
@@ -129,8 +132,6 @@ async function make(task: Task, kernel: KernelContext, source: AuthoredSource): 
   } catch (error) {
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
     throw fail("BUILD_LINK", error.message, { file: source.name }, { cause: error });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

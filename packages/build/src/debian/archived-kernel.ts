@@ -2,6 +2,7 @@
 import { fail } from "../errors.ts";
 import type { Archive } from "./archive.ts";
 import type { Dependency, Package, SourceName } from "./packages.ts";
+import { compareVersions } from "./versions.ts";
 
 /** A kernel's image in the archive with what there is to build for it. */
 export interface ArchivedKernel {
@@ -27,8 +28,8 @@ export function archivedKernels(archive: Archive): ArchivedKernel[] {
   return archive
     .names()
     .filter((name) => IMAGE.test(name) && !UNSIGNED.test(name))
-    .sort((a, b) => b.localeCompare(a, "en", { numeric: true }))
     .flatMap((name) => archive.versions(name))
+    .sort((a, b) => compareVersions(b.version, a.version) || compareVersions(b.name, a.name))
     .map((image) => archivedKernel(archive, image));
 }
 
@@ -85,7 +86,7 @@ export function findKernel(archive: Archive, release: string, version: string | 
   const all = archivedKernels(archive);
   const ofRelease = all.filter((kernel) => kernel.release === release);
   const found = ofRelease.find((kernel) => version === undefined || kernel.image.version === version);
-  if (found === undefined) throw notFound(all, release, version, ofRelease);
+  if (found === undefined) throw notFound(all, release, version, ofRelease, archive.note);
   const { image, source, headers, kbuild } = found;
   if (image.download === undefined)
     throw fail("KERNEL_NOT_FOUND", `${image.name} ${image.version} is installed, but the archive does not have it any more`, {
@@ -115,16 +116,25 @@ export function findKernel(archive: Archive, release: string, version: string | 
   return { ...found, source, headers, kbuild };
 }
 
-function notFound(all: readonly ArchivedKernel[], release: string, version: string | undefined, ofRelease: readonly ArchivedKernel[]) {
+function notFound(
+  all: readonly ArchivedKernel[],
+  release: string,
+  version: string | undefined,
+  ofRelease: readonly ArchivedKernel[],
+  note: string | undefined,
+) {
+  const age = note === undefined ? "" : `; ${note}`;
   if (ofRelease.length > 0)
     return fail(
       "KERNEL_NOT_FOUND",
-      `the archive has ${release} in version ${ofRelease.map((k) => k.image.version).join(", ")}, not in ${version}`,
+      `the archive has ${release} in version ${ofRelease.map((k) => k.image.version).join(", ")}, not in ${version}${age}`,
       { file: release },
     );
   return fail(
     "KERNEL_NOT_FOUND",
-    all.length === 0 ? "apt knows no kernel at all" : `apt knows no linux-image-${release}; the newest that it knows is ${all[0]?.release}`,
+    (all.length === 0
+      ? "apt knows no kernel at all"
+      : `apt knows no linux-image-${release}; the newest that it knows is ${all[0]?.release}`) + age,
     { file: release },
   );
 }

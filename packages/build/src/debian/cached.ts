@@ -1,31 +1,36 @@
 /** The kernels that are ready in the cache, and what is known of them. */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { run, type Task } from "@suture/task";
-import type { TargetInput } from "../target.ts";
+import * as v from "valibot";
+import { readKept } from "../kept-file.ts";
+import { INPUT } from "../target.ts";
 import { inKernel, isKernelName, kernelsDirectory } from "./layout.ts";
 import { mortal } from "./store.ts";
+import { compareVersions } from "./versions.ts";
 
 /** What target.json holds: the target without paths, so that a cache can be moved. */
-export interface Description {
-  release: string;
-  version: string;
-  make: string[];
-  compiler: string;
-  inputs: TargetInput[];
+const DESCRIPTION = v.object({
+  release: v.string(),
+  version: v.string(),
+  make: v.array(v.string()),
+  compiler: v.string(),
+  inputs: v.array(INPUT),
   /** The directory of sources/ that the tree has its files from, and the bytes of both on the disk, links counted for the source. */
-  source: string;
-  sourceBytes: number;
-  ownBytes: number;
-}
+  source: v.string(),
+  sourceBytes: v.number(),
+  ownBytes: v.number(),
+});
+export type Description = v.InferOutput<typeof DESCRIPTION>;
 
 export interface CachedKernel extends Description {
   path: string;
   bytes: number;
 }
 
-export async function describe(path: string): Promise<Description> {
-  return JSON.parse(await readFile(inKernel.description(path), "utf8")) as Description;
+/** Undefined where it is not there, or damaged: the kernel is then made ready anew. */
+export function describe(path: string): Promise<Description | undefined> {
+  return readKept(inKernel.description(path), DESCRIPTION);
 }
 
 /** The newest first. */
@@ -35,11 +40,11 @@ export async function cachedKernels(cache: string): Promise<CachedKernel[]> {
     names.map(async (name) => {
       const path = join(kernelsDirectory(cache), name);
       // Somebody may have begun to remove it.
-      const found = await describe(path).catch(() => undefined);
+      const found = await describe(path);
       return found === undefined ? [] : [{ ...found, path, bytes: found.sourceBytes + found.ownBytes }];
     }),
   );
-  return kernels.flat().sort((a, b) => b.version.localeCompare(a.version, "en", { numeric: true }));
+  return kernels.flat().sort((a, b) => compareVersions(b.version, a.version));
 }
 
 /** Bytes on the disk: of the source, and of what the kernel has beside links to it. */

@@ -7,7 +7,8 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
-import type { TargetInput } from "../target.ts";
+import { readKept } from "../kept-file.ts";
+import { INPUT, type TargetInput } from "../target.ts";
 import { aptSaid } from "./archive.ts";
 import { aptPath, featuresetPath, inFeatureset } from "./layout.ts";
 import type { SourceName } from "./packages.ts";
@@ -22,19 +23,30 @@ const PARTS = "/etc/apt/sources.list.d";
  */
 export async function getFeatureset(task: Task, cache: string, source: SourceName, featureset: string): Promise<TargetInput> {
   const path = featuresetPath(cache, source, featureset);
-  await makeOnce(task, cache, path, (beside) =>
-    task.stage("patches", async (stage) => {
-      const tar = await fetchSource(task, cache, source, beside, featureset);
-      const input: TargetInput = { kind: "package", name: `${source.name} (source)`, version: source.version, sha256: tar.sha256 };
-      const only = `debian/patches-${featureset}`;
-      await run(task, mortal("tar", "--extract", "--xz", "--file", tar.path, "--directory", beside, "--strip-components=1", only));
-      await rm(tar.path);
-      const { length } = await seriesOf(inFeatureset.patches(beside, featureset));
-      await writeFile(inFeatureset.description(beside), JSON.stringify(input));
-      stage.result(`${length} of ${featureset}`);
-    }),
+  await makeOnce(
+    task,
+    cache,
+    path,
+    (beside) =>
+      task.stage("patches", async (stage) => {
+        const tar = await fetchSource(task, cache, source, beside, featureset);
+        const input: TargetInput = { kind: "package", name: `${source.name} (source)`, version: source.version, sha256: tar.sha256 };
+        const only = `debian/patches-${featureset}`;
+        await run(task, mortal("tar", "--extract", "--xz", "--file", tar.path, "--directory", beside, "--strip-components=1", only));
+        await rm(tar.path);
+        const { length } = await seriesOf(inFeatureset.patches(beside, featureset));
+        await writeFile(inFeatureset.description(beside), JSON.stringify(input));
+        stage.result(`${length} of ${featureset}`);
+      }),
+    async (at) => (await described(at)) !== undefined,
   );
-  return JSON.parse(await readFile(inFeatureset.description(path), "utf8")) as TargetInput;
+  const input = await described(path);
+  if (input === undefined) throw fail("SOURCE_TREE", "what says what it is has been removed or damaged meanwhile", { file: path });
+  return input;
+}
+
+function described(path: string): Promise<TargetInput | undefined> {
+  return readKept(inFeatureset.description(path), INPUT);
 }
 
 /** Applies the patches to `tree`. Files are replaced, not written to: they may be links to a tree without the patches. */

@@ -10,14 +10,16 @@
  *         tree/                           the source (hard links into sources/) with the configuration, generated headers and tools
  *     featuresets/SOURCE_VERSION_NAME/  patches of Debian's source package that a flavour has on top of the source
  *     trees/DIR-STATE_FORMAT/           links to a tree that somebody prepared, as it was in that state
+ *     scratch/                          temporary files, where the kernel's build cannot work in TMPDIR
  *     apt/                              lists of source packages, for these
  *     locks/                            empty files, locked while what they are named after is made; never removed
  *
  * What is there under its name is complete. It is made beside it, under a name that ends in `.unfinished`, and renamed when it is on the disk.
  */
 import { createHash } from "node:crypto";
-import { homedir } from "node:os";
+import { homedir, userInfo } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { fail } from "../errors.ts";
 
 /** To be raised when a kernel's directory is made in another way than before: older ones are then not used. */
 const FORMAT = 6;
@@ -31,7 +33,18 @@ const UNFINISHED = ".unfinished";
 export function cacheRoot(env: Readonly<Record<string, string | undefined>>): string {
   const { XDG_CACHE_HOME } = env;
   // The specification: a path that is not absolute is to be ignored.
-  return join(XDG_CACHE_HOME?.startsWith("/") ? XDG_CACHE_HOME : join(homedir(), ".cache"), "suture");
+  return join(XDG_CACHE_HOME?.startsWith("/") ? XDG_CACHE_HOME : join(home(), ".cache"), "suture");
+}
+
+/** $HOME, or what the system knows of the user where that is no whole path. */
+function home(): string {
+  const named = homedir();
+  if (named.startsWith("/")) return named;
+  try {
+    return userInfo().homedir;
+  } catch (cause) {
+    throw fail("CACHE_UNWRITABLE", "HOME is not set, and this user has no home directory", {}, { cause });
+  }
 }
 
 export function debsDirectory(cache: string): string {

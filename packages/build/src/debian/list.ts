@@ -1,13 +1,15 @@
 /** What can be built for: the kernel that runs, those that are installed, those of the archive; and what there is of each. */
 import { release as runningRelease } from "node:os";
+import { SutureError } from "@suture/errors";
 import { livepatchObstacles } from "@suture/kernel";
 import { run, type Task } from "@suture/task";
 import { configurationOf } from "../configuration.ts";
 import { onPath } from "../programs.ts";
-import { readArchive } from "./archive.ts";
+import { Archive, readArchive } from "./archive.ts";
 import { type ArchivedKernel, archivedKernels } from "./archived-kernel.ts";
 import { cachedKernels } from "./cached.ts";
 import { runningVersion } from "./running.ts";
+import { compareVersions } from "./versions.ts";
 
 export interface ListedKernel {
   release: string;
@@ -37,14 +39,30 @@ export interface KernelList {
   installed: ListedKernel[];
   archive: ListedKernel[];
   cache: { path: string; bytes: number };
+  /** apt's package lists. */
+  lists: {
+    /** Of the newest: a time, as ISO 8601 has it. */
+    published: string | undefined;
+    /** That they are old, or why there are none, with what to type. */
+    note: string | undefined;
+    refusal: SutureError | undefined;
+  };
 }
 
-/** @throws ARCHIVE_NO_APT, ARCHIVE_NO_LISTS */
+/** Without apt or its lists: those that are installed or ready in the cache. */
 export async function listKernels(task: Task, { cache }: { cache: string }): Promise<KernelList> {
-  const [archive, installed, cached] = await Promise.all([readArchive(task), installedImages(task), cachedKernels(cache)]);
+  let refusal: SutureError | undefined;
+  const read = (part: Task): Promise<Archive> =>
+    readArchive(part).catch((error: unknown) => {
+      if (!(error instanceof SutureError) || !error.code.startsWith("ARCHIVE_NO_")) throw error;
+      refusal = error;
+      return new Archive([]);
+    });
+  const [archive, installed, cached] = await task.together([read, installedImages, () => cachedKernels(cache)]);
   const known = archivedKernels(archive);
   const programs = new Map<string, boolean>();
-  for (const { compiler } of known) if (compiler !== undefined && !programs.has(compiler)) programs.set(compiler, await onPath(compiler));
+  for (const { compiler } of [...known, ...cached])
+    if (compiler !== undefined && !programs.has(compiler)) programs.set(compiler, await onPath(compiler));
   const running = runningRelease();
   const version = await runningVersion(running);
   const isRunning = (release: string, ofVersion: string | undefined): boolean =>
@@ -53,10 +71,7 @@ export async function listKernels(task: Task, { cache }: { cache: string }): Pro
     const found = cached.find((k) => k.release === release && k.version === ofVersion);
     return found === undefined ? undefined : { bytes: found.bytes };
   };
-  const obstacles = await obstaclesOf(
-    [...known.map((kernel) => kernel.release), ...installed.map((image) => image.release), running],
-    cache,
-  );
+  const obstacles = await obstaclesOf([...[...known, ...installed, ...cached].map((kernel) => kernel.release), running], cache);
   const list = (release: string, ofVersion: string | undefined, kernel: ArchivedKernel | undefined): ListedKernel => ({
     release,
     version: ofVersion,
@@ -68,9 +83,16 @@ export async function listKernels(task: Task, { cache }: { cache: string }): Pro
     source: kernel?.source !== undefined,
     headers: kernel?.headers !== undefined && kernel.kbuild !== undefined,
     featureset: kernel?.featureset,
-    compiler: kernel?.compiler === undefined ? undefined : { name: kernel.compiler, installed: programs.get(kernel.compiler) ?? false },
+    compiler: compilerAs(kernel?.compiler ?? cached.find((k) => k.release === release && k.version === ofVersion)?.compiler),
   });
-  const all = known.map((kernel) => list(kernel.release, kernel.image.version, kernel));
+  const compilerAs = (name: string | undefined): ListedKernel["compiler"] =>
+    name === undefined ? undefined : { name, installed: programs.get(name) ?? false };
+  // What is ready stays usable when the lists do not have it any more, or not yet.
+  const only = cached.filter((k) => !known.some(({ release, image }) => release === k.release && image.version === k.version));
+  const all = [
+    ...known.map((kernel) => list(kernel.release, kernel.image.version, kernel)),
+    ...only.map((k) => list(k.release, k.version, undefined)),
+  ].sort((a, b) => compareVersions(b.version ?? "", a.version ?? "") || compareVersions(b.release, a.release));
   const bySource = new Map(cached.map((k) => [k.source, k.sourceBytes]));
   const bytes = [...bySource.values(), ...cached.map((k) => k.ownBytes)].reduce((sum, n) => sum + n, 0);
   return {
@@ -80,6 +102,11 @@ export async function listKernels(task: Task, { cache }: { cache: string }): Pro
     ),
     archive: all.filter((k) => k.archived || k.cached !== undefined),
     cache: { path: cache, bytes },
+    lists: {
+      published: archive.published?.toISOString(),
+      note: refusal === undefined ? archive.note : `${refusal.message}. ${refusal.mend}`,
+      refusal,
+    },
   };
 }
 

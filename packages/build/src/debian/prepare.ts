@@ -15,7 +15,7 @@ import { makeGenerated } from "./generated.ts";
 import { inKernel, kernelPath, sourcePath } from "./layout.ts";
 import type { Package } from "./packages.ts";
 import { runningVersion } from "./running.ts";
-import { exists, makeOnce } from "./store.ts";
+import { exists, makeOnce, openCache } from "./store.ts";
 import { completeTree, linkTree, makeArguments } from "./tree.ts";
 import { unpackDeb, unpackSource } from "./unpack.ts";
 
@@ -33,18 +33,27 @@ export interface PrepareOptions {
  */
 export async function prepareTarget(task: Task, release: string, options: PrepareOptions): Promise<Target> {
   const { cache } = options;
+  await openCache(cache);
   const version = options.version ?? (await runningVersion(release));
   const cached = (await cachedKernels(cache)).find((k) => k.release === release && (version === undefined || k.version === version));
   if (cached !== undefined) return openTarget(task, cached.path);
   const kernel = findKernel(await readArchive(task), release, version);
   if (kernel.compiler !== undefined) await checkCompiler(task, kernel.compiler);
   const path = kernelPath(cache, release, kernel.image.version);
-  await makeOnce(task, cache, path, (beside) => makeKernel(task, cache, kernel, beside));
+  await makeOnce(
+    task,
+    cache,
+    path,
+    (beside) => makeKernel(task, cache, kernel, beside),
+    async (at) => (await describe(at)) !== undefined,
+  );
   return openTarget(task, path);
 }
 
 async function openTarget(task: Task, path: string): Promise<Target> {
-  const { release, make, compiler, inputs } = await describe(path);
+  const description = await describe(path);
+  if (description === undefined) throw fail("SOURCE_TREE", "what says what it is has been removed or damaged meanwhile", { file: path });
+  const { release, make, compiler, inputs } = description;
   await checkCompiler(task, compiler);
   const tree = inKernel.tree(path);
   const modules = inKernel.modules(path, release);

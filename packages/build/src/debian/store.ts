@@ -3,11 +3,12 @@
  * killed leaves a directory or file that ends in `.unfinished`, which the next run that makes the same thing removes.
  */
 import { randomBytes } from "node:crypto";
-import { access, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { access, mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SutureError } from "@suture/errors";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
+import { oddIn } from "../plain-path.ts";
 import { isUnfinished, lockPath, unfinishedPath } from "./layout.ts";
 import { withLock } from "./lock.ts";
 
@@ -19,16 +20,56 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 /**
+ * Sees to it that the cache's directory is there and that the kernel's build can work in it.
+ * @throws CACHE_PATH, CACHE_UNWRITABLE, CACHE_FULL
+ */
+export async function openCache(cache: string): Promise<void> {
+  await inCache(cache, async () => {
+    await makeDirectory(cache);
+    const real = await realpath(cache);
+    const odd = oddIn(real);
+    if (odd !== undefined) throw fail("CACHE_PATH", `its path has ${odd}`, { file: real });
+  });
+}
+
+/** With its parents, one by one: where there can be no directory, as in /proc, node's own way tries for ever. */
+async function makeDirectory(path: string): Promise<void> {
+  const make = (): Promise<string> =>
+    mkdir(path, { mode: 0o700 }).then(
+      () => "",
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === "EEXIST" || error.code === "ENOENT") return error.code;
+        throw error;
+      },
+    );
+  let outcome = await make();
+  if (outcome === "ENOENT" && dirname(path) !== path) {
+    await makeDirectory(dirname(path));
+    outcome = await make();
+  }
+  if (outcome === "ENOENT") throw fail("CACHE_UNWRITABLE", "no directory can be made here", { file: path });
+  if (outcome === "EEXIST" && !(await stat(path)).isDirectory()) throw fail("CACHE_UNWRITABLE", "it is no directory", { file: path });
+}
+
+/**
  * Sees to it that the directory `path` is there. `make` fills an empty directory that takes its name when it is done.
  * Only one process makes it; others wait.
+ * @param isSound of a directory that is there: one that is not is made anew
  * @throws CACHE_FULL, CACHE_UNWRITABLE and what `make` throws
  */
-export async function makeOnce(task: Task, cache: string, path: string, make: (beside: string) => Promise<void>): Promise<void> {
-  if (await exists(path)) return;
+export async function makeOnce(
+  task: Task,
+  cache: string,
+  path: string,
+  make: (beside: string) => Promise<void>,
+  isSound: (path: string) => Promise<boolean> = exists,
+): Promise<void> {
+  if (await isSound(path)) return;
   await inCache(cache, async () => {
     await exclusively(task, cache, path, async () => {
-      if (await exists(path)) return;
+      if (await isSound(path)) return;
       await removeUnfinished(path);
+      await rm(path, { recursive: true, force: true });
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       const beside = unfinishedPath(path, randomBytes(6).toString("hex"));
       try {
@@ -112,7 +153,7 @@ export function saysFull(text: string): boolean {
 }
 
 /** What programs print when the disk is full or a quota is used up. */
-const FULL = /No space left on device|Disk quota exceeded|You don't have enough free space/;
+const FULL = /(?:No space left on device|Disk quota exceeded)\)?\.?$|You don't have enough free space/m;
 
 function lastLine(text: string): string {
   return (

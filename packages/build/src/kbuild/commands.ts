@@ -11,8 +11,9 @@ import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { moduleName } from "@suture/livepatch";
 import { run, type Task } from "@suture/task";
+import * as v from "valibot";
 import { fail } from "../errors.ts";
-import { keepFile } from "../kept-file.ts";
+import { keepJson, readKept } from "../kept-file.ts";
 import type { Target } from "../target.ts";
 import { keyOf } from "./key.ts";
 
@@ -125,19 +126,21 @@ export class Commands {
 
 const unzip = promisify(gunzip);
 
+const ROWS: v.GenericSchema<Row[]> = v.array(v.tuple([v.string(), v.string(), v.string(), v.string(), v.string()]));
+
 /** To be raised with every change to what a row holds. */
 const VERSION = 3;
 
 /** @throws BUILD_KBUILD */
 export async function commandsOf(task: Task, target: Target, cache: string): Promise<Commands> {
   const path = join(cache, `${keyOf(target, ["commands", VERSION])}.json`);
-  const kept = await readFile(path, "utf8").catch(() => undefined);
-  if (kept !== undefined) return new Commands(JSON.parse(kept) as Row[]);
+  const kept = await readKept(path, ROWS);
+  if (kept !== undefined) return new Commands(kept);
   return task.stage("rules", async (stage) => {
     stage.note("asking the kernel's build how each object is compiled");
     const rows = await ask(task, target);
     if (rows.length === 0) throw fail("BUILD_KBUILD", "make -n printed no command that compiles an object", { file: target.tree });
-    await keepFile(path, JSON.stringify(rows));
+    await keepJson(task, path, rows);
     stage.result(`${rows.length} objects`);
     return new Commands(rows);
   });

@@ -3,10 +3,11 @@
  * a name may mean a file in any of the folders that the compiler is told to look in. The caller drops what does not change after
  * preprocessing. Read once per kernel and kept.
  */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import { run, type Task } from "@suture/task";
-import { keepFile } from "../kept-file.ts";
+import * as v from "valibot";
+import { keepJson, readKept } from "../kept-file.ts";
 import type { Target } from "../target.ts";
 import { keyOf } from "./key.ts";
 
@@ -20,6 +21,7 @@ const VERSION = 2;
 
 /** A file, and what one of its #include lines names. */
 type Line = [file: string, name: string];
+const LINES: v.GenericSchema<Line[]> = v.array(v.tuple([v.string(), v.string()]));
 
 export class IncludeGraph {
   /** By the last part of what is included. */
@@ -69,13 +71,17 @@ export async function includesOf(task: Task, target: Target, cache: string, chan
   // Few C files are included by others: where no header changed, their small list is enough.
   const kind = [...changed.keys()].every((path) => path.endsWith(".c")) ? "sources" : "all";
   const pathOf = (what: string): string => join(cache, `${keyOf(target, ["includes", what, VERSION])}.json`);
-  const kept = await readFile(pathOf(kind), "utf8").catch(() => undefined);
+  const kept = await readKept(pathOf(kind), LINES);
   let lines: Line[];
-  if (kept !== undefined) lines = JSON.parse(kept) as Line[];
+  if (kept !== undefined) lines = kept;
   else {
     lines = await read(task, target.tree);
-    await keepFile(pathOf("all"), JSON.stringify(lines));
-    await keepFile(pathOf("sources"), JSON.stringify(lines.filter(([, name]) => name.endsWith(".c"))));
+    await keepJson(task, pathOf("all"), lines);
+    await keepJson(
+      task,
+      pathOf("sources"),
+      lines.filter(([, name]) => name.endsWith(".c")),
+    );
   }
   for (const [file, text] of changed)
     for (const [, name = ""] of text.matchAll(/^[ \t]*#[ \t]*include[ \t]+[<"]([^>"\n]+)[>"]/gm)) lines.push([file, name]);

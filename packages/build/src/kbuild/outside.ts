@@ -2,11 +2,12 @@
  * How the kernel's build compiles the objects of modules whose source is outside of its tree (make M=FOLDER). make is asked in a copy of that
  * folder, in which nothing is built yet: the folder itself is only read, and what it was built to is left as it is.
  */
-import { cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
+import { oddIn } from "../plain-path.ts";
+import { inScratch } from "../scratch.ts";
 import type { Target } from "../target.ts";
 import { Commands, type Row, rowsOf } from "./commands.ts";
 
@@ -19,8 +20,9 @@ const MADE = /\.(?:o|ko|mod|mod\.c|a|d|cmd|order|symvers)$|^\.(?:tmp_|git$|\w.*\
  * @throws OUTSIDE_KBUILD
  */
 export async function outsideCommands(task: Task, target: Target, kernel: Commands, folder: string): Promise<Commands> {
-  const scratch = await mkdtemp(join(tmpdir(), "suture-outside-"));
-  try {
+  const odd = oddIn(folder);
+  if (odd !== undefined) throw fail("OUTSIDE_KBUILD", `the kernel's build cannot work in a folder whose path has ${odd}`, { file: folder });
+  return inScratch("outside", async (scratch) => {
     const copy = join(scratch, "source");
     await cp(folder, copy, { recursive: true, verbatimSymlinks: true, filter: (from) => from === folder || !MADE.test(basename(from)) });
     const argv = ["make", "-n", "-k", "-j1", "V=1", ...target.make, `M=${copy}`, "modules"];
@@ -29,9 +31,7 @@ export async function outsideCommands(task: Task, target: Target, kernel: Comman
     if (rows.length === 0)
       throw fail("OUTSIDE_KBUILD", `make -n M=${folder} printed no command that compiles an object: ${lastLine(stderr)}`, { file: folder });
     return new Commands(rows);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The row of an object of the copy, as if it had been made in the folder. */

@@ -1,18 +1,23 @@
 /** What the preprocessor makes of an object's source. Hashes of the tree as it is are kept: the next header takes half the time. */
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run, type Task } from "@suture/task";
-import { keepFile } from "../kept-file.ts";
+import * as v from "valibot";
+import { saysFull } from "../debian/store.ts";
+import { fail } from "../errors.ts";
+import { keepJson, readKept } from "../kept-file.ts";
+import { inScratch } from "../scratch.ts";
 import type { Target } from "../target.ts";
 import type { SourceView } from "../view.ts";
+import { replaced } from "./command-line.ts";
 import type { ObjectCommand } from "./commands.ts";
 import { canDiffer } from "./declarations.ts";
 import { inputsOf } from "./depfile.ts";
 import { keyOf } from "./key.ts";
 
 const VERSION = 1;
+const HASHES: v.GenericSchema<[string, string][]> = v.array(v.tuple([v.string(), v.string()]));
 
 /**
  * The text without line markers; undefined where the preprocessor fails: the compiler will say why.
@@ -20,17 +25,15 @@ const VERSION = 1;
  */
 export async function preprocess(task: Task, command: ObjectCommand, view: SourceView): Promise<string | undefined> {
   const { object, compile, depfile, source } = command;
-  const scratch = await mkdtemp(join(tmpdir(), "suture-text-"));
-  try {
+  return inScratch("text", async (scratch) => {
     const inputs = join(scratch, "inputs");
-    const line = view.compile(compile).replace(depfile, inputs).replace(` -c -o ${object} `, " -E -P ");
-    const { code, stdout } = await run(task, ["sh", "-c", line], { cwd: view.cwd, accept: [1] });
+    const line = replaced(replaced(view.compile(compile), depfile, inputs, object), ` -c -o ${object} `, " -E -P ", object);
+    const { code, stdout, stderr } = await run(task, ["sh", "-c", line], { cwd: view.cwd, accept: [1] });
+    if (saysFull(stderr)) throw fail("SCRATCH_FULL", stderr.trim(), { file: scratch });
     if (code !== 0) return undefined;
     await view.check(inputsOf(await readFile(inputs, "utf8")), source);
     return stdout;
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The unchanged tree, and the hashes of its files. */
@@ -48,8 +51,8 @@ export class PreprocessedTree {
 
   static async open(target: Target, view: SourceView, cache: string): Promise<PreprocessedTree> {
     const path = view.root !== target.tree ? undefined : join(cache, `${keyOf(target, ["preprocessed", VERSION])}.json`);
-    const text = path === undefined ? undefined : await readFile(path, "utf8").catch(() => undefined);
-    return new PreprocessedTree(view, path, new Map(text === undefined ? [] : (JSON.parse(text) as [string, string][])));
+    const kept = path === undefined ? undefined : await readKept(path, HASHES);
+    return new PreprocessedTree(view, path, new Map(kept));
   }
 
   /** Whether an object of another view can come out differently. */
@@ -64,9 +67,9 @@ export class PreprocessedTree {
     return before !== after && canDiffer(before, after);
   }
 
-  async keep(): Promise<void> {
+  async keep(task: Task): Promise<void> {
     if (this.#path === undefined) return;
-    await keepFile(this.#path, JSON.stringify([...this.#hashes]));
+    await keepJson(task, this.#path, [...this.#hashes]);
   }
 }
 

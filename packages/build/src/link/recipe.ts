@@ -3,14 +3,15 @@
  * livepatch is then linked with the same command lines, without make. They are taken from what kbuild saves (.NAME.o.cmd, .NAME.ko.cmd) and,
  * for modpost, prints.
  */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { entrySource } from "@suture/livepatch";
 import { run, type Task } from "@suture/task";
+import * as v from "valibot";
 import { fail } from "../errors.ts";
 import { keyOf } from "../kbuild/key.ts";
-import { keepFile } from "../kept-file.ts";
+import { keepJson, readKept } from "../kept-file.ts";
+import { inScratch } from "../scratch.ts";
 import type { Target } from "../target.ts";
 
 /** Shell commands to be run in the source tree, with FOLDER and NAME to be replaced. */
@@ -29,6 +30,15 @@ export interface Recipe {
   entry: string;
 }
 
+const RECIPE: v.GenericSchema<Recipe> = v.object({
+  object: v.string(),
+  modpost: v.string(),
+  compile: v.string(),
+  link: v.string(),
+  common: v.record(v.string(), v.string()),
+  entry: v.string(),
+});
+
 export const FOLDER = "@FOLDER@";
 export const NAME = "suture_module_name";
 
@@ -40,16 +50,11 @@ export async function recipeOf(task: Task, target: Target, cache: string): Promi
   const source = entrySource();
   const key = keyOf(target, ["recipe", VERSION, source]);
   const path = join(cache, `${key}.json`);
-  const kept = await readFile(path, "utf8").catch(() => undefined);
-  if (kept !== undefined) return JSON.parse(kept) as Recipe;
-  const folder = await mkdtemp(join(tmpdir(), "suture-recipe-"));
-  try {
-    const recipe = await ask(task, target, folder, source);
-    await keepFile(path, JSON.stringify(recipe));
-    return recipe;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const kept = await readKept(path, RECIPE);
+  if (kept !== undefined) return kept;
+  const recipe = await inScratch("recipe", (folder) => ask(task, target, folder, source));
+  await keepJson(task, path, recipe);
+  return recipe;
 }
 
 async function ask(task: Task, target: Target, folder: string, source: string): Promise<Recipe> {

@@ -1,3 +1,5 @@
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { codeOf, folderOf } from "../../test/folders.ts";
 import { applyPatches } from "./apply.ts";
@@ -18,6 +20,13 @@ describe("applying patches", () => {
       files: [{ path: "fs/x.c", before: "a\nb\nd\n", after: "a\nc\nd\n" }],
       notes: [],
     });
+  });
+
+  it("tells a file that cannot be read from one that is not there", async () => {
+    const tree = folderOf({});
+    symlinkSync("x.c", join(tree, "x.c"));
+    expect(await codeOf(async () => applyPatches(tree, [await change(["a/x.c", "b/x.c"], HUNK)]))).toBe("SOURCE_TREE");
+    expect(await codeOf(async () => applyPatches(tree, [await change(["a/y.c", "b/y.c"], HUNK)]))).toBe("PATCH_DOES_NOT_APPLY");
   });
 
   it("lets hunks move, and keeps bytes that are no UTF-8", async () => {

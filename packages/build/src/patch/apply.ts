@@ -133,12 +133,22 @@ async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
+/** What a name that is no file's is answered with. */
+const NO_FILE: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "EISDIR", "ENAMETOOLONG", "ERR_INVALID_ARG_VALUE"]);
+
 async function textOf(tree: string, path: string): Promise<string | undefined> {
   try {
     return await readFile(join(tree, path), "latin1");
-  } catch {
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
     // Not a file of this source: the caller says what that means.
-    return undefined;
+    if (code !== undefined && NO_FILE.has(String(code))) return undefined;
+    throw fail(
+      "SOURCE_TREE",
+      `a file of the source cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      { file: path },
+      { cause: error },
+    );
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { KernelConfig, livepatchObstacles } from "@suture/kernel";
 import type { Task } from "@suture/task";
 import { treeFamily, treePath, treesDirectory } from "../debian/layout.ts";
-import { exists, makeOnce } from "../debian/store.ts";
+import { exists, makeOnce, openCache } from "../debian/store.ts";
 import { DONE } from "../debian/tree.ts";
 import { fail } from "../errors.ts";
 import type { Target } from "../target.ts";
@@ -30,6 +30,7 @@ const KEPT = 2;
 export async function treeTarget(task: Task, options: TreeOptions): Promise<Target> {
   const { cache, tree: directory, make = [] } = options;
   const tree = await preparedTree(directory);
+  await openCache(cache);
   const [obstacle] = livepatchObstacles(tree.config).filter(({ outcome, option }) => outcome === "bad" && !option.endsWith("=n"));
   if (obstacle !== undefined)
     throw fail(

@@ -12,12 +12,16 @@ export const kernelsCommand: AddCommand = (program, run) => {
       run(async (task) => {
         const { listKernels } = await import("@suture/build");
         const found = await listKernels(task, { cache: cacheDirectory() });
-        return { document: kernelsDocument.of(found), text: safeText(kernelsText(found)) };
+        return { document: kernelsDocument.of(documentOf(found)), text: safeText(kernelsText(found)) };
       }),
     );
 };
 
-function kernelsText({ running, installed, archive, cache }: KernelList): string {
+function documentOf({ lists: { published, note }, ...found }: KernelList) {
+  return { ...found, lists: { published, note } };
+}
+
+function kernelsText({ running, installed, archive, cache, lists }: KernelList): string {
   const kernels = [...new Set([running, ...installed, ...archive])];
   const ready = kernels.filter((kernel) => problems(kernel).length === 0);
   return partsText([
@@ -27,6 +31,7 @@ function kernelsText({ running, installed, archive, cache }: KernelList): string
         "cache",
         `${cache.path}, ${bytesText(cache.bytes)} for ${countText(kernels.filter((k) => k.cached !== undefined).length, "kernel")}`,
       ],
+      ...(lists.note === undefined ? [] : [["note", lists.note] as [string, string]]),
     ]),
     headedText(
       `${ready.length} of ${countText(kernels.length, "kernel")} can be built for`,
@@ -38,7 +43,7 @@ function kernelsText({ running, installed, archive, cache }: KernelList): string
           kernel.version ?? "",
           livepatchText(kernel),
           sourceText(kernel),
-          kernel.headers ? "yes" : "no",
+          kernel.headers ? "yes" : notNeeded(kernel),
           compilerText(kernel),
           kernel.cached === undefined ? "" : bytesText(kernel.cached.bytes),
         ]),
@@ -48,10 +53,9 @@ function kernelsText({ running, installed, archive, cache }: KernelList): string
 }
 
 function placesOf(kernel: ListedKernel): string {
-  return (["running", "installed", "archived"] as const)
-    .filter((place) => kernel[place])
-    .map((place) => (place === "archived" ? "archive" : place))
-    .join(", ");
+  const places = (["running", "installed", "archived"] as const).filter((place) => kernel[place]);
+  if (places.length === 0) return "cache only";
+  return places.map((place) => (place === "archived" ? "archive" : place)).join(", ");
 }
 
 /** A kernel whose configuration is not here is not asked about: `suture doctor --kernel` says how to find out. */
@@ -61,8 +65,13 @@ function livepatchText({ obstacles }: ListedKernel): string {
 }
 
 function sourceText(kernel: ListedKernel): string {
-  if (!kernel.source) return "no";
+  if (!kernel.source) return notNeeded(kernel);
   return kernel.featureset === undefined ? "yes" : `yes, with patches of ${kernel.featureset}`;
+}
+
+/** What is ready in the cache needs nothing of the archive. */
+function notNeeded({ cached }: ListedKernel): string {
+  return cached === undefined ? "no" : "in the cache";
 }
 
 function compilerText({ compiler }: ListedKernel): string {

@@ -1,10 +1,9 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Target } from "@suture/build";
 import type { ProbeResult, TrialReport } from "@suture/lab";
 import type { Manifest } from "@suture/livepatch";
-import type { Task } from "@suture/task";
+import { scratchFolder, type Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
 import { buildFor } from "../build-for.ts";
 import { tryDocument } from "../documents/trial.ts";
@@ -34,7 +33,7 @@ export const tryCommand: AddCommand = (program, run) => {
     .option("--unproven", "try a livepatch that is not proven to fit the kernel")
     .action(
       run(async (task, files: string[], options: Options) => {
-        const folder = await mkdtemp(join(tmpdir(), "suture-try-"));
+        const folder = await scratchFolder("try");
         try {
           const { module, target, manifest } = await livepatchOf(task, files, options, folder);
           const report = await tryOn(task, target, module, manifest, options);

@@ -31,6 +31,13 @@ export const kernelsDocument = documentKind("kernels", 1, "`suture kernels`: wha
   installed: said(v.array(listedKernel), "the newest first"),
   archive: said(v.array(listedKernel), "the newest first"),
   cache: v.strictObject({ path: text, bytes }),
+  lists: said(
+    v.strictObject({
+      published: maybe(said(text, "of the newest, as ISO 8601 has it")),
+      note: maybe(said(text, "that they are old, or why there are none, with what to type")),
+    }),
+    "apt's package lists",
+  ),
 });
 
 export const buildDocument = documentKind("build", 1, "`suture build`: a livepatch that was built.", {
