@@ -191,7 +191,10 @@ async function unwritable(path: string): Promise<{ found: string; mend: string }
     if (bavail * bsize < LEAST_SPACE || (files > 0 && ffree === 0)) return { found: "is full", mend: "df -h; df -i; free space in" };
     return undefined;
   } catch (error) {
-    return { found: `cannot be written (${reasonOf(error)})`, mend: "mount -o remount,rw, where it is read-only:" };
+    return {
+      found: `cannot be written (${reasonOf(error)})`,
+      mend: reasonOf(error) === "EACCES" ? "sudo ls -ld" : "mount -o remount,rw, where it is read-only:",
+    };
   }
 }
 

@@ -67,7 +67,8 @@ export async function recordOf(machine: Machine, name: string): Promise<LoadReco
   const path = `${FOLDER}/${name}.ko`;
   const { value: bytes, unreadable } = fileOnDisk(machine, path);
   const damaged = (why: string): LoadRecord => ({ module: undefined, load: undefined, damage: `its record ${path} is damaged: ${why}` });
-  if (unreadable !== undefined) return damaged(unreadable);
+  // As by a person without rights.
+  if (unreadable !== undefined) return { module: undefined, load: undefined, damage: `its record ${path} cannot be read: ${unreadable}` };
   if (bytes === undefined) return { module: undefined, load: undefined, damage: undefined };
   try {
     const module = moduleFileOf(bytes, pathOf(machine, path));
