@@ -11,6 +11,7 @@ import { inspectCommand } from "./commands/inspect.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
 import { proveCommand } from "./commands/prove.ts";
 import { tryCommand } from "./commands/try.ts";
+import { examplesText } from "./words/examples.ts";
 
 const COMMANDS = [
   kernelsCommand,
@@ -33,6 +34,7 @@ export function makeProgram(run: Run, writeOut: (text: string) => void): Command
     .option("--verbose", "show every command that is run")
     .configureHelp({ showGlobalOptions: true });
   for (const add of COMMANDS) add(program, run);
+  for (const command of program.commands) command.addHelpText("after", examplesText(command.name()));
   // The help of a wrong command line is not asked for; the refusal says it in one line.
   for (const command of [program, ...program.commands]) command.exitOverride().configureOutput({ writeOut, writeErr: () => {} });
   return program;

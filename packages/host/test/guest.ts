@@ -8,6 +8,7 @@ import { openImage } from "@suture/kernel";
 import { type BootOptions, boot, type Guest, type GuestFile, programFiles } from "@suture/lab";
 import { type DraftManifest, finish, inspect } from "@suture/livepatch";
 import type { Task } from "@suture/task";
+import { documentIn } from "../../cli/test/document.ts";
 import { buildTestModules, type TestKernel, testKernel } from "../../lab/test/kernel.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -27,7 +28,7 @@ const TOOLS = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 
 export interface Answer {
   code: number;
-  /** The document that --json printed. */
+  /** The document that --json printed, held against its schema. */
   // biome-ignore lint/suspicious/noExplicitAny: each command has a document of its own, which the tests look into
   document: any;
   stderr: string;
@@ -111,7 +112,7 @@ export async function suture(guest: Guest, line: string, timeoutMs = 120_000, be
   const { code, output } = await guest.run(command, { timeoutMs });
   const [stdout = "", stderr = ""] = output.split("\0");
   const text = stdout.trim();
-  return { code, document: text === "" ? undefined : JSON.parse(text), stderr };
+  return { code, document: text === "" ? undefined : documentIn(text), stderr };
 }
 
 /** The modules of test/modules, the livepatches among them with a manifest, and some that must not be loaded. */

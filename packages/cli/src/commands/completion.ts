@@ -2,14 +2,11 @@ import { Argument } from "commander";
 import type { AddCommand } from "../answer.ts";
 import { completionDocument } from "../documents/common.ts";
 import { completionScript, SHELLS } from "../words/completion.ts";
-import { addExamples } from "../words/examples.ts";
 import { outlineOf } from "../words/outline.ts";
 
 export const completionCommand: AddCommand = (program, run) => {
-  addExamples(program.command("completion"), [
-    ["completion bash > /etc/bash_completion.d/suture", "for all users of bash"],
-    ["completion fish > ~/.config/fish/completions/suture.fish", "for one user of fish"],
-  ])
+  program
+    .command("completion")
     .description("print what a shell needs to complete the words of suture")
     .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
     .action(

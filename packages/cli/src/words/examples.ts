@@ -1,17 +1,45 @@
-/** Examples that belong to a command: shown below its help and in its manual page. */
-import type { Command } from "commander";
+/** Examples of each command: shown below its help and in its manual page. A test holds them against the program's definitions. */
 
+/** A command line without `suture`, and what it is for. */
 export type Example = readonly [line: string, what: string];
 
-const known = new WeakMap<Command, readonly Example[]>();
+const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
+  build: [
+    ["build fix.patch --kernel 6.1.0-56-cloud-amd64", "livepatch-fix.ko for that kernel"],
+    ["build one.patch two.patch --upon livepatch-old.ko --name all", "all of an older livepatch and two fixes more, in its place"],
+    ["build fix.patch --tree /usr/src/linux --image /boot/vmlinuz", "for a kernel that was built by hand"],
+    ["build --rebuild fs/pipe.o --kernel 6.1.0-56-cloud-amd64", "functions replaced by themselves"],
+  ],
+  extract: [["extract fs/pipe.c:pipe_read -o fix.c --kernel 6.1.0-56-cloud-amd64", "a C file to write a livepatch in"]],
+  prove: [
+    ["prove fs/pipe.c --kernel 6.1.0-56-cloud-amd64", "one object"],
+    ["prove --sample 100", "a hundred objects of the running kernel"],
+  ],
+  try: [
+    ["try fix.patch --kernel 6.1.0-56-cloud-amd64 --probe 'head -1 /proc/meminfo'", "built, loaded in a virtual machine, looked at"],
+    ["try livepatch-fix.ko", "a module that is there already"],
+  ],
+  diff: [["diff old.o new.o -o changed.o --btf /boot/vmlinuz", "what changed, as an object"]],
+  inspect: [["inspect livepatch-fix.ko", "also of livepatches that others built"]],
+  load: [["load livepatch-fix.ko --timeout 120 --on-timeout wait", "two minutes, and then waited on"]],
+  unload: [["unload livepatch_fix", "out of effect and out of the kernel"]],
+  replace: [["replace livepatch-all.ko", "in place of all others"]],
+  install: [["install livepatch-fix.ko --settle 600", "a machine that goes down within ten minutes does not load it again"]],
+  status: [["status --watch --json", "a document a line, whenever something changes"]],
+  doctor: [["doctor --kernel 6.1.0-56-cloud-amd64", "what is missing to build for that kernel"]],
+  completion: [
+    ["completion bash", "goes to /etc/bash_completion.d/suture, for all users of bash"],
+    ["completion fish", "goes to ~/.config/fish/completions/suture.fish"],
+    ["completion zsh", "goes to a file _suture in a folder of zsh's $fpath"],
+  ],
+};
 
-/** @param examples command lines without `suture`, each with what it is for */
-export function addExamples(command: Command, examples: readonly Example[]): Command {
-  known.set(command, examples);
-  const text = examples.map(([line, what]) => `  suture ${line}\n      ${what}`).join("\n");
-  return command.addHelpText("after", `\nExamples:\n${text}`);
+export function examplesOf(command: string): readonly Example[] {
+  return EXAMPLES[command] ?? [];
 }
 
-export function examplesOf(command: Command): readonly Example[] {
-  return known.get(command) ?? [];
+/** As it stands below the help. */
+export function examplesText(command: string): string {
+  const examples = examplesOf(command);
+  return examples.length === 0 ? "" : `\nExamples:\n${examples.map(([line, what]) => `  suture ${line}\n      ${what}`).join("\n")}`;
 }

@@ -1,6 +1,6 @@
 /** The command line as data, read off the program's own definitions: for completion and for the manual pages. */
 import type { Command, Option } from "commander";
-import { examplesOf } from "./examples.ts";
+import { type Example, examplesOf } from "./examples.ts";
 import { type Kind, kindOf } from "./kinds.ts";
 
 export interface OptionOutline {
@@ -27,8 +27,7 @@ export interface CommandOutline {
   description: string;
   arguments: ArgumentOutline[];
   options: OptionOutline[];
-  /** Command lines without `suture`, each with what it is for. */
-  examples: readonly (readonly [line: string, what: string])[];
+  examples: readonly Example[];
 }
 
 export interface ProgramOutline extends CommandOutline {
@@ -63,7 +62,7 @@ function commandOutline(command: Command): CommandOutline {
       variadic: argument.variadic,
     })),
     options: command.options.map(optionOutline),
-    examples: examplesOf(command),
+    examples: examplesOf(command.name()),
   };
 }
 

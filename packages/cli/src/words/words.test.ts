@@ -38,6 +38,25 @@ test("every command and option says what it is", () => {
   }
 });
 
+test("every example is a command line that the program takes", async () => {
+  const examples = outline.commands.flatMap((command) => command.examples.map(([line]) => line));
+  expect(examples.length).toBeGreaterThan(10);
+  for (const line of examples) {
+    let taken = 0;
+    const program = makeProgram(
+      () => async () => {
+        taken++;
+      },
+      () => {},
+    );
+    await program.parseAsync(
+      [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? ""),
+      { from: "user" },
+    );
+    expect(taken, line).toBe(1);
+  }
+});
+
 /** A cache with a kernel that is ready. */
 const cache = join(folder, "cache");
 mkdirSync(join(cache, "suture/kernels/9.9.9-1-cloud-amd64_9.9.9-1_6"), { recursive: true });
