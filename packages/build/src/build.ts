@@ -41,6 +41,8 @@ export interface BuildOptions {
   unproven: boolean;
   /** Structures that may lie otherwise than before: somebody knows that the new code meets no object of the old layout. */
   acceptLayouts?: readonly string[] | undefined;
+  /** Functions that run only at boot, or when their module is loaded or goes: somebody knows that nothing carried depends on what changed in them. */
+  acceptInits?: readonly string[] | undefined;
   /** Compilers at a time; as many as there are processors unless given. */
   jobs?: number | undefined;
 }
@@ -118,11 +120,10 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     const compiled = await compileObjects(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
     checkProofs(task, compiled, options.unproven);
-    return {
-      compiled,
-      notes,
-      parts: await compareObjects(task, kernel, compiled, { asked, overlay, variant, accepted, from, view, unproven: options.unproven }),
-    };
+    const acceptInits = new Set(options.acceptInits);
+    const { unproven } = options;
+    const parts = await compareObjects(task, kernel, compiled, { asked, overlay, variant, accepted, acceptInits, from, view, unproven });
+    return { compiled, notes, parts };
   } finally {
     await view.dispose();
   }

@@ -33,12 +33,13 @@ export async function compareObjects(
     overlay: Overlay;
     variant: Variant;
     accepted: ReadonlySet<string>;
+    acceptInits: ReadonlySet<string>;
     from: string;
     view: SourceView;
     unproven: boolean;
   },
 ): Promise<Compared[]> {
-  const { asked, overlay, variant, accepted, from } = options;
+  const { asked, overlay, variant, accepted, acceptInits, from } = options;
   return task.stage("diff", async (stage) => {
     const parts: Compared[] = [];
     const unchanged: string[] = [];
@@ -52,12 +53,13 @@ export async function compareObjects(
         overlay,
         variant,
         accepted,
+        acceptInits,
         force: forceOf(wanted, proof),
         elsewhere,
       });
       delta.notes.push(...(moves.notes.get(command.object) ?? []));
       const notTaken = leftOut(command.object, wanted, proof, delta);
-      if (delta.object === undefined && [delta.skipped, delta.exposed, notTaken].every((list) => list.length === 0)) {
+      if (delta.object === undefined && [delta.skipped, delta.exposed, delta.missed, notTaken].every((list) => list.length === 0)) {
         unchanged.push(...delta.notes);
         continue;
       }
@@ -88,11 +90,21 @@ export async function compareObjects(
       const same = `${compiled.map(({ command }) => command.object).join(", ")}: the code is the same`;
       throw fail("BUILD_NOTHING_CHANGED", [same, ...unchanged].join("; "), { file: from });
     }
+    refuseMissed(parts);
     const callbacks = parts.reduce((sum, { delta }) => sum + delta.callbacks.length, 0);
     const changed = functions.length === 0 ? "0 changed" : `${functions.length} changed: ${functions.join(", ")}`.slice(0, 200);
     stage.result(callbacks === 0 ? changed : `${changed}; ${callbacks} callbacks`);
     return parts;
   });
+}
+
+/** What one object leaves out may be what another's carried code needs. @throws DIFF_LEFT_OUT */
+function refuseMissed(parts: readonly Compared[]): void {
+  const added = new Set(parts.flatMap(({ delta }) => delta.added.map(({ name }) => name)));
+  for (const { delta } of parts) {
+    const [first] = [...delta.missed, ...[...delta.outward].flatMap(([name, error]) => (added.has(name) ? [error] : []))];
+    if (first !== undefined) throw first;
+  }
 }
 
 /** @returns `through`: how symbols of the original that was compared are located by those of the one that is proven */
@@ -104,19 +116,22 @@ async function compare(
     overlay,
     variant,
     accepted,
+    acceptInits,
     force,
     elsewhere,
   }: {
     overlay: Overlay;
     variant: Variant;
     accepted: ReadonlySet<string>;
+    acceptInits: ReadonlySet<string>;
     force: (name: string) => boolean;
     elsewhere: ReadonlyMap<string, Elsewhere>;
   },
 ): Promise<{ delta: Delta; through: (locate: Locate) => Locate }> {
   const before = original.elf;
   const after = readElf(patched, command.object);
-  const options = { ...diffOptions(kernel, command), force, reach: reachOf(proof), elsewhere };
+  const acceptInit = (name: string): boolean => acceptInits.has(name);
+  const options = { ...diffOptions(kernel, command), force, acceptInit, reach: reachOf(proof), elsewhere };
   const differ = checkLayouts(before, after, accepted);
   const compared = (one: ElfObject, other: ElfObject): Delta => {
     const delta = diff(one, other, options);

@@ -15,6 +15,7 @@ const old: Upon = {
   sources: [sourceOf("fix.c", "1"), sourceOf("other.c", "2")],
   rebuild: ["fs/pipe.o"],
   acceptLayouts: ["page"],
+  acceptInits: ["setup"],
   states: [{ id: 1, version: 2 }],
 };
 const given = { patches: [await patchOf("two")], replace: false, unproven: false };
@@ -22,7 +23,7 @@ const given = { patches: [await patchOf("two")], replace: false, unproven: false
 describe("a livepatch upon another", () => {
   it("is made of all that the old one was made of, and replaces it", () => {
     const options = withUpon({ ...given, sources: [sourceOf("fix.c", "3")], states: [{ id: 5, version: 0 }], upon: old }, kernel);
-    expect(options).toMatchObject({ replace: true, rebuild: ["fs/pipe.o"], acceptLayouts: ["page"] });
+    expect(options).toMatchObject({ replace: true, rebuild: ["fs/pipe.o"], acceptLayouts: ["page"], acceptInits: ["setup"] });
     expect(options.states).toEqual([...old.states, { id: 5, version: 0 }]);
     const { patches, sources } = madeOf(options);
     expect(patches.map(({ name }) => name)).toEqual(["one.patch", "two.patch"]);

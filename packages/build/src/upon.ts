@@ -21,6 +21,7 @@ export interface Upon {
   sources: AuthoredSource[];
   rebuild: string[];
   acceptLayouts: string[];
+  acceptInits: string[];
   states: NonNullable<Manifest["states"]>;
 }
 
@@ -45,6 +46,7 @@ export async function readUpon(path: string): Promise<Upon> {
     })),
     rebuild: made.rebuild,
     acceptLayouts: made.acceptLayouts,
+    acceptInits: made.acceptInits ?? [],
     states: manifest.states ?? [],
   };
 }
@@ -70,13 +72,14 @@ export function withUpon(options: BuildOptions, kernel: KernelContext): BuildOpt
     sources: [...upon.sources.filter(({ name }) => !options.sources?.some((own) => own.name === name)), ...(options.sources ?? [])],
     ...(options.rebuild === undefined && upon.rebuild.length === 0 ? {} : { rebuild: [...upon.rebuild, ...(options.rebuild ?? [])] }),
     acceptLayouts: [...upon.acceptLayouts, ...(options.acceptLayouts ?? [])],
+    acceptInits: [...upon.acceptInits, ...(options.acceptInits ?? [])],
     states: [...upon.states, ...(options.states ?? [])],
     replace: true,
   };
 }
 
 /** For the manifest. */
-export function madeOf({ patches, sources = [], rebuild = [], acceptLayouts = [] }: BuildOptions): Made {
+export function madeOf({ patches, sources = [], rebuild = [], acceptLayouts = [], acceptInits = [] }: BuildOptions): Made {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
   return {
     patches: patches.map(({ name, bytes }) => ({ name, text: text(bytes) })),
@@ -87,6 +90,7 @@ export function madeOf({ patches, sources = [], rebuild = [], acceptLayouts = []
     })),
     rebuild: [...rebuild],
     acceptLayouts: [...acceptLayouts],
+    ...(acceptInits.length === 0 ? {} : { acceptInits: [...acceptInits] }),
   };
 }
 

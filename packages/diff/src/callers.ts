@@ -60,6 +60,7 @@ function dropUncalled(plan: Plan, callers: ReadonlyMap<Item, ReadonlySet<Item>>)
         continue;
       plan.changed.delete(item);
       plan.skipped.push({ name: item.name, why: "is called only at boot" });
+      plan.leftOut.add(item);
       dropped = true;
     }
   }

@@ -17,28 +17,25 @@ import { JUMP_TABLE } from "./x86-64.ts";
 export type KeepEntry = (entry: KeyedEntry) => boolean;
 
 export function carry(plan: Plan, keep: KeepEntry): void {
-  const fresh = [...plan.fresh];
+  const before = new Set(plan.fresh);
   for (;;) {
-    const culprit = attempt(plan, keep);
-    if (culprit === undefined) break;
+    const culprits = attempt(plan, keep);
+    if (culprits.size === 0) break;
     // What was only asked for is left out; the others are taken in without it.
-    plan.changed.delete(culprit.item);
-    plan.notTaken.push({ name: culprit.item.name, why: culprit.error.message, code: culprit.error.code });
-    plan.carried.clear();
-    plan.dropped.clear();
-    plan.readingKeys.clear();
-    plan.readingConstants.clear();
-    plan.keys.length = 0;
-    plan.fresh.clear();
-    for (const item of fresh) plan.fresh.add(item);
+    for (const [item, { message: why, code }] of culprits) {
+      plan.changed.delete(item);
+      plan.notTaken.push({ name: item.name, why, code });
+    }
+    plan.startOver(before);
   }
   checkFresh(plan);
   for (const [{ name }, entries] of plan.readingKeys)
     plan.notes.push(`${name} reads ${entries.length === 1 ? "a static key" : `${entries.length} static keys`} of a module when it runs`);
 }
 
-/** Undefined when all is taken in; otherwise the function, taken in only because it was asked for, that cannot be. */
-function attempt(plan: Plan, keep: KeepEntry): { item: Item; error: SutureError } | undefined {
+/** Empty when all is taken in; otherwise functions, taken in only because they were asked for, that cannot be. */
+function attempt(plan: Plan, keep: KeepEntry): Map<Item, SutureError> {
+  const culprits = new Map<Item, SutureError>();
   /** Of each item the one that needs it first. */
   const needs = new Map<Item, Item | undefined>();
   const queue: Item[] = [];
@@ -73,9 +70,9 @@ function attempt(plan: Plan, keep: KeepEntry): { item: Item; error: SutureError 
     } catch (error) {
       const asked = askedFor(plan, item, needs);
       if (!(error instanceof SutureError) || asked === undefined) throw error;
-      return { item: asked, error };
+      if (!culprits.has(asked)) culprits.set(asked, error);
     }
-  return undefined;
+  return culprits;
 }
 
 function needOf(plan: Plan, ref: Ref, from: Item, inTable: boolean, need: (item: Item, by: Item) => void): void {

@@ -3,10 +3,10 @@
  * at run time, or has been refused.
  */
 import { STB } from "@suture/elf";
+import { accessOf } from "./accesses.ts";
 import { checkHome } from "./check-home.ts";
 import { Comparer } from "./compare.ts";
-import { useOf } from "./instructions.ts";
-import { bytesOf, type Item, isGlobal, isItem, sizeOf } from "./items.ts";
+import { type Item, isGlobal, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Plan } from "./plan.ts";
@@ -89,8 +89,10 @@ class Finder {
     const ignored = plan.ignores(item);
     if (ignored) plan.ignored.add(item);
     const idle = ignored ? `differs (${why}): ${IGNORED}` : IDLE[item.role];
-    if (idle !== undefined) plan.skipped.push({ name: item.name, why: idle });
-    else if (item.role === "text") plan.change(item, { why, forced: false, through: [] });
+    if (idle !== undefined) {
+      plan.skipped.push({ name: item.name, why: idle });
+      if (!ignored && item.role !== "exit") plan.leftOut.add(item);
+    } else if (item.role === "text") plan.change(item, { why, forced: false, through: [] });
     else
       throw plan.refuse(
         "DIFF_UNKNOWN_SECTION",
@@ -240,7 +242,7 @@ class Finder {
           queue.push(by);
           continue;
         }
-        const use = useOf(bytesOf(by), ref.at);
+        const use = accessOf(by, ref);
         if (use === "comparison") throw refuse(`${by.name} compares pointers to it`);
         if (by.role !== "text") {
           if (use === "pointer") throw refuse(`${by.name} has given a pointer to it away before`);

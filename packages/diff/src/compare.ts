@@ -16,6 +16,10 @@ export class Comparer {
   readonly #patched: Cut;
   readonly #pairs: Pairs;
   readonly #literals = new Map<Item, Map<Item, boolean>>();
+  /** Literals that are being compared, the outermost first. */
+  readonly #pending: [Item, Item][] = [];
+  /** The outermost of them that was taken for equal since the innermost was begun. */
+  #taken = Number.POSITIVE_INFINITY;
   /** By the original's section: whether the patched one holds the same items at the same places. */
   readonly #layouts = new Map<readonly Item[], boolean>();
 
@@ -67,15 +71,26 @@ export class Comparer {
     return a.role === b.role && isBookkeeping(a.name) && stem(a.name) === stem(b.name) && this.items(a, b) === undefined;
   }
 
+  /** A literal that refers to itself in a circle is equal if nothing else differs: as long as it is compared, it is taken for equal. */
   #sameLiteral(a: Item, b: Item): boolean {
     const known = this.#literals.get(a)?.get(b);
     if (known !== undefined) return known;
-    const row = this.#literals.get(a) ?? new Map<Item, boolean>();
-    this.#literals.set(a, row);
-    // A literal that refers to itself in a circle is equal if nothing else differs.
-    row.set(b, true);
+    const pending = this.#pending.findIndex(([one, other]) => one === a && other === b);
+    if (pending >= 0) {
+      this.#taken = Math.min(this.#taken, pending);
+      return true;
+    }
+    const before = this.#taken;
+    this.#taken = Number.POSITIVE_INFINITY;
+    const depth = this.#pending.push([a, b]) - 1;
     const equal = a.role === b.role && this.items(a, b) === undefined;
-    row.set(b, equal);
+    this.#pending.pop();
+    // Equal inside of a circle is known only where the circle is closed; what differs, differs.
+    if (!equal || this.#taken >= depth) {
+      const row = this.#literals.get(a) ?? new Map<Item, boolean>();
+      this.#literals.set(a, row.set(b, equal));
+      this.#taken = before;
+    } else this.#taken = Math.min(before, this.#taken);
     return equal;
   }
 

@@ -1,5 +1,6 @@
 /** Two builds of one object → what changed, and an object that holds it. Passes in a row. */
 import { type ElfObject, type ElfSymbol, STB } from "@suture/elf";
+import type { SutureError } from "@suture/errors";
 import { CALLBACKS, type Callback } from "./callbacks.ts";
 import { takeCallers } from "./callers.ts";
 import { carry, type KeepEntry } from "./carry.ts";
@@ -10,6 +11,7 @@ import { fail } from "./errors.ts";
 import { type Handed, handedBy } from "./handed.ts";
 import { HOMES, homeOf } from "./homes.ts";
 import { cut, type Item, sizeOf } from "./items.ts";
+import { type AcceptInit, leftOut } from "./left-out.ts";
 import { isLiteral } from "./literals.ts";
 import { marksOf, sourceName } from "./marks.ts";
 import { pair } from "./pair.ts";
@@ -66,6 +68,10 @@ export interface Delta {
   externals: External[];
   /** Symbols of the original that only the object itself could name, or by another name, and what other objects of the patch can name them now. */
   exposed: { name: string; symbol: ElfSymbol }[];
+  /** Why the rest of a patch would miss what is left out here; of an object that carries something, that is refused at once. */
+  missed: readonly SutureError[];
+  /** The same for variables of other objects, by name: right to refuse if another object of the patch adds one of that name. */
+  outward: ReadonlyMap<string, SutureError>;
   /** Undefined if nothing changed that runs. */
   object: ElfObject | undefined;
 }
@@ -76,6 +82,8 @@ export interface DiffOptions {
   build: Build;
   /** Take these functions in even if they are the same: a livepatch that replaces a function by itself. */
   force?: (name: string) => boolean;
+  /** Functions that run only at boot, or when their module is loaded or goes, that may be left out whatever carried code needs of them. */
+  acceptInit?: AcceptInit;
   /** Whether a key is in vmlinux, so that the entry that refers to it can be relocated in time. Without it, all are kept. */
   keepEntry?: KeepEntry;
   /** Where the running kernel has strings and the like. Without it, the new object has copies of them. */
@@ -103,6 +111,9 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   takeCallers(plan);
   carry(plan, options.keepEntry ?? (() => true));
   const writes = checkWrites(plan);
+  const { missed, outward } = leftOut(plan, options.acceptInit ?? (() => false));
+  const [first] = missed;
+  if (first !== undefined && (plan.changed.size > 0 || marks.callbacks.size > 0)) throw first;
   noteMarks(plan);
   const { skipped, notTaken, notes, keys } = plan;
   const exposed = exposedBy(plan);
@@ -121,6 +132,8 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       writes,
       externals: [],
       exposed,
+      missed,
+      outward,
       object: undefined,
     };
   const { object, externals, symbols } = emit(plan);
@@ -137,6 +150,8 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     writes,
     externals,
     exposed,
+    missed,
+    outward,
     object,
   };
 }

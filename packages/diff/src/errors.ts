@@ -29,6 +29,11 @@ export const diffErrors = defineErrors({
     cause: "Patched code refers to code or data of the boot phase, whose memory is free by now.",
     mend: "Change the fix so that the patched function does not use __init or __initdata symbols. What is to be done once, when the livepatch comes, belongs into a callback (docs/authoring.md#callbacks).",
   },
+  DIFF_LEFT_OUT: {
+    cause:
+      "Code that runs only at boot, or when its module is loaded or unloaded, is left out of a livepatch; the fix changes such code, and what it carries depends on what that code does now.",
+    mend: "Let a callback of the livepatch do in the running kernel what the named function does (docs/authoring.md#what-init-code-does). If nothing carried depends on it, say so with --accept-init FUNCTION.",
+  },
   DIFF_NOT_PATCHABLE: {
     cause: "A changed function has no ftrace entry, so it cannot be redirected, and not all of its callers can be taken in.",
     mend: "Make the change in its callers, or write the livepatch by hand (docs/authoring.md#callbacks shows how code of the livepatch runs without a function to replace, docs/authoring.md#syscalls how a system call is replaced).",

@@ -9,7 +9,7 @@ import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { stem } from "./names.ts";
 import type { Plan } from "./plan.ts";
-import { onlyReads } from "./readers.ts";
+import { copies, onlyReads } from "./readers.ts";
 
 export interface Handed {
   /** The function whose code makes the pointer. */
@@ -39,7 +39,7 @@ function handedByFunction(plan: Plan, item: Item): Handed[] {
     // What is read out of a table may be one of the pointers in it.
     if (!pointers.has(ref.at) && !holdsPointers(plan, to)) continue;
     const call = refs.get(pointers.get(ref.at) ?? -1);
-    if (call !== undefined && onlyReads(call.to.name)) continue;
+    if (call !== undefined && (onlyReads(call.to.name) || (copies(call.to.name) && !holdsPointers(plan, to)))) continue;
     const one = { function: item.name, ...describe(to) };
     found.set(`${one.kind} ${one.name}`, one);
   }

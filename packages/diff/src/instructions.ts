@@ -24,22 +24,25 @@ function decode(code: Uint8Array, each: (instruction: Instruction, end: number, 
   const decoder = new Decoder(64, code, DecoderOptions.None);
   decoder.ip = BASE;
   const instruction = new Instruction();
-  while (decoder.canDecode) {
-    decoder.decodeOut(instruction);
-    each(instruction, decoder.position, () => {
-      const offsets = decoder.getConstantOffsets(instruction);
-      const start = decoder.position - instruction.length;
-      const fields = {
-        displacement: offsets.hasDisplacement ? start + offsets.displacementOffset : undefined,
-        immediate: offsets.hasImmediate ? start + offsets.immediateOffset : undefined,
-        immediateSize: offsets.immediateSize,
-      };
-      offsets.free();
-      return fields;
-    });
+  try {
+    while (decoder.canDecode) {
+      decoder.decodeOut(instruction);
+      each(instruction, decoder.position, () => {
+        const offsets = decoder.getConstantOffsets(instruction);
+        const start = decoder.position - instruction.length;
+        const fields = {
+          displacement: offsets.hasDisplacement ? start + offsets.displacementOffset : undefined,
+          immediate: offsets.hasImmediate ? start + offsets.immediateOffset : undefined,
+          immediateSize: offsets.immediateSize,
+        };
+        offsets.free();
+        return fields;
+      });
+    }
+  } finally {
+    instruction.free();
+    decoder.free();
   }
-  instruction.free();
-  decoder.free();
 }
 
 interface FieldOffsets {
@@ -57,19 +60,6 @@ export function operandEnds(code: Uint8Array): ReadonlyMap<number, number> {
     if (displacement !== undefined && FIELD_TO_END.includes(end - displacement)) ends.set(displacement, end - displacement);
   });
   return ends;
-}
-
-/** What an instruction does with the place that its field at `at` names: uses what is there, makes a pointer to it, or compares one with it. */
-export function useOf(code: Uint8Array, at: number): "contents" | "pointer" | "comparison" {
-  const { Mnemonic } = iced();
-  let use: "contents" | "pointer" | "comparison" = "pointer";
-  decode(code, (instruction, end, offsets) => {
-    if (end <= at || end - instruction.length > at) return;
-    const { displacement, immediate } = offsets();
-    if (immediate === at) use = instruction.mnemonic === Mnemonic.Cmp ? "comparison" : "pointer";
-    else if (displacement === at && instruction.mnemonic !== Mnemonic.Lea) use = "contents";
-  });
-  return use;
 }
 
 /** What an instruction does with the place that one of its fields names. */
@@ -100,6 +90,43 @@ export function accessesIn(code: Uint8Array): Map<number, Access> {
   });
   factory.free();
   return found;
+}
+
+/** One instruction, as far as it says what is done and with what. */
+export interface Step {
+  /** Byte offsets of the fields that may name places. */
+  fields: number[];
+  /** Immediates and offsets from pointers, by the byte offset of their field; distances on the stack are left out. */
+  numbers: [at: number, value: bigint][];
+  flow: "next" | "call" | "branch" | "end";
+}
+
+export function stepsIn(code: Uint8Array): Step[] {
+  const { FlowControl, OpKind, Register, RegisterExt } = iced();
+  const flows: ReadonlyMap<number, Step["flow"]> = new Map([
+    [FlowControl.Next, "next"],
+    [FlowControl.Call, "call"],
+    [FlowControl.IndirectCall, "call"],
+    [FlowControl.ConditionalBranch, "branch"],
+  ]);
+  const stack: ReadonlySet<number> = new Set([Register.RSP, Register.RBP, Register.RIP, Register.EIP]);
+  const steps: Step[] = [];
+  decode(code, (instruction, _, offsets) => {
+    const { displacement, immediate } = offsets();
+    const flow = flows.get(instruction.flowControl) ?? "end";
+    const step: Step = { fields: [displacement, immediate].filter((at) => at !== undefined), numbers: [], flow };
+    steps.push(step);
+    if (flow !== "next") return;
+    if (displacement !== undefined && !stack.has(RegisterExt.fullRegister(instruction.memoryBase)))
+      step.numbers.push([displacement, instruction.memoryDisplacement]);
+    const kinds = [OpKind.Immediate8, OpKind.Immediate16, OpKind.Immediate32, OpKind.Immediate64, OpKind.Immediate8to16];
+    const wide = [OpKind.Immediate8to32, OpKind.Immediate8to64, OpKind.Immediate32to64];
+    const onStack = instruction.op0Kind === OpKind.Register && stack.has(instruction.op0Register);
+    if (immediate !== undefined && !onStack)
+      for (let i = 0; i < instruction.opCount; i++)
+        if ([...kinds, ...wide].includes(instruction.opKind(i))) step.numbers.push([immediate, instruction.immediate(i)]);
+  });
+  return steps;
 }
 
 /** Bytes from the start of `code`: a field that names a place, and what becomes of the pointer to it. */

@@ -102,6 +102,15 @@ describe("what is given away", () => {
         .sort(),
     ).toEqual(["function given", "variable listed", "variable names", "variable shown"]);
   });
+  test("a table that is copied, if pointers to what is the module's go with it", () => {
+    const after = (held: string): string => `extern void *memcpy(void *, const void *, unsigned long);
+      static noinline void given(void) { kept = 0; } extern void other(void);
+      static void (*const table[40])(void) = { ${held} };
+      int f(void *to) { memcpy(to, table, sizeof(table)); return 2; }`;
+    const copied = (held: string): Delta["handed"] => handed("int f(void *to) { return 1; }", after(held));
+    expect(copied("given")).toEqual([{ function: "f", kind: "variable", name: "table" }]);
+    expect(copied("other")).toEqual([]);
+  });
   test("what the kernel has, and functions that replace its own, are not", () => {
     const source = (by: number): string =>
       `static int old; int g(int x) { return x + ${by}; } int f(int x) { keep(&old); keep(g); keep("old"); return ${by}; }`;

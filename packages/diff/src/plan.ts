@@ -1,5 +1,6 @@
 /** What the passes know of the two objects, and what they decide: which functions changed, what is carried, what is left alone. */
 import { type ElfSymbol, newSymbol, SHF } from "@suture/elf";
+import type { SutureError } from "@suture/errors";
 import { fail } from "./errors.ts";
 import { bytesOf, type Cut, type Item, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
@@ -79,13 +80,8 @@ export interface Elsewhere {
   replace: boolean;
 }
 
-export class Plan {
-  readonly in: Inputs;
-  /** Patched items without a twin that the running kernel has. */
-  readonly elsewhere = new Map<Item, Elsewhere>();
-  readonly #elsewhere: ReadonlyMap<string, Elsewhere>;
-  /** Patched functions that replace the kernel's, and those that go with them since they cannot be redirected themselves. */
-  readonly changed = new Map<Item, Change>();
+/** What is taken in, of one attempt. */
+class Taken {
   /** Read-only objects that differ: carried anew with all their users. */
   readonly fresh = new Set<Item>();
   /** All patched items that the new object holds. */
@@ -96,16 +92,28 @@ export class Plan {
   readonly readingKeys = new Map<Item, Entry[]>();
   /** Places of carried functions that the kernel would have filled in at boot. */
   readonly readingConstants = new Map<Item, { entry: Entry; ref: Ref }[]>();
+  /** Keys of the kernel that entries of carried code refer to. */
+  readonly keys: (KeyedEntry & { kept: boolean })[] = [];
+}
+
+export class Plan {
+  readonly in: Inputs;
+  /** Patched items without a twin that the running kernel has. */
+  readonly elsewhere = new Map<Item, Elsewhere>();
+  readonly #elsewhere: ReadonlyMap<string, Elsewhere>;
+  /** Patched functions that replace the kernel's, and those that go with them since they cannot be redirected themselves. */
+  readonly changed = new Map<Item, Change>();
+  #taken = new Taken();
   readonly #variables = new Map<string, Item | ElfSymbol>();
   /** What differs but needs nothing in a running kernel. */
   readonly skipped: Named[] = [];
+  /** Functions that differ and are not carried: they run at boot, when a module is loaded, or when it goes. */
+  readonly leftOut = new Set<Item>();
   /** Functions that were asked for and cannot be taken in. */
   readonly notTaken: (Named & { code: string })[] = [];
   /** Functions that differ and are to be ignored. */
   readonly ignored = new Set<Item>();
   readonly notes: string[] = [];
-  /** Keys of the kernel that entries of carried code refer to. */
-  readonly keys: (KeyedEntry & { kept: boolean })[] = [];
   readonly #wholes = new Map<Item, Item>();
   readonly #reach: Reach;
   readonly #anchors = new Map<Item, Anchor | undefined>();
@@ -125,6 +133,36 @@ export class Plan {
       const parent = byName.get(coldParent(item.name) ?? "");
       if (parent !== undefined) this.#wholes.set(item, parent);
     }
+  }
+
+  /** What one attempt to take in all that is needed has found; the next begins with nothing but read-only objects that differ. */
+  startOver(fresh: ReadonlySet<Item>): void {
+    this.#taken = new Taken();
+    for (const item of fresh) this.#taken.fresh.add(item);
+  }
+
+  get fresh(): Taken["fresh"] {
+    return this.#taken.fresh;
+  }
+
+  get carried(): Taken["carried"] {
+    return this.#taken.carried;
+  }
+
+  get dropped(): Taken["dropped"] {
+    return this.#taken.dropped;
+  }
+
+  get readingKeys(): Taken["readingKeys"] {
+    return this.#taken.readingKeys;
+  }
+
+  get readingConstants(): Taken["readingConstants"] {
+    return this.#taken.readingConstants;
+  }
+
+  get keys(): Taken["keys"] {
+    return this.#taken.keys;
   }
 
   /** The function that a split-off part belongs to; others are whole themselves. */
@@ -221,7 +259,7 @@ export class Plan {
     });
   }
 
-  refuse(code: Parameters<typeof fail>[0], why: string, item: Item, offset?: number): Error {
+  refuse(code: Parameters<typeof fail>[0], why: string, item: Item, offset?: number): SutureError {
     return fail(code, why, { file: this.in.patched.cut.elf.file, symbol: item.name, section: item.section.name, offset });
   }
 }

@@ -11,9 +11,18 @@ const readers: ReadonlySet<string> = new Set([
   ..."__dynamic_pr_debug __dynamic_dev_dbg __dynamic_netdev_dbg".split(" "),
   ..."sprintf snprintf scnprintf vsnprintf vscnprintf kasprintf sysfs_emit sysfs_emit_at seq_printf seq_puts seq_write".split(" "),
   ..."strcmp strncmp strcasecmp strncasecmp strlen strnlen memcmp sysfs_streq".split(" "),
-  ..."strcpy strncpy strscpy strscpy_pad sized_strscpy strlcpy strcat strncat strlcat memcpy memmove kstrdup kstrndup kmemdup".split(" "),
+  ..."strcpy strncpy strscpy strscpy_pad sized_strscpy strlcpy strcat strncat strlcat kstrdup kstrndup".split(" "),
 ]);
 
 export function onlyReads(name: string): boolean {
   return readers.has(name);
+}
+
+/** Copy what they are given a pointer to, with the pointers in it: nobody holds the one to the original, but those inside live on. Source: lib/string.c, mm/util.c. */
+const copiers: ReadonlySet<string> = new Set(
+  "memcpy __memcpy memmove __memmove kmemdup kmemdup_noprof kvmemdup kmemdup_array devm_kmemdup".split(" "),
+);
+
+export function copies(name: string): boolean {
+  return copiers.has(name);
 }

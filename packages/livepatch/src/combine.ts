@@ -109,7 +109,9 @@ function objectOf(described: Map<string, DescribedObject>, owner: string): Descr
 
 function exposedBy(parts: readonly Part[]): Shared["exposed"] {
   return new Map(
-    parts.flatMap(({ owner, delta, locate }) => delta.exposed.map(({ name, symbol }) => [name, { owner, place: locate(symbol) }] as const)),
+    parts.flatMap(({ owner, delta, locate }) =>
+      delta.exposed.map(({ name, symbol }) => [name, { owner, place: () => locate(symbol) }] as const),
+    ),
   );
 }
 

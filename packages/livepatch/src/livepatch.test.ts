@@ -104,6 +104,8 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
       original: originals.includes(external.name) ? own(external.name) : undefined,
     })),
     exposed: [],
+    missed: [],
+    outward: new Map(),
     object,
   };
 }

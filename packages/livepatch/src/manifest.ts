@@ -36,6 +36,7 @@ const madeSchema = v.object({
   sources: v.array(v.object({ name: fileName, text, beside: v.array(v.object({ name: fileName, text })) })),
   rebuild: v.array(text),
   acceptLayouts: v.array(text),
+  acceptInits: v.exactOptional(v.array(text)),
 });
 
 /** What is read from a file that others may have changed is held against it, all the way down. Members that it does not know are let be. */

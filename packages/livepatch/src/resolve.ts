@@ -52,7 +52,7 @@ export interface Shared {
   /** Symbols that one of its objects adds. */
   news: ReadonlySet<string>;
   /** Symbols of the kernel that were local, and are global in the patched source: where each is. */
-  exposed: ReadonlyMap<string, { owner: Owner; place: Place }>;
+  exposed: ReadonlyMap<string, { owner: Owner; place: () => Place }>;
 }
 
 export function resolveExternal(
@@ -79,7 +79,7 @@ export function resolveExternal(
   const from = exported === undefined ? undefined : exported.module === "vmlinux" ? world.vmlinux : world.module(moduleOf(exported.module));
   const place = from?.global(name, file);
   const shown = exposed.get(name);
-  if (place === undefined && shown !== undefined) return klp(name, shown.owner, shown.place, owner);
+  if (place === undefined && shown !== undefined) return klp(name, shown.owner, shown.place(), owner);
   if (from === undefined || place === undefined) throw unresolved(name, file);
   return klp(name, from, place, owner);
 }

@@ -18,6 +18,7 @@ interface Options extends KernelOptions {
   replace: boolean;
   unproven?: boolean;
   acceptLayout?: string[];
+  acceptInit?: string[];
   jobs?: string;
 }
 
@@ -43,6 +44,10 @@ export const buildCommand: AddCommand = (program, run) => {
       "--accept-layout <struct...>",
       "let these structures lie otherwise than before: you know that the new code meets no object of the old layout",
     )
+    .option(
+      "--accept-init <function...>",
+      "leave these functions out, which run only at boot or when their module comes or goes: you know that nothing carried depends on what changed in them",
+    )
     .option("--jobs <count>", "compilers at a time; as many as there are processors unless given")
     .action(
       run(async (task, files: string[], options: Options) => {
@@ -59,7 +64,7 @@ export const buildCommand: AddCommand = (program, run) => {
 };
 
 function build(task: Task, patches: readonly string[], options: Options): Promise<Livepatch> {
-  const { from, upon, rebuild, name, replace, acceptLayout: acceptLayouts } = options;
+  const { from, upon, rebuild, name, replace, acceptLayout: acceptLayouts, acceptInit: acceptInits } = options;
   if (patches.length === 0 && rebuild === undefined && from === undefined)
     throw fail("CLI_USAGE", "a patch is needed, or --from, or --rebuild");
   return buildFor(task, { patches, from, upon }, options, {
@@ -69,6 +74,7 @@ function build(task: Task, patches: readonly string[], options: Options): Promis
     states: options.state?.map(stateOf),
     unproven: options.unproven === true,
     acceptLayouts,
+    acceptInits,
     jobs: jobsOf(options.jobs),
   });
 }

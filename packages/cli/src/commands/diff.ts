@@ -17,6 +17,7 @@ interface Options {
   btf?: string;
   module?: boolean;
   acceptLayout?: string[];
+  acceptInit?: string[];
 }
 
 export const diffCommand: AddCommand = (program, run) => {
@@ -28,6 +29,7 @@ export const diffCommand: AddCommand = (program, run) => {
     .option("-o, --output <file>", "write what changed, and what it needs, as an object")
     .option("--btf <file>", "the kernel's types: its vmlinuz, vmlinux, or bare BTF; those in the original object unless given")
     .option("--accept-layout <struct...>", "let these structures lie otherwise than before")
+    .option("--accept-init <function...>", "leave these functions out, which run only at boot or when their module comes or goes")
     .option("--module", "the objects belong to a loadable module")
     .action(
       run(async (task, originalFile: string, patchedFile: string, options: Options) => {
@@ -39,6 +41,7 @@ export const diffCommand: AddCommand = (program, run) => {
         const delta = diff(original, patched, {
           layouts: options.btf === undefined ? ownLayouts(original) : layoutsOf(await readTypes(task, options.btf)),
           build: { module, memoryHotplug: undefined },
+          acceptInit: (name) => options.acceptInit?.includes(name) === true,
           // Without the kernel nothing shows that a key is not in a module.
           keepEntry: () => !module,
         });
