@@ -19,6 +19,7 @@ import { overlayOf } from "./patch/overlay.ts";
 import type { SourcePatch } from "./patch/read.ts";
 import { mayChangeTypes } from "./patch/scope.ts";
 import { askedObjects } from "./rebuild.ts";
+import { checkMacros } from "./types/macros.ts";
 import { checkTypesEarly } from "./types-early.ts";
 import { type Upon, withUpon } from "./upon.ts";
 
@@ -39,7 +40,7 @@ export interface BuildOptions {
   replace: boolean;
   /** Build although an object is not proven to be what the kernel runs. */
   unproven: boolean;
-  /** Structures that may lie otherwise than before: somebody knows that the new code meets no object of the old layout. */
+  /** Types, variables, enumerators and macros that may be otherwise than before: somebody knows that the new code meets nothing that the old one made. */
   acceptLayouts?: readonly string[] | undefined;
   /** Functions that run only at boot, or when their module is loaded or goes: somebody knows that nothing carried depends on what changed in them. */
   acceptInits?: readonly string[] | undefined;
@@ -118,6 +119,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
     await checkTypesEarly(task, kernel, files, view, { variant, accepted });
     const affected = await affectedObjects(task, kernel, files, view, { jobs, from });
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
+    for (const note of checkMacros(files, accepted)) task.reporter.warn(note);
     const compiled = await compileObjects(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
     checkProofs(task, compiled, options.unproven);
     const acceptInits = new Set(options.acceptInits);

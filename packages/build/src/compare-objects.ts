@@ -1,20 +1,22 @@
 /** What changed in the compiled objects: which functions are replaced, and what must come with them. */
+import { join } from "node:path";
 import { type Delta, diff, type Elsewhere } from "@suture/diff";
 import { type ElfObject, readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
 import type { Locate, Part } from "@suture/livepatch";
 import type { Task } from "@suture/task";
-import type { Variant } from "./compile.ts";
+import { compile, compileKept, type Variant } from "./compile.ts";
 import type { Compiled } from "./compile-objects.ts";
 import type { KernelContext } from "./context.ts";
 import { diffOptions } from "./diff-options.ts";
 import { movesBetween } from "./elsewhere.ts";
 import { fail } from "./errors.ts";
 import { handedNotes } from "./handed-notes.ts";
+import type { ObjectCommand } from "./kbuild/commands.ts";
 import { checkMemory } from "./memory.ts";
 import { locator, reachOf } from "./prove.ts";
 import { type Asked, forceOf, leftOut } from "./rebuild.ts";
-import { checkLayouts } from "./types.ts";
+import { checkLayouts, checkVariables, variableVanishes } from "./types/check.ts";
 import type { Overlay, SourceView } from "./view.ts";
 import { compileWide, type Wide, wantsRoom } from "./wide-branches.ts";
 
@@ -107,6 +109,29 @@ function refuseMissed(parts: readonly Compared[]): void {
   }
 }
 
+/**
+ * A variable that is in the original only may be one that only its initial value is left of. Which of them the source still has, the types tell, which
+ * are not written where a fix changes nothing but statements.
+ */
+async function checkVanished(
+  task: Task,
+  kernel: KernelContext,
+  command: ObjectCommand,
+  { before, after, overlay, accepted }: { before: ElfObject; after: ElfObject; overlay: Overlay; accepted: ReadonlySet<string> },
+): Promise<string[]> {
+  if (!variableVanishes(before, after)) return [];
+  const view = await kernel.changed(task, overlay);
+  try {
+    const { object } = command;
+    const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
+    const original = await compileKept(task, command, "types", kernel.original, compiler);
+    const patched = await compile(task, command, "types", view);
+    return checkVariables(readElf(original.bytes, object), readElf(patched.bytes, object), [], accepted);
+  } finally {
+    await view.dispose();
+  }
+}
+
 /** @returns `through`: how symbols of the original that was compared are located by those of the one that is proven */
 async function compare(
   task: Task,
@@ -132,10 +157,13 @@ async function compare(
   const after = readElf(patched, command.object);
   const acceptInit = (name: string): boolean => acceptInits.has(name);
   const options = { ...diffOptions(kernel, command), force, acceptInit, reach: reachOf(proof), elsewhere };
-  const differ = checkLayouts(before, after, accepted);
+  const differ = [
+    ...checkLayouts(before, after, accepted),
+    ...(variant === "types" ? [] : await checkVanished(task, kernel, command, { before, after, overlay, accepted })),
+  ];
   const compared = (one: ElfObject, other: ElfObject): Delta => {
     const delta = diff(one, other, options);
-    delta.notes.push(...differ);
+    delta.notes.push(...differ, ...checkVariables(one, other, delta.externals, accepted));
     return delta;
   };
   const codes = new Set<string>();

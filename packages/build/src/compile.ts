@@ -15,7 +15,7 @@ import type { SourceView } from "./view.ts";
 
 /**
  * How an object is compiled: exactly as the kernel's build does it; with a section for each function and variable; or so and with its types
- * written down (.BTF), which costs a fifth more.
+ * written down (.BTF, and DWARF for what has no name), which costs a fifth more.
  */
 export type Variant = "plain" | "sections" | "types";
 
@@ -37,7 +37,7 @@ export interface Compiler {
 const OPTIONS: Record<Variant, string> = {
   plain: "-g0",
   sections: "-g0 -ffunction-sections -fdata-sections",
-  types: "-g0 -ffunction-sections -fdata-sections -gbtf",
+  types: "-g0 -ffunction-sections -fdata-sections -gdwarf-5 -gbtf",
 };
 
 /** From the changed source. @throws BUILD_COMPILE, BUILD_VIEW */
@@ -58,7 +58,7 @@ export async function compileKept(
   compiler: Compiler,
 ): Promise<Compiled> {
   const { object } = command;
-  const key = sha256([compiler.identity, view.root, object, command.compile, command.objtool ?? "", variant]);
+  const key = sha256([compiler.identity, view.root, object, command.compile, command.objtool ?? "", OPTIONS[variant]]);
   const path = join(compiler.cache, key.slice(0, 2), `${key.slice(2)}.o`);
   const kept = await openKept(path, view);
   if (kept !== undefined) return { object, bytes: kept, ms: 0 };

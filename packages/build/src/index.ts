@@ -16,5 +16,5 @@ export { readPatch, type SourcePatch } from "./patch/read.ts";
 export { kernelObjects, objectsNamed, type ProvenObject, pick, proveObjects, sampleObjects } from "./prove-objects.ts";
 export type { Target, TargetInput } from "./target.ts";
 export { type TreeOptions, treeTarget } from "./tree/target.ts";
-export { checkLayouts } from "./types.ts";
+export { checkLayouts, checkVariables } from "./types/check.ts";
 export { readUpon, type Upon } from "./upon.ts";

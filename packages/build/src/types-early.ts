@@ -5,7 +5,7 @@ import type { Task } from "@suture/task";
 import { compile, compileKept, type Variant } from "./compile.ts";
 import type { KernelContext } from "./context.ts";
 import type { ChangedFile } from "./patch/apply.ts";
-import { checkLayouts } from "./types.ts";
+import { checkLayouts } from "./types/check.ts";
 import type { SourceView } from "./view.ts";
 
 /**

@@ -30,6 +30,8 @@ export interface External {
   symbol: ElfSymbol;
   /** The symbol of the original object, or of another one by `elsewhere`, that it stands for; undefined if neither defines it. */
   original: ElfSymbol | undefined;
+  /** The symbol of the patched object that is its twin. */
+  patched?: ElfSymbol | undefined;
   /** If what it stands for has no symbol, and is found by another one. */
   anchor?: Anchor;
   /** Bytes that the patched code may expect it to be aligned to, and the original could not. */
@@ -202,7 +204,8 @@ class Emitter {
     const weak = !isItem(to) && to.place === "undef" && to.bind === STB.WEAK;
     const symbol = newSymbol({ name: original?.name ?? to.name, place: "undef", bind: weak ? STB.WEAK : STB.GLOBAL });
     const align = isItem(to) && isItem(patched) && isAlone(to) && isAlone(patched) ? patched.section.align : 0;
-    this.#externals.set(to, { symbol, original, ...(isItem(to) && align > to.section.align ? { align } : {}) });
+    const twin = isItem(patched) ? patched.symbols[0] : undefined;
+    this.#externals.set(to, { symbol, original, patched: twin, ...(isItem(to) && align > to.section.align ? { align } : {}) });
     return symbol;
   }
 

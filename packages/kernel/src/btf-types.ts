@@ -72,6 +72,12 @@ const EXTRA: Readonly<Record<number, readonly [fixed: number, each: number]>> = 
 const TRANSPARENT = new Set<number>([KIND.TYPEDEF, KIND.VOLATILE, KIND.CONST, KIND.RESTRICT, KIND.TYPE_TAG]);
 export const COMPOSITE = new Set<number>([KIND.STRUCT, KIND.UNION]);
 
+export interface BtfEnumeration {
+  /** Empty for one without a name. */
+  name: string;
+  values: [name: string, value: number][];
+}
+
 export class BtfTypes {
   /** Without void. */
   readonly count: number;
@@ -202,5 +208,22 @@ export class BtfTypes {
       else list.push(id);
     }
     return ids;
+  }
+
+  enumerations(): BtfEnumeration[] {
+    const found: BtfEnumeration[] = [];
+    for (let id = 1; id <= this.count; id++) {
+      const kind = this.kind(id);
+      if (kind !== KIND.ENUM && kind !== KIND.ENUM64) continue;
+      const values: BtfEnumeration["values"] = [];
+      for (let i = 0; i < this.vlen(id); i++) {
+        const at = this.offset(id) + TYPE_SIZE + i * (kind === KIND.ENUM ? 8 : 12);
+        const low = kind === KIND.ENUM ? this.view.getInt32(at + 4, true) : this.view.getUint32(at + 4, true);
+        const high = kind === KIND.ENUM ? 0 : this.view.getInt32(at + 8, true);
+        values.push([this.string(this.view.getUint32(at, true)), high * 2 ** 32 + low]);
+      }
+      found.push({ name: this.name(id), values });
+    }
+    return found;
   }
 }

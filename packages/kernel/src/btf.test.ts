@@ -74,6 +74,9 @@ describe("Btf", () => {
     expect(btf.members("twice")).toBeUndefined();
     expect(btf.structSize("same")).toBe(8);
     expect(btf.members("same")).toEqual([]);
+    expect(btf.layouts("twice").map(({ members }) => members.map(({ name }) => name))).toEqual([["a"], ["b"]]);
+    expect(btf.layouts("same")).toEqual([{ size: 8, members: [] }]);
+    expect(btf.layouts("nowhere")).toEqual([]);
   });
 
   it("writes prototypes in the words of C", () => {
@@ -124,7 +127,7 @@ describe("Btf", () => {
       const builder = new BtfBuilder();
       loop(builder);
       const btf = read(builder);
-      expect(codeOf(() => [btf.structSize("x"), btf.members("x"), btf.layout("x"), btf.prototype("x")])).toBe("KERNEL_BAD_BTF");
+      expect(codeOf(() => [btf.structSize("x"), btf.members("x"), btf.layouts("x"), btf.prototype("x")])).toBe("KERNEL_BAD_BTF");
     }
   });
 
@@ -139,7 +142,7 @@ describe("Btf", () => {
       ]);
     builder.struct("many", 8, [{ name: "", type, at: 0 }]);
     expect(codeOf(() => read(builder).members("many"))).toBe("KERNEL_BAD_BTF");
-    expect(codeOf(() => read(builder).layout("many"))).toBe("KERNEL_BAD_BTF");
+    expect(codeOf(() => read(builder).layouts("many"))).toBe("KERNEL_BAD_BTF");
   });
 
   it("refuses damaged BTF with a typed error, or answers", () => {
@@ -159,7 +162,7 @@ describe("Btf", () => {
           for (const [where, value] of changes) bytes[where % bytes.length] = value;
           const code = codeOf(() => {
             const btf = new Btf(bytes, "test");
-            for (const name of ["entry", "t", "run"]) [btf.structSize(name), btf.members(name), btf.layout(name), btf.prototype(name)];
+            for (const name of ["entry", "t", "run"]) [btf.structSize(name), btf.members(name), btf.layouts(name), btf.prototype(name)];
           });
           expect([undefined, "KERNEL_BAD_BTF"]).toContain(code);
         },

@@ -1,6 +1,6 @@
 /** The kernel's own type information, asked by name: structures, prototypes, variables. The format is in btf-types.ts. */
 import { shapeOf, textOf } from "./btf-text.ts";
-import { BtfTypes, COMPOSITE, DEEPEST, KIND, TYPE_SIZE } from "./btf-types.ts";
+import { type BtfEnumeration, BtfTypes, COMPOSITE, DEEPEST, KIND, TYPE_SIZE } from "./btf-types.ts";
 
 /** Members of a structure, counted through those without a name. */
 const MOST_MEMBERS = 65536;
@@ -58,6 +58,7 @@ export class Btf {
   #composites: Map<string, number[]> | undefined;
   #functions: Map<string, number[]> | undefined;
   #variables: Map<string, number[]> | undefined;
+  #enumerations: BtfEnumeration[] | undefined;
 
   /** @throws KERNEL_BAD_BTF */
   constructor(bytes: Uint8Array, file: string) {
@@ -83,13 +84,24 @@ export class Btf {
     return others.some((members) => JSON.stringify(members) !== text) ? undefined : first;
   }
 
-  /** How the struct or union of that name, or behind the typedef of that name, lies in memory. Undefined if none, or several. */
-  layout(name: string): BtfLayout | undefined {
-    const [id, ...others] = this.#compositesNamed(name);
-    if (id === undefined || others.length > 0) return undefined;
-    const members: BtfLayout["members"] = [];
-    this.#addShapes(id, { path: "", base: 0, depth: 0 }, { members: 0 }, members);
-    return { size: this.#types.third(id), members };
+  /** How the structs and unions of that name, and what typedefs of that name stand for, lie in memory: each different layout once. */
+  layouts(name: string): BtfLayout[] {
+    const ids = (this.#compositesByName().get(name) ?? []).map((id) => this.#types.resolve(id));
+    const layouts = new Map<string, BtfLayout>();
+    for (const id of new Set(ids)) {
+      if (!COMPOSITE.has(this.#types.kind(id))) continue;
+      const members: BtfLayout["members"] = [];
+      this.#addShapes(id, { path: "", base: 0, depth: 0 }, { members: 0 }, members);
+      const layout = { size: this.#types.third(id), members };
+      layouts.set(JSON.stringify(layout), layout);
+    }
+    return [...layouts.values()];
+  }
+
+  /** All enumerations. */
+  get enumerations(): readonly BtfEnumeration[] {
+    this.#enumerations ??= this.#types.enumerations();
+    return this.#enumerations;
   }
 
   /** The prototype of a function. Undefined if none, or several functions of that name that differ. */

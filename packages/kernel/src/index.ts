@@ -1,4 +1,5 @@
 export { Btf, type BtfLayout, type BtfMember, type BtfPrototype, type BtfVariable } from "./btf.ts";
+export type { BtfEnumeration } from "./btf-types.ts";
 export { KernelConfig } from "./config.ts";
 export { kernelErrors } from "./errors.ts";
 export { KernelImage, type MarkedTable } from "./image.ts";

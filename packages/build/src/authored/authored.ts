@@ -8,7 +8,7 @@ import type { Part, Resolved, State } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import type { KernelContext } from "../context.ts";
 import { fail } from "../errors.ts";
-import { checkKernelLayouts, checkLayouts } from "../types.ts";
+import { checkKernelLayouts, checkLayouts } from "../types/check.ts";
 import { compileAuthored, joinObjects } from "./compile.ts";
 import { type Declarations, type Replacement, takeDeclarations } from "./declarations.ts";
 import { inlinedIn, missedIn } from "./inlined.ts";

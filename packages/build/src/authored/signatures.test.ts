@@ -1,6 +1,6 @@
 import type { BtfPrototype } from "@suture/kernel";
 import { describe, expect, it } from "vitest";
-import { sameShape } from "../types.ts";
+import { sameShapeInKernel } from "../types/difference.ts";
 import { holdPrototypes, holdVariables } from "./signatures.ts";
 
 const int = { type: "int", shape: "s32" };
@@ -51,5 +51,5 @@ it.each([
   ["u64[2][6]", "u64[13]", false],
   ["struct file*", "struct inode*", false],
 ])("%s and %s: %s", (a, b, same) => {
-  expect(sameShape(a, b)).toBe(same);
+  expect(sameShapeInKernel(a, b)).toBe(same);
 });

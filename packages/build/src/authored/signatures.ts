@@ -2,7 +2,7 @@
 import type { ElfObject } from "@suture/elf";
 import { Btf, type BtfPrototype, type BtfVariable } from "@suture/kernel";
 import { fail } from "../errors.ts";
-import { sameShape } from "../types.ts";
+import { sameShapeInKernel } from "../types/difference.ts";
 
 /** The types that the compiler wrote into an object; undefined if it wrote none. */
 export function typesOf(elf: ElfObject): Btf | undefined {
@@ -57,7 +57,7 @@ function difference(kernel: BtfPrototype, written: BtfPrototype): string | undef
 /** Whether char has a sign is told by compiler options, not by who wrote it. */
 function alike(a: string, b: string): boolean {
   const plain = (shape: string): string => shape.replace(/\b[su]8\b/g, "8");
-  return sameShape(plain(a), plain(b));
+  return sameShapeInKernel(plain(a), plain(b));
 }
 
 function textOf(name: string, { returns, parameters, variadic }: BtfPrototype): string {

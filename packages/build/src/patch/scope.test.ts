@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mayChangeTypes, outsideOfFunctions } from "./scope.ts";
+import { declarationsOf, mayChangeTypes } from "./scope.ts";
 
 const SOURCE = `#include "x.h"
 struct a { int x; }; /* int f(void) { */
@@ -23,10 +23,16 @@ SYSCALL_DEFINE1(x, int, y)
 describe("what lies outside of functions", () => {
   it("is declarations, data and directives", () => {
     expect(
-      outsideOfFunctions(SOURCE)
+      declarationsOf(SOURCE)
         .split("\n")
         .filter((line) => line !== ""),
-    ).toEqual(['#include "x.h"', "struct a { int x; };", "#define N 4", "static const struct a table[] = { { 1 }, { 2 } };"]);
+    ).toEqual([
+      '#include "x.h"',
+      "struct a { int x; };",
+      "#define N 4",
+      "static const struct a table[] = { { 1 }, { 2 } };",
+      "struct local { int z; } l = { 1 }",
+    ]);
   });
 
   it.each([
@@ -35,6 +41,10 @@ describe("what lies outside of functions", () => {
     ["a member", "int x;", "int x; int y;", true],
     ["a constant", "#define N 4", "#define N 5", true],
     ["data", "{ 2 }", "{ 3 }", true],
+    ["a static local", "char c = '}';", "char c = '}'; static int calls;", true],
+    ["a type of a function", "int z;", "long z;", true],
+    ["an initial value on the stack", "l = { 1 }", "l = { 1 }; struct a m = { 3 }", false],
+    ["a loop", "if (a) { return 1; }", "while (a) { c++; }", false],
   ])("changes with %s as it should", (_, from, to, changes) => {
     expect(mayChangeTypes("x.c", SOURCE, SOURCE.replace(from, to))).toBe(changes);
   });

@@ -41,8 +41,8 @@ export const buildCommand: AddCommand = (program, run) => {
     .option("--replace", "loading it takes all other livepatches out", false)
     .option("--unproven", "build although an object is not shown to be what the kernel runs: for experts, and marked so")
     .option(
-      "--accept-layout <struct...>",
-      "let these structures lie otherwise than before: you know that the new code meets no object of the old layout",
+      "--accept-layout <name...>",
+      "let these structures, variables, enumerators or macros be otherwise than before: you know that the new code meets nothing that the old made",
     )
     .option(
       "--accept-init <function...>",

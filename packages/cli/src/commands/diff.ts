@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { checkLayouts, layoutsOf } from "@suture/build";
+import { checkLayouts, checkVariables, layoutsOf } from "@suture/build";
 import type { Delta, TypeLayouts } from "@suture/diff";
 import { type ElfObject, readElf, writeElf } from "@suture/elf";
 import { Btf, openImage } from "@suture/kernel";
@@ -28,7 +28,7 @@ export const diffCommand: AddCommand = (program, run) => {
     .argument("<patched>", "the same object, built from the changed source")
     .option("-o, --output <file>", "write what changed, and what it needs, as an object")
     .option("--btf <file>", "the kernel's types: its vmlinuz, vmlinux, or bare BTF; those in the original object unless given")
-    .option("--accept-layout <struct...>", "let these structures lie otherwise than before")
+    .option("--accept-layout <name...>", "let these structures, variables or enumerators be otherwise than before")
     .option("--accept-init <function...>", "leave these functions out, which run only at boot or when their module comes or goes")
     .option("--module", "the objects belong to a loadable module")
     .action(
@@ -37,7 +37,8 @@ export const diffCommand: AddCommand = (program, run) => {
         const original = readElf(await readFile(originalFile), originalFile);
         const patched = readElf(await readFile(patchedFile), patchedFile);
         const module = options.module === true;
-        const accepted = checkLayouts(original, patched, new Set(options.acceptLayout));
+        const names = new Set(options.acceptLayout);
+        const accepted = checkLayouts(original, patched, names);
         const delta = diff(original, patched, {
           layouts: options.btf === undefined ? ownLayouts(original) : layoutsOf(await readTypes(task, options.btf)),
           build: { module, memoryHotplug: undefined },
@@ -45,7 +46,7 @@ export const diffCommand: AddCommand = (program, run) => {
           // Without the kernel nothing shows that a key is not in a module.
           keepEntry: () => !module,
         });
-        delta.notes.push(...accepted);
+        delta.notes.push(...accepted, ...checkVariables(original, patched, delta.externals, names));
         const output = delta.object === undefined ? undefined : options.output;
         if (delta.object !== undefined && output !== undefined) await writeWhole(output, writeElf(delta.object));
         const code = delta.outcome === "same" ? 3 : 0;
