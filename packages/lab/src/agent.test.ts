@@ -20,8 +20,21 @@ test("requests are numbered and carry their length", () => {
   const { sent, duplex } = line();
   const agent = new Agent(duplex, "abc");
   expect(agent.send("run", Buffer.from("true\n")).id).toBe(1);
-  expect(agent.send("kill").id).toBe(2);
-  expect(Buffer.concat(sent).toString()).toBe("1 run 5\ntrue\n2 kill 0\n");
+  agent.kill(1);
+  expect(agent.send("dump").id).toBe(3);
+  expect(Buffer.concat(sent).toString()).toBe("1 run 5\ntrue\n2 kill 2\n1\n3 dump 0\n");
+});
+
+test("nothing is kept of requests that nobody waits for", () => {
+  const { duplex, say } = line();
+  const agent = new Agent(duplex, "abc");
+  const { id } = agent.send("run");
+  agent.kill(id);
+  expect(agent.awaited).toBe(1);
+  agent.forget(id);
+  expect(agent.awaited).toBe(0);
+  say(Buffer.from(`\x01abc ${id} 0 2 0 0\nok`));
+  expect(agent.awaited).toBe(0);
 });
 
 test("answers arrive whole, whatever stands between them and however they are cut", async () => {

@@ -2,7 +2,8 @@
 import type { Duplex } from "node:stream";
 import { OUTPUT_LIMIT } from "./init-script.ts";
 
-export type RequestKind = "run" | "kill" | "data" | "dump";
+type AnsweredKind = "run" | "data" | "dump";
+type RequestKind = AnsweredKind | "kill";
 
 export interface Answer {
   code: number;
@@ -37,12 +38,31 @@ export class Agent {
     return new Promise((resolve) => this.#waiting.set(0, resolve));
   }
 
-  /** Sends a request. `answer` is never rejected: the caller holds it against a deadline and the machine's end. */
-  send(kind: RequestKind, payload: Uint8Array = new Uint8Array(0)): { id: number; answer: Promise<Answer> } {
+  /** Sends a request. `answer` is never rejected: the caller holds it against a deadline and the machine's end, and forgets it then. */
+  send(kind: AnsweredKind, payload: Uint8Array = new Uint8Array(0)): { id: number; answer: Promise<Answer> } {
+    const id = this.#write(kind, payload);
+    return { id, answer: new Promise<Answer>((resolve) => this.#waiting.set(id, resolve)) };
+  }
+
+  /** Asks for the end of a script, whose own answer tells when it has ended. */
+  kill(id: number): void {
+    this.#write("kill", Buffer.from(`${id}\n`));
+  }
+
+  /** Nobody waits for that answer any more. */
+  forget(id: number): void {
+    this.#waiting.delete(id);
+  }
+
+  /** How many answers are waited for. */
+  get awaited(): number {
+    return this.#waiting.size;
+  }
+
+  #write(kind: RequestKind, payload: Uint8Array): number {
     const id = ++this.#lastId;
-    const answer = new Promise<Answer>((resolve) => this.#waiting.set(id, resolve));
     this.#socket.write(Buffer.concat([Buffer.from(`${id} ${kind} ${payload.length}\n`), payload]));
-    return { id, answer };
+    return id;
   }
 
   /** When the guest last sent anything, as performance.now() has it. A long answer takes seconds to come. */

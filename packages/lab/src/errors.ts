@@ -33,6 +33,10 @@ export const labErrors = defineErrors({
     cause: "A file could not be written inside the virtual machine.",
     mend: "Give the machine more memory: its files are kept there.",
   },
+  LAB_NO_ROOM: {
+    cause: "The virtual machine has no memory left, so that a command could not be run in it.",
+    mend: "Have the commands leave less in the machine: its files are kept in its memory.",
+  },
   LAB_HANG: {
     cause: "The virtual machine, or a command in it, gave no answer within its deadline and could not be interrupted.",
     mend: "Read the console's last lines. If the machine is only slow, give it a longer deadline.",

@@ -108,6 +108,28 @@ describe.each(KERNELS)("%s", (metaPackage) => {
     expect(await guest.run("echo well")).toMatchObject({ output: "well\n", truncated: false });
   });
 
+  test("what filled its output, and goes on to, takes nothing from the next command", async () => {
+    const results = await Promise.all(["yes", "echo well", "yes & echo started", "echo well", "echo well"].map((line) => guest.run(line)));
+    expect(results.map(({ output, code }) => [output.slice(-5), code])).toEqual([
+      ["\ny\ny\n".slice(-5), 1],
+      ["well\n", 0],
+      [expect.any(String), 0],
+      ["well\n", 0],
+      ["well\n", 0],
+    ]);
+    await guest.run("killall yes");
+  });
+
+  test("a guest whose file system is full still answers", async () => {
+    await guest.run("cat /dev/zero >/tmp/full; cat /dev/zero >/tmp/fuller", { timeoutMs: 120_000 });
+    expect(await guest.run("echo well; df /tmp | tail -n 1")).toMatchObject({ code: 0, output: expect.stringMatching(/^well\n.*100%/) });
+    const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, n) => (n * 7919) >> 5));
+    expect(await refusal(guest.put("/tmp/more", bytes))).toMatchObject({ code: "LAB_PUT_FAILED" });
+    await guest.run("rm /tmp/full /tmp/fuller");
+    await guest.put("/tmp/more", bytes);
+    expect((await guest.run("wc -c </tmp/more")).output).toBe("200000\n");
+  });
+
   test("files are put, large scripts are run", async () => {
     const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, n) => (n * 7919) >> 5));
     await guest.put("/tmp/new dir/it's", bytes, 0o750);

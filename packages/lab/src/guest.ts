@@ -5,7 +5,7 @@ import type { SutureError } from "@suture/errors";
 import type { Task } from "@suture/task";
 import type { Agent, Answer } from "./agent.ts";
 import { fail } from "./errors.ts";
-import { CHUNK, OUTPUT_LIMIT, PUT_FILE } from "./init-script.ts";
+import { CHUNK, NO_ROOM, OUTPUT_LIMIT, PUT_FILE } from "./init-script.ts";
 import { findEvents, type KernelEvent, lastLines } from "./kernel-events.ts";
 import { type KernelLine, type KernelLog, lineText } from "./kernel-log.ts";
 import type { Accelerator, Machine } from "./machine.ts";
@@ -55,6 +55,9 @@ const LAST_WORDS_MS = 4_000;
 /** So long a pause is not within an answer. */
 const SILENCE_MS = 3_000;
 
+/** A QEMU that was killed and does not end waits in the kernel, for a disk that does not answer. */
+const KILLED_MS = 10_000;
+
 /** Why there is no guest any more. */
 type End = "stopped" | "panic" | "lost" | "hang";
 
@@ -74,7 +77,8 @@ export class Guest {
   /** How long a guest that is well may take to answer a request, or to bring a mark through its log. */
   readonly #graceMs: number;
   readonly #marks = new Map<number, { seen: () => void; position: number | undefined }>();
-  readonly #gone: Promise<never>;
+  /** Who waits for something of the machine, to be told when it has ended. */
+  readonly #waiting = new Set<(error: unknown) => void>();
   #goingDown = false;
   #end: End | undefined;
   #endError: SutureError | undefined;
@@ -89,15 +93,13 @@ export class Guest {
     this.#graceMs = parts.graceMs;
     this.accelerator = parts.accelerator;
     this.pid = parts.machine.pid;
-    this.#gone = parts.machine.ended.then((end) => {
+    void parts.machine.ended.then((end) => {
       this.#log.end();
-      this.#task.check();
       this.#end ??= this.#goingDown ? "stopped" : "lost";
       const how = end.signal === null ? `with exit code ${end.code}` : `by ${end.signal}`;
       this.#endError ??= this.#error(this.#end, `QEMU was ended ${how}${end.stderr === "" ? "" : `: ${end.stderr}`}`);
-      throw this.#endError;
+      for (const tell of this.#waiting) tell(this.#endError);
     });
-    this.#gone.catch(() => {});
   }
 
   /** The machine is there and was not found to be broken. */
@@ -189,8 +191,20 @@ export class Guest {
   /** Switches the machine off. It has nothing to save. */
   async stop(): Promise<void> {
     this.#end ??= "stopped";
+    await this.#kill();
+  }
+
+  async #kill(): Promise<void> {
     this.#machine.kill();
-    await this.#machine.ended;
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#task.reporter.warn(`QEMU (process ${this.pid}) was killed and does not end: the system waits for something of its own`);
+        resolve();
+      }, KILLED_MS);
+    });
+    await Promise.race([this.#machine.ended, over]);
+    clearTimeout(timer);
   }
 
   /** A failed command does not keep the next ones from running. */
@@ -205,7 +219,7 @@ export class Guest {
     const packed = await promisify(gzip)(bytes);
     const [from, to] = [quote(PUT_FILE), quote(path)];
     for (let offset = 0; offset < packed.length; offset += CHUNK) {
-      const answer = await this.#within(this.#agent.send("data", packed.subarray(offset, offset + CHUNK)).answer, this.#graceMs);
+      const answer = await this.#request("data", packed.subarray(offset, offset + CHUNK), this.#graceMs);
       if (answer === undefined) throw await this.#hang(`no answer for ${this.#graceMs} ms while ${path} was written`);
       if (answer.code === 0) continue;
       await this.#run(`rm -f ${from}`, RUN_MS);
@@ -214,6 +228,16 @@ export class Guest {
     const place = `mkdir -p "$(dirname ${to})" && gunzip -c <${from} >${to} && chmod ${mode.toString(8)} ${to}`;
     const placed = await this.#run(`${place}; code=$?; rm -f ${from}; exit $code`, RUN_MS);
     if (placed.code !== 0) throw fail("LAB_PUT_FAILED", `${path} cannot be written: ${placed.output.trim()}`, { file: path });
+  }
+
+  /** A request that is answered at once; undefined where it is not. */
+  async #request(kind: "data" | "dump", payload: Uint8Array, ms: number): Promise<Answer | undefined> {
+    const { id, answer } = this.#agent.send(kind, payload);
+    try {
+      return await this.#within(answer, ms);
+    } finally {
+      this.#agent.forget(id);
+    }
   }
 
   async #run(command: string, timeoutMs: number): Promise<RunResult> {
@@ -229,10 +253,11 @@ export class Guest {
       let result = await this.#answered(answer, timeoutMs);
       const timedOut = result === undefined;
       if (result === undefined) {
-        this.#agent.send("kill");
+        this.#agent.kill(id);
         result = await this.#answered(answer, this.#graceMs);
       }
       if (result === undefined) throw await this.#hang(`no answer within ${timeoutMs} ms, and killing did not help, for: ${command}`);
+      if (result.code === NO_ROOM) throw fail("LAB_NO_ROOM", `it was not run: ${command}`, { file: this.#image });
       const seen = await this.#within(marked, this.#graceMs);
       if (seen === undefined) throw await this.#hang(`the kernel's log stands still since: ${command}`);
       const log = this.#log.since(position).slice(0, (mark.position ?? position) - position);
@@ -249,6 +274,7 @@ export class Guest {
       };
     } finally {
       this.#marks.delete(id);
+      this.#agent.forget(id);
     }
   }
 
@@ -264,14 +290,27 @@ export class Guest {
   /** What comes first: the value, undefined when the time is over, or an error when the machine has ended. */
   async #within<T>(value: Promise<T>, ms: number): Promise<T | undefined> {
     this.#task.check();
+    if (this.#endError !== undefined) throw this.#endError;
     let timer: NodeJS.Timeout | undefined;
-    const over = new Promise<undefined>((resolve) => {
+    let tell = (_error: unknown): void => {};
+    const first = new Promise<T | undefined>((resolve, reject) => {
       timer = setTimeout(resolve, ms, undefined);
+      tell = (error) => {
+        try {
+          this.#task.check();
+          reject(error);
+        } catch (cancelled) {
+          reject(cancelled);
+        }
+      };
+      value.then(resolve, reject);
     });
+    this.#waiting.add(tell);
     try {
-      return await Promise.race([value, over, this.#gone]);
+      return await first;
     } finally {
       clearTimeout(timer);
+      this.#waiting.delete(tell);
     }
   }
 
@@ -280,16 +319,16 @@ export class Guest {
    * otherwise an NMI interrupts whatever the first CPU does.
    */
   async #hang(why: string): Promise<SutureError> {
-    if (this.#end !== undefined) await this.#gone;
+    // It ends by itself, or was stopped.
+    if (this.#end !== undefined) await this.#within(new Promise<never>(() => {}), LAST_WORDS_MS + KILLED_MS);
     this.#end = "hang";
     const listened = this.release !== "";
-    const dumped = listened ? await this.#within(this.#agent.send("dump").answer, LAST_WORDS_MS).catch(() => undefined) : undefined;
+    const dumped = listened ? await this.#request("dump", new Uint8Array(0), LAST_WORDS_MS).catch(() => undefined) : undefined;
     if (dumped === undefined) this.#machine.interrupt();
     await this.#within(new Promise(() => {}), dumped === undefined ? LAST_WORDS_MS : 500).catch(() => {});
     const error = this.#error("hang", why);
     this.#endError = error;
-    this.#machine.kill();
-    await this.#machine.ended;
+    await this.#kill();
     this.#task.check();
     return error;
   }

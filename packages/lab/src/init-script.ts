@@ -4,8 +4,8 @@
  *
  * A request is a line `ID KIND SIZE` and SIZE bytes:
  *   run    the bytes are a shell script; answered when it ends, with its exit code and output
- *   kill   ends the running script with all that it started in its session; not answered itself: the script is when nothing of it runs any
- *          more, which never comes to pass when one of its processes hangs in the kernel
+ *   kill   the bytes are the ID of a script: ends it, if it still runs, with all that it started in its session; not answered itself: the script
+ *          is when nothing of it runs any more, which never comes to pass when one of its processes hangs in the kernel
  *   data   appends the bytes to the file that is being put
  *   dump   asks the kernel to log where every CPU and every blocked task is
  * An answer is a line `\x01NONCE ID CODE SIZE FROM TO` and SIZE bytes; FROM and TO are the guest's seconds since boot. The host sends at most
@@ -13,6 +13,9 @@
  *
  * Before a script is answered, a line with the nonce and the ID goes through the kernel's log. When the host has seen it, it has seen
  * everything that the kernel said while the script ran.
+ *
+ * Each script's output has a file system of its own, so that one that fills it takes nothing from the next, nor from the requests: a script that
+ * could not be stored whole must not be run. That is answered with the code NO_ROOM.
  */
 
 /** Bytes of one request. */
@@ -24,8 +27,14 @@ export const OUTPUT_LIMIT = 256 * 1024;
 /** The word that begins a mark in the kernel's log. */
 export const MARK = "suture-lab";
 
-/** The guest's own directory, a file system of limited size: a script that prints without end gets "no space left" and nothing else breaks. */
+/** The code that answers a request for which there was no memory. */
+export const NO_ROOM = -1;
+
+/** The guest's own directory: nothing but requests is written to it, so that a guest whose memory is full can still be told to remove something. */
 export const OWN = "/run/lab";
+
+/** Where the running script's output is, a file system of limited size: a script that prints without end gets "no space left". */
+const OUTPUT = `${OWN}/output`;
 
 /** Where a file that is being put grows. */
 export const PUT_FILE = "/run/put";
@@ -35,7 +44,7 @@ export const FSTAB = `proc /proc proc defaults 0 0
 sysfs /sys sysfs defaults 0 0
 dev /dev devtmpfs defaults 0 0
 debugfs /sys/kernel/debug debugfs defaults 0 0
-lab ${OWN} tmpfs size=${2 * OUTPUT_LIMIT} 0 0
+lab ${OWN} tmpfs size=${8 * CHUNK} 0 0
 `;
 
 export function initScript(nonce: string): string {
@@ -56,12 +65,12 @@ echo 14 >/sys/class/tty/ttyS1/rx_trig_bytes
 exec </dev/null >/dev/null 2>&1
 wait
 
-# answer ID CODE FROM FILE
+# answer ID CODE FROM <FILE
 answer() {
-  size=$(stat -c %s "$4")
+  size=$(stat -Lc %s /proc/self/fd/0)
   [ "$size" -gt ${OUTPUT_LIMIT} ] && size=${OUTPUT_LIMIT}
   read -r now rest </proc/uptime
-  { printf '\\001${nonce} %s %s %s %s %s\\n' "$1" "$2" "$size" "$3" "$now"; head -c "$size" "$4"; } >&3
+  { printf '\\001${nonce} %s %s %s %s %s\\n' "$1" "$2" "$size" "$3" "$now"; head -c "$size"; } >&3
 }
 
 # living SESSION: does any of its processes still run?
@@ -72,33 +81,58 @@ living() {
   return 1
 }
 
+# end SESSION
+end() {
+  # Before the first process has made a session of itself there is only that.
+  kill -KILL -- -$1 || kill -KILL $1
+}
+
 # job ID
 job() {
   read -r from rest </proc/uptime
-  setsid sh ${OWN}/in.$1 >${OWN}/out.$1 2>&1 3>&- &
+  mount -t tmpfs -o size=${2 * OUTPUT_LIMIT} lab ${OUTPUT} && : >${OUTPUT}/text || { refuse $1; return; }
+  exec 4<${OUTPUT}/text
+  setsid sh ${OWN}/in.$1 >${OUTPUT}/text 2>&1 3>&- 4<&- &
   session=$!
-  echo $session >${OWN}/session
+  echo $session >${OWN}/session.$1
+  # It may have been asked for before there was a session.
+  [ -e ${OWN}/killed.$1 ] && end $session
   wait $session
   code=$?
-  if [ -e ${OWN}/killed ]; then
+  rm -f ${OWN}/in.$1 ${OWN}/session.$1
+  if [ -e ${OWN}/killed.$1 ]; then
     while living $session; do sleep 0.05; done
-    rm ${OWN}/killed
+    rm ${OWN}/killed.$1
   fi
+  # Out of the next one's way. What still writes to it keeps it to itself.
+  umount -l ${OUTPUT}
   echo "${MARK} ${nonce} $1" >/dev/kmsg
-  answer $1 $code $from ${OWN}/out.$1
-  rm -f ${OWN}/in.$1 ${OWN}/out.$1
+  answer $1 $code $from <&4
 }
 
+# refuse ID: there is no memory for it
+refuse() {
+  rm -f ${OWN}/in.$1
+  answer $1 ${NO_ROOM} 0 </dev/null
+}
+
+mkdir -p ${OUTPUT}
 cat /proc/sys/kernel/osrelease /sys/kernel/notes >${OWN}/hello
-answer 0 0 0 ${OWN}/hello
+answer 0 0 0 <${OWN}/hello
 
 while read -r id kind size <&3; do
-  head -c "$size" <&3 >${OWN}/in.$id
+  if ! head -c "$size" <&3 >${OWN}/in.$id; then refuse $id; continue; fi
   case $kind in
     run) job $id & ;;
-    kill) touch ${OWN}/killed; kill -KILL -- -$(cat ${OWN}/session) ;;
-    data) cat ${OWN}/in.$id >>${PUT_FILE}; answer $id $? 0 /dev/null; rm -f ${OWN}/in.$id ;;
-    dump) echo l >/proc/sysrq-trigger; echo w >/proc/sysrq-trigger; answer $id 0 0 /dev/null ;;
+    kill)
+      read -r job <${OWN}/in.$id
+      rm ${OWN}/in.$id
+      if [ -e ${OWN}/in.$job ]; then
+        touch ${OWN}/killed.$job
+        read -r session <${OWN}/session.$job && end $session
+      fi ;;
+    data) if cat ${OWN}/in.$id >>${PUT_FILE}; then answer $id 0 0 </dev/null; else answer $id ${NO_ROOM} 0 </dev/null; fi; rm -f ${OWN}/in.$id ;;
+    dump) echo l >/proc/sysrq-trigger; echo w >/proc/sysrq-trigger; answer $id 0 0 </dev/null; rm -f ${OWN}/in.$id ;;
   esac
 done
 `;
