@@ -1,6 +1,6 @@
 /** From changed files to the objects that have to be compiled again. */
 import { join } from "node:path";
-import type { Task } from "@suture/task";
+import type { Stage, Task } from "@suture/task";
 import type { KernelContext } from "./context.ts";
 import { fail } from "./errors.ts";
 import type { Commands, ObjectCommand } from "./kbuild/commands.ts";
@@ -44,18 +44,11 @@ export async function affectedObjects(
   for (const { path } of code) if (!/\.([ch]|inc)$/.test(path)) throw fail("PATCH_NOT_C", `it changes ${path}`, { file: options.from });
   const changed = new Map(code.map(({ path, after }) => [path, after]));
   const graph = kernel.outside === undefined ? await includesOf(task, target, join(cache, "kbuild"), changed) : undefined;
-  const direct = new Set<string>();
-  const through = new Set<string>();
-  for (const { path } of code) {
-    const own = path.endsWith(".c") ? commands.ofSource(path) : [];
-    // Of modules outside of the tree there are few objects: each is looked at.
-    const sources = graph === undefined ? commands.sources : reachedSources(graph, commands, path);
-    const reached = sources.flatMap((source) => commands.ofSource(source));
-    if (own.length === 0 && reached.length === 0)
-      throw fail("PATCH_NOT_FOR_KERNEL", `${target.release} is not built from ${path}`, { file: options.from });
-    for (const object of own) direct.add(object);
-    for (const object of reached) through.add(object);
-  }
+  const { direct, through } = await task.stage("reach", async (stage) => {
+    const found = await objectsReached(task, kernel, code, { graph, from: options.from, stage });
+    stage.result(`${found.direct.size} objects of changed files, ${found.through.size} that may include one`);
+    return found;
+  });
   const candidates = [...through].filter((object) => !direct.has(object)).map((object) => commands.of(object));
   if (candidates.length > MANY)
     task.reporter.warn(
@@ -66,6 +59,32 @@ export async function affectedObjects(
   const objects = await withoutOtherPrograms(task, kernel, reached, view);
   if (different.length > MANY) task.reporter.warn(`${objects.length} objects have to be compiled`);
   return { objects, ignored, same: candidates.length - different.length };
+}
+
+/** @throws PATCH_NOT_FOR_KERNEL */
+async function objectsReached(
+  task: Task,
+  kernel: KernelContext,
+  code: readonly ChangedFile[],
+  { graph, from, stage }: { graph: IncludeGraph | undefined; from: string; stage: Stage },
+): Promise<{ direct: Set<string>; through: Set<string> }> {
+  const { commands } = kernel;
+  const direct = new Set<string>();
+  const through = new Set<string>();
+  for (const [done, { path }] of code.entries()) {
+    stage.note(path);
+    stage.progress(done, code.length, "files");
+    await task.pause();
+    const own = path.endsWith(".c") ? commands.ofSource(path) : [];
+    // Of modules outside of the tree there are few objects: each is looked at.
+    const sources = graph === undefined ? commands.sources : reachedSources(graph, commands, path);
+    const reached = sources.flatMap((source) => commands.ofSource(source));
+    if (own.length === 0 && reached.length === 0)
+      throw fail("PATCH_NOT_FOR_KERNEL", `${kernel.target.release} is not built from ${path}`, { file: from });
+    for (const object of own) direct.add(object);
+    for (const object of reached) through.add(object);
+  }
+  return { direct, through };
 }
 
 function reachedSources(graph: IncludeGraph, commands: Commands, path: string): string[] {
@@ -88,6 +107,7 @@ async function differing(
     const known = await PreprocessedTree.open(kernel.target, kernel.original, join(kernel.cache, "kbuild"));
     let done = 0;
     const differs = await inParallel(candidates, jobs, async (command) => {
+      stage.note(command.object);
       const differs = await known.differs(task, command, view);
       stage.progress(++done, candidates.length, "objects");
       return differs;

@@ -68,8 +68,10 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, given: B
   return task.stage("link", async (stage) => {
     const states = statesOf([...(options.states ?? []), ...(authored?.states ?? [])]);
     const parts = [...compared.parts, ...(authored?.parts ?? [])];
+    stage.note("joining what changed");
     const combined = combine(parts, { name, replace: options.replace, states, world: kernel.world, btf: kernel.btf });
     const draft = await manifestOf(kernel, options, name, { ...compared, combined, authored, states });
+    stage.note("ld, modpost, and a look at every relocation");
     const livepatch = await linkLivepatch(task, kernel, combined.object, draft);
     stage.result(`${livepatch.file}, ${livepatch.bytes.length} bytes`);
     return livepatch;
@@ -109,7 +111,8 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
   const jobs = options.jobs ?? availableParallelism();
   const { patches, rebuild = [] } = options;
   const asked = await askedObjects(task, kernel, rebuild);
-  const { files, notes } = await applyPatches(kernel.sourceRoot, patches, isNoCode(kernel.outside === undefined ? "kernel" : "module"));
+  const noCode = isNoCode(kernel.outside === undefined ? "kernel" : "module");
+  const { files, notes } = await task.stage("apply", (stage) => applyPatches(kernel.sourceRoot, patches, noCode, stage));
   for (const { object, text } of notes) task.reporter.warn(`${object}: ${text}`);
   const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
   const overlay = overlayOf(files);

@@ -46,9 +46,11 @@ export async function compareObjects(
     const parts: Compared[] = [];
     const unchanged: string[] = [];
     const moves = await movesBetween(task, kernel, compiled, options);
-    for (const object of compiled) {
+    for (const [done, object] of compiled.entries()) {
       const { command, proof } = object;
       stage.note(command.object);
+      stage.progress(done, compiled.length, "objects");
+      await task.pause();
       const wanted = asked.get(command.object) ?? new Set();
       const elsewhere = moves.of(command.object);
       const { delta, through } = await compare(task, kernel, object, {

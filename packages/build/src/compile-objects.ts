@@ -39,7 +39,8 @@ export async function compileObjects(
     let done = 0;
     let compilerMs = 0;
     let proofMs = 0;
-    const counted = ({ bytes, ms }: { bytes: Uint8Array; ms: number }): Uint8Array => {
+    const counted = ({ object, bytes, ms }: { object: string; bytes: Uint8Array; ms: number }): Uint8Array => {
+      stage.note(object);
       compilerMs += ms;
       stage.progress(++done, total, "compilations");
       return bytes;

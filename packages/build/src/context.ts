@@ -146,10 +146,21 @@ export class KernelContext {
 
   /** The source with files of it changed. Dispose of it. */
   async changed(task: Task, overlay: Overlay): Promise<SourceView> {
-    if (this.outside !== undefined) return SourceView.make(this.outside, overlay, this.commands.detours, this.target.tree);
-    const graph = await includesOf(task, this.target, join(this.cache, "kbuild"), overlay);
-    const through = this.commands.byIncludeFolders().flatMap(({ folders }) => [...graph.detours([...overlay.keys()], folders)]);
-    return SourceView.make(this.target.tree, overlay, [...this.commands.detours, ...through]);
+    return task.stage("view", async (stage) => {
+      stage.result(`${overlay.size} files changed`);
+      if (this.outside !== undefined) return SourceView.make(this.outside, overlay, this.commands.detours, this.target.tree);
+      stage.note("reading what includes what");
+      const graph = await includesOf(task, this.target, join(this.cache, "kbuild"), overlay);
+      const through = new Set(this.commands.detours);
+      const groups = this.commands.byIncludeFolders();
+      for (const [done, { folders }] of groups.entries()) {
+        stage.progress(done, groups.length, "include paths");
+        for (const folder of graph.detours([...overlay.keys()], folders)) through.add(folder);
+        await task.pause();
+      }
+      stage.note("linking the source");
+      return SourceView.make(this.target.tree, overlay, [...through]);
+    });
   }
 
   close(): void {

@@ -26,8 +26,9 @@ export async function checkTypesEarly(
   await task.stage("types", async (stage) => {
     const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
     const differ = new Set<string>();
-    for (const object of objects) {
+    for (const [done, object] of objects.entries()) {
       stage.note(object);
+      stage.progress(done, objects.length, "objects");
       const command = kernel.commands.of(object);
       const [before, after] = await Promise.all([
         compileKept(task, command, variant, kernel.original, compiler),

@@ -1,5 +1,5 @@
 import { Task } from "@suture/task";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { type Screen, ScreenReporter } from "./reporter.ts";
 
 class Paper implements Screen {
@@ -24,6 +24,8 @@ class Paper implements Screen {
   }
 }
 
+afterEach(() => vi.useRealTimers());
+
 const plain = { verbose: false, colour: false };
 
 test("in a pipe a stage is one line when it ends", async () => {
@@ -35,6 +37,53 @@ test("in a pipe a stage is one line when it ends", async () => {
     stage.result("3 objects");
   });
   expect(paper.text).toMatch(/^ {2}compile {8}3 objects +\d+ ms\n$/);
+});
+
+test("in a pipe a stage that takes long says where it is, at least every ten seconds", async () => {
+  vi.useFakeTimers();
+  const paper = new Paper(false);
+  const task = new Task(new ScreenReporter(paper, plain));
+  const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  let longest = 0;
+  let last = performance.now();
+  const write = paper.write.bind(paper);
+  paper.write = (text) => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+    write(text);
+  };
+  const work = task.stage("compile", async (stage) => {
+    for (let done = 0; done < 60; done++) {
+      stage.note(`object-${done}.o`);
+      stage.progress(done, 60, "objects");
+      await sleep(1000);
+    }
+    await task.stage("link", () => sleep(25_000));
+    stage.result("60 objects");
+  });
+  await vi.runAllTimersAsync();
+  await work;
+  expect(longest).toBeGreaterThan(8_000);
+  expect(longest).toBeLessThan(10_000);
+  const lines = paper.text.trimEnd().split("\n");
+  expect(lines[0]).toMatch(/^ {2}compile \.\.\. +\d+ of 60 objects, 1\d %, \d\d\.0 s left {3}object-\d\.o {3}9\.0 s so far$/);
+  expect(lines.filter((line) => line.startsWith("  link ..."))).toHaveLength(2);
+  expect(lines.at(-1)).toMatch(/^ {2}compile +60 objects +1 min 25 s$/);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("work that leaves the processor to nobody says where it is when it tells us", async () => {
+  let now = 0;
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => now);
+  const paper = new Paper(false);
+  const task = new Task(new ScreenReporter(paper, plain));
+  await task.stage("diff", async (stage) => {
+    // No timer runs between these.
+    for (let done = 0; done < 100; done++, now += 300) stage.progress(done, 100, "objects");
+  });
+  clock.mockRestore();
+  const lines = paper.text.trimEnd().split("\n");
+  expect(lines.slice(0, -1).map((line) => line.slice(0, 26))).toEqual(["29", "58", "87"].map((done) => `  diff ...       ${done} of 100`));
 });
 
 test("a stage that throws is shown as failed", async () => {

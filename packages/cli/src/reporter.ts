@@ -1,4 +1,7 @@
-/** Stages and warnings on stderr: a live line for each running stage on a terminal, a plain line for each ended one in a pipe. */
+/**
+ * Stages and warnings on stderr: a live line for each running stage on a terminal; in a pipe a plain line for each ended one, and for one that takes
+ * long, again and again, where it is.
+ */
 import type { Reporter, Stage } from "@suture/task";
 import { bytesText, timeText } from "./text.ts";
 
@@ -20,12 +23,19 @@ export interface ReporterOptions {
 const REDRAW = 100;
 const NAME_WIDTH = 12;
 const RESULT_WIDTH = 36;
+const LINE_WIDTH = 200;
 const EARLIEST_ESTIMATE = 1000;
+/** Milliseconds after which a stage says where it is: in a pipe nobody waits for longer than ten seconds. */
+const SPEAK = 8_500;
+/** So often it is looked whether one has to. */
+const LOOK = 1_000;
 
 interface Running {
   name: string;
   depth: number;
   started: number;
+  /** When there was last a line about it. */
+  said: number;
   note: string;
   progress: { done: number; total: number; unit: string; since: number; from: number } | undefined;
 }
@@ -38,6 +48,7 @@ export class ScreenReporter implements Reporter {
   #drawn = 0;
   #lastDrawing = 0;
   #timer: NodeJS.Timeout | undefined;
+  #look: NodeJS.Timeout | undefined;
 
   constructor(screen: Screen, options: ReporterOptions) {
     this.#screen = screen;
@@ -46,26 +57,29 @@ export class ScreenReporter implements Reporter {
   }
 
   begin(name: string, depth: number): Stage & { end(outcome: "done" | "failed", ms: number): void } {
-    const stage: Running = { name, depth, started: performance.now(), note: "", progress: undefined };
+    const now = performance.now();
+    const stage: Running = { name, depth, started: now, said: now, note: "", progress: undefined };
     let result = "";
     this.#running.add(stage);
-    this.#draw();
+    this.#look ??= setInterval(() => this.#show(), LOOK).unref();
+    this.#show();
     return {
       note: (text) => {
         stage.note = text;
-        this.#draw();
+        this.#show();
       },
       progress: (done, total, unit) => {
         const before = stage.progress;
         const again = before?.unit === unit && done >= before.done;
         stage.progress = { done, total, unit, since: again ? before.since : performance.now(), from: again ? before.from : done };
-        this.#draw();
+        this.#show();
       },
       result: (text) => {
         result = text;
       },
       end: (outcome, ms) => {
         this.#running.delete(stage);
+        if (this.#running.size === 0) this.#rest();
         this.#line(endedLine(stage, outcome === "failed" ? "failed" : result, ms));
       },
     };
@@ -81,9 +95,31 @@ export class ScreenReporter implements Reporter {
 
   /** Takes the live lines off the screen. Nothing is drawn after it until a stage begins. */
   close(): void {
+    this.#rest();
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#erase();
+  }
+
+  #rest(): void {
+    clearInterval(this.#look);
+    this.#look = undefined;
+  }
+
+  /** Called by the work itself, too: what keeps the processor for itself lets no timer run. */
+  #show(): void {
+    if (this.#live) {
+      this.#draw();
+      return;
+    }
+    const now = performance.now();
+    for (const stage of this.#running) {
+      if (now - stage.said < SPEAK) continue;
+      stage.said = now;
+      this.#line(
+        cut([`${indent(stage)}${`${stage.name} ...`.padEnd(NAME_WIDTH)}`, ...whereText(stage), spentText(stage)].join("   "), LINE_WIDTH),
+      );
+    }
   }
 
   #line(text: string): void {
@@ -124,10 +160,17 @@ function endedLine(stage: Running, result: string, ms: number): string {
 }
 
 function runningLine(stage: Running): string {
-  const parts = [stage.name.padEnd(NAME_WIDTH)];
-  if (stage.progress !== undefined) parts.push(progressText(stage.progress));
-  if (stage.note !== "") parts.push(stage.note);
-  return indent(stage) + parts.join("   ");
+  // A time that grows shows that it goes on, where there is nothing to count.
+  const spent = stage.progress === undefined && performance.now() - stage.started > SPEAK ? [spentText(stage)] : [];
+  return [indent(stage) + stage.name.padEnd(NAME_WIDTH), ...whereText(stage), ...spent].join("   ");
+}
+
+function whereText({ progress, note }: Running): string[] {
+  return [...(progress === undefined ? [] : [progressText(progress)]), ...(note === "" ? [] : [note])];
+}
+
+function spentText({ started }: Running): string {
+  return `${timeText(Math.round((performance.now() - started) / 1000) * 1000)} so far`;
 }
 
 function progressText({ done, total, unit, since, from }: NonNullable<Running["progress"]>): string {

@@ -20,7 +20,8 @@ export async function openImage(task: Task, path: string, { cache }: OpenImageOp
     const cached = openCached(cache, sha256);
     if (cached !== undefined) return new KernelImage(path, sha256, cached.parts, cached.storage);
   }
-  return task.stage("decode the kernel image", async (stage) => {
+  return task.stage("decode", async (stage) => {
+    stage.note(path);
     const bytes = await readWhole(path);
     const sha256 = sha256Of(bytes);
     const decoded = await decodeImage(task, bytes, path);

@@ -65,10 +65,15 @@ export async function boot(task: Task, options: BootOptions): Promise<Guest> {
     const modules = options.modules === undefined ? [] : await loadOrder(task, options.modules.tree, options.modules.names);
     const names = modules.map(({ name }) => name);
     const files = [...(options.files ?? []), ...modules.map(({ name, data }) => ({ path: `${GUEST_MODULES}/${name}.ko`, content: data }))];
+    stage.note("waiting for its first answer");
     const guest = await bootSomehow(task, { ...options, files }, names);
     try {
       // A system's disk could not have been reached without them.
-      if (options.system !== true) for (const name of names) await loadModule(guest, name, options.image);
+      if (options.system !== true)
+        for (const name of names) {
+          stage.note(`loading ${name}`);
+          await loadModule(guest, name, options.image);
+        }
     } catch (error) {
       await guest.stop();
       throw error;

@@ -6,7 +6,7 @@ import { fail } from "./errors.ts";
 
 /** One stage as it runs. */
 export interface Stage {
-  /** What is being done right now, in a few words. Shown live on a terminal only. */
+  /** What is being done right now, in a few words. Shown live on a terminal, and in a pipe when the stage takes long. */
   note(text: string): void;
   /** How far: both in `unit` ("bytes", "objects"). The reporter works out the time left. */
   progress(done: number, total: number, unit: string): void;
@@ -82,6 +82,15 @@ export class Task {
     );
     if (failed !== undefined) throw failed.reason;
     return values as unknown as T;
+  }
+
+  /**
+   * Between the rounds of a loop that waits for nothing: timers and signals have their turn, so that the run can be shown and cancelled.
+   * @throws CANCELLED
+   */
+  async pause(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.check();
   }
 
   /** Throws CANCELLED when the run was cancelled. Call it between steps that do not wait for anything. */

@@ -85,6 +85,7 @@ async function makeKernel(task: Task, cache: string, kernel: CompleteKernel, bes
   const scratch = await mkdtemp(join(beside, "packages-"));
   const unpacked = { headers: join(scratch, "headers"), kbuild: join(scratch, "kbuild") };
   await task.stage("unpack", async (stage) => {
+    stage.note(`${source.source.name} ${source.version}`);
     await allOf([
       makeOnce(task, cache, sourceTree, async (directory) => {
         const deb = sourceDeb ?? (await getDebs(task, cache, [source]))[0] ?? "";
@@ -102,10 +103,13 @@ async function makeKernel(task: Task, cache: string, kernel: CompleteKernel, bes
     if (!(await exists(inKernel.vmlinuz(beside, release))))
       throw fail("ARCHIVE_UNEXPECTED", `${kernel.image.name} ${kernel.image.version} has no boot/vmlinuz-${release}`, { file: image });
     const tree = inKernel.tree(beside);
+    stage.note("linking the source");
     await linkTree(task, sourceTree, tree);
+    if (featureset !== undefined) stage.note(`patches of ${featureset}`);
     if (featureset !== undefined) await applyFeatureset(task, cache, source.source, featureset, tree);
     const variables = await completeTree(tree, release, unpacked);
     const make = makeArguments(release, variables);
+    stage.note("generating headers, and asking the kernel's build how each object is compiled");
     const printed = await makeGenerated(task, tree, make, variables.compiler);
     await writeFile(inKernel.dryRun(beside), await gzipped(printed, { level: 1 }));
     await rm(scratch, { recursive: true });

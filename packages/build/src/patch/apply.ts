@@ -1,6 +1,7 @@
 /** Patches + the kernel's source → the new text of each file that they change. Nothing is written. */
 import { readFile, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join, normalize } from "node:path";
+import type { Stage } from "@suture/task";
 import { fail } from "../errors.ts";
 import type { FileChange } from "./change.ts";
 import { headingAt, named } from "./heading.ts";
@@ -32,17 +33,21 @@ export interface Applied {
 /**
  * Applies patches one after the other.
  * @param isNoCode whether no kernel is made of a file: such a one may also be deleted or renamed
+ * @param stage is told how far it is
  * @throws PATCH_DOES_NOT_APPLY, PATCH_CONFLICT, PATCH_UNREADABLE
  */
 export async function applyPatches(
   tree: string,
   patches: readonly SourcePatch[],
   isNoCode: (path: string) => boolean = () => false,
+  stage?: Stage,
 ): Promise<Applied> {
   const files = new Map<string, ChangedFile>();
   const changedBy = new Map<string, string[]>();
   const notes: PatchNote[] = [];
-  for (const patch of patches) {
+  for (const [done, patch] of patches.entries()) {
+    stage?.note(patch.name);
+    stage?.progress(done, patches.length, "patches");
     notes.push(...patch.notes.map((text) => ({ object: patch.name, text })));
     for (const change of patch.changes) {
       if (change.cannot !== undefined) {
@@ -60,6 +65,7 @@ export async function applyPatches(
     }
   }
   const changed = [...files.values()].filter((file) => file.before !== file.after);
+  stage?.result(changed.length === 1 ? (changed[0]?.path ?? "") : `${changed.length} files`);
   return { files: changed.sort((a, b) => (a.path < b.path ? -1 : 1)), notes };
 }
 
