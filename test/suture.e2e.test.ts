@@ -71,6 +71,41 @@ test("a fix is built, tried on the stock kernel, seen in /proc, and gone again",
   expect(after.output).toMatch(/^MemTotal: /);
 });
 
+test("a fix that mends one thing and breaks another has failed", () => {
+  const breaks = patchOf("breaks", "fs/filesystems.c", /\ttmp = file_systems;\n(?=\twhile \(tmp\) \{\n\t\tseq_printf)/, "\ttmp = NULL;\n");
+  write("given", "#!/bin/sh\nexit 0\n");
+  const probes = write(
+    "probes.json",
+    JSON.stringify({
+      "suture-probes": 1,
+      files: ["given"],
+      setup: ["mkdir /tmp/a", "./given"],
+      keeps: ["cat /proc/filesystems"],
+      cleanup: ["rmdir /tmp/a"],
+    }),
+  );
+  const check = ["--check", "grep -q '(fixed)' /proc/meminfo", "--check-after", "fail"];
+  const { code, stdout } = run(["try", patchOf("mends", ...MEMINFO), breaks, "--kernel", release, ...check, "--probes", probes, "--json"]);
+  expect(code).toBe(1);
+  const report = documentIn(stdout);
+  expect(report).toMatchObject({
+    outcome: "failed",
+    failure: { step: "probe patched" },
+    checks: [{ holds: true }],
+    keeps: [{ holds: false }],
+  });
+  expect(report.failure.why).toMatch(/^keep 'cat \/proc\/filesystems' differs with the livepatch: line 1 was ".*", it is missing$/);
+});
+
+test("long work says in a pipe where it is, and the document stays one", () => {
+  // On one processor, so that it is long on every machine.
+  const args = ["-c", "0", suture, "prove", "--sample", "10", "--kernel", release, "--json"];
+  const { status, stdout, stderr } = spawnSync("taskset", args, { cwd: folder, encoding: "utf8" });
+  expect(status).toBe(0);
+  expect(stderr).toMatch(/^ {2}prove \.\.\. +\d+ of 10 objects, \d+ %.* so far$/m);
+  expect(documentIn(stdout)).toBeDefined();
+});
+
 test("the same fix gives the same module, whatever the folder", () => {
   const patch = patchOf("same", ...MEMINFO);
   const files = ["one", "two"].map((name) => {

@@ -29,6 +29,18 @@ export const labErrors = defineErrors({
     cause: "The kernel in the virtual machine did not take a module that was to be loaded at boot.",
     mend: "Read what the kernel said; the module directory must belong to the image.",
   },
+  LAB_PROBES_FILE: {
+    cause: "The file of --probes is not there, is no JSON, or not of the form that it must have.",
+    mend: "docs/trials.md#in-a-file has the form; the message names the place.",
+  },
+  LAB_SETUP_FAILED: {
+    cause: "A set-up command of a trial failed before the livepatch was loaded: it says nothing about the livepatch.",
+    mend: "Read what it printed; the virtual machine has busybox, its modules must be asked for (--module).",
+  },
+  LAB_KEEP_UNSTEADY: {
+    cause: "What is to be kept the same in a trial differs from one run to the next by itself, before any livepatch.",
+    mend: "Take out of its output what changes by itself: times, counters, addresses (docs/trials.md#what-judges).",
+  },
   LAB_PUT_FAILED: {
     cause: "A file could not be written inside the virtual machine.",
     mend: "Give the machine more memory: its files are kept there.",

@@ -7,10 +7,15 @@ export { EVENT_KINDS, type EventKind, findEvents, type KernelEvent } from "./ker
 export { type KernelLine, lineText, parseLine } from "./kernel-log.ts";
 export type { Accelerator, Disk } from "./machine.ts";
 export { type KernelModuleFile, loadOrder } from "./modules.ts";
+export { type Probes, readProbes } from "./probes-file.ts";
 export { programFiles } from "./programs.ts";
 export { decodeTaint, type Taint } from "./taint.ts";
 export {
   type Blocker,
+  type Check,
+  type Command,
+  type JudgedReport,
+  type ModuleOrder,
   type Outcome,
   type PatchedFunction,
   type ProbeReport,

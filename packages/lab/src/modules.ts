@@ -15,6 +15,8 @@ export interface KernelModuleFile {
   name: string;
   /** Unpacked. */
   data: Buffer;
+  /** Modules that it cannot be loaded without. */
+  needs: string[];
 }
 
 const MODULE_FILE = /\.ko(?:\.xz|\.zst|\.gz)?$/;
@@ -49,7 +51,7 @@ export async function loadOrder(task: Task, tree: string | undefined, names: rea
     for (const need of depends) await visit(need, name);
     // A soft dependency is loaded where there is such a module; it may also be an alias, which only depmod's tables resolve.
     for (const need of before) if (files.has(moduleName(need))) await visit(need, name);
-    order.set(name, { name, data });
+    order.set(name, { name, data, needs: depends.map(moduleName) });
   };
   for (const name of names) await visit(basename(name), undefined);
   return [...order.values()];

@@ -59,6 +59,92 @@ describe.each(KERNELS)("%s", (metaPackage) => {
     expect(JSON.parse(JSON.stringify(report)).outcome).toBe("passed");
   });
 
+  test("judged in one guest: a right fix, one that does nothing, one that breaks something, and what says nothing of them", async () => {
+    const guest = await boot(task, { ...options, cpus: 1 });
+    const judged = async (more: Partial<TrialOptions>) => trial(task, guest, { ...options, probes: [], ...more });
+    const right = { command: "grep -q 'patched by the lab' /proc/cmdline" };
+    const other = { command: "grep -q 'mended otherwise' /proc/cmdline" };
+    try {
+      const good = await judged({
+        setup: [{ command: "mkdir /tmp/set-up" }],
+        checks: [right, { ...right, after: "fail" }],
+        keeps: [{ command: "cat /proc/filesystems" }, { command: "ls /tmp/set-up" }, { command: "ls /nowhere" }],
+        cleanup: [{ command: "rmdir /tmp/set-up" }],
+      });
+      expect(good).toMatchObject({ outcome: "passed", failure: undefined });
+      expect([...good.checks, ...good.keeps].map(({ holds }) => holds)).toEqual([true, true, true, true, true]);
+      expect((await guest.run("ls /tmp/set-up")).code).not.toBe(0);
+
+      const idle = await judged({ checks: [other], keeps: [{ command: "cat /proc/filesystems" }] });
+      expect(idle).toMatchObject({
+        outcome: "failed",
+        failure: { step: "probe patched", why: expect.stringContaining("fails with the livepatch, too") },
+      });
+      expect([idle.checks[0]?.holds, idle.keeps[0]?.holds]).toEqual([false, true]);
+
+      const broken = await judged({ checks: [right], keeps: [{ command: "cat /proc/cmdline" }] });
+      expect(broken).toMatchObject({
+        outcome: "failed",
+        failure: { why: expect.stringMatching(/line 1 was ".*console=ttyS0.*", it is "patched by the lab"/) },
+      });
+      expect(broken.checks[0]?.holds).toBe(true);
+
+      expect(await judged({ checks: [{ command: "true" }] })).toMatchObject({ outcome: "failed", failure: { step: "probe before" } });
+      expect(await judged({ checks: [{ ...right, after: "succeed" }] })).toMatchObject({
+        outcome: "failed",
+        failure: { step: "probe after" },
+      });
+      const hangs = await judged({ checks: [{ command: "sleep 100", limitMs: 1000 }] });
+      expect(hangs).toMatchObject({ outcome: "failed", failure: { why: expect.stringContaining("did not end within its time limit") } });
+
+      const position = guest.logPosition;
+      await expect(judged({ setup: [{ command: "echo why; exit 4" }] })).rejects.toMatchObject({
+        code: "LAB_SETUP_FAILED",
+        message: expect.stringMatching(/ended with 4: why$/),
+      });
+      await expect(judged({ keeps: [{ command: "cat /proc/sys/kernel/random/uuid" }] })).rejects.toMatchObject({
+        code: "LAB_KEEP_UNSTEADY",
+      });
+      // No livepatch was loaded for those.
+      expect(guest.kernelLog(position)).toEqual([]);
+    } finally {
+      await guest.stop();
+    }
+  });
+
+  test("a module that comes after the livepatch, and one that finds no device", async () => {
+    const sleeper = join(modules, "lab_sleeper.ko");
+    const report = await tryModule(task, {
+      ...options,
+      module: join(modules, "lab_sleeper_patch.ko"),
+      functions: [{ object: "lab_sleeper", name: "lab_sleep" }],
+      modules: { tree: kernel.modules, names: [sleeper, "acpi_cpufreq"] },
+      patchedModules: ["lab_sleeper"],
+      moduleOrder: "after",
+      probes: [],
+      // As it comes it runs the new function, which does not stay.
+      checks: [{ command: "sleep 1; ! ps | grep -q '[l]ab_sleeper'", after: "succeed" }],
+      keeps: [{ command: "grep -c '^lab_sleeper ' /proc/modules" }],
+    });
+    expect(report).toMatchObject({ outcome: "passed", failure: undefined, moduleOrder: "after", missing: [] });
+    expect(report.leftOut).toEqual([{ module: "acpi_cpufreq", why: expect.stringContaining("finds no device") }]);
+    expect(report.steps.map(({ name }) => name)).toEqual([
+      "modules",
+      "probe before",
+      "modules out",
+      "load",
+      "patch",
+      "modules",
+      "probe patched",
+      "disable",
+      "unload",
+      "probe after",
+    ]);
+    expect(report.livepatchLines.map(({ text }) => text).join("\n")).toContain(
+      "applying patch 'lab_sleeper_patch' to loading module 'lab_sleeper'",
+    );
+  });
+
   test("several in one guest: well, warning, refused, not what was meant, well again", async () => {
     // On one processor a transition ends at once.
     const guest = await boot(task, { ...options, cpus: 1 });

@@ -1,28 +1,58 @@
 import { readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Target } from "@suture/build";
-import type { ProbeResult, TrialReport } from "@suture/lab";
+import type { JudgedReport, ModuleOrder, Outcome, ProbeReport, ProbeResult, Probes, TrialReport } from "@suture/lab";
 import type { Manifest } from "@suture/livepatch";
 import { scratchFolder, type Task } from "@suture/task";
+import { Option } from "commander";
 import type { AddCommand } from "../answer.ts";
 import { buildFor } from "../build-for.ts";
 import { tryDocument } from "../documents/trial.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, cacheDirectory, isModuleFile, type KernelOptions, MODULE_SOURCE, several, targetOf } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, safeText, timeText } from "../text.ts";
+import { addExamples } from "../words/examples.ts";
 import { writeWhole } from "../write-file.ts";
 
 interface Options extends KernelOptions {
   probe: string[];
+  check: string[];
+  checkAfter?: "fail" | "succeed";
+  keep: string[];
+  probes?: string;
+  moduleOrder: "before" | "after" | "both";
   module: string[];
   unproven?: boolean;
 }
 
 export const tryCommand: AddCommand = (program, run) => {
-  addKernelOptions(program.command("try"))
+  addExamples(addKernelOptions(program.command("try")), [
+    [
+      "try fix.patch --kernel 6.1.0-56-cloud-amd64 --check 'grep -q fixed /proc/meminfo' --keep 'cat /proc/filesystems'",
+      "fails unless the check fails before and succeeds with the fix, and what is to be kept stays the same",
+    ],
+    [
+      "try fix.patch --probes probes.json --module-order both",
+      "runs what the file says (docs/trials.md), with the modules there first, and coming after",
+    ],
+  ])
     .description("boot the stock kernel in a virtual machine, load a livepatch, take it out again, and report")
     .argument("<patch-or-module...>", "source patches, C files written by hand, or one .ko file")
-    .option("--probe <command>", "a shell command, run before, with and after the patch; may be given again", several, [])
+    .option("--probe <command>", "a shell command, run before, with and after the patch, and shown; may be given again", several, [])
+    .option(
+      "--check <command>",
+      "a reproducer: it must fail before, and succeed with the patch, or the trial has failed; may be given again",
+      several,
+      [],
+    )
+    .addOption(
+      new Option("--check-after <what>", "what every --check must do when the patch is out again; only told unless given").choices([
+        "fail",
+        "succeed",
+      ]),
+    )
+    .option("--keep <command>", "must print the same and end the same before, with and after the patch; may be given again", several, [])
+    .option("--probes <file>", "a file of probes, checks, keeps, set-up and clean-up commands (docs/trials.md)")
     .option(...MODULE_SOURCE)
     .option(
       "--module <name>",
@@ -30,21 +60,62 @@ export const tryCommand: AddCommand = (program, run) => {
       several,
       [],
     )
+    .addOption(
+      new Option(
+        "--module-order <order>",
+        "the modules that the patch is for are there before it is loaded, or come after it, or both, one after the other",
+      )
+        .choices(["before", "after", "both"])
+        .default("before"),
+    )
     .option("--unproven", "try a livepatch that is not proven to fit the kernel")
     .action(
       run(async (task, files: string[], options: Options) => {
         const folder = await scratchFolder("try");
         try {
+          const { readProbes } = await import("@suture/lab");
+          // A file that cannot be read should not cost a build.
+          const probes = withOptions(options.probes === undefined ? undefined : await readProbes(options.probes), options);
           const { module, target, manifest } = await livepatchOf(task, files, options, folder);
-          const report = await tryOn(task, target, module, manifest, options);
-          const good = report.outcome === "passed" || report.outcome === "warned";
-          return { document: tryDocument.of(report), text: safeText(trialText(report, manifest)), code: good ? 0 : 1 };
+          const orders: ModuleOrder[] = options.moduleOrder === "both" ? ["before", "after"] : [options.moduleOrder];
+          const reports: TrialReport[] = [];
+          for (const order of orders) reports.push(await tryOn(task, target, module, { manifest, options, probes, order }));
+          const [first, second] = reports as [TrialReport, TrialReport | undefined];
+          const document = second === undefined ? first : { ...first, outcome: worst(first, second), modulesAfter: second };
+          const text = reports.map((report) => trialText(report, manifest)).join("\n\n");
+          return { document: tryDocument.of(document), text: safeText(text), code: reports.every(isGood) ? 0 : 1 };
         } finally {
           await rm(folder, { recursive: true, force: true });
         }
       }),
     );
 };
+
+function isGood({ outcome }: TrialReport): boolean {
+  return outcome === "passed" || outcome === "warned";
+}
+
+/** The outcome of both. */
+function worst(first: TrialReport, second: TrialReport): Outcome {
+  if (!isGood(first)) return first.outcome;
+  return isGood(second) && first.outcome === "warned" ? "warned" : second.outcome;
+}
+
+/** What the file has comes first. */
+function withOptions(file: Probes | undefined, { probe, check, checkAfter, keep }: Options): Probes {
+  const given = (commands: readonly string[]) => commands.map((command) => ({ command }));
+  return {
+    files: file?.files ?? [],
+    setup: file?.setup ?? [],
+    probes: [...(file?.probes ?? []), ...given(probe)],
+    checks: [
+      ...(file?.checks ?? []).map((one) => ({ ...one, after: one.after ?? checkAfter })),
+      ...given(check).map((one) => ({ ...one, after: checkAfter })),
+    ],
+    keeps: [...(file?.keeps ?? []), ...given(keep)],
+    cleanup: file?.cleanup ?? [],
+  };
+}
 
 interface Tried {
   module: string;
@@ -84,8 +155,13 @@ async function livepatchOf(task: Task, files: readonly string[], options: Option
   return { module: first, target, manifest };
 }
 
-async function tryOn(task: Task, target: Target, module: string, manifest: Manifest | undefined, options: Options): Promise<TrialReport> {
-  const [{ tryModule }, { openImage }, { moduleName }] = await Promise.all([
+async function tryOn(
+  task: Task,
+  target: Target,
+  module: string,
+  { manifest, options, probes, order }: { manifest: Manifest | undefined; options: Options; probes: Probes; order: ModuleOrder },
+): Promise<TrialReport> {
+  const [{ tryModule }, { openImage }, { inspect, moduleName }] = await Promise.all([
     import("@suture/lab"),
     import("@suture/kernel"),
     import("@suture/livepatch"),
@@ -102,14 +178,25 @@ async function tryOn(task: Task, target: Target, module: string, manifest: Manif
   const files = options.module.filter(isModuleFile);
   const given = new Set(files.map((file) => moduleName(basename(file).replace(/\.ko(\.\w+)?$/, ""))));
   const names = [...options.module.filter((word) => !isModuleFile(word)), ...owners].filter((name) => !given.has(name));
-  return tryModule(task, {
+  const { functions, relocations } = inspect(await readFile(module), module);
+  const ofCore = relocations.filter(({ object }) => object !== undefined).reduce((sum, { count }) => sum + count, 0);
+  const report = await tryModule(task, {
     image: target.image,
     module,
-    probes: options.probe,
+    ...probes,
+    patchedModules: owners,
+    moduleOrder: order,
+    size: { functions: functions.length, relocations: ofCore },
+    told: (text) => task.reporter.warn(text),
     functions: (manifest?.functions ?? []).map((f) => ({ object: f.owner, name: f.name })),
     ...(names.length + files.length === 0 ? {} : { modules: { tree: target.modules, names: [...new Set([...names, ...files])] } }),
     cache: cacheDirectory(),
   });
+  for (const { module: name, why } of report.leftOut) {
+    const untried = report.functions.filter(({ object }) => object === name).length;
+    task.reporter.warn(`module ${name} is left out: ${why}${untried === 0 ? "" : `; ${untried} functions in it were not tried`}`);
+  }
+  return report;
 }
 
 const MS = (ms: number | undefined): string => (ms === undefined ? "" : timeText(ms));
@@ -118,10 +205,13 @@ function trialText(report: TrialReport, manifest: Manifest | undefined): string 
   const { failure, refusal, taint } = report;
   return partsText([
     ...report.probes.map(({ command, before, patched, after }) => headedText(`$ ${command}`, columns([before, patched, after]))),
+    [...report.checks.map((one) => judgedText("check", one)), ...report.keeps.map((one) => judgedText("keep", one))].join("\n"),
     fieldsText([
-      ["outcome", failure === undefined ? report.outcome : `${report.outcome} (${failure.step}): ${failure.why}`],
+      ["outcome", outcomeText(report)],
       ["kernel", `${report.release}, build-id ${report.buildId}, in QEMU under ${report.accelerator.toUpperCase()}`],
       ["livepatch", `${report.name}${manifest === undefined ? "" : manifest.proof.proven ? ", proven" : ", NOT PROVEN"}`],
+      ["modules", report.moduleOrder === "after" ? "they came after the livepatch" : ""],
+      ["left out", report.leftOut.map(({ module, why }) => `${module}: ${why}`).join("\n")],
       ["functions", report.functions.map(({ object, name, sympos }) => `${object}:${name}${sympos === 0 ? "" : `,${sympos}`}`).join("\n")],
       ["transition", report.patchMs === undefined ? "" : `${MS(report.patchMs)} in, ${MS(report.unpatchMs)} out`],
       ["taint", [taint.before, taint.loaded, taint.after].map((t) => (t === undefined ? "?" : t.letters || "none")).join(" → ")],
@@ -131,6 +221,25 @@ function trialText(report: TrialReport, manifest: Manifest | undefined): string 
     ]),
     headedText("the console's last lines", (failure?.console ?? []).map((line) => `  ${line}`).join("\n")),
   ]);
+}
+
+function outcomeText({ outcome, failure }: TrialReport): string {
+  if (failure === undefined) return outcome;
+  // What was judged says by itself when it was seen.
+  return outcome === "failed" ? `failed: ${failure.why}` : `${outcome} (${failure.step}): ${failure.why}`;
+}
+
+function judgedText(kind: "check" | "keep", { command, holds, why, ...runs }: JudgedReport): string {
+  if (holds === false) return `FAILED      ${why ?? ""}`;
+  const [verdict, said] = holds === true ? ["holds", endingsText(runs)] : ["not judged", why ?? ""];
+  return `${verdict.padEnd(12)}${kind} '${command}': ${said}`;
+}
+
+function endingsText({ before, patched, after }: Omit<ProbeReport, "command">): string {
+  const runs = [before, patched, after].map(
+    (run, i) => `${run === undefined ? "not run" : run.timedOut ? "no end" : run.code} ${NAMES[i]}`,
+  );
+  return `exit code ${runs.join(", ")}`;
 }
 
 const NAMES = ["before", "patched", "after"];

@@ -13,7 +13,19 @@ const event = v.strictObject({
 });
 
 const taint = v.strictObject({ value: number, letters: text, reasons: texts });
-const step = v.picklist(["probe before", "load", "patch", "probe patched", "disable", "unload", "probe after"]);
+const step = v.picklist([
+  "modules",
+  "set-up",
+  "probe before",
+  "modules out",
+  "load",
+  "patch",
+  "probe patched",
+  "disable",
+  "unload",
+  "probe after",
+  "clean-up",
+]);
 
 const probe = v.strictObject({
   code: said(number, "exit code, as a shell gives it"),
@@ -24,14 +36,23 @@ const probe = v.strictObject({
   guestMs: milliseconds,
 });
 
-export const tryDocument = documentKind("try", 1, "`suture try`: a livepatch in a virtual machine.", {
+const runs = { command: text, before: maybe(probe), patched: maybe(probe), after: maybe(probe) };
+
+const judged = {
+  ...runs,
+  holds: maybe(said(flag, "absent where the trial ended before it could be said")),
+  why: maybe(said(text, "why it does not hold, or why that is not known")),
+  at: maybe(said(v.picklist(["before", "patched", "after"]), "when it was seen not to hold")),
+};
+
+const trial = {
   module: text,
   name: said(text, "as the kernel calls it"),
   release,
   buildId,
   accelerator: v.picklist(["kvm", "tcg"]),
   outcome: said(
-    v.picklist(["passed", "warned", "incomplete", "stuck", "refused", "oopsed", "hung", "panicked", "lost"]),
+    v.picklist(["passed", "warned", "failed", "incomplete", "stuck", "refused", "oopsed", "hung", "panicked", "lost"]),
     "the worst that happened",
   ),
   failure: maybe(
@@ -41,7 +62,19 @@ export const tryDocument = documentKind("try", 1, "`suture try`: a livepatch in 
     ),
   ),
   steps: v.array(v.strictObject({ name: step, ms: milliseconds, guestMs: milliseconds, events: v.array(event) })),
-  probes: v.array(v.strictObject({ command: text, before: maybe(probe), patched: maybe(probe), after: maybe(probe) })),
+  moduleOrder: said(v.picklist(["before", "after"]), "whether the modules that it is for were there before it, or came after it"),
+  probes: v.array(v.strictObject(runs)),
+  checks: said(
+    v.array(
+      v.strictObject({
+        ...judged,
+        wanted: maybe(said(v.picklist(["fail", "succeed"]), "what it had to do after; absent if that is only told")),
+      }),
+    ),
+    "reproducers",
+  ),
+  keeps: said(v.array(v.strictObject(judged)), "what must stay the same"),
+  leftOut: said(v.array(v.strictObject({ module: text, why: text })), "modules that find no device in the virtual machine"),
   refusal: maybe(v.strictObject({ errno: text, text, said: texts })),
   patchMs: maybe(milliseconds),
   unpatchMs: maybe(milliseconds),
@@ -52,4 +85,11 @@ export const tryDocument = documentKind("try", 1, "`suture try`: a livepatch in 
   livepatchLines: said(v.array(line), "what the kernel's livepatch code said"),
   events: v.array(event),
   log: said(v.array(line), "all that the kernel said during the trial"),
+};
+
+export const tryDocument = documentKind("try", 1, "`suture try`: a livepatch in a virtual machine.", {
+  ...trial,
+  modulesAfter: maybe(
+    said(v.strictObject(trial), "with --module-order both: the second trial, in which the modules came after the livepatch"),
+  ),
 });

@@ -20,7 +20,21 @@ const folder = mkdtempSync(join(tmpdir(), "suture-words-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Words that say nothing of where a value comes from. */
-const OTHER = ["command", "count", "function", "id", "name", "number", "parameters", "seconds", "shell", "struct", "variable", "what"];
+const OTHER = [
+  "command",
+  "count",
+  "function",
+  "id",
+  "name",
+  "number",
+  "order",
+  "parameters",
+  "seconds",
+  "shell",
+  "struct",
+  "variable",
+  "what",
+];
 
 test("every value of the program is of a kind that is known", () => {
   const values = [outline, ...outline.commands].flatMap((command) => [
