@@ -34,6 +34,8 @@ const probe = v.strictObject({
   timedOut: said(flag, "it did not end by itself"),
   ms: milliseconds,
   guestMs: milliseconds,
+  log: said(v.array(line), "what the kernel said while it ran"),
+  events: v.array(event),
 });
 
 const runs = { command: text, before: maybe(probe), patched: maybe(probe), after: maybe(probe) };
