@@ -11,7 +11,6 @@ import { tryDocument } from "../documents/trial.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, cacheDirectory, isModuleFile, type KernelOptions, MODULE_SOURCE, several, targetOf } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, safeText, timeText } from "../text.ts";
-import { addExamples } from "../words/examples.ts";
 import { writeWhole } from "../write-file.ts";
 
 interface Options extends KernelOptions {
@@ -26,16 +25,7 @@ interface Options extends KernelOptions {
 }
 
 export const tryCommand: AddCommand = (program, run) => {
-  addExamples(addKernelOptions(program.command("try")), [
-    [
-      "try fix.patch --kernel 6.1.0-56-cloud-amd64 --check 'grep -q fixed /proc/meminfo' --keep 'cat /proc/filesystems'",
-      "fails unless the check fails before and succeeds with the fix, and what is to be kept stays the same",
-    ],
-    [
-      "try fix.patch --probes probes.json --module-order both",
-      "runs what the file says (docs/trials.md), with the modules there first, and coming after",
-    ],
-  ])
+  addKernelOptions(program.command("try"))
     .description("boot the stock kernel in a virtual machine, load a livepatch, take it out again, and report")
     .argument("<patch-or-module...>", "source patches, C files written by hand, or one .ko file")
     .option("--probe <command>", "a shell command, run before, with and after the patch, and shown; may be given again", several, [])

@@ -17,6 +17,8 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   ],
   try: [
     ["try fix.patch --kernel 6.1.0-56-cloud-amd64 --probe 'head -1 /proc/meminfo'", "built, loaded in a virtual machine, looked at"],
+    ["try fix.patch --check 'grep -q fixed /proc/meminfo' --keep 'cat /proc/filesystems'", "judged by what it mends, and what must stay"],
+    ["try fix.patch --probes probes.json --module-order both", "the modules that it is for are there first, and come after it"],
     ["try livepatch-fix.ko", "a module that is there already"],
   ],
   diff: [["diff old.o new.o -o changed.o --btf /boot/vmlinuz", "what changed, as an object"]],
