@@ -4,12 +4,13 @@
  * `npm run demo -- FIX.patch --kernel RELEASE` shows another fix instead.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/build";
-import { Task } from "@suture/task";
+import { placeText } from "@suture/errors";
+import { scratchFolder, Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
+import { exitCode, sutureError } from "../packages/cli/src/failure.ts";
 import { ScreenReporter } from "../packages/cli/src/reporter.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -70,12 +71,9 @@ function realFix(): { patch: string; release: string } | undefined {
   return fix === undefined ? undefined : { patch: join(corpus, fix.patch), release: manifest.release };
 }
 
-const given = process.argv.slice(2);
-if (given.length > 0) suture("try", ...given);
-else {
-  const folder = mkdtempSync(join(tmpdir(), "suture-demo-"));
+async function demonstrate(reporter: ScreenReporter): Promise<void> {
+  const folder = await scratchFolder("demo");
   try {
-    const reporter = new ScreenReporter(process.stderr, { verbose: false, colour: false });
     const task = new Task(reporter);
     const release = await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/);
     console.log(`The kernel: ${release}, as Debian ships it.`);
@@ -87,6 +85,27 @@ else {
     else suture("try", fix.patch, "--kernel", fix.release, "--probe", "echo through a pipe | cat");
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Whatever went wrong, in words: what, where, and what to do. */
+function refuse(thrown: unknown): never {
+  const error = sutureError(thrown);
+  const place = placeText(error.where);
+  console.error(`demo: ${error.code}: ${error.message}${place === "" ? "" : `\n  at: ${place}`}\n  do: ${error.mend}`);
+  console.error("demo: when that is mended, start again: what was fetched so far is kept");
+  process.exit(exitCode(error));
+}
+
+const given = process.argv.slice(2);
+if (given.length > 0) suture("try", ...given);
+else {
+  const reporter = new ScreenReporter(process.stderr, { verbose: false, colour: false });
+  try {
+    await demonstrate(reporter);
+  } catch (thrown) {
+    reporter.close();
+    refuse(thrown);
   }
 }
 console.log(`\ndemo: ${((performance.now() - started) / 1000).toFixed(1)} s in all`);

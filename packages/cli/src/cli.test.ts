@@ -32,6 +32,12 @@ test.each([[[]], [["bogus"]], [["inspect"]], [["inspect", "a", "b"]], [["inspect
   },
 );
 
+test("--json behind -- is not asked for", async () => {
+  const { code, stdout, stderr } = await cli("build", "--bogus", "--", "--json");
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toContain("CLI_USAGE");
+});
+
 test("wrong usage is one document with --json", async () => {
   const { code, stdout, stderr } = await cli("bogus", "--json");
   expect({ code, stderr }).toEqual({ code: 2, stderr: "" });

@@ -23,8 +23,10 @@ export interface Surroundings {
  */
 export async function runCli(args: readonly string[], at: Surroundings): Promise<number> {
   // Usage errors come before the options are read.
-  const json = args.includes("--json");
-  const verbose = args.includes("--verbose");
+  // What comes after -- is none; before it commander takes them wherever they are, in the place of another option's value, too.
+  const options = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  const json = options.includes("--json");
+  const verbose = options.includes("--verbose");
   const { NO_COLOR } = at.env;
   const colour = at.stderr.isTTY === true && (NO_COLOR === undefined || NO_COLOR === "");
   let code = 0;
