@@ -193,12 +193,57 @@ test.each<[string, () => string, string, number]>([
     "BUILD_OTHER_PROGRAM",
     1,
   ],
+  [
+    "of a header that assembly of the kernel reads too",
+    () => patchOf("assembly", "arch/x86/include/asm/kexec.h", /# define PA_TABLE_PAGE\t\t2/, "# define PA_TABLE_PAGE\t\t5"),
+    "PATCH_NOT_C",
+    1,
+  ],
+  [
+    "of constants for assembly",
+    () => patchOf("constants", "arch/x86/kernel/asm-offsets_64.c", "BLANK();", "DEFINE(more, 1);"),
+    "PATCH_NOT_C",
+    1,
+  ],
+  [
+    "of a header of which a script makes a file",
+    () => patchOf("script", "include/scsi/scsi_devinfo.h", "#define BLIST_NOLUN", "#define BLIST_SUTURE 1\n#define BLIST_NOLUN"),
+    "PATCH_NOT_C",
+    1,
+  ],
+  ["of a text that is source", () => patchOf("text", "arch/x86/lib/x86-opcode-map.txt", /^#/, "# more\n#"), "PATCH_NOT_C", 1],
+  ["of a program of the build", () => patchOf("generator", "lib/gen_crc32table.c", "int main", "int more;\nint main"), "PATCH_NOT_C", 1],
+  ["of the vDSO", () => patchOf("getcpu", "arch/x86/entry/vdso/vgetcpu.c", "return 0;", "return 5;"), "BUILD_OTHER_PROGRAM", 1],
+  ["of the boot", () => patchOf("boot", "arch/x86/boot/cmdline.c", "return -1;", "return -2;"), "BUILD_OTHER_PROGRAM", 1],
+  [
+    "of a hunk that has moved and fits in two places",
+    () =>
+      write(
+        "moved.patch",
+        "--- a/fs/eventfd.c\n+++ b/fs/eventfd.c\n@@ -2,1 +2,2 @@\n \t\t__set_current_state(TASK_RUNNING);\n+\t\tcpu_relax();\n",
+      ),
+    "PATCH_DOES_NOT_APPLY",
+    1,
+  ],
   ["that does not compile", () => patchOf("broken", "fs/pipe.c", "static int\npipe_fasync", "static itn\npipe_fasync"), "BUILD_COMPILE", 1],
 ])("a patch %s is refused by name and leaves nothing", (_, make, code, exit) => {
   const ran = build(make(), "--json", "--output", join(folder, "never.ko"));
   expect(documentIn(ran.stdout).error).toMatchObject({ code, mend: expect.stringMatching(/\w/), why: expect.stringMatching(/\w/) });
   expect(ran.code).toBe(exit);
   expect(existsSync(join(folder, "never.ko"))).toBe(false);
+});
+
+test("a copy of a changed file in purgatory stays as it is, which is told, and a new header is taken", () => {
+  const file = patchOf("copy", "lib/crypto/sha256.c", "\tpartial = ", "\tif (unlikely(len == SUTURE_LENGTH))\n\t\treturn;\n\tpartial = ");
+  const header = `--- a/lib/crypto/sha256.c\n+++ b/lib/crypto/sha256.c\n@@ -1,1 +1,2 @@\n+#include "suture-length.h"\n ${readFileSync(join(tree, "lib/crypto/sha256.c"), "utf8").split("\n")[0]}\n`;
+  const made = "--- /dev/null\n+++ b/lib/crypto/suture-length.h\n@@ -0,0 +1 @@\n+#define SUTURE_LENGTH 0xabcdef\n";
+  writeFileSync(file, `${readFileSync(file, "utf8")}${header}${made}`);
+  const { manifest } = documentIn(build(file, "--json", "--output", join(folder, "copy.ko")).stdout);
+  expect(manifest.functions.map(({ name }: { name: string }) => name)).toContain("sha256_update");
+  expect(manifest.notes).toContainEqual({
+    object: "arch/x86/purgatory/sha256.o",
+    text: expect.stringContaining("that copy stays as it is"),
+  });
 });
 
 test("a kernel that is not there is refused", () => {

@@ -8,8 +8,9 @@ import { type IncludeGraph, includesOf } from "./kbuild/includes.ts";
 import { PreprocessedTree } from "./kbuild/preprocess.ts";
 import { isNoCode } from "./no-code.ts";
 import { withoutOtherPrograms } from "./other-programs.ts";
-import type { ChangedFile } from "./patch/apply.ts";
+import type { ChangedFile, PatchNote } from "./patch/apply.ts";
 import { inParallel } from "./pool.ts";
+import { otherReaders } from "./readers.ts";
 import type { SourceView } from "./view.ts";
 
 export interface Affected {
@@ -18,6 +19,8 @@ export interface Affected {
   ignored: string[];
   /** Objects that a header reaches but does not change. */
   same: number;
+  /** What of the patch stays as it is. */
+  notes: PatchNote[];
 }
 
 export interface AffectedOptions {
@@ -38,14 +41,15 @@ export async function affectedObjects(
   options: AffectedOptions,
 ): Promise<Affected> {
   const { target, commands, cache } = kernel;
-  const noCode = isNoCode(kernel.outside === undefined ? "kernel" : "module");
-  const ignored = files.filter(({ path }) => noCode(path)).map(({ path }) => path);
-  const code = files.filter(({ path }) => !noCode(path));
-  for (const { path } of code) if (!/\.([ch]|inc)$/.test(path)) throw fail("PATCH_NOT_C", `it changes ${path}`, { file: options.from });
-  const changed = new Map(code.map(({ path, after }) => [path, after]));
+  const changed = new Map(files.filter(({ path }) => /\.(?:[chS]|inc)$/.test(path)).map(({ path, after }) => [path, after]));
   const graph = kernel.outside === undefined ? await includesOf(task, target, join(cache, "kbuild"), changed) : undefined;
-  const { direct, through } = await task.stage("reach", async (stage) => {
-    const found = await objectsReached(task, kernel, code, { graph, from: options.from, stage });
+  const read = await otherReaders(task, kernel, files, view, { graph, ...options });
+  const noCode = isNoCode(kernel.outside === undefined ? "kernel" : "module");
+  const ignored = files.filter(({ path }) => noCode(path) || (read.has(path) && !/\.([ch]|inc)$/.test(path))).map(({ path }) => path);
+  const code = files.filter(({ path }) => !ignored.includes(path));
+  for (const { path } of code) if (!/\.([ch]|inc)$/.test(path)) throw fail("PATCH_NOT_C", `it changes ${path}`, { file: options.from });
+  const { direct, through, throughHeaders } = await task.stage("reach", async (stage) => {
+    const found = await objectsReached(task, kernel, code, { graph, read, from: options.from, stage });
     stage.result(`${found.direct.size} objects of changed files, ${found.through.size} that may include one`);
     return found;
   });
@@ -56,9 +60,25 @@ export async function affectedObjects(
     );
   const different = await differing(task, kernel, candidates, view, options.jobs);
   const reached = [...[...direct].map((object) => commands.of(object)), ...different].sort((a, b) => (a.object < b.object ? -1 : 1));
-  const objects = await withoutOtherPrograms(task, kernel, reached, view);
+  const { objects, notes } = await withoutOtherPrograms(task, kernel, reached, throughHeaders, view);
   if (different.length > MANY) task.reporter.warn(`${objects.length} objects have to be compiled`);
-  return { objects, ignored, same: candidates.length - different.length };
+  const left = ignored.map((path) => ({ object: path, text: "left out: nothing that a livepatch could change is made of it" }));
+  return { objects, ignored, same: candidates.length - different.length, notes: [...left, ...notes] };
+}
+
+function notForKernel({ path, before }: ChangedFile, release: string, from: string) {
+  const where = { file: from };
+  if (path.startsWith("arch/x86/boot/"))
+    return fail(
+      "BUILD_OTHER_PROGRAM",
+      `${path} is compiled into the code that starts the kernel, which is over when the kernel runs`,
+      where,
+    );
+  if (before !== undefined) return fail("PATCH_NOT_FOR_KERNEL", `${release} is not built from ${path}`, where);
+  const mend = path.endsWith(".c")
+    ? "Put its functions into a file that the kernel is built from: nothing in its build links a new C file."
+    : "Leave it out of the patch, or include it where it is needed.";
+  return fail("PATCH_NOT_FOR_KERNEL", `it adds ${path}, and nothing that ${release} is built from includes it`, where, { mend });
 }
 
 /** @throws PATCH_NOT_FOR_KERNEL */
@@ -66,12 +86,14 @@ async function objectsReached(
   task: Task,
   kernel: KernelContext,
   code: readonly ChangedFile[],
-  { graph, from, stage }: { graph: IncludeGraph | undefined; from: string; stage: Stage },
-): Promise<{ direct: Set<string>; through: Set<string> }> {
+  { graph, read, from, stage }: { graph: IncludeGraph | undefined; read: ReadonlySet<string>; from: string; stage: Stage },
+): Promise<{ direct: Set<string>; through: Set<string>; throughHeaders: Set<string> }> {
   const { commands } = kernel;
+  const throughHeaders = new Set<string>();
   const direct = new Set<string>();
   const through = new Set<string>();
-  for (const [done, { path }] of code.entries()) {
+  for (const [done, file] of code.entries()) {
+    const { path } = file;
     stage.note(path);
     stage.progress(done, code.length, "files");
     await task.pause();
@@ -79,12 +101,15 @@ async function objectsReached(
     // Of modules outside of the tree there are few objects: each is looked at.
     const sources = graph === undefined ? commands.sources : reachedSources(graph, commands, path);
     const reached = sources.flatMap((source) => commands.ofSource(source));
-    if (own.length === 0 && reached.length === 0)
-      throw fail("PATCH_NOT_FOR_KERNEL", `${kernel.target.release} is not built from ${path}`, { file: from });
+    if (own.length === 0 && reached.length === 0 && !read.has(path)) throw notForKernel(file, kernel.target.release, from);
     for (const object of own) direct.add(object);
-    for (const object of reached) through.add(object);
+    for (const object of reached) {
+      through.add(object);
+      // A new header is none on which anything agrees yet.
+      if (!path.endsWith(".c") && file.before !== undefined) throughHeaders.add(object);
+    }
   }
-  return { direct, through };
+  return { direct, through, throughHeaders };
 }
 
 function reachedSources(graph: IncludeGraph, commands: Commands, path: string): string[] {

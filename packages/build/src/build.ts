@@ -14,7 +14,7 @@ import { type Livepatch, linkLivepatch } from "./link/livepatch.ts";
 import { manifestOf, type Results } from "./manifest.ts";
 import { patchName } from "./name.ts";
 import { isNoCode } from "./no-code.ts";
-import { applyPatches } from "./patch/apply.ts";
+import { applyPatches, type PatchNote } from "./patch/apply.ts";
 import { overlayOf } from "./patch/overlay.ts";
 import type { SourcePatch } from "./patch/read.ts";
 import { mayChangeTypes } from "./patch/scope.ts";
@@ -112,8 +112,11 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
   const { patches, rebuild = [] } = options;
   const asked = await askedObjects(task, kernel, rebuild);
   const noCode = isNoCode(kernel.outside === undefined ? "kernel" : "module");
+  const tell = (told: readonly PatchNote[]): void => {
+    for (const { object, text } of told) task.reporter.warn(`${object}: ${text}`);
+  };
   const { files, notes } = await task.stage("apply", (stage) => applyPatches(kernel.sourceRoot, patches, noCode, stage));
-  for (const { object, text } of notes) task.reporter.warn(`${object}: ${text}`);
+  tell(notes);
   const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
   const overlay = overlayOf(files);
   const view = await kernel.changed(task, overlay);
@@ -121,6 +124,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
     const accepted = new Set(options.acceptLayouts);
     await checkTypesEarly(task, kernel, files, view, { variant, accepted });
     const affected = await affectedObjects(task, kernel, files, view, { jobs, from });
+    tell(affected.notes);
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     for (const note of checkMacros(files, accepted)) task.reporter.warn(note);
     const compiled = await compileObjects(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
@@ -128,7 +132,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
     const acceptInits = new Set(options.acceptInits);
     const { unproven } = options;
     const parts = await compareObjects(task, kernel, compiled, { asked, overlay, variant, accepted, acceptInits, from, view, unproven });
-    return { compiled, notes, parts };
+    return { compiled, notes: [...notes, ...affected.notes], parts };
   } finally {
     await view.dispose();
   }
@@ -138,6 +142,8 @@ function nothingChanged(affected: Affected, from: string) {
   const why =
     affected.ignored.length > 0 && affected.same === 0
       ? `it changes only ${affected.ignored.join(", ")}, of which no kernel is made`
-      : `the ${affected.same} objects that it may affect are the same after preprocessing`;
+      : affected.same === 0
+        ? "nothing that is made of what it changes comes out otherwise"
+        : `the ${affected.same} objects that it may affect are the same after preprocessing`;
   return fail("BUILD_NOTHING_CHANGED", why, { file: from });
 }

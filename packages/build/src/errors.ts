@@ -17,7 +17,7 @@ export const buildErrors = defineErrors({
   },
   PATCH_NOT_C: {
     cause:
-      "The patch changes something that cannot be replaced function by function: assembly, build rules, configuration, linker scripts.",
+      "The patch changes something that cannot be replaced function by function: assembly, build rules, configuration, linker scripts, or what a program of the kernel's build reads; or a header that one of them includes, and that it reads otherwise then.",
     mend: "Take that file out of the patch if the fix works without it; otherwise boot a fixed kernel.",
   },
   BUILD_NOTHING_CHANGED: {
@@ -58,7 +58,7 @@ export const buildErrors = defineErrors({
   },
   BUILD_OTHER_PROGRAM: {
     cause:
-      "The fix changes a program of 16 or 32 bits that the kernel's image carries: the vDSO of 32-bit processes, or code of the boot. No livepatch reaches it.",
+      "The fix changes only a program that the kernel's image carries as data (the vDSO, purgatory, code of the boot), or a header on which such a program and the kernel agree. No livepatch reaches it.",
     mend: "Leave that part out of the fix, or boot a fixed kernel.",
   },
   BUILD_SEALED: {

@@ -1,31 +1,50 @@
-/** Programs of 16 or 32 bits that the kernel's image carries as data: the vDSO of 32-bit processes, code of the boot. They are not the kernel's code. */
+/** Programs that the kernel's image carries as data: the vDSO, purgatory, code of the boot. They are not the kernel's code, and no livepatch reaches them. */
 import { join } from "node:path";
 import type { Task } from "@suture/task";
 import { compile, compileKept } from "./compile.ts";
 import type { KernelContext } from "./context.ts";
 import { fail } from "./errors.ts";
 import type { ObjectCommand } from "./kbuild/commands.ts";
+import type { PatchNote } from "./patch/apply.ts";
 import type { SourceView } from "./view.ts";
 
+export interface Separated {
+  /** Those of the kernel and its modules. */
+  objects: ObjectCommand[];
+  /** What such programs keep as it was. */
+  notes: PatchNote[];
+}
+
 /**
- * The objects without those of such programs.
- * @throws BUILD_OTHER_PROGRAM if one of them comes out otherwise than before
+ * Takes the objects of such programs out.
+ * @param throughHeaders objects that a changed header reaches: what a program and the kernel agree on may change
+ * @throws BUILD_OTHER_PROGRAM if one of them comes out otherwise by a header, or nothing else is left
  */
 export async function withoutOtherPrograms(
   task: Task,
   kernel: KernelContext,
   objects: readonly ObjectCommand[],
+  throughHeaders: ReadonlySet<string>,
   view: SourceView,
-): Promise<ObjectCommand[]> {
-  const others = objects.filter((command) => /\s-m(16|32)\s/.test(command.compile));
+): Promise<Separated> {
+  const others = objects.filter(({ object }) => kernel.commands.programOf(object) !== undefined);
+  const rest = objects.filter((command) => !others.includes(command));
   const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
+  const notes: PatchNote[] = [];
   for (const command of others) {
     const [before, after] = await Promise.all([
       compileKept(task, command, "plain", kernel.original, compiler),
       compile(task, command, "plain", view),
     ]);
-    if (Buffer.compare(before.bytes, after.bytes) !== 0)
-      throw fail("BUILD_OTHER_PROGRAM", "its code changes, which the kernel carries and does not run itself", { file: command.object });
+    if (Buffer.compare(before.bytes, after.bytes) === 0) continue;
+    const program = kernel.commands.programOf(command.object) ?? "";
+    const what = `${command.source} is compiled into ${program}, a program that the kernel carries and does not run itself`;
+    if (rest.length === 0) throw fail("BUILD_OTHER_PROGRAM", what, { file: command.object });
+    if (throughHeaders.has(command.object))
+      throw fail("BUILD_OTHER_PROGRAM", `${what}, and a header of the fix changes it: the kernel and the program may not agree any more`, {
+        file: command.object,
+      });
+    notes.push({ object: command.object, text: `${what}: that copy stays as it is` });
   }
-  return objects.filter((command) => !others.includes(command));
+  return { objects: rest, notes };
 }

@@ -16,6 +16,7 @@ import { fail } from "../errors.ts";
 import { keepJson, readKept } from "../kept-file.ts";
 import type { Target } from "../target.ts";
 import { keyOf } from "./key.ts";
+import { foldersOf, type OtherProgram, PRINTED, type Printed, type Step, stepsOf } from "./steps.ts";
 
 export interface ObjectCommand {
   /** Path in the source tree. */
@@ -39,8 +40,13 @@ export type Row = [object: string, source: string, owner: string, compile: strin
 export class Commands {
   readonly #rows: ReadonlyMap<string, Row>;
   readonly #bySource = new Map<string, string[]>();
+  /** What the build makes besides the objects of C files. */
+  readonly steps: readonly Step[];
+  readonly #programs: readonly OtherProgram[];
 
-  constructor(rows: readonly Row[]) {
+  constructor(rows: readonly Row[], { steps, programs }: Printed = { steps: [], programs: [] }) {
+    this.steps = steps;
+    this.#programs = programs;
     this.#rows = new Map(rows.map((row) => [row[0], row]));
     for (const [object, source] of rows) {
       const list = this.#bySource.get(source);
@@ -57,9 +63,7 @@ export class Commands {
   byIncludeFolders(): { folders: ReadonlySet<string>; sources: ReadonlySet<string> }[] {
     const groups = new Map<string, { folders: Set<string>; sources: Set<string> }>();
     for (const [, source, , compile] of this.#rows.values()) {
-      const folders = [...compile.matchAll(/\s-(?:I|iquote|isystem|idirafter)\s*(\S+)/g)].map(([, folder = ""]) =>
-        normalize(folder).replace(/\/$/, ""),
-      );
+      const folders = foldersOf(compile);
       const key = folders.join(" ");
       const group = groups.get(key) ?? { folders: new Set(folders), sources: new Set<string>() };
       group.sources.add(source);
@@ -96,6 +100,14 @@ export class Commands {
     return owner === SEVERAL ? undefined : owner;
   }
 
+  /** The program that the kernel carries as data, if the object is of one: the vDSO, purgatory, code of the boot. */
+  programOf(object: string): string | undefined {
+    const path = normalize(object);
+    const linked = this.#programs.find(([, objects]) => objects.includes(path))?.[0];
+    const [, , , compile = ""] = this.#rows.get(object) ?? [];
+    return linked ?? (/\s-m(?:16|32)\s/.test(compile) ? object.slice(0, object.lastIndexOf("/")) : undefined);
+  }
+
   /** Folders that the path of an object goes through and out of again: arch/x86/kvm in arch/x86/kvm/../../../virt/kvm/kvm_main.o. */
   get detours(): string[] {
     return [...new Set([...this.#rows.keys()].flatMap((object) => /^(.+?)\/\.\.\//.exec(object)?.[1] ?? []))].sort();
@@ -127,32 +139,34 @@ export class Commands {
 const unzip = promisify(gunzip);
 
 const ROWS: v.GenericSchema<Row[]> = v.array(v.tuple([v.string(), v.string(), v.string(), v.string(), v.string()]));
+const KEPT = v.object({ rows: ROWS, ...PRINTED.entries });
 
-/** To be raised with every change to what a row holds. */
-const VERSION = 3;
+/** To be raised with every change to what is kept. */
+const VERSION = 5;
 
 /** @throws BUILD_KBUILD */
 export async function commandsOf(task: Task, target: Target, cache: string): Promise<Commands> {
   const path = join(cache, `${keyOf(target, ["commands", VERSION])}.json`);
-  const kept = await readKept(path, ROWS);
-  if (kept !== undefined) return new Commands(kept);
+  const kept = await readKept(path, KEPT);
+  if (kept !== undefined) return new Commands(kept.rows, kept);
   return task.stage("rules", async (stage) => {
     stage.note("asking the kernel's build how each object is compiled");
-    const rows = await ask(task, target);
+    const text = await ask(task, target);
+    const [rows, printed] = [rowsOf(text), stepsOf(text)];
     if (rows.length === 0) throw fail("BUILD_KBUILD", "make -n printed no command that compiles an object", { file: target.tree });
-    await keepJson(task, path, rows);
+    await keepJson(task, path, { rows, ...printed });
     stage.result(`${rows.length} objects`);
-    return new Commands(rows);
+    return new Commands(rows, printed);
   });
 }
 
 /** What make printed when the tree was made ready, or prints now. */
-async function ask(task: Task, target: Target): Promise<Row[]> {
-  if (target.dryRun !== undefined) return rowsOf((await unzip(await readFile(target.dryRun))).toString());
+async function ask(task: Task, target: Target): Promise<string> {
+  if (target.dryRun !== undefined) return (await unzip(await readFile(target.dryRun))).toString();
   // Objects whose own sources are made by the build may be missing: make says so, goes on, and ends with 2.
   const argv = ["make", "-n", "-k", "-j1", "V=1", ...target.make, "vmlinux", "modules"];
   const { stdout } = await run(task, argv, { cwd: target.tree, accept: [1, 2] });
-  return rowsOf(stdout);
+  return stdout;
 }
 
 /** What make -n printed → the C objects in order. */

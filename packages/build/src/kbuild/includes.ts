@@ -16,8 +16,11 @@ const FOREIGN = new Set(["Documentation", "tools", "samples", "usr", "LICENSES",
 const ARCHITECTURE = "arch/x86";
 const INCLUDE = '^[[:space:]]*#[[:space:]]*include[[:space:]]+[<"][^>"]+[>"]';
 
+/** The header by which C files write constants for assembly: those files are no objects, and are found by it. */
+const OF_CONSTANTS = /(?:^|\/)kbuild\.h$/;
+
 /** To be raised with every change to what is kept. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** A file, and what one of its #include lines names. */
 type Line = [file: string, name: string];
@@ -52,6 +55,11 @@ export class IncludeGraph {
     return reached;
   }
 
+  /** The files that have an #include line whose last part is that of `path`, with what the line names. */
+  usersOf(path: string): readonly (readonly [file: string, name: string])[] {
+    return this.#users.get(lastPart(path)) ?? [];
+  }
+
   /** Folders out of which `..` leads on the way to one of `paths`: fs/sub where fs/sub/a.c has `#include "../x.h"`. */
   detours(paths: readonly string[], folders: ReadonlySet<string>): Set<string> {
     const found = new Set<string>();
@@ -80,7 +88,7 @@ export async function includesOf(task: Task, target: Target, cache: string, chan
     await keepJson(
       task,
       pathOf("sources"),
-      lines.filter(([, name]) => name.endsWith(".c")),
+      lines.filter(([, name]) => name.endsWith(".c") || OF_CONSTANTS.test(name)),
     );
   }
   for (const [file, text] of changed)

@@ -10,6 +10,7 @@ import { oddIn } from "../plain-path.ts";
 import { inScratch } from "../scratch.ts";
 import type { Target } from "../target.ts";
 import { Commands, type Row, rowsOf } from "./commands.ts";
+import { stepsOf } from "./steps.ts";
 
 /** What the build makes. Objects that come with the source end in _shipped. */
 const MADE = /\.(?:o|ko|mod|mod\.c|a|d|cmd|order|symvers)$|^\.(?:tmp_|git$|\w.*\.cmd$)/;
@@ -30,7 +31,16 @@ export async function outsideCommands(task: Task, target: Target, kernel: Comman
     const rows = rowsOf(stdout).flatMap((row) => rowInside(row, copy, folder, kernel));
     if (rows.length === 0)
       throw fail("OUTSIDE_KBUILD", `make -n M=${folder} printed no command that compiles an object: ${lastLine(stderr)}`, { file: folder });
-    return new Commands(rows);
+    const { steps, programs } = stepsOf(stdout);
+    const inside = (path: string): string => (path.startsWith(`${copy}/`) ? path.slice(copy.length + 1) : path);
+    const own = steps.map((step) => ({
+      ...step,
+      output: inside(step.output),
+      source: inside(step.source),
+      command: step.command.replaceAll(copy, folder),
+      inputs: step.inputs.map(inside),
+    }));
+    return new Commands(rows, { steps: own, programs });
   });
 }
 

@@ -15,6 +15,7 @@ import type { ObjectCommand } from "./commands.ts";
 import { canDiffer } from "./declarations.ts";
 import { inputsOf } from "./depfile.ts";
 import { keyOf } from "./key.ts";
+import type { Step } from "./steps.ts";
 
 const VERSION = 1;
 const HASHES: v.GenericSchema<[string, string][]> = v.array(v.tuple([v.string(), v.string()]));
@@ -33,6 +34,45 @@ export async function preprocess(task: Task, command: ObjectCommand, view: Sourc
     if (code !== 0) return undefined;
     await view.check(inputsOf(await readFile(inputs, "utf8")), source);
     return stdout;
+  });
+}
+
+/**
+ * What a step of the build that the preprocessor begins reads of its source: for constants for assembly, the constants.
+ * @returns undefined where the compiler fails
+ * @throws BUILD_VIEW
+ */
+export async function readStep(task: Task, { kind, command, output, source }: Step, view: SourceView): Promise<string | undefined> {
+  return inScratch("step", async (scratch) => {
+    const out = join(scratch, "out");
+    const inputs = join(scratch, "inputs");
+    const mode = kind === "constants for assembly" ? "-S" : "-E -P";
+    const line = view
+      .compile(command)
+      .replace(/(?<=-Wp,-MMD,)\S+/, inputs)
+      .replace(new RegExp(`(?:\\s-[cSE])*\\s-o ${literally(output)}(?=\\s)`), () => ` ${mode} -o ${out}`);
+    const { code, stderr } = await run(task, ["sh", "-c", line], { cwd: view.cwd, accept: [1] });
+    if (saysFull(stderr)) throw fail("SCRATCH_FULL", stderr.trim(), { file: scratch });
+    if (code !== 0) return undefined;
+    await view.check(inputsOf(await readFile(inputs, "utf8")), source);
+    const text = await readFile(out, "latin1");
+    return kind === "constants for assembly" ? (text.match(/^.*"->.*$/gm) ?? []).join("\n") : text;
+  });
+}
+
+/** Programs that write what they make to one file, which is named in their command. */
+const ONE_OUTPUT = /^(?:sed|awk|echo|perl|sh) /;
+
+/** What a script makes. @returns undefined where it fails, or may write more than that file */
+export async function makeStep(task: Task, { command, output }: Step, view: SourceView): Promise<string | undefined> {
+  if (!ONE_OUTPUT.test(command)) return undefined;
+  return inScratch("step", async (scratch) => {
+    const out = join(scratch, "out");
+    const line = command.replaceAll(output, out);
+    const written = [...line.matchAll(/>>?\s*([^\s;&|]+)/g)].map(([, file]) => file);
+    if (!line.includes(out) || written.some((file) => file !== out && file !== "/dev/null")) return undefined;
+    const { code } = await run(task, ["sh", "-c", line], { cwd: view.cwd, accept: [1, 2] });
+    return code === 0 ? await readFile(out, "latin1") : undefined;
   });
 }
 
@@ -71,6 +111,10 @@ export class PreprocessedTree {
     if (this.#path === undefined) return;
     await keepJson(task, this.#path, [...this.#hashes]);
   }
+}
+
+function literally(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
 
 function sha256(text: string): string {

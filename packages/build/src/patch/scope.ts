@@ -88,6 +88,11 @@ export function declarationsOf(text: string): string {
   return out.join("\n");
 }
 
+/** A text of C as a compiler sees it, but for how its lines lie. */
+export function withoutComments(text: string): string {
+  return [...tokens(text)].join("").replace(/\s+/g, " ").trim();
+}
+
 /** Directives whole, braces and semicolons by themselves, the rest in pieces; comments become spaces. */
 function* tokens(text: string): Generator<string> {
   const form =
