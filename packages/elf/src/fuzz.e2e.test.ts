@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { C_SOURCE, S_SOURCE, Workshop } from "../test/gcc.ts";
 import { Mutator, randomOf } from "../test/mutate.ts";
 import { difference } from "../test/same.ts";
+import { unaligned } from "../test/unaligned.ts";
 import { type ElfObject, readElf, writeElf } from "./index.ts";
 
 const MUTATIONS = Number(process.env.SUTURE_FUZZ ?? 120_000);
@@ -29,6 +30,7 @@ beforeAll(() => {
   shop.compile(C_SOURCE, "c", ["-O2", "-g"]);
   shop.run("ld", "-r", "a.o", "out.o", "-o", "linked.o");
   add(shop.read("linked.o"));
+  add(unaligned(shop.read("linked.o"), 1));
 });
 afterAll(() => shop.close());
 

@@ -100,19 +100,11 @@ function readSectionTable(view: DataView, header: ReturnType<typeof Ehdr.cursor>
       file,
       offset: Ehdr.offsets.e_shstrndx,
     });
-  // An image's contents are aligned in memory, an object's in the file.
-  const aligned = header.e_phnum === 0;
   const headers: RawSection[] = [];
   const cursor = Shdr.cursor(view);
   for (let index = 1; index < count; index++) {
     cursor.at = shoff + index * Shdr.size;
-    const raw = rawSection(cursor, index, size, count, file);
-    if (aligned && raw.type !== SHT.NOBITS && raw.size > 0 && raw.offset % Math.max(raw.align, 1) !== 0)
-      throw fail("ELF_BAD_SECTION", `section ${index}: its contents at ${raw.offset} are not aligned to ${raw.align}`, {
-        file,
-        offset: raw.at,
-      });
-    headers.push(raw);
+    headers.push(rawSection(cursor, index, size, count, file));
   }
   checkOverlaps(headers, header, count, file);
   const strings = shstrndx === 0 ? undefined : headers[shstrndx - 1];

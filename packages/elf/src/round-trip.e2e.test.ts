@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { C_SOURCE, S_SOURCE, Workshop } from "../test/gcc.ts";
+import { unaligned } from "../test/unaligned.ts";
 import { readElf } from "./read.ts";
 import { writeElf } from "./write.ts";
 
@@ -75,6 +76,46 @@ test("what the C library is made of comes back byte for byte", () => {
   expect(objects.length).toBeGreaterThan(1000);
   const changed = objects.filter(({ name, bytes }) => Buffer.compare(writeElf(readElf(bytes, name)), bytes) !== 0);
   expect(changed.map(({ name }) => name)).toEqual([]);
+});
+
+describe("contents that are not aligned in the file as they are in memory", () => {
+  const object = (): Uint8Array => shop.compile(C_SOURCE, "c", ["-O2", "-g", "-ffunction-sections", "-fdata-sections"]);
+
+  test.each([0, 1, 3, 8])("come back byte for byte, %i bytes apart, and ld takes them", (gap) => {
+    const moved = unaligned(object(), gap);
+    const { sections } = readElf(moved, "moved.o");
+    expect(sections.some(({ align, origin, size }) => size > 0 && align > 1 && (origin?.offset ?? 0) % align !== 0)).toBe(true);
+    expectSame(moved);
+    shop.write("moved.o", moved);
+    shop.run("ld", "-r", "moved.o", "-o", "linked.o");
+    expectSame(shop.read("linked.o"));
+  });
+
+  test("what must move in the file is the same object afterwards, and takes no more room than before", () => {
+    const moved = unaligned(object(), 1);
+    const elf = readElf(moved, "moved.o");
+    const grown = elf.sections.find(({ name }) => name === ".comment");
+    if (grown === undefined) throw new Error("no .comment");
+    grown.data = Buffer.concat([grown.data, Buffer.from("more\0")]);
+    const written = writeElf(elf);
+    expect(written.length).toBeLessThan(moved.length + 64);
+    const again = readElf(written, "again.o");
+    expect(again.sections.map(({ name, align, size }) => [name, align, size])).toEqual(
+      elf.sections.map(({ name, align, size }) => [name, align, size]),
+    );
+    expectSame(written);
+  });
+
+  test("a section that says it is aligned to 2^30 makes no file of that size, though it must move", () => {
+    const elf = readElf(object(), "out.o");
+    for (const section of elf.sections) if (section.name.startsWith(".text.")) section.align = 2 ** 30;
+    const [first] = elf.sections;
+    if (first === undefined) throw new Error("no section");
+    first.data = new Uint8Array(100);
+    expect(writeElf(elf).length).toBeLessThan(100_000);
+    for (const section of elf.sections) section.origin = undefined;
+    expect(writeElf(elf).length).toBeLessThan(200_000);
+  });
 });
 
 test("more sections than 16 bits can number", () => {

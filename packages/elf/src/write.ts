@@ -152,8 +152,7 @@ function layOut(elf: ElfObject, contents: Contents): Layout {
   );
   let end = Ehdr.size;
   const place = (size: number, align: number, origin: number | undefined): number => {
-    const aligned = Math.ceil(end / Math.max(align, 1)) * Math.max(align, 1);
-    const at = origin !== undefined && origin >= end && (origin % Math.max(align, 1) === 0 || size === 0) ? origin : aligned;
+    const at = origin !== undefined && origin >= end ? origin : Math.ceil(end / align) * align;
     if (size > 0) end = at + size;
     return at;
   };
@@ -167,10 +166,23 @@ function layOut(elf: ElfObject, contents: Contents): Layout {
     const size = nobits ? 0 : (contents.bytes.get(section)?.length ?? 0);
     // Empty and NOBITS sections take no room: they keep the offset that they had.
     const kept = section.origin !== undefined && size === 0 && section.origin.size === section.size ? section.origin.offset : undefined;
-    offsets.set(section, kept ?? place(size, section.align, section.origin?.offset));
+    offsets.set(section, kept ?? place(size, alignmentInFile(section), section.origin?.offset));
   }
   shoff ??= place(shdrSize, 8, elf.shoff);
   return { offsets, shoff, size: end };
+}
+
+/** More than a page is of no use to those who read or map a file. */
+const MOST_ALIGNED = 4096;
+
+/**
+ * Where contents stand in a file binds nobody: sh_addralign is about memory. Assemblers and linkers as of binutils 2.44 and LLVM do not align
+ * them either, and what was not aligned as it was read need not be where it is moved to.
+ */
+function alignmentInFile({ align, origin }: Section): number {
+  let inFile = Math.max(Math.min(align, MOST_ALIGNED), 1);
+  if (origin !== undefined && origin.size > 0) while (origin.offset % inFile !== 0) inFile /= 2;
+  return inFile;
 }
 
 function emit(elf: ElfObject, numbers: Numbers, contents: Contents, layout: Layout): Uint8Array {

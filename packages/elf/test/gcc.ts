@@ -83,7 +83,7 @@ export class Workshop {
     execFileSync(program, args, { cwd: this.folder, stdio: ["ignore", "ignore", "inherit"] });
   }
 
-  write(name: string, text: string): void {
+  write(name: string, text: string | Uint8Array): void {
     writeFileSync(join(this.folder, name), text);
   }
 
