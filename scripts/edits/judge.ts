@@ -41,10 +41,34 @@ export async function judge(
 ): Promise<Judged & { module?: Uint8Array }> {
   const source = await readPatch(patch);
   const sides: Sides[] = [];
+  const observe = (object: string, original: Uint8Array, patched: Uint8Array): void => {
+    sides.push({ object, before: factsOf(readElf(original, object)), after: factsOf(readElf(patched, object)) });
+  };
+  let refusal: SutureError | undefined;
+  let module: { bytes: Uint8Array; file: string } | undefined;
   try {
-    for (const object of objects) {
+    module = await buildLivepatch(task, kernel, {
+      patches: [source],
+      name: "edit",
+      replace: false,
+      unproven: false,
+      jobs: 1,
+      observe: (compiled) => {
+        for (const { object, original, patched } of compiled) observe(object, original, patched);
+      },
+    });
+  } catch (error) {
+    task.check();
+    if (!(error instanceof SutureError)) return crash(error);
+    if (error.code === "BUILD_COMPILE") return { class: "does-not-compile", code: error.code, why: firstError(error.message) };
+    refusal = error;
+  }
+  // Those that the builder did not come to, or left out.
+  const others = objects.filter((object) => !sides.some((side) => side.object === object));
+  try {
+    for (const object of others) {
       const { original, patched } = await compileBoth(task, kernel, object, [source]);
-      sides.push({ object, before: factsOf(readElf(original, object)), after: factsOf(readElf(patched, object)) });
+      observe(object, original, patched);
     }
   } catch (error) {
     task.check();
@@ -53,27 +77,18 @@ export async function judge(
   }
   const differs = sides.some(({ before, after }) => before.everything !== after.everything);
   if (!differs && kind.verdict !== "same") return { class: "no-effect" };
-  try {
-    const { bytes, file } = await buildLivepatch(task, kernel, {
-      patches: [source],
-      name: "edit",
-      replace: false,
-      unproven: false,
-      jobs: 1,
-    });
+  if (module !== undefined) {
+    const { bytes, file } = module;
     const found = wrongs(edit, moduleOf(bytes, file, inspect(bytes, file).descriptor), sides);
     if (kind.verdict === "refuse") found.unshift("it was built, which is never right for this kind");
     return found.length > 0 ? { class: "wrong-module", wrongs: found, module: bytes } : { class: "right-built", module: bytes };
-  } catch (error) {
-    task.check();
-    if (!(error instanceof SutureError)) return crash(error);
-    const refusal = { code: error.code, why: `${error.where.symbol ?? ""} ${error.message}`.trim().replaceAll("\n", " ").slice(0, 500) };
-    return { class: classOf(kind, error.code, sides), ...refusal };
   }
+  const { code, where, message } = refusal as SutureError;
+  const why = `${where.symbol ?? ""} ${message}`.trim().replaceAll("\n", " ").slice(0, 500);
+  return { class: classOf(kind, code, sides), code, why };
 }
 
 function classOf(kind: Kind, code: string, sides: readonly Sides[]): Class {
-  if (code === "BUILD_COMPILE") return "does-not-compile";
   // A person is told that the fix has no effect: that is no refusal of what it does.
   if (code === "BUILD_NOTHING_CHANGED" && kind.verdict !== "same") return codeDiffers(sides) ? "false-refusal" : "right-nothing";
   if (kind.verdict === "same") return NOTHING.includes(code) ? "right-nothing" : "false-refusal";

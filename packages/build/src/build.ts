@@ -44,6 +44,8 @@ export interface BuildOptions {
   acceptLayouts?: readonly string[] | undefined;
   /** Functions that run only at boot, or when their module is loaded or goes: somebody knows that nothing carried depends on what changed in them. */
   acceptInits?: readonly string[] | undefined;
+  /** Is given the affected objects as they were compiled, before anything is decided of them. */
+  observe?: ((compiled: readonly { object: string; original: Uint8Array; patched: Uint8Array }[]) => void) | undefined;
   /** Compilers at a time; as many as there are processors unless given. */
   jobs?: number | undefined;
 }
@@ -128,6 +130,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     for (const note of checkMacros(files, accepted)) task.reporter.warn(note);
     const compiled = await compileObjects(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
+    options.observe?.(compiled.map(({ command: { object }, original, patched }) => ({ object, original: original.bytes, patched })));
     checkProofs(task, compiled, options.unproven);
     const acceptInits = new Set(options.acceptInits);
     const { unproven } = options;
