@@ -44,6 +44,8 @@ export async function edits(args: readonly string[]): Promise<number> {
       only: { type: "string" },
       jobs: { type: "string", default: "2" },
       again: { type: "string" },
+      // Nothing but what --again names.
+      redo: { type: "boolean" },
       out: { type: "string" },
       // One of so many modules is loaded.
       try: { type: "string", default: "20" },
@@ -67,16 +69,20 @@ export async function edits(args: readonly string[]): Promise<number> {
   const guests = new Guests(task, target, { cache, folder, cpus: 1 });
   const tree = treeOf(kernel);
   const counts = new Map<string, number>();
-  const done: Result[] = [];
-  const files = new Set<string>();
+  const redo = values.redo === true ? results.again : undefined;
+  const ids = new Set(redo?.map(({ id }) => id));
+  const paths = new Set(redo?.map(({ path }) => path));
   try {
     for (const file of filesOf(kernel, seed)) {
-      if (done.filter(isEdit).length >= Number(values.count) && files.size >= Number(values.files)) break;
+      const done = results.all.filter(isEdit);
+      if (redo !== undefined) {
+        if (!paths.has(file.path)) continue;
+      } else if (done.length >= Number(values.count) && new Set(done.map(({ path }) => path)).size >= Number(values.files)) break;
       if (values.only !== undefined && !new RegExp(values.only).test(file.path)) continue;
-      const planned = await plan(task, kernel, file, { kinds, counts, seed, tree, each: Number(values.each) });
-      const of = await inTurns(planned, Number(values.jobs), async (one) => {
+      const planned = await plan(task, kernel, file, { kinds, counts, seed, tree, each: Number(values.each), ids });
+      await inTurns(planned, Number(values.jobs), async (one) => {
         const known = results.get(one.id);
-        if (known !== undefined) return known;
+        if (known !== undefined) return;
         const started = performance.now();
         const patch = join(patches, `${one.id}.patch`);
         writeFileSync(patch, patchOf(one.edit), "latin1");
@@ -99,17 +105,14 @@ export async function edits(args: readonly string[]): Promise<number> {
         if (!kept) rmSync(patch);
         results.add(result);
         say(result);
-        return result;
       });
-      done.push(...of);
-      if (of.some(isEdit)) files.add(file.path);
     }
   } finally {
     await guests.stop();
     kernel.close();
-    writeFileSync(join(folder, "summary.json"), `${JSON.stringify(summarise(release, done), undefined, 1)}\n`);
+    writeFileSync(join(folder, "summary.json"), `${JSON.stringify(summarise(release, results.all), undefined, 1)}\n`);
   }
-  const summary = summarise(release, done);
+  const summary = summarise(release, results.all);
   console.log(JSON.stringify({ edits: summary.edits, files: summary.files, classes: summary.classes, tried: summary.tried }, undefined, 1));
   return summary.wrong.length + summary.crashes.length + summary.failedTrials.length > 0 ? 1 : 0;
 
@@ -136,6 +139,8 @@ interface Plan {
   seed: number;
   tree: Tree;
   each: number;
+  /** Only these, if there are some. */
+  ids: ReadonlySet<string>;
 }
 
 /** Some edits of one file: of the kinds of which there are fewest, each at a place that the seed chooses. */
@@ -143,7 +148,7 @@ async function plan(
   task: Task,
   kernel: KernelContext,
   { path, object, owner }: { path: string; object: string; owner: string },
-  { kinds, counts, seed, tree, each }: Plan,
+  { kinds, counts, seed, tree, each, ids }: Plan,
 ): Promise<Planned[]> {
   const text = sourceText(join(kernel.sourceRoot, path));
   if (text === undefined) return [];
@@ -167,6 +172,7 @@ async function plan(
       },
     ];
   });
+  if (ids.size > 0) return found.filter(({ id }) => ids.has(id));
   const order = Random.of(path, seed);
   const fewest = order.shuffled(found).sort((a, b) => (counts.get(a.kind.name) ?? 0) - (counts.get(b.kind.name) ?? 0));
   const chosen = fewest.slice(0, each);
@@ -185,15 +191,13 @@ function patchOf({ files }: Edit): string {
   return files.map(({ path, before, after }) => createTwoFilesPatch(`a/${path}`, `b/${path}`, before, after).replace(/^=+\n/, "")).join("");
 }
 
-async function inTurns<T, R>(list: readonly T[], jobs: number, work: (one: T) => Promise<R>): Promise<R[]> {
-  const out: R[] = [];
+async function inTurns<T>(list: readonly T[], jobs: number, work: (one: T) => Promise<void>): Promise<void> {
   let next = 0;
   await Promise.all(
     Array.from({ length: jobs }, async () => {
-      for (let at = next++; at < list.length; at = next++) out[at] = await work(list[at] as T);
+      for (let at = next++; at < list.length; at = next++) await work(list[at] as T);
     }),
   );
-  return out;
 }
 
 function say({ id, class: outcome, code, why, wrongs, ms, tried }: Result): void {

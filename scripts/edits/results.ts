@@ -1,5 +1,5 @@
 /** One line of JSON for each edit, appended as it is done. */
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import type { Verdict } from "./edit.ts";
 import type { Judged } from "./judge.ts";
 
@@ -20,16 +20,29 @@ export interface Result extends Judged {
 export class Results {
   readonly #path: string;
   readonly #known = new Map<string, Result>();
+  /** Those that are to be done again. */
+  readonly again: readonly Result[];
 
-  /** @param again forget those whose class, kind or id this is */
+  /** @param again do those again whose class, code, kind, family or id this is */
   constructor(path: string, again: readonly string[]) {
     this.#path = path;
     const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
-    for (const line of lines.filter((text) => text.endsWith("}"))) {
-      const result = JSON.parse(line) as Result;
-      if (!again.some((word) => [result.class, result.kind, result.id, result.code].includes(word))) this.#known.set(result.id, result);
-    }
-    writeFileSync(path, [...this.#known.values()].map((result) => `${JSON.stringify(result)}\n`).join(""));
+    // Of one that was done again the last line counts.
+    const last = new Map(
+      lines
+        .filter((text) => text.endsWith("}"))
+        .map((text) => JSON.parse(text) as Result)
+        .map((result) => [result.id, result]),
+    );
+    const forgotten: Result[] = [];
+    for (const result of last.values())
+      if (again.some((word) => [result.class, result.kind, result.family, result.id, result.code].includes(word))) forgotten.push(result);
+      else this.#known.set(result.id, result);
+    this.again = forgotten;
+  }
+
+  get all(): Result[] {
+    return [...this.#known.values()];
   }
 
   get(id: string): Result | undefined {
