@@ -292,7 +292,7 @@ const EDITS: readonly [string, string, string[]][] = [
     INIT,
     ["+static unsigned long *edit_table;", "+edit_table = (void *)__get_free_page(GFP_KERNEL);", "+READ_ONCE(*edit_table);"],
   ],
-  ["init-sets-variable-otherwise", INIT, ["+limit = !limit;", NOP]],
+  ["init-sets-variable-otherwise", INIT, ["-limit = 3;", "+limit = 3; limit = !limit;", NOP]],
   ["uses-new-initdata", STATE, ["+static int edit_once __initdata = 5;", "+WRITE_ONCE(edit_once, READ_ONCE(edit_once) + 1);"]],
   ["strong-beside-weak", STATE, ["+int weak_one(void);", "+int weak_one(void)", "+{", NOP, "+return 0;", "+}", NOP]],
   ["second-global-function", STATE, ["+void global_one(void);", "+void global_one(void)", "+{", NOP, "+return;", "+}", NOP]],

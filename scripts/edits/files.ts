@@ -7,7 +7,7 @@ import { Random } from "./random.ts";
 const FOLDERS = ["kernel", "mm", "fs", "net", "block", "lib", "drivers", "arch/x86", "security", "crypto", "ipc"];
 /** Programs beside the kernel, and code that is compiled for several. */
 const BESIDE = /^(?:arch\/x86\/(?:boot|entry\/vdso|purgatory|realmode)|drivers\/firmware\/efi\/libstub|lib\/(?:raid6|decompress))/;
-const SIZES = { least: 3_000, most: 45_000 };
+const SIZES = { least: 3_000, most: 28_000 };
 
 /** Source and object, in the order in which they are edited: of each folder in turn. */
 export function filesOf({ commands, sourceRoot }: KernelContext, seed: number): { path: string; object: string; owner: string }[] {

@@ -2,7 +2,7 @@
 import type { CFunction } from "../c-file.ts";
 import type { Kind, Subject } from "../edit.ts";
 import { live } from "../live.ts";
-import { edit, enter, insert, isFree, NOP, runTime, uses } from "../text.ts";
+import { edit, enter, insert, isFree, NOP, runTime } from "../text.ts";
 
 const family = "init";
 
@@ -134,14 +134,18 @@ const otherValue: Kind = {
     const suitable = initFunctions(subject).flatMap((init) =>
       live(subject, "file").flatMap((one) => {
         const { variable } = one;
-        const place = uses(subject.file, variable.name).find(({ at }) => at > init.bodyAt && at < init.bodyEnd);
+        // Behind the last assignment in it, so that nothing sets it again.
+        const { tokens } = init;
+        const last = tokens.findLastIndex(({ text }, i) => text === variable.name && tokens[i + 1]?.text === "=");
+        const behind = tokens.slice(Math.max(last, 0)).find(({ text }) => text === ";");
         if (
-          place === undefined ||
+          last < 0 ||
+          behind === undefined ||
           variable.stars + variable.bounds.length > 0 ||
           !/\b(?:int|long|bool|u\d+|size_t|unsigned)$/.test(variable.words.join(" "))
         )
           return [];
-        return [{ init, one }];
+        return [{ init, one, behind }];
       }),
     );
     const found = subject.random.of(suitable);
@@ -149,7 +153,7 @@ const otherValue: Kind = {
     if (found === undefined || user === undefined) return undefined;
     const { name } = found.one.variable;
     return edit(subject, `${found.init.name} sets ${name} otherwise, ${user.name} changes`, [
-      enter(found.init, `\t${name} = !${name};\n`),
+      insert(found.behind.end, ` ${name} = !${name};`),
       enter(user, NOP),
     ]);
   },

@@ -123,7 +123,7 @@ const secondVariable: Kind = {
   make(subject) {
     const { tree, file, random, owner } = subject;
     if (owner !== "vmlinux") return undefined;
-    const name = random.of(COMMON.filter((each) => isFree(file, each) && /^[DBRVdb]$/.test(tree.kernelSymbol(each) ?? "")));
+    const name = random.of(COMMON.filter((each) => isFree(file, each) && /^[DBRV]$/.test(tree.kernelSymbol(each) ?? "")));
     const user = random.of(runTime(subject));
     if (name === undefined || user === undefined) return undefined;
     return edit(
