@@ -1,5 +1,5 @@
 /** Whether two items are the same thing in two builds: size, bytes outside of references, and what each reference goes to. */
-import { type ElfSymbol, isSection, relocationKind, STB } from "@suture/elf";
+import { type ElfSymbol, isSection, relocationKind, SHT, STB } from "@suture/elf";
 import { bytesOf, type Cut, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping, stem } from "./names.ts";
@@ -38,8 +38,8 @@ export class Comparer {
     // Where a section's layout is the same, equal displacements go to equal places.
     const plain = original.kind !== "function" || this.#sameLayout(original, patched);
     return this.difference(
-      { bytes: bytesOf(original), size: sizeOf(original), refs: plain ? original.refs : this.#original.refsOf(original) },
-      { bytes: bytesOf(patched), size: sizeOf(patched), refs: plain ? patched.refs : this.#patched.refsOf(patched) },
+      { bytes: contents(original, patched), size: sizeOf(original), refs: plain ? original.refs : this.#original.refsOf(original) },
+      { bytes: contents(patched, original), size: sizeOf(patched), refs: plain ? patched.refs : this.#patched.refsOf(patched) },
     );
   }
 
@@ -107,6 +107,15 @@ export class Comparer {
     }
     return same;
   }
+}
+
+/** What takes no room in the file is zero: of use where the other one, in another section, has it written out. */
+function contents(item: Item, other: Item): Uint8Array {
+  return isNobits(item) && !isNobits(other) ? new Uint8Array(sizeOf(item)) : bytesOf(item);
+}
+
+function isNobits({ section }: Item): boolean {
+  return section.type === SHT.NOBITS;
 }
 
 function globalName(to: Item | ElfSymbol): string | undefined {

@@ -16,6 +16,7 @@ import { isLiteral } from "./literals.ts";
 import { marksOf, sourceName } from "./marks.ts";
 import { pair } from "./pair.ts";
 import { pairRenamed } from "./pair-renamed.ts";
+import { pairRenamedFunctions } from "./pair-renamed-functions.ts";
 import { type Elsewhere, type KeyedEntry, type Named, Plan, type Reach, type Side } from "./plan.ts";
 import type { Build } from "./sections.ts";
 import { entriesOf } from "./tables.ts";
@@ -100,7 +101,9 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   const { elsewhere = new Map() } = options;
   const marks = marksOf(before.cut, after.cut);
   const pairs = pair(before.cut, after.cut, before.users, after.users);
-  const renamed = pairRenamed(before, after, pairs, (name) => elsewhere.has(name));
+  const isElsewhere = (name: string): boolean => elsewhere.has(name);
+  pairRenamedFunctions(before, after, pairs, isElsewhere);
+  const renamed = pairRenamed(before, after, pairs, isElsewhere);
   const plan = new Plan(
     { original: before, patched: after, pairs, build: options.build, marks },
     options.reach ?? (() => undefined),

@@ -164,6 +164,44 @@ describe("memory", () => {
   });
 });
 
+describe("sections and names that say nothing of the state", () => {
+  test.each([
+    ["zero, in .bss and written out", "static int level;", "static __read_mostly int level;"],
+    ["another value", "static int level = 5;", "static __read_mostly int level = 5;"],
+  ])("a variable may go to .data..read_mostly and back: %s", (_, one, other) => {
+    for (const [before, after] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      const delta = shop.diff(users("level", before), users("level", after, more));
+      expect([names(delta.functions), externals(delta), delta.added]).toEqual([["get"], ["level"], []]);
+    }
+    const changed = other.includes("=") ? other.replace("5", "6") : other.replace(";", " = 6;");
+    expect(shop.refusal(users("level", one), users("level", changed))).toMatchObject({ code: "DIFF_DATA_CHANGED" });
+  });
+
+  const table = (name: string, body: string, extra = ""): string =>
+    `struct ops { int (*run)(int); }; noinline static int ${name}(int x) { ${body} } struct ops ops = { ${name} };
+     int user(int x) { ${extra} return ${name}(x) + 1; }`;
+
+  test("a function that is called otherwise and is the same is the kernel's, for tables that point to it, too", () => {
+    expect(shop.diff(table("before", "return x * 3;"), table("after", "return x * 3;")).outcome).toBe("same");
+    const delta = shop.diff(table("before", "return x * 3;"), table("after", "return x * 3;", more));
+    expect([names(delta.functions), externals(delta), delta.added]).toEqual([["user"], ["before"], []]);
+  });
+
+  test("one that is called otherwise and changed is another one", () => {
+    expect(shop.refusal(table("before", "return x * 3;"), table("after", "return x * 5;"))).toMatchObject({ code: "DIFF_DATA_CHANGED" });
+  });
+
+  test("of two that are alike none is taken for the kernel's", () => {
+    const source = (a: string, b: string): string =>
+      `__attribute__((no_icf)) noinline static int ${a}(int x) { return x * 3; } __attribute__((no_icf)) noinline static int ${b}(int x) { return x * 3; }
+       int f(int x) { barrier(); return ${a}(x) + 1; } int g(int x) { return ${b}(x) + 2; }`;
+    expect(names(shop.diff(source("a", "b"), source("c", "d")).added).sort()).toEqual(["c", "d"]);
+  });
+});
+
 describe("bookkeeping of macros", () => {
   const source = (interval: number, rest = "", name = "_rs", file = ""): string => `
     struct rs { int interval; int burst; int begin; }; extern int ___ratelimit(struct rs *, const char *);
