@@ -132,7 +132,9 @@ export class Commands {
       throw fail("BUILD_SEVERAL_OWNERS", "several modules, or a module and the kernel, are linked with it", { file: object });
     const slash = object.lastIndexOf("/");
     const depfile = `${object.slice(0, slash + 1)}.${object.slice(slash + 1)}.d`;
-    return { object, source, owner, compile, depfile, objtool: objtool === "" ? undefined : objtool };
+    // Where objtool waits for the link of the kernel, other programs do not come by.
+    const checked = objtool === "" || this.programOf(object) !== undefined ? undefined : objtool;
+    return { object, source, owner, compile, depfile, objtool: checked };
   }
 }
 
