@@ -8,6 +8,7 @@ import { findChanges } from "./changes.ts";
 import { checkWrites } from "./check-home.ts";
 import { type External, emit } from "./emit.ts";
 import { fail } from "./errors.ts";
+import { checkExchanged } from "./exchanged.ts";
 import { type Handed, handedBy } from "./handed.ts";
 import { HOMES, homeOf } from "./homes.ts";
 import { cut, type Item, sizeOf } from "./items.ts";
@@ -104,6 +105,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   const isElsewhere = (name: string): boolean => elsewhere.has(name);
   pairRenamedFunctions(before, after, pairs, isElsewhere);
   const renamed = pairRenamed(before, after, pairs, isElsewhere);
+  checkExchanged(before, after, pairs);
   const plan = new Plan(
     { original: before, patched: after, pairs, build: options.build, marks },
     options.reach ?? (() => undefined),

@@ -54,7 +54,7 @@ export const diffErrors = defineErrors({
   },
   DIFF_VARIABLE_LOST: {
     cause:
-      "A variable of the running kernel is gone from the source, and the functions that used it use a new one of the same size in the same way: it could be the same variable under another name, whose state would be lost.",
+      "A variable of the running kernel is gone from the source, and the functions that used it use a new one in the same way: it could be the same variable under another name or as part of a structure, whose state would be lost. Or variables of the kernel are used in each other's places.",
     mend: "Keep the old name in the fix if it is the same variable; if it is another one, make the two changes in two fixes, or let the functions use the new one otherwise than the old.",
   },
   DIFF_VARIABLE_HOME: {

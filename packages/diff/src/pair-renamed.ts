@@ -2,17 +2,17 @@
  * Variables whose name, scope or home a fix changes. The kernel's keeps its identity where every reference to it corresponds to one of the new;
  * where a new variable may be the kernel's or may not, that is refused. Nothing is done where no variable is both lost and new, which is the rule.
  */
-import { accessOf } from "./accesses.ts";
 import { Comparer } from "./compare.ts";
 import { fail } from "./errors.ts";
 import { homeOf } from "./homes.ts";
-import { type Item, isGlobal, isItem, type Ref, sizeOf } from "./items.ts";
+import { type Item, isGlobal, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
-import { isBookkeeping, stem } from "./names.ts";
+import { coldParent, isBookkeeping, stem } from "./names.ts";
 import { usedBy } from "./pair-locals.ts";
 import type { Pairs } from "./pairs.ts";
 import type { Side } from "./plan.ts";
 import { functionDifference } from "./same-function.ts";
+import { signatures, type Use, Uses } from "./uses.ts";
 
 /** @returns those that were paired here, of the patched object. @throws DIFF_STATIC_LOCAL, DIFF_VARIABLE_LOST */
 export function pairRenamed(original: Side, patched: Side, pairs: Pairs, isElsewhere: (name: string) => boolean): Item[] {
@@ -31,22 +31,14 @@ function variables({ cut }: Side): Item[] {
   );
 }
 
-/** A reference to a variable, of code or data or of a row of a special section that belongs to that. */
-interface Use {
-  by: Item;
-  ref: Ref;
-  /** Of `ref` among those of `by`, or among those of its rows. */
-  order: number;
-  inTable: boolean;
-}
-
 class Renames {
   readonly #original: Side;
   readonly #patched: Side;
   readonly #pairs: Pairs;
   readonly #lost: ReadonlySet<Item>;
   readonly #gained: readonly Item[];
-  readonly #inTables: Record<"original" | "patched", ReadonlyMap<Item, Use[]>>;
+  readonly #uses: Uses;
+  #functions: ReadonlySet<string>[] | undefined;
 
   constructor(original: Side, patched: Side, pairs: Pairs, lost: readonly Item[], gained: readonly Item[]) {
     this.#original = original;
@@ -54,7 +46,7 @@ class Renames {
     this.#pairs = pairs;
     this.#lost = new Set(lost);
     this.#gained = gained;
-    this.#inTables = { original: usesInTables(original), patched: usesInTables(patched) };
+    this.#uses = new Uses(original, patched, pairs);
   }
 
   run(): Item[] {
@@ -90,8 +82,8 @@ class Renames {
     const claimed = new Map<Item, Set<Item>>();
     for (const item of this.#gained) {
       if (this.#pairs.original(item) !== undefined) continue;
-      for (const use of this.#uses("patched", item)) {
-        const twin = this.#counterpart(use);
+      for (const use of this.#uses.of("patched", item)) {
+        const twin = this.#uses.counterpart(use);
         if (twin === undefined || !this.#lost.has(twin) || this.#pairs.patched(twin) !== undefined || !alike(twin, item)) continue;
         addTo(votes, item, twin);
         addTo(claimed, twin, item);
@@ -103,21 +95,11 @@ class Renames {
     });
   }
 
-  /** What the original has where the patched object has this reference. */
-  #counterpart({ by, order, inTable }: Use): Item | undefined {
-    const before = this.#pairs.original(by);
-    if (before === undefined) return undefined;
-    const a = inTable ? rowRefs(this.#original, before) : before.refs;
-    const b = inTable ? rowRefs(this.#patched, by) : by.refs;
-    const to = a.length === b.length ? a[order]?.to : undefined;
-    return to !== undefined && isItem(to) ? to : undefined;
-  }
-
   /** The same users, each using it in the same way, and one at least that is otherwise unchanged. */
   #corresponds(original: Item, patched: Item, compare: Comparer): boolean {
     if (homeOf(original) === "read-only" && compare.items(original, patched) !== undefined) return false;
-    const before = byUser(this.#uses("original", original));
-    const after = byUser(this.#uses("patched", patched));
+    const before = byUser(this.#uses.of("original", original));
+    const after = byUser(this.#uses.of("patched", patched));
     if (before.size !== after.size) return false;
     let same = 0;
     for (const [by, uses] of after) {
@@ -134,10 +116,9 @@ class Renames {
   #check(item: Item): void {
     const home = homeOf(item);
     if (this.#pairs.original(item) !== undefined || home === "read-only" || home === "boot") return;
-    const uses = this.#uses("patched", item);
+    const uses = this.#uses.of("patched", item);
     // What only the boot phase uses is not carried.
     if (!isGlobal(item) && uses.every(({ by }) => homeOf(by) === "boot")) return;
-    const own = signatures(uses, item, (by) => this.#pairs.original(by) !== undefined).sort();
     const users = usedBy(item, this.#patched.users, (by) => this.#pairs.original(by) !== undefined);
     for (const twin of this.#lost) {
       const homeBefore = homeOf(twin);
@@ -149,38 +130,46 @@ class Renames {
       const both = `${common.join(", ")} used ${twin.name} (${sizeOf(twin)} bytes, ${twin.section.name}), which is gone`;
       if (named && common.length > 0)
         throw fail("DIFF_STATIC_LOCAL", `${both}, and ${item.name} is new: it could be the same variable`, where);
-      if (!alike(twin, item) || common.length === 0) continue;
-      if (within(signatures(this.#uses("original", twin), twin, (by) => this.#pairs.patched(by) !== undefined).sort(), own))
+      const sameUsers = [users, usersBefore].every((by) => [...by.keys()].every((name) => common.includes(name) || !this.#stays(name)));
+      if (common.length > 0 && (this.#used(twin, item) || (sameUsers && this.#usedByAll(twin, item))))
         throw fail("DIFF_VARIABLE_LOST", `${both}, and use ${item.name} (${item.section.name}), which is new, in the same way`, where);
     }
   }
 
-  #uses(side: "original" | "patched", item: Item): Use[] {
-    const { users } = side === "original" ? this.#original : this.#patched;
-    return [...users.of(item).map((use) => ({ ...use, inTable: false })), ...(this.#inTables[side].get(item) ?? [])];
+  /** Whether a function of that name was there before and is now. */
+  #stays(name: string): boolean {
+    this.#functions ??= [this.#original, this.#patched].map(
+      ({ cut }) => new Set(cut.items.filter(({ kind }) => kind === "function").map((item) => stem(coldParent(item.name) ?? item.name))),
+    );
+    return this.#functions.every((names) => names.has(name));
+  }
+
+  /** Of variables that the same functions use: whether in the same ways, however often, and through whatever helpers. */
+  #usedByAll(original: Item, patched: Item): boolean {
+    if (!alike(original, patched)) return false;
+    const ways = (uses: Use[], item: Item): string[] => [...new Set(signatures(uses, item))].sort();
+    return within(ways(this.#uses.of("original", original), original), ways(this.#uses.of("patched", patched), patched));
+  }
+
+  /** Whether the uses of one are among those of the other: the whole of it, or a part of what became one structure or was one. */
+  #used(original: Item, patched: Item): boolean {
+    const before = this.#uses.of("original", original);
+    const after = this.#uses.of("patched", patched);
+    const of = (start = 0): string[] => signatures(before, original, (by) => this.#pairs.patched(by) !== undefined, start).sort();
+    const now = signatures(after, patched, (by) => this.#pairs.original(by) !== undefined).sort();
+    if (sizeOf(original) === sizeOf(patched)) return within(of(), now);
+    // What is only read once says little.
+    if (Math.min(before.length, after.length) < 2 && !of().some((use) => use.startsWith("write"))) return false;
+    const starts = new Set(
+      before.flatMap(({ ref }) => after.map((other) => ref.addend - original.entry - (other.ref.addend - patched.entry))),
+    );
+    return [...starts].some((start) => within(of(start), now));
   }
 }
 
 /** Of one size and in memory of one kind, so that one could stand for the other. */
 function alike(original: Item, patched: Item): boolean {
   return sizeOf(original) === sizeOf(patched) && homeOf(original) === homeOf(patched);
-}
-
-function rowRefs({ entries }: Side, item: Item): Ref[] {
-  return (entries.get(item) ?? []).flatMap((entry) => [...entry.refs, ...(entry.replacement?.refs ?? [])]);
-}
-
-function usesInTables(side: Side): Map<Item, Use[]> {
-  const found = new Map<Item, Use[]>();
-  for (const by of side.entries.keys())
-    rowRefs(side, by).forEach((ref, order) => {
-      if (!isItem(ref.to) || ref.to.kind === "function") return;
-      const uses = found.get(ref.to);
-      const use = { by, ref, order, inTable: true };
-      if (uses === undefined) found.set(ref.to, [use]);
-      else uses.push(use);
-    });
-  return found;
 }
 
 function byUser(uses: readonly Use[]): Map<Item, Use[]> {
@@ -191,14 +180,6 @@ function byUser(uses: readonly Use[]): Map<Item, Use[]> {
     else list.push(use);
   }
   return found;
-}
-
-/** What each use does with which byte of the variable; of users that are paired, whose it is. */
-function signatures(uses: readonly Use[], item: Item, isPaired?: (by: Item) => boolean): string[] {
-  return uses.map(({ by, ref, inTable }) => {
-    const how = inTable ? "row" : by.kind === "function" ? accessOf(by, ref) : "data";
-    return `${how} ${ref.addend - item.entry} ${isPaired?.(by) === true ? stem(by.name) : ""}`;
-  });
 }
 
 /** Whether one sorted list is part of the other. */

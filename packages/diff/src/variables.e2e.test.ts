@@ -19,6 +19,10 @@ function users(name: string, declared: string, changed = ""): string {
     int both(int x) { if (x > 5) ${name}++; return ${name}; }`;
 }
 
+function flagOnly(declared: string, name: string): string {
+  return `static ${declared}; int f(int x) { ${name} += x; return ${name}; } int g(void) { return ${name}; }`;
+}
+
 describe("names", () => {
   test.each([
     ["static", "static int before;", "static int after;"],
@@ -41,8 +45,44 @@ describe("names", () => {
     const source = (a: string, b: string): string =>
       `static int ${a}, ${b}; int f(int x) { ${a} += x; return ${b}; } void g(void) { ${b}++; } int h(void) { return ${a}; }`;
     expect(shop.diff(source("a", "b"), source("one", "other")).outcome).toBe("same");
-    // Exchanged: each name stays, and its uses are others.
-    expect(names(shop.diff(source("a", "b"), source("b", "a")).functions)).toEqual(["f", "g", "h"]);
+  });
+
+  test.each([
+    ["exchange names", "a", "b", ""],
+    ["exchange names, and a function changes too", "a", "b", more],
+    ["take each other's names in turn", "b", "c", ""],
+  ])("where variables %s, state could be lost", (_, one, other, changed) => {
+    const source = (a: string, b: string, c: string): string =>
+      `static int ${a}, ${b}; int f(int x) { ${c} ${a} += x; return ${b}; } void g(void) { ${b}++; } int h(void) { return ${a}; }`;
+    expect(shop.refusal(source("a", "b", ""), source(one === "a" ? "b" : one, one === "a" ? "a" : other, changed))).toMatchObject({
+      code: "DIFF_VARIABLE_LOST",
+      message: expect.stringMatching(/is used where . was, and nowhere that it was used before/),
+    });
+  });
+
+  test("state could be lost where helpers are put around a variable of another name", () => {
+    const before = "static int old; int f(int x) { while (old > x) x++; old = x; return old; } int g(void) { return old++; }";
+    const after = `static int state; static noinline void put(int x) { state = x; } static noinline int take(void) { return state; }
+      int f(int x) { while (take() > x) x++; put(x); return state; } int g(void) { put(take() + 1); return state; }`;
+    expect(shop.refusal(before, after)).toMatchObject({ code: "DIFF_VARIABLE_LOST", where: { symbol: "state" } });
+  });
+
+  test("another variable is used at one place", () => {
+    const source = (used: string): string =>
+      `static int a, b; int f(int x) { return x + ${used}; } void g(void) { a++; } void h(void) { b++; } int k(void) { return a; }`;
+    expect(names(shop.diff(source("a"), source("b")).functions)).toEqual(["f"]);
+  });
+
+  const flagAndCount = (flag: string, count: string): string =>
+    `int f(int x) { if (${flag}) return ${count}; ${flag} = x; return 0; } void g(void) { ${count}++; } int h(void) { return ${flag}; }`;
+  const apart = `static int busy; static long count; ${flagAndCount("busy", "count")}`;
+  const together = `static struct { long count; int busy; } now; ${flagAndCount("now.busy", "now.count")}`;
+  test.each([
+    ["variables become one structure", apart, together],
+    ["a structure becomes several variables", together, apart],
+    ["one gets another name and size", flagOnly("int before", "before"), flagOnly("long after", "after")],
+  ])("state could be lost where %s", (_, before, after) => {
+    expect(shop.refusal(before, after)).toMatchObject({ code: "DIFF_VARIABLE_LOST" });
   });
 
   test("a changed initial value is one all the same", () => {
@@ -62,7 +102,7 @@ describe("names", () => {
   });
 
   test.each([
-    ["of another size", "static long after; int f(int x) { after += x; return x; }"],
+    ["of another size", "static long after; int f(int x) { return x + after; } void g(int x) { after = x; }"],
     ["used otherwise", "static int after; int f(int x) { return x + after; } void g(int x) { after = x; }"],
     ["used by others", "static int after; int f(int x) { return x; } int other(int x) { after += x; return x; }"],
   ])("a new variable beside one that is gone is new: %s", (_, patched) => {

@@ -33,6 +33,18 @@ describe("macros", () => {
       { F_0: "8", F_A: "(F_0|2)", F_B: "(F_0 + 1)" },
       "the macro F_A is (F_0|2), it was (F_0 + 1); that is F_B now ((F_0 + 1))",
     ],
+    [
+      "change places behind a cast",
+      { __POISON: "((flags_t __force)0x80U)", __FAST: "((flags_t __force)0x40U)" },
+      { __POISON: "((flags_t __force)0x40U)", __FAST: "((flags_t __force)0x80U)" },
+      "the macro __POISON is ((flags_t __force)0x40U), it was ((flags_t __force)0x80U); that is __FAST now (((flags_t __force)0x80U))",
+    ],
+    [
+      "are a flag among others",
+      { F_A: "(1 << 0)", F_B: "(1 << 1)", F_C: "(1 << 2)" },
+      { F_A: "(1 << 0)", F_B: "(1 << 1)", F_C: "(1 << 9)" },
+      "the macro F_C is (1 << 9), it was (1 << 2); it is a flag like F_A, and what is set is not seen any more",
+    ],
   ])("are refused that %s", (_, before, after, why) => {
     try {
       check(define(before), define(after));
@@ -52,6 +64,12 @@ describe("macros", () => {
       { N_A: "3", N_B: "(2 * N_A)" },
       { N_A: "4", N_B: "(2 * N_A - 1)" },
       ["N_A is 4, it was 3", "N_B is (2 * N_A - 1), it was (2 * N_A)"],
+    ],
+    [
+      "sizes that are powers of two",
+      { Q_SIZE: "(1 << 8)", Q_HASH_SIZE: "(1 << 5)", Q_MAX: "(1 << 6)" },
+      { Q_SIZE: "(1 << 9)", Q_HASH_SIZE: "(1 << 5)", Q_MAX: "(1 << 6)" },
+      ["Q_SIZE is (1 << 9), it was (1 << 8)"],
     ],
     [
       "other families",

@@ -25,9 +25,10 @@ export function checkMacros(files: readonly ChangedFile[], accepted: ReadonlySet
     for (const [name, { text, value }] of now) {
       const was = old.get(name);
       if (was === undefined || was.text === text) continue;
-      if (was.value === undefined || value === undefined || was.value === value) continue;
+      if (was.value !== undefined && was.value === value) continue;
       const why = `${name} is ${text}, it was ${was.text}`;
-      const other = exchangedWith(name, was.value, value, old, now);
+      const other = exchangedWith(name, old, now) ?? flagAmong(name, old, now);
+      if (other === undefined && (was.value === undefined || value === undefined)) continue;
       if (other === undefined) notes.push(`the macro ${why}: what was made with the old value is met by the new code`);
       else if (accepted.has(name)) notes.push(`the macro ${why}, which was accepted`);
       else throw renumbered(`the macro ${why}; ${other}`, name, { file: path });
@@ -37,22 +38,49 @@ export function checkMacros(files: readonly ChangedFile[], accepted: ReadonlySet
 }
 
 /** Another of its family whose number it takes, or that takes its number. */
-function exchangedWith(
-  name: string,
-  was: number,
-  value: number,
-  old: ReadonlyMap<string, Macro>,
-  now: ReadonlyMap<string, Macro>,
-): string | undefined {
+function exchangedWith(name: string, old: ReadonlyMap<string, Macro>, now: ReadonlyMap<string, Macro>): string | undefined {
   const family = familyOf(name);
+  const [was, is] = [old.get(name), now.get(name)];
+  // With a type or as a bit: what has the same form and takes the place of the other is of one kind, whatever its name.
+  if (was !== undefined && FORMED.test(was.text))
+    for (const [other, macro] of now)
+      if (other !== name && same(macro, was) && is !== undefined && same(old.get(other), is)) return `that is ${other} now (${macro.text})`;
   if (family === undefined) return undefined;
-  for (const [other, { value: held, text }] of now)
-    if (other !== name && held === was && familyOf(other) === family && old.get(other)?.value !== was)
-      return `that is ${other} now (${text})`;
-  for (const [other, { value: held }] of old)
-    if (other !== name && held === value && familyOf(other) === family && now.get(other)?.value !== value)
+  for (const [other, macro] of now)
+    if (other !== name && same(macro, was) && familyOf(other) === family && !same(old.get(other), was))
+      return `that is ${other} now (${macro.text})`;
+  for (const [other, macro] of old)
+    if (other !== name && same(macro, is) && familyOf(other) === family && !same(now.get(other), is))
       return `that was ${other}, which is ${now.get(other)?.text ?? "gone"}`;
   return undefined;
+}
+
+const FORMED = /<<|\bBIT(_ULL)?\(|\(\s*[A-Za-z_][\w\s]*\)\s*[\w(]/;
+
+/** Of what no number can be told, by what is written. */
+function same(a: Macro | undefined, b: Macro | undefined): boolean {
+  if (a === undefined || b === undefined) return false;
+  return a.value === undefined && b.value === undefined ? a.text === b.text : a.value === b.value;
+}
+
+/** One bit, written as such, in both versions. */
+const BIT = /(^|[^<])\b1[uUlL]*\s*<<|\b(BIT|BIT_ULL|_BITUL)\(/;
+const QUANTITY = /(^|_)(SIZE|MAX|MIN|LIMIT|LEN|LENGTH|COUNT|CNT|NUM|NR|ORDER|UNIT|THRESHOLD|TIMEOUT|SCALE|ONE)(_|$)/i;
+
+/** Whether it is one of several flags: what holds it is no longer known by the new code. */
+function flagAmong(name: string, old: ReadonlyMap<string, Macro>, now: ReadonlyMap<string, Macro>): string | undefined {
+  const family = familyOf(name);
+  const isFlag = (other: string, macro: Macro | undefined): boolean => {
+    const { value, text } = macro ?? {};
+    const isBit = value !== undefined && value > 0 && Number.isInteger(Math.log2(value));
+    return isBit && BIT.test(text ?? "") && !QUANTITY.test(other);
+  };
+  if (family === undefined || !isFlag(name, old.get(name)) || !isFlag(name, now.get(name))) return undefined;
+  const others = [...old].filter(([other, macro]) => other !== name && familyOf(other) === family && isFlag(other, macro));
+  const values = new Set([old.get(name), ...others.map(([, macro]) => macro)].map((macro) => macro?.value));
+  return others.length >= 2 && values.size === others.length + 1
+    ? `it is a flag like ${others[0]?.[0]}, and what is set is not seen any more`
+    : undefined;
 }
 
 /** By the first word of its name: LO_FLAGS_READ_ONLY, LO_FLAGS_AUTOCLEAR. */

@@ -1,0 +1,76 @@
+/**
+ * Variables that change names among each other: each name stays, and all that used one variable uses another of the kernel's. Whether names or state
+ * were meant cannot be said.
+ */
+import { fail } from "./errors.ts";
+import { homeOf } from "./homes.ts";
+import { type Item, isItem, sizeOf } from "./items.ts";
+import { isLiteral } from "./literals.ts";
+import { isBookkeeping } from "./names.ts";
+import type { Pairs } from "./pairs.ts";
+import type { Side } from "./plan.ts";
+import { signatures, type Use, Uses } from "./uses.ts";
+
+/** @throws DIFF_VARIABLE_LOST */
+export function checkExchanged(original: Side, patched: Side, pairs: Pairs): void {
+  const uses = new Uses(original, patched, pairs);
+  const variables = patched.cut.items.filter(hasState);
+  const moved = variables.flatMap((item): [Item, Item, Use[]][] => {
+    const twin = pairs.original(item);
+    const own = uses.of("patched", item);
+    // One place less or more is no change of names.
+    if (twin === undefined || own.length === 0 || own.some((use) => uses.counterpart(use) === twin)) return [];
+    return [[item, twin, own]];
+  });
+  for (const [item, twin, own] of moved) {
+    const other = standsFor(item, own, uses) ?? usedAlike(item, twin, own, { original, pairs, uses });
+    if (other === undefined || other === twin || sizeOf(other) !== sizeOf(item) || homeOf(other) !== homeOf(item)) continue;
+    throw fail(
+      "DIFF_VARIABLE_LOST",
+      `${item.name} is used where ${other.name} was, and nowhere that it was used before: names may have been exchanged, and each variable has its state`,
+      { file: patched.cut.elf.file, symbol: item.name, section: item.section.name },
+    );
+  }
+}
+
+function hasState(item: Item): boolean {
+  const home = homeOf(item);
+  return (
+    item.kind === "object" &&
+    (home === "writable" || home === "late" || home === "per-CPU") &&
+    item.symbols.length > 0 &&
+    !isLiteral(item) &&
+    !isBookkeeping(item.name)
+  );
+}
+
+/** The one at all places of the original. */
+function standsFor(item: Item, own: readonly Use[], uses: Uses): Item | undefined {
+  const places = new Set(own.map((use) => uses.counterpart(use)));
+  const [only] = places;
+  return places.size === 1 && only !== undefined && isItem(only) && hasState(only) && only !== item ? only : undefined;
+}
+
+/** Another one that was used by the same functions in the same ways, as often, and is not any more. */
+function usedAlike(
+  item: Item,
+  twin: Item,
+  own: readonly Use[],
+  { original, pairs, uses }: { original: Side; pairs: Pairs; uses: Uses },
+): Item | undefined {
+  const before = (one: Item): string =>
+    signatures(uses.of("original", one), one, (by) => pairs.patched(by) !== undefined)
+      .sort()
+      .join();
+  const after = (one: Item, of: readonly Use[]): string =>
+    signatures(of, one, (by) => pairs.original(by) !== undefined)
+      .sort()
+      .join();
+  const now = after(item, own);
+  if (own.length < 2 || now === before(twin)) return undefined;
+  return original.cut.items.find((one) => {
+    if (one === twin || !hasState(one) || before(one) !== now) return false;
+    const successor = pairs.patched(one);
+    return successor === undefined || after(successor, uses.of("patched", successor)) !== now;
+  });
+}
