@@ -55,6 +55,33 @@ describe("is refused, with both names, where carried code depends on it", () => 
       ],
     ],
     [
+      "a new variable that a new function sets, which run-time code calls too",
+      /setup calls the new put, which sets the new banner, and use uses that/,
+      [
+        ["int limit;", "int limit; static char *banner; static __attribute__((noipa)) void put(char *to) { banner = to; }"],
+        ["work(cache)", "(n ? work(banner) : (put(list), 0)) + work(cache)"],
+        ["limit = 7", "limit = 7; put(cache)"],
+      ],
+    ],
+    [
+      "a new variable that a new function sets, which others can call",
+      /setup calls the new put, which sets the new banner, and use uses that/,
+      [
+        ["int limit;", "int limit; static char *banner; __attribute__((noipa)) void put(char *to) { banner = to; }"],
+        ["work(cache)", "work(banner) + work(cache)"],
+        ["limit = 7", "limit = 7; put(cache)"],
+      ],
+    ],
+    [
+      "a new static key that it enables",
+      /setup makes a pointer to the new safe, which use uses/,
+      [
+        ["int limit;", "int limit; static struct static_key safe;"],
+        ["barrier(); return work(cache)", "barrier(); if (static_branch(&safe)) return n; return work(cache)"],
+        ["limit = 7", "limit = 7; work(&safe)"],
+      ],
+    ],
+    [
       "a new variable that a new function of the boot phase sets",
       /prepare sets the new banner/,
       [

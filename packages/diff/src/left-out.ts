@@ -49,7 +49,8 @@ class LeftOut implements Missed {
     const { patched } = this.#plan.in;
     this.#tables();
     const parameters = this.#parameters();
-    for (const item of this.#functions()) {
+    const functions = this.#functions();
+    for (const item of functions) {
       if (this.#accepts(item)) {
         this.#plan.notes.push(`${item.name} is left out as it is; whoever made the livepatch says that nothing carried depends on it`);
         continue;
@@ -64,6 +65,41 @@ class LeftOut implements Missed {
       }
       if (original !== undefined && item.role !== "unload") this.#setOtherwise(original, item);
     }
+    for (const item of functions) if (item.role !== "unload" && !this.#accepts(item)) this.#throughHelpers(item);
+  }
+
+  /** New functions that run-time code may call too, or others: the call of the boot phase never comes. */
+  #throughHelpers(root: Item): void {
+    const { plan } = { plan: this.#plan };
+    const isHelper = (to: Item): boolean => plan.carried.has(to) && to.role === "text" && plan.in.pairs.original(to) === undefined;
+    for (const item of this.#called([root], isHelper)) {
+      if (item === root || this.#accepts(item) || this.#repeated(item)) continue;
+      for (const { to } of plan.in.patched.cut.refsOf(item)) {
+        if (!isItem(to) || to.kind === "function" || isLiteral(to) || isBookkeeping(to.name) || !LIVE.has(to.role)) continue;
+        if (
+          plan.in.pairs.original(to) !== undefined ||
+          plan.elsewhere.has(to) ||
+          plan.in.patched.users.of(to).every(({ by, ref }) => by !== item || accessOf(by, ref) === "read")
+        )
+          continue;
+        const user = this.#carriedUsers(to).find((by) => by !== item);
+        if (user === undefined || this.#repeated(to)) continue;
+        this.#refuse(
+          root,
+          `${root.name} calls the new ${item.name}, which sets the new ${to.name}, and ${user.name} uses that; ${root.name} ${WHEN[root.role] ?? "runs only at boot"}, and is left out`,
+        );
+        break;
+      }
+    }
+  }
+
+  /** Carried code that refers to a variable, also by a row of a special section, as branches on static keys do. */
+  #carriedUsers(to: Item): Item[] {
+    const { patched } = this.#plan.in;
+    const rows = [...this.#plan.carried].filter((item) =>
+      (patched.entries.get(item) ?? []).some((entry) => entry.refs.some((ref) => ref.to === to)),
+    );
+    return [...patched.users.of(to).flatMap(({ by }) => (this.#plan.carried.has(by) ? [by] : [])), ...rows];
   }
 
   #accepts(item: Item): boolean {
@@ -163,12 +199,12 @@ class LeftOut implements Missed {
     if (!isNew || !LIVE.has(to.role)) return;
     const access = accessOf(item, ref);
     if ((access === "read" && item.role !== "unload") || access === "comparison") return;
-    const users = this.#plan.in.patched.users.of(to).filter(({ by }) => this.#plan.carried.has(by));
+    const users = this.#carriedUsers(to);
     const operations = to.refs.some((one) => isItem(one.to) && one.to.kind === "function");
     if (this.#repeated(to) || (users.length === 0 && !isGlobal(to) && !operations)) return;
     // What nobody but a handler of the kernel's command line sets.
     if (parameter && access === "write") return;
-    const by = users[0] === undefined ? "" : `, which ${users[0].by.name} ${access === "write" ? "reads" : "uses"}`;
+    const by = users[0] === undefined ? "" : `, which ${users[0].name} ${access === "write" ? "reads" : "uses"}`;
     const what = access === "write" ? "sets" : access === "read" ? "uses" : "makes a pointer to";
     this.#refuse(
       item,
@@ -223,7 +259,8 @@ class LeftOut implements Missed {
     const { plan } = { plan: this.#plan };
     for (const item of plan.carried) {
       if (item.kind !== "function" || plan.changed.get(plan.wholeOf(item))?.forced === true) continue;
-      if (item.refs.some((ref) => (isItem(to) ? ref.to === to : !isItem(ref.to) && ref.to.name === to.name))) return item;
+      const refs = [...item.refs, ...(plan.in.patched.entries.get(item) ?? []).flatMap((entry) => entry.refs)];
+      if (refs.some((ref) => (isItem(to) ? ref.to === to : !isItem(ref.to) && ref.to.name === to.name))) return item;
     }
     return undefined;
   }
