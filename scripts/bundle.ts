@@ -56,7 +56,8 @@ for (const name of readdirSync(join(root, "packages"))) {
   if (existsSync(folder)) cpSync(folder, join(out, "c"), { recursive: true });
 }
 for (const name of BESIDE) cpSync(join(modules, name), join(out, "node_modules", name), { recursive: true, dereference: true });
-for (const name of ["LICENSE", "LICENSES", "README.md"])
+// Help and refusals name the pages of docs.
+for (const name of ["LICENSE", "LICENSES", "README.md", "docs"])
   if (existsSync(join(root, name))) cpSync(join(root, name), join(out, name), { recursive: true });
 const outline = outlineOf(
   makeProgram(

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { Task } from "@suture/task";
 import { expect, it } from "vitest";
 import { folderOf } from "../test/folders.ts";
-import { examineTree } from "./examine.ts";
+import { examineCache, examineTree } from "./examine.ts";
 
 const [GCC = ""] = execFileSync("gcc-12", ["--version"], { encoding: "utf8" }).split("\n");
 const OPTIONS = ["X86_64", "MODULES", "SYSFS", "KALLSYMS_ALL", "DYNAMIC_FTRACE_WITH_REGS", "LIVEPATCH", "UNWINDER_ORC", "MODULE_UNLOAD"];
@@ -46,4 +47,18 @@ it("names the compiler that is missing, and LLVM", async () => {
 it("tells what keeps a folder from being a prepared tree", async () => {
   expect(await bad(treeWith(OPTIONS, GCC, { "Module.symvers": "" }))).toEqual([expect.stringContaining("TREE_NO_SYMVERS")]);
   expect(await bad(folderOf({}))).toEqual([expect.stringContaining("TREE_NOT_A_KERNEL")]);
+});
+
+it("tells what keeps the cache from being worked in", async () => {
+  const folder = folderOf({ file: "" });
+  expect(await examineCache(new Task(), join(folder, "cache"))).toMatchObject({ outcome: "good" });
+  expect(await examineCache(new Task(), join(folder, "a b"))).toMatchObject({
+    outcome: "bad",
+    found: "CACHE_PATH: its path has a space",
+    mend: expect.stringContaining("XDG_CACHE_HOME"),
+  });
+  expect(await examineCache(new Task(), join(folder, "file/cache"))).toMatchObject({
+    outcome: "bad",
+    found: expect.stringContaining("CACHE_UNWRITABLE"),
+  });
 });

@@ -4,6 +4,7 @@ import { type KernelConfig, livepatchObstacles } from "@suture/kernel";
 import { run, type Task } from "@suture/task";
 import { configurationOf } from "./configuration.ts";
 import { type ListedKernel, listKernels } from "./debian/list.ts";
+import { openCache } from "./debian/store.ts";
 import { onPath } from "./programs.ts";
 import { compilerOf } from "./tree/compiler.ts";
 import { preparedTree } from "./tree/prepared.ts";
@@ -19,6 +20,14 @@ export interface Finding {
 
 const good = (what: string, found: string): Finding => ({ what, outcome: "good", found, mend: "" });
 
+/** Whether the cache can be worked in: each build begins with it. @throws CANCELLED */
+export async function examineCache(task: Task, cache: string): Promise<Finding> {
+  return await attempt(task, "cache", async () => {
+    await openCache(cache);
+    return good("cache", cache);
+  });
+}
+
 /** A kernel of the archive, or an installed one. @throws CANCELLED, KERNEL_BAD_CONFIG */
 export async function examineKernel(task: Task, release: string, { cache }: { cache: string }): Promise<Finding[]> {
   const [configuration, listed] = await Promise.all([configurationOf(release, cache), listedAs(task, release, cache)]);
@@ -31,7 +40,10 @@ export async function examineKernel(task: Task, release: string, { cache }: { ca
             what: "configuration",
             outcome: "limited" as const,
             found: `the configuration of ${release} is not on this machine`,
-            mend: `apt-get install linux-image-${release}, or fetch it into the cache: suture prove fs/pipe.o --kernel ${release}`,
+            mend:
+              kernel?.archived === true
+                ? `apt-get install linux-image-${release}, or fetch it into the cache: suture prove fs/pipe.o --kernel ${release}`
+                : "doctor --tree FOLDER reads that of its prepared source tree",
           },
         ]
       : [

@@ -9,7 +9,7 @@ export { type KernelList, type ListedKernel, listKernels } from "./debian/list.t
 export { newestKernel } from "./debian/newest.ts";
 export { prepareTarget } from "./debian/prepare.ts";
 export { buildErrors } from "./errors.ts";
-export { examineKernel, examineTree, type Finding } from "./examine.ts";
+export { examineCache, examineKernel, examineTree, type Finding } from "./examine.ts";
 export { layoutsOf } from "./layouts.ts";
 export type { Livepatch } from "./link/livepatch.ts";
 export { readPatch, type SourcePatch } from "./patch/read.ts";

@@ -32,6 +32,12 @@ test.each([[[]], [["bogus"]], [["inspect"]], [["inspect", "a", "b"]], [["inspect
   },
 );
 
+test("help of a command that is none names it", async () => {
+  const { code, stdout, stderr } = await cli("help", "bogus");
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toContain("unknown command 'bogus'");
+});
+
 test("--json behind -- is not asked for", async () => {
   const { code, stdout, stderr } = await cli("build", "--bogus", "--", "--json");
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });

@@ -69,12 +69,15 @@ export async function runCli(args: readonly string[], at: Surroundings): Promise
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown;
     if (thrown.exitCode === 0) return 0;
-    refuse(usageError(thrown));
+    refuse(usageError(thrown, args));
   }
   return code;
 }
 
-function usageError(thrown: CommanderError): SutureError {
+function usageError(thrown: CommanderError, args: readonly string[]): SutureError {
+  const [word, asked] = args.filter((arg) => !arg.startsWith("-"));
+  if (thrown.code === "commander.help" && word === "help" && asked !== undefined)
+    return fail("CLI_USAGE", `unknown command '${asked}'`, {}, { mend: "`suture help` lists them." });
   if (thrown.code === "commander.help") return fail("CLI_USAGE", "a command is needed", {}, { mend: "`suture help` lists them." });
   return fail("CLI_USAGE", thrown.message.replace(/^error: /, ""));
 }

@@ -1,8 +1,18 @@
 /** Files that are there whole or not at all, also after the power went. */
-import { open, rename, rm } from "node:fs/promises";
+import { access, constants, open, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fail } from "./errors.ts";
 
+/**
+ * A link keeps its place: the file that it leads to is replaced. A device or a pipe is written to: another file in its place would end
+ * /dev/null, or /dev/stdout, for the whole machine.
+ * @throws CLI_FILE
+ */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const part = `${path}.${process.pid}.part`;
+  const kind = await kindOf(path);
+  if (kind === "stream") return await writeFile(path, bytes);
+  const target = kind === "file" ? await realpath(path) : path;
+  const part = `${target}.${process.pid}.part`;
   try {
     const file = await open(part, "w");
     try {
@@ -11,8 +21,33 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
     } finally {
       await file.close();
     }
-    await rename(part, path);
+    await rename(part, target);
+  } catch (error) {
+    // The part is no file that anybody asked for.
+    if (error instanceof Error) throw fail("CLI_FILE", error.message.replaceAll(part, path), { file: path }, { cause: error });
+    throw error;
   } finally {
     await rm(part, { force: true });
+  }
+}
+
+/** Said before the work that makes its bytes, not after. @throws CLI_FILE */
+export async function checkWritable(path: string): Promise<void> {
+  if ((await kindOf(path)) === "directory") throw fail("CLI_FILE", "it is a directory, not the name of a file", { file: path });
+  try {
+    if ((await kindOf(path)) !== "stream") await access(dirname(path), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (error instanceof Error) throw fail("CLI_FILE", error.message, { file: path }, { cause: error });
+    throw error;
+  }
+}
+
+async function kindOf(path: string): Promise<"absent" | "file" | "directory" | "stream"> {
+  try {
+    const found = await stat(path);
+    return found.isFile() ? "file" : found.isDirectory() ? "directory" : "stream";
+  } catch {
+    // Whatever it is, the write tells.
+    return "absent";
   }
 }

@@ -6,7 +6,7 @@ import { buildDocument } from "../documents/building.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
-import { writeWhole } from "../write-file.ts";
+import { checkWritable, writeWhole } from "../write-file.ts";
 
 interface Options extends KernelOptions {
   from?: string[];
@@ -52,6 +52,7 @@ export const buildCommand: AddCommand = (program, run) => {
     .action(
       run(async (task, files: string[], options: Options) => {
         checkModuleOptions(options);
+        await checkWritable(options.output ?? "livepatch.ko");
         const livepatch = await build(task, files, options);
         const file = options.output ?? livepatch.file;
         await writeWhole(file, livepatch.bytes);

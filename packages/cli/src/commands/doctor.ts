@@ -35,8 +35,10 @@ async function diagnose(task: Task, { kernel, tree }: Options): Promise<Diagnosi
     const { doctor, THIS_MACHINE } = await import("@suture/host");
     return doctor(task, THIS_MACHINE);
   }
-  const { examineKernel, examineTree } = await import("@suture/build");
-  return tree === undefined ? examineKernel(task, kernel ?? "", { cache: cacheDirectory() }) : examineTree(task, tree);
+  const { examineCache, examineKernel, examineTree } = await import("@suture/build");
+  const cache = cacheDirectory();
+  const found = await (tree === undefined ? examineKernel(task, kernel ?? "", { cache }) : examineTree(task, tree));
+  return [...found, await examineCache(task, cache)];
 }
 
 function doctorText(found: readonly Diagnosis[]): string {

@@ -2,7 +2,7 @@ import type { AddCommand } from "../answer.ts";
 import { extractDocument } from "../documents/building.ts";
 import { addKernelOptions, cacheDirectory, type KernelOptions, targetOf } from "../kernel-option.ts";
 import { countText } from "../text.ts";
-import { writeWhole } from "../write-file.ts";
+import { checkWritable, writeWhole } from "../write-file.ts";
 
 interface Options extends KernelOptions {
   output?: string;
@@ -15,6 +15,7 @@ export const extractCommand: AddCommand = (program, run) => {
     .option("-o, --output <file>", "where the C file goes; it is printed unless given")
     .action(
       run(async (task, words: string[], options: Options) => {
+        if (options.output !== undefined) await checkWritable(options.output);
         const { extractFunctions, KernelContext } = await import("@suture/build");
         const kernel = await KernelContext.open(task, await targetOf(task, options), cacheDirectory());
         try {

@@ -36,6 +36,8 @@ _suture_modules() {
 _suture() {
   local cur=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} command= i
   COMPREPLY=()
+  # bash takes --option=value apart.
+  if [ "$cur" = "=" ]; then cur=; elif [ "$before" = "=" ]; then before=\${COMP_WORDS[COMP_CWORD-2]}; fi
   for ((i = 1; i < COMP_CWORD; i++)); do
     case \${COMP_WORDS[i]} in
       -*) ;;

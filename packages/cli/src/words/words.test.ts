@@ -85,7 +85,13 @@ const asked: readonly (readonly [line: string, offered: readonly string[]])[] = 
   ["suture help sta", ["status"]],
 ];
 
-test.each(asked)("bash completes %j", (line, offered) => {
+// It takes an option and its value apart where they are one word.
+const taken: typeof asked = [
+  ["suture build --kernel = 9.9", ["9.9.9-1-cloud-amd64"]],
+  ["suture load --on-timeout =", ["force", "reverse", "wait"]],
+];
+
+test.each([...asked, ...taken])("bash completes %j", (line, offered) => {
   writeFileSync(join(folder, "suture.bash"), completionScript("bash", outline));
   const words = line.split(" ");
   const script = `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _suture; printf "%s\\n" "\${COMPREPLY[@]}"`;
