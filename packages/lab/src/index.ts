@@ -10,20 +10,19 @@ export { type KernelModuleFile, loadOrder } from "./modules.ts";
 export { type Probes, readProbes } from "./probes-file.ts";
 export { programFiles } from "./programs.ts";
 export { decodeTaint, type Taint } from "./taint.ts";
-export {
-  type Blocker,
-  type Check,
-  type Command,
-  type JudgedReport,
-  type ModuleOrder,
-  type Outcome,
-  type PatchedFunction,
-  type ProbeReport,
-  type ProbeResult,
-  type StepName,
-  type StepReport,
-  type TrialOptions,
-  type TrialReport,
-  trial,
-  tryModule,
-} from "./trial.ts";
+export { trial, tryModule } from "./trial.ts";
+export type {
+  Blocker,
+  Check,
+  Command,
+  JudgedReport,
+  ModuleOrder,
+  Outcome,
+  PatchedFunction,
+  ProbeReport,
+  ProbeResult,
+  StepName,
+  StepReport,
+  TrialOptions,
+  TrialReport,
+} from "./trial-report.ts";

@@ -4,7 +4,7 @@ import { basename, dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { fail } from "./errors.ts";
 import type { GuestFile } from "./initramfs.ts";
-import type { Check, Command } from "./trial.ts";
+import type { Check, Command } from "./trial-report.ts";
 
 const shell = v.pipe(v.string(), v.trim(), v.nonEmpty("is empty"));
 const limit = v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(86_400)));
