@@ -33,9 +33,11 @@ function factsFrom(text: string): Facts {
     ),
     variables: new Map([
       ...[...variables.map(({ name }) => ({ name, section: ".data" })), ...perCpu].map(({ name, section }) => {
-        return [name, { size: 4, section, writable: true, isGlobal: false, users: users(name) }] as const;
+        return [name, { size: 4, section, writable: true, isGlobal: false, names: [], users: users(name) }] as const;
       }),
-      ...locals.map((one) => [one.symbol, { size: 4, section: ".bss", writable: true, isGlobal: false, users: one.users }] as const),
+      ...locals.map(
+        (one) => [one.symbol, { size: 4, section: ".bss", writable: true, isGlobal: false, names: [], users: one.users }] as const,
+      ),
     ]),
     everything: text,
   };
@@ -332,13 +334,21 @@ const MODULE: Module = { state: [], functions: new Set(["one"]), refers: new Set
 describe("what must be seen in a module", () => {
   const used: Facts = {
     ...NONE,
-    variables: new Map([["count_now", { size: 4, section: ".bss.count_now", writable: true, isGlobal: false, users: ["one"] }]]),
+    variables: new Map([["count_now", { size: 4, section: ".bss.count_now", writable: true, isGlobal: false, names: [], users: ["one"] }]]),
   };
   const edit: Edit = { what: "", files: [], claims: [{ claim: "kernels", was: "count", is: "count_now" }], news: [] };
   const sides = [{ object: "fs/one.o", before: NONE, after: used }];
 
   it("is the kernel's variable, and no other", () => {
     expect(wrongs(edit, { ...MODULE, refers: new Set(["count"]) }, sides)).toEqual([]);
+    const alias: Facts = {
+      ...NONE,
+      variables: new Map([
+        ["count", { size: 4, section: ".bss.count", writable: true, isGlobal: false, names: ["count", "also_count"], users: ["one"] }],
+      ]),
+    };
+    const known = [{ object: "fs/one.o", before: alias, after: used }];
+    expect(wrongs(edit, { ...MODULE, refers: new Set(["also_count"]) }, known)).toEqual([]);
     expect(wrongs(edit, MODULE, sides)).toEqual(["one of it use count_now, and it does not refer to the kernel's count"]);
     expect(wrongs({ ...edit, claims: [] }, { ...MODULE, state: ["count_now.3", "__already_done.1"] }, [])).toEqual([
       "it has a variable count_now.3 of its own, which is no new one",

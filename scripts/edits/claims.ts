@@ -72,7 +72,8 @@ export function wrongs(edit: Edit, module: Module, sides: readonly Sides[]): str
         ),
       );
       const carried = users.filter((user) => module.functions.has(user));
-      if (carried.length > 0 && !module.refers.has(claim.was) && !module.refers.has(stem(claim.was)))
+      const names = sides.flatMap(({ before }) => before.variables.get(claim.was)?.names ?? []);
+      if (carried.length > 0 && ![claim.was, stem(claim.was), ...names].some((name) => module.refers.has(name)))
         found.push(`${carried.join(", ")} of it use ${claim.is}, and it does not refer to the kernel's ${claim.was}`);
     } else if (claim.claim === "own") {
       if (!module.state.some((name) => stem(name) === claim.name)) found.push(`it has no ${claim.name} of its own`);

@@ -20,6 +20,8 @@ export interface VariableFact {
   section: string;
   writable: boolean;
   isGlobal: boolean;
+  /** All names of it. */
+  names: readonly string[];
   /** Functions that are not thrown away, whose code refers to it. */
   users: readonly string[];
 }
@@ -78,6 +80,7 @@ export function factsOf(elf: ElfObject): Facts {
           section: section.name,
           writable: (section.flags & SHF.WRITE) !== 0,
           isGlobal,
+          names: symbols.filter(({ type, value }) => type === STT.OBJECT && value === symbol.value).map(({ name }) => name),
           users: [],
         });
     }

@@ -139,6 +139,14 @@ describe("is refused, with both names, where carried code depends on it", () => 
     expect(delta.functions.map(({ name }) => name)).toContain("use");
   });
 
+  test("a parameter that was there before: the kernel may have been booted with it", () => {
+    const parse = (body: string): string =>
+      `static int __init parse(char *s) { ${body} return 0; }
+       static struct { char *name; int (*f)(char *); } parameter __attribute__((used, section(".init.setup"))) = { "strict", parse };`;
+    const after = fix(["int limit;", "int limit; static int strict;"], ["work(cache)", "work(cache) + strict"]);
+    expect(workshop.refusal(`${BEFORE}${parse("")}`, `${after}${parse("strict = *s;")}`)).toMatchObject({ code: "DIFF_LEFT_OUT" });
+  });
+
   test("an initcall of an assembler's list, without a symbol", () => {
     const list = (...names: string[]): string =>
       `asm(".pushsection .initcall6.init,\\"a\\"\\n${names.map((name) => `.long ${name} - .\\n`).join("")}.popsection");`;

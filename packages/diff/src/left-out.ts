@@ -129,11 +129,12 @@ class LeftOut implements Missed {
     return all;
   }
 
-  /** Of a kernel that was booted without it, a new parameter has the value that its variable begins with. */
+  /** Of a new parameter the kernel was told nothing that it followed: its variable has the value that it begins with. One that was there may have been used. */
   #parameters(): Set<Item> {
-    const { items } = this.#plan.in.patched.cut;
+    const { pairs, patched } = this.#plan.in;
+    const isNew = ({ to }: Ref): boolean => isItem(to) && to.kind === "function" && pairs.original(to) === undefined;
     return new Set(
-      items.filter(isParameter).flatMap(({ refs }) => refs.flatMap(({ to }) => (isItem(to) && to.kind === "function" ? [to] : []))),
+      patched.cut.items.filter(isParameter).flatMap(({ refs }) => refs.filter(isNew).flatMap(({ to }) => (isItem(to) ? [to] : []))),
     );
   }
 
