@@ -71,18 +71,41 @@ test("nothing changed is exit code 3, and no object is written", async () => {
   expect(() => readFileSync(out)).toThrow(/ENOENT/);
 });
 
-test("entries of tables need the types of the object, or of a kernel", async () => {
-  const bare = compile("bare", BUG(1));
-  const refused = await cli("diff", bare, bare);
-  expect(refused).toMatchObject({ code: 1, stdout: "" });
-  expect(refused.stderr).toMatch(/^error CLI_NO_TYPES: there is no struct bug_entry in its types\n/);
-
+test("how entries of tables lie comes from the types of the object, or of a kernel", async () => {
   const typed = compile("typed", BUG(1), "-gbtf");
-  expect(await cli("diff", typed, typed)).toMatchObject({ code: 3, stderr: "" });
+  expect((await cli("diff", typed, typed, "--json")).stdout).not.toMatch(/are taken to have/);
 
+  const bare = compile("bare", BUG(1));
   const btf = join(folder, "types.btf");
   execFileSync("objcopy", ["-O", "binary", "--only-section=.BTF", "--set-section-flags", ".BTF=alloc", typed, btf]);
-  expect(await cli("diff", bare, bare, "--btf", btf)).toMatchObject({ code: 3, stderr: "" });
+  const { code, stdout } = await cli("diff", bare, bare, "--btf", btf, "--json");
+  expect(code).toBe(3);
+  expect(documentIn(stdout)).toMatchObject({ notes: [] });
+});
+
+test("without types how entries lie is inferred where only one size fits, and said; else an option says it", async () => {
+  const bare = compile("bare", BUG(1));
+  const inferred = await cli("diff", bare, bare);
+  expect(inferred).toMatchObject({ code: 3, stderr: "" });
+  expect(inferred.stdout).toMatch(/entries of __bug_table are taken to have 12 bytes/);
+
+  const either = compile("either", 'int f(void) { return 1; } asm(".pushsection .altinstructions,\\"a\\"\\n.skip 84\\n.popsection");');
+  const refused = await cli("diff", either, either);
+  expect(refused).toMatchObject({ code: 1, stdout: "" });
+  expect(refused.stderr).toMatch(/^error DIFF_ENTRY_SIZE: .*12, 14 bytes would fit.*--entry-size SECTION=BYTES/s);
+  const said = await cli("diff", "--entry-size", ".altinstructions=14", either, either, "--entry-size", "__bug_table=12");
+  expect(said).toMatchObject({ code: 3, stderr: "" });
+  expect(said.stdout).not.toMatch(/are taken to have/);
+
+  for (const wrong of ["__bug_table", "__bug_table=0", "=12"])
+    expect((await cli("diff", bare, bare, "--entry-size", wrong)).stderr).toMatch(/^error CLI_USAGE: --entry-size /);
+});
+
+test("objects that have not been through objtool yet", async () => {
+  const objects = [3, 5].map((factor) => compile(`early${factor}`, SOURCE(factor), "-mno-record-mcount"));
+  const { code, stdout } = await cli("diff", ...objects, "--json");
+  expect(code).toBe(0);
+  expect(documentIn(stdout)).toMatchObject({ functions: [{ name: "scale" }], notes: [expect.stringMatching(/__fentry__/)] });
 });
 
 test("a file that is no object is refused", async () => {

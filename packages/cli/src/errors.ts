@@ -10,9 +10,8 @@ export const cliErrors = defineErrors({
     mend: "Check the path, its permissions and the space that is left.",
   },
   CLI_NO_TYPES: {
-    cause:
-      "An object has a special section (bug table, exception table, ...), and how its entries lie is not known: the object does not say it.",
-    mend: "Give the kernel's types with --btf: its vmlinuz or vmlinux, or /sys/kernel/btf/vmlinux where it runs.",
+    cause: "The file that --btf names is a kernel without types.",
+    mend: "Give /sys/kernel/btf/vmlinux of a machine where it runs, or leave --btf out: what is needed of the types is then inferred, or said with --entry-size.",
   },
   TRY_REFUSED: {
     cause: "The module is not one that may be loaded, not even into a virtual machine: no livepatch, not well formed, or not proven.",

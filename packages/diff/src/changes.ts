@@ -6,13 +6,13 @@ import { STB } from "@suture/elf";
 import { accessOf } from "./accesses.ts";
 import { checkHome } from "./check-home.ts";
 import { Comparer } from "./compare.ts";
+import { hasFtraceSite } from "./ftrace-sites.ts";
 import { type Item, isGlobal, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Plan } from "./plan.ts";
 import { functionDifference } from "./same-function.ts";
 import { type SectionRole, tracepointHome } from "./sections.ts";
-import { hasFtraceSite } from "./tables.ts";
 
 export type Force = (name: string) => boolean;
 
@@ -104,7 +104,7 @@ class Finder {
   /** A function that is the same, and is to be replaced by itself. */
   #asked(item: Item): void {
     const plan = this.#plan;
-    const reachable = plan.redirectable(item) && hasFtraceSite(plan.in.patched.entries, item);
+    const reachable = plan.redirectable(item) && hasFtraceSite(plan.in.patched, item);
     if (item.role === "text" && reachable) {
       plan.change(item, { why: "asked for", forced: true, through: [] });
       return;

@@ -1,7 +1,7 @@
 /** Whether two items are the same thing in two builds: size, bytes outside of references, and what each reference goes to. */
 import { type ElfSymbol, isSection, relocationKind, SHT, STB } from "@suture/elf";
-import { bytesOf, type Cut, type Item, isItem, type Ref, sizeOf } from "./items.ts";
-import { isLiteral } from "./literals.ts";
+import { type Cut, type Item, isItem, type Ref, sizeOf } from "./items.ts";
+import { comparedBytes, isLiteral } from "./literals.ts";
 import { isBookkeeping, stem } from "./names.ts";
 import type { Pairs } from "./pairs.ts";
 
@@ -111,7 +111,7 @@ export class Comparer {
 
 /** What takes no room in the file is zero: of use where the other one, in another section, has it written out. */
 function contents(item: Item, other: Item): Uint8Array {
-  return isNobits(item) && !isNobits(other) ? new Uint8Array(sizeOf(item)) : bytesOf(item);
+  return isNobits(item) && !isNobits(other) ? new Uint8Array(sizeOf(item)) : comparedBytes(item);
 }
 
 function isNobits({ section }: Item): boolean {

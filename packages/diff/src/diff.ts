@@ -9,6 +9,7 @@ import { checkWrites } from "./check-home.ts";
 import { type External, emit } from "./emit.ts";
 import { fail } from "./errors.ts";
 import { checkExchanged } from "./exchanged.ts";
+import { hasNoSites } from "./ftrace-sites.ts";
 import { type Handed, handedBy } from "./handed.ts";
 import { HOMES, homeOf } from "./homes.ts";
 import { cut, type Item, sizeOf } from "./items.ts";
@@ -86,6 +87,11 @@ export interface DiffOptions {
   force?: (name: string) => boolean;
   /** Functions that run only at boot, or when their module is loaded or goes, that may be left out whatever carried code needs of them. */
   acceptInit?: AcceptInit;
+  /**
+   * The objects may not have been through the tool that lists calls of __fentry__ (objtool --mcount, recordmcount). Where there is no list yet,
+   * functions that begin with the call count as having an ftrace entry.
+   */
+  unlisted?: boolean;
   /** Whether a key is in vmlinux, so that the entry that refers to it can be relocated in time. Without it, all are kept. */
   keepEntry?: KeepEntry;
   /** Where the running kernel has strings and the like. Without it, the new object has copies of them. */
@@ -142,6 +148,8 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       object: undefined,
     };
   const { object, externals, symbols } = emit(plan);
+  if (before.fentryCalls)
+    notes.push("there is no list of ftrace entries yet (__mcount_loc): functions that begin with a call of __fentry__ count as having one");
   return {
     outcome: "patch",
     ...changedOf(plan, symbols),
@@ -161,9 +169,9 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   };
 }
 
-function sideOf(elf: ElfObject, { build, layouts }: DiffOptions): Side {
+function sideOf(elf: ElfObject, { build, layouts, unlisted = false }: DiffOptions): Side {
   const whole = cut(elf, build);
-  return { cut: whole, entries: entriesOf(whole, layouts), users: new Users(whole) };
+  return { cut: whole, entries: entriesOf(whole, layouts), users: new Users(whole), fentryCalls: unlisted && hasNoSites(whole) };
 }
 
 function changedOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Pick<Delta, "functions" | "carriedAlong"> {

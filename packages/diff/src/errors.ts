@@ -9,6 +9,11 @@ export const diffErrors = defineErrors({
     cause: "A special section (bug table, exception table, alternatives, ...) does not have the shape that the kernel's own types give.",
     mend: "The object was not built for this kernel, or not passed through objtool: build it with the kernel's own tools.",
   },
+  DIFF_ENTRY_SIZE: {
+    cause:
+      "How the entries of a special section lie is said nowhere, or in two ways, and its size and relocations leave more than one answer, or none.",
+    mend: "Say how many bytes an entry has in the kernel that the object is for: `suture diff --entry-size SECTION=BYTES`, or give its types with --btf.",
+  },
   DIFF_REFERENCE: {
     cause: "A relocation of code or data that the patch must carry points to a place that cannot be named.",
     mend: "Reorganise the fix so that the named function does not need that reference, or write the livepatch by hand.",

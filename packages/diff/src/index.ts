@@ -8,5 +8,6 @@ export { isReadOnlySection } from "./homes.ts";
 export { stem } from "./names.ts";
 export type { Anchor, Elsewhere, KeyedEntry, Literal, Named } from "./plan.ts";
 export type { Build } from "./sections.ts";
+export { layoutsOfObjects } from "./shapes.ts";
 export { type Variable, variablesOf } from "./variables.ts";
 export { LOADABLE, type TypeLayouts, tables } from "./x86-64.ts";

@@ -19,7 +19,7 @@ import {
 import type { SutureError } from "@suture/errors";
 import { Resolver } from "./references.ts";
 import { type Build, roleOf, type SectionRole } from "./sections.ts";
-import { ALT_AUX } from "./x86-64.ts";
+import { ALT_AUX, FIXUP } from "./x86-64.ts";
 
 export interface Item {
   kind: "function" | "object" | "anonymous" | "element";
@@ -105,7 +105,7 @@ export function isGlobal(item: Item): boolean {
 export function cut(elf: ElfObject, build: Build): Cut {
   const relocations = relocationsBySection(elf);
   const symbols = symbolsBySection(elf);
-  const auxCuts = referencedOffsets(elf, ALT_AUX, relocations);
+  const cuts = new Map([ALT_AUX, FIXUP].map((name) => [name, referencedOffsets(elf, name, relocations)]));
   const resolver = new Resolver(elf);
   const items: Item[] = [];
   const cutSections: [Section, Item[]][] = [];
@@ -114,7 +114,7 @@ export function cut(elf: ElfObject, build: Build): Cut {
     const list =
       role === "ignored" || role === "table" || role === "pool"
         ? []
-        : itemsOf(section, role, symbols.get(section) ?? [], section.name === ALT_AUX ? auxCuts : [], relocations.get(section) ?? []);
+        : itemsOf(section, role, symbols.get(section) ?? [], cuts.get(section.name) ?? [], relocations.get(section) ?? []);
     resolver.add(section, role, list);
     if (list.length === 0) continue;
     cutSections.push([section, list]);

@@ -8,7 +8,7 @@ import type { SutureError } from "@suture/errors";
 import { accessOf } from "./accesses.ts";
 import { stepsIn } from "./instructions.ts";
 import { bytesOf, type Item, isGlobal, isItem, type Ref } from "./items.ts";
-import { isLiteral } from "./literals.ts";
+import { comparedBytes, isLiteral } from "./literals.ts";
 import { sourceName } from "./marks.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Plan } from "./plan.ts";
@@ -165,7 +165,7 @@ class LeftOut implements Missed {
   /** What two versions of a reference have in common. */
   #key(to: Ref["to"]): unknown {
     if (!isItem(to)) return to.name;
-    if (isLiteral(to)) return `literal ${Buffer.from(bytesOf(to)).toString("latin1")}`;
+    if (isLiteral(to)) return `literal ${Buffer.from(comparedBytes(to)).toString("latin1")}`;
     return this.#plan.in.pairs.original(to) ?? to;
   }
 

@@ -2,19 +2,22 @@
 import { type ElfSymbol, newSymbol, SHF } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import { fail } from "./errors.ts";
+import { hasFtraceSite } from "./ftrace-sites.ts";
 import { bytesOf, type Cut, type Item, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { type Marks, sourceName } from "./marks.ts";
 import { coldParent, stem } from "./names.ts";
 import type { Pairs } from "./pairs.ts";
 import type { Build } from "./sections.ts";
-import { type Entries, type Entry, hasFtraceSite } from "./tables.ts";
+import type { Entries, Entry } from "./tables.ts";
 import type { Users } from "./users.ts";
 
 export interface Side {
   cut: Cut;
   entries: Entries;
   users: Users;
+  /** Functions that begin with a call of __fentry__ count as having an ftrace entry. */
+  fentryCalls: boolean;
 }
 
 export interface Inputs {
@@ -223,7 +226,7 @@ export class Plan {
 
   /** Whether calls of the running kernel's own copy can be redirected. */
   redirectable(item: Item): boolean {
-    return this.elsewhere.get(item)?.replace === true || hasFtraceSite(this.in.original.entries, this.in.pairs.original(item));
+    return this.elsewhere.get(item)?.replace === true || hasFtraceSite(this.in.original, this.in.pairs.original(item));
   }
 
   /** What the patched object's code means by a name. */

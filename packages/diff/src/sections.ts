@@ -4,7 +4,7 @@
  * nothing of it is carried, and nothing of it may change.
  */
 import { type Section, SHF, SHT } from "@suture/elf";
-import { ALT_AUX, ALT_REPLACEMENT, CONSTANT_POINTERS, CONSTANT_SHIFTS, tables } from "./x86-64.ts";
+import { ALT_AUX, ALT_REPLACEMENT, CONSTANT_POINTERS, CONSTANT_SHIFTS, FIXUP, tables } from "./x86-64.ts";
 
 export type SectionRole =
   | "text" // code that runs at any time
@@ -14,6 +14,7 @@ export type SectionRole =
   | "data" // writable data, live in the kernel
   | "rodata" // read-only objects
   | "pool" // strings and constants that the linker merges: only contents count
+  | "report" // what UBSAN's reports say: places in the source, types
   | "once" // bookkeeping of the once-macros
   | "percpu"
   | "dyndbg" // descriptors of pr_debug
@@ -22,6 +23,9 @@ export type SectionRole =
   | "declared" // read once at boot or when a module is loaded: parameters, exports, trace events
   | "unknown" // what is there can be referred to; it cannot change, and nothing new can be carried
   | "ignored"; // means nothing at run time
+
+/** What begins with the place in the source that a report names. */
+export const REPORT_PLACE = ".data..Lubsan_data";
 
 /** What decides which memory the kernel keeps. */
 export interface Build {
@@ -43,7 +47,7 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   { role: "ignored", names: [".ibt_endbr_seal"] },
   { role: "table", names: [".orc_unwind", ".orc_header", ...tables.map((t) => t.section)] },
   { role: "table", names: [`${CONSTANT_POINTERS}*`, `${CONSTANT_SHIFTS}*`] },
-  { role: "replacement", names: [ALT_REPLACEMENT, ALT_AUX] },
+  { role: "replacement", names: [ALT_REPLACEMENT, ALT_AUX, FIXUP] },
   { role: "dyndbg", names: ["__dyndbg"] },
 
   // Run or read once.
@@ -63,6 +67,7 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
 
   // Data that has a section of its own.
   { role: "percpu", names: [".data..percpu*"] },
+  { role: "report", names: [`${REPORT_PLACE}*`, ".data..Lubsan_type*", ".rodata..Lubsan_type*"] },
   { role: "once", names: [".data.once", ".data..once"] },
   { role: "data", names: [".data..read_mostly", ".data..ro_after_init", ".data..cacheline_aligned", ".data..shared_aligned"] },
   { role: "data", names: [".data..page_aligned", ".bss..page_aligned", ".ref.data"] },

@@ -3,7 +3,8 @@ import { type Section, viewOf } from "@suture/elf";
 import type { Body } from "./compare.ts";
 import { fail } from "./errors.ts";
 import { type Cut, type Item, isItem, type Ref } from "./items.ts";
-import { ALT_REPLACEMENT, CONSTANT_POINTERS, CONSTANT_SHIFTS, FTRACE_SITES, type TableKind, type TypeLayouts, tables } from "./x86-64.ts";
+import { isWhole } from "./shapes.ts";
+import { ALT_REPLACEMENT, CONSTANT_POINTERS, CONSTANT_SHIFTS, type TableKind, type TypeLayouts, tables } from "./x86-64.ts";
 
 export interface Entry extends Body {
   table: TableKind;
@@ -56,11 +57,6 @@ function constantTables({ elf }: Cut): TableKind[] {
   return [...new Set(names)].map((section) => ({ section, size: 4, compared: true, constant: true }));
 }
 
-/** Whether ftrace can redirect calls of the function. */
-export function hasFtraceSite(entries: Entries, item: Item | undefined): boolean {
-  return item !== undefined && (entries.get(item) ?? []).some((entry) => entry.table.section === FTRACE_SITES);
-}
-
 function structSize(structure: string, layouts: TypeLayouts, cut: Cut, section: string): number {
   const size = layouts.size(structure);
   if (size === undefined || size === 0)
@@ -80,13 +76,14 @@ function memberOf(table: TableKind, member: string, layouts: TypeLayouts, cut: C
 function* read(cut: Cut, table: TableKind, section: Section, layouts: TypeLayouts): Generator<Entry> {
   const { file } = cut.elf;
   const size = typeof table.size === "number" ? table.size : structSize(table.size.struct, layouts, cut, section.name);
-  if (section.size % size !== 0)
+  if (!isWhole(section.size, size, table))
     throw fail("DIFF_TABLE", `${section.size} bytes are no whole number of entries of ${size}`, { file, section: section.name });
   const relocations = cut.relocations.get(section) ?? [];
   const beside = table.beside === undefined ? undefined : besideOf(cut, table.beside, section, size, layouts);
   const replacement = replacementFields(cut, table, layouts);
   const keyField = table.key === undefined ? undefined : memberOf(table, table.key, layouts, cut);
-  const noise = table.noise === undefined ? undefined : memberOf(table, table.noise, layouts, cut);
+  // Kernels that do not tell lines have no such field.
+  const noise = table.noise === undefined || typeof table.size === "number" ? undefined : layouts.member(table.size.struct, table.noise);
   let next = 0;
   for (let start = 0; start < section.size; start += size) {
     const refs: Ref[] = [];
@@ -99,7 +96,7 @@ function* read(cut: Cut, table: TableKind, section: Section, layouts: TypeLayout
     if (first.at !== 0 || !isItem(first.to))
       throw fail("DIFF_TABLE", "an entry does not start with a pointer to code of this object", where);
     const index = start / size;
-    const bytes = section.data.subarray(start, start + size);
+    const bytes = wholeEntry(section.data.subarray(start, start + size), size);
     const key = keyField === undefined ? undefined : refs.find((ref) => ref.at === keyField.offset);
     if (keyField !== undefined && key === undefined) throw fail("DIFF_TABLE", "an entry has no key", where);
     yield {
@@ -120,6 +117,13 @@ function* read(cut: Cut, table: TableKind, section: Section, layouts: TypeLayout
           : { section: beside.section, bytes: beside.section.data.subarray(index * beside.size, (index + 1) * beside.size) },
     };
   }
+}
+
+function wholeEntry(bytes: Uint8Array, size: number): Uint8Array {
+  if (bytes.length === size) return bytes;
+  const whole = new Uint8Array(size);
+  whole.set(bytes);
+  return whole;
 }
 
 function besideOf(

@@ -70,6 +70,8 @@ export interface TableKind {
   compared: boolean;
   /** A field that says nothing about behaviour: the line that a warning names, of a function that is the same but for its place. */
   noise?: string;
+  /** Bytes of an entry that mean something, where the last one may end with them: the assembler aligns only what follows. */
+  used?: number;
   /** A second table, entry for entry beside this one. */
   beside?: { section: string; struct: string };
   /** Field that points at the static key or static call that switches the code. */
@@ -103,7 +105,7 @@ export const tables: readonly TableKind[] = [
     compared: true,
     replacement: { field: "repl_offset", length: "replacementlen" },
   },
-  { section: ".parainstructions", size: { struct: "paravirt_patch_site" }, compared: true },
+  { section: ".parainstructions", size: { struct: "paravirt_patch_site" }, compared: true, used: 10 },
   { section: ".static_call_sites", size: { struct: "static_call_site" }, compared: true, key: "key" },
   { section: ".smp_locks", size: 4, compared: false },
   { section: ".retpoline_sites", size: 4, compared: false },
@@ -119,6 +121,9 @@ export const ALT_REPLACEMENT = ".altinstr_replacement";
 
 /** Out-of-line code of alternatives that is jumped into and jumps back; it has no symbols. */
 export const ALT_AUX = ".altinstr_aux";
+
+/** Code of kernels up to 5.16 that the exception table leads to, and that jumps back; it has no symbols. */
+export const FIXUP = ".fixup";
 
 /** What the kernel's own types say. Sizes in bytes; undefined if the kernel has no such structure. */
 export interface TypeLayouts {

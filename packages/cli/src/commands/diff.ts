@@ -4,6 +4,7 @@ import type { Delta, TypeLayouts } from "@suture/diff";
 import { type ElfObject, readElf, writeElf } from "@suture/elf";
 import { Btf, openImage } from "@suture/kernel";
 import type { Task } from "@suture/task";
+import { Option } from "commander";
 import type { AddCommand } from "../answer.ts";
 import { diffDocument } from "../documents/building.ts";
 import type { Document } from "../documents/document.ts";
@@ -15,6 +16,7 @@ import { writeWhole } from "../write-file.ts";
 interface Options {
   output?: string;
   btf?: string;
+  entrySize?: string[];
   module?: boolean;
   acceptLayout?: string[];
   acceptInit?: string[];
@@ -28,24 +30,33 @@ export const diffCommand: AddCommand = (program, run) => {
     .argument("<patched>", "the same object, built from the changed source")
     .option("-o, --output <file>", "write what changed, and what it needs, as an object")
     .option("--btf <file>", "the kernel's types: its vmlinuz, vmlinux, or bare BTF; those in the original object unless given")
+    .addOption(
+      new Option("--entry-size <section=bytes>", "without types: bytes of an entry of a special section; can be given several times")
+        .argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+        .conflicts("btf"),
+    )
     .option("--accept-layout <name...>", "let these structures, variables or enumerators be otherwise than before")
     .option("--accept-init <function...>", "leave these functions out, which run only at boot or when their module comes or goes")
     .option("--module", "the objects belong to a loadable module")
     .action(
       run(async (task, originalFile: string, patchedFile: string, options: Options) => {
-        const { diff } = await import("@suture/diff");
+        const { diff, layoutsOfObjects } = await import("@suture/diff");
         const original = readElf(await readFile(originalFile), originalFile);
         const patched = readElf(await readFile(patchedFile), patchedFile);
         const module = options.module === true;
         const names = new Set(options.acceptLayout);
         const accepted = checkLayouts(original, patched, names);
+        const own = layoutsOfObjects([original, patched], ownTypes(original), entrySizes(options.entrySize ?? []));
         const delta = diff(original, patched, {
-          layouts: options.btf === undefined ? ownLayouts(original) : layoutsOf(await readTypes(task, options.btf)),
+          layouts: options.btf === undefined ? own : layoutsOf(await readTypes(task, options.btf)),
           build: { module, memoryHotplug: undefined },
           acceptInit: (name) => options.acceptInit?.includes(name) === true,
           // Without the kernel nothing shows that a key is not in a module.
           keepEntry: () => !module,
+          unlisted: true,
         });
+        for (const [section, size] of own.inferred)
+          delta.notes.push(`entries of ${section} are taken to have ${size} bytes: of the sizes that are known no other fits`);
         delta.notes.push(...accepted, ...checkVariables(original, patched, delta.externals, names));
         const output = delta.object === undefined ? undefined : options.output;
         if (delta.object !== undefined && output !== undefined) await writeWhole(output, writeElf(delta.object));
@@ -55,18 +66,20 @@ export const diffCommand: AddCommand = (program, run) => {
     );
 };
 
-/** Of the types that the compiler wrote into the object itself. */
-function ownLayouts(elf: ElfObject): TypeLayouts {
+/** Types that the compiler wrote into the object itself. */
+function ownTypes(elf: ElfObject): TypeLayouts | undefined {
   const section = elf.sections.find(({ name }) => name === ".BTF");
-  const layouts = section === undefined ? undefined : layoutsOf(new Btf(section.data, elf.file));
-  const known = <T>(found: T | undefined, what: string): T => {
-    if (found === undefined) throw fail("CLI_NO_TYPES", `there is no ${what} in its types`, { file: elf.file });
-    return found;
-  };
-  return {
-    size: (struct) => known(layouts?.size(struct), `struct ${struct}`),
-    member: (struct, name) => known(layouts?.member(struct, name), `${struct}.${name}`),
-  };
+  return section === undefined ? undefined : layoutsOf(new Btf(section.data, elf.file));
+}
+
+function entrySizes(given: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(
+    given.map((text) => {
+      const [, section = "", bytes] = /^([^=]+)=([1-9][0-9]{0,3})$/.exec(text) ?? [];
+      if (bytes === undefined) throw fail("CLI_USAGE", `--entry-size ${text}: a section and bytes are needed, as in __jump_table=16`);
+      return [section, Number(bytes)];
+    }),
+  );
 }
 
 /** The first bytes of bare BTF, in the processor's order. */

@@ -21,7 +21,10 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ["try fix.patch --probes probes.json --module-order both", "the modules that it is for are there first, and come after it"],
     ["try livepatch-fix.ko", "a module that is there already"],
   ],
-  diff: [["diff old.o new.o -o changed.o --btf /boot/vmlinuz", "what changed, as an object"]],
+  diff: [
+    ["diff old.o new.o -o changed.o --btf /boot/vmlinuz", "what changed, as an object"],
+    ["diff old.o new.o --entry-size .altinstructions=14", "what changed, of objects without types"],
+  ],
   inspect: [["inspect livepatch-fix.ko", "also of livepatches that others built"]],
   load: [["load livepatch-fix.ko --timeout 120 --on-timeout wait", "two minutes, and then waited on"]],
   unload: [["unload livepatch_fix", "out of effect and out of the kernel"]],

@@ -30,6 +30,7 @@ const OTHER = [
   "order",
   "parameters",
   "seconds",
+  "section=bytes",
   "shell",
   "struct",
   "variable",
