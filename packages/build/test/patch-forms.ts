@@ -241,6 +241,24 @@ export const PATCH_FORMS: readonly PatchForm[] = [
     patch: `-----BEGIN PGP SIGNED MESSAGE-----\n\n${PLAIN.replaceAll(/^-/gm, "- -")}`,
   },
   {
+    form: "a diff with a terminal's colours, also behind another",
+    done: "refused",
+    says: "a terminal's colours",
+    patch: `${PLAIN}${PLAIN.replaceAll(/^(.+)$/gm, "\u001b[1m$1\u001b[m")}`,
+  },
+  {
+    form: "a file in uuencode",
+    done: "refused",
+    says: "in uuencode",
+    patch: `${PLAIN}begin 644 y.patch\nM+2TM(&$O9G,O<')O8R]L;V%D879G+F,*\n\`\nend\n`,
+  },
+  {
+    form: "what `diff -q` says of a source (`Files a/x.c and b/x.c differ`)",
+    done: "refused",
+    says: "does not hold how",
+    patch: `${PLAIN}Files a/fs/y.c and b/fs/y.c differ\n`,
+  },
+  {
     form: "a diff of which every line is indented",
     done: "refused",
     says: "its diff is indented",

@@ -161,7 +161,7 @@ class Renames {
     // What is only read once says little.
     if (Math.min(before.length, after.length) < 2 && !of().some((use) => use.startsWith("write"))) return false;
     const starts = new Set(
-      before.flatMap(({ ref }) => after.map((other) => ref.addend - original.entry - (other.ref.addend - patched.entry))),
+      before.flatMap(({ ref }) => after.map((other) => ref.target - original.entry - (other.ref.target - patched.entry))),
     );
     return [...starts].some((start) => within(of(start), now));
   }

@@ -62,6 +62,6 @@ function usesInTables(side: Side): Map<Item, Use[]> {
 export function signatures(uses: readonly Use[], item: Item, isPaired?: (by: Item) => boolean, start = 0): string[] {
   return uses.map(({ by, ref, inTable }) => {
     const how = inTable ? "row" : by.kind === "function" ? accessOf(by, ref) : "data";
-    return `${how} ${ref.addend - item.entry - start} ${isPaired?.(by) === true ? stem(by.name) : ""}`;
+    return `${how} ${ref.target - item.entry - start} ${isPaired?.(by) === true ? stem(by.name) : ""}`;
   });
 }

@@ -77,6 +77,26 @@ const REFUSED: readonly Refused[] = [
     inMessage: false,
   },
   {
+    form: /^Files \S+ and \S+\.(?:[chS]|inc|lds) differ$/,
+    why: "says that a file differs, and the patch does not hold how",
+    mend: UNIFIED,
+    inMessage: false,
+  },
+  {
+    // The character is ESC.
+    form: /^[^ -~]\[[\d;]*m(?:diff |--- |\+\+\+ |@@ )/,
+    why: "is of a diff with a terminal's colours",
+    mend: "Make it without: git diff --no-color.",
+    inMessage: true,
+  },
+  {
+    form: /^begin [0-7]{3,4} \S+$/,
+    next: [/^[!-M][ -`]+$/],
+    why: "begins a file in uuencode",
+    mend: "Decode it with uudecode.",
+    inMessage: true,
+  },
+  {
     form: /^(?:rename|copy) (?:from|to) \S+$|^(?:deleted|new) file mode \d{6}$|^GIT binary patch$/,
     why: "has no line `diff --git` before it",
     inMessage: false,
