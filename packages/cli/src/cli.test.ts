@@ -32,6 +32,17 @@ test.each([[[]], [["bogus"]], [["inspect"]], [["inspect", "a", "b"]], [["inspect
   },
 );
 
+test.each([
+  [["a.ko", "b.ko"], "a .ko file is tried by itself"],
+  [["fix.patch", "a.ko"], "a .ko file is tried by itself"],
+  [["a.ko", "--keep", " "], "--keep has an empty command"],
+  [["a.ko", "--check-after", "fail"], "there is none"],
+])("try %j is wrong usage", async (args, why) => {
+  const { code, stderr } = await cli("try", ...args);
+  expect(code).toBe(2);
+  expect(stderr).toContain(why);
+});
+
 test("help of a command that is none names it", async () => {
   const { code, stdout, stderr } = await cli("help", "bogus");
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -11,6 +11,11 @@ function file(content: unknown): string {
   const path = join(folder, "probes.json");
   writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
   return path;
+}
+
+for (const path of ["reproducers", "others"]) {
+  mkdirSync(join(folder, path));
+  writeFileSync(join(folder, path, "one"), "");
 }
 
 test("commands by themselves or with a limit, checks with what they do after", async () => {
@@ -44,11 +49,20 @@ test.each<[string, unknown, RegExp]>([
   ["with a word that is none", { "suture-probes": 1, check: ["true"] }, /check/],
   ["with an empty command", { "suture-probes": 1, probes: ["  "] }, /probes/],
   ["with a limit that is none", { "suture-probes": 1, probes: [{ command: "true", limit: 0 }] }, /probes/],
-  ["with an end that is none", { "suture-probes": 1, checks: [{ command: "true", after: "maybe" }] }, /checks/],
+  ["with an end that is none", { "suture-probes": 1, checks: [{ command: "true", after: "maybe" }] }, /checks\.0\.after/],
+  ["with a member that is none", { "suture-probes": 1, checks: ["true", { comand: "true" }] }, /^checks\.1\.com/],
+  ["with two files of one name", { "suture-probes": 1, files: ["reproducers/one", "others/one"] }, /two are called one/],
 ])("a file %s is refused", async (_, content, why) => {
   await expect(readProbes(file(content))).rejects.toMatchObject({ code: "LAB_PROBES_FILE", message: expect.stringMatching(why) });
 });
 
 test("one that is not there is refused", async () => {
   await expect(readProbes(join(folder, "none"))).rejects.toMatchObject({ code: "LAB_PROBES_FILE" });
+});
+
+test.each(["none", "reproducers"])("a file for the guest that cannot be had (%s) is refused before anything is built", async (path) => {
+  await expect(readProbes(file({ "suture-probes": 1, files: [path] }))).rejects.toMatchObject({
+    code: "LAB_FILE_UNREADABLE",
+    where: { file: join(folder, path) },
+  });
 });

@@ -1,5 +1,5 @@
 /** A file that says what is run in a trial: JSON, of the form below. */
-import { readFile } from "node:fs/promises";
+import { access, constants, readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { fail } from "./errors.ts";
@@ -34,7 +34,7 @@ export interface Probes {
   cleanup: Command[];
 }
 
-/** @throws LAB_PROBES_FILE */
+/** @throws LAB_PROBES_FILE, LAB_FILE_UNREADABLE */
 export async function readProbes(file: string): Promise<Probes> {
   let given: unknown;
   try {
@@ -44,10 +44,10 @@ export async function readProbes(file: string): Promise<Probes> {
   }
   const parsed = v.safeParse(FORM, given);
   if (!parsed.success) {
-    const [issue] = parsed.issues;
-    throw fail("LAB_PROBES_FILE", `${v.getDotPath(issue) ?? "the whole"}: ${issue.message}`, { file });
+    throw fail("LAB_PROBES_FILE", faultOf(parsed.issues[0]), { file });
   }
   const { files, setup, probes, checks, keeps, cleanup } = parsed.output;
+  await checkFiles(files, file);
   return {
     files: files.map((path) => ({
       path: `${WHERE_COMMANDS_RUN}/${basename(path)}`,
@@ -60,6 +60,32 @@ export async function readProbes(file: string): Promise<Probes> {
     cleanup: cleanup.map(commandOf),
     checks: checks.map((given) => ({ ...commandOf(given), after: typeof given === "string" ? undefined : given.after })),
   };
+}
+
+type Issue = v.BaseIssue<unknown>;
+
+/** Of a command that is an object: which of its members is wrong. */
+function faultOf(issue: Issue): string {
+  const inner = issue.issues?.find(({ path }) => path !== undefined);
+  const path = [issue, ...(inner === undefined ? [] : [inner])].flatMap((one: Issue) => v.getDotPath(one) ?? []).join(".");
+  return `${path === "" ? "the whole" : path}: ${(inner ?? issue).message}`;
+}
+
+/** They are read when the machine is made, after the build; what is wrong with them is said before. */
+async function checkFiles(files: readonly string[], file: string): Promise<void> {
+  const names = files.map((path) => basename(path));
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw fail("LAB_PROBES_FILE", `files: two are called ${twice}, and all lie beside each other`, { file });
+  for (const path of files) {
+    const full = resolve(dirname(file), path);
+    const fault = await access(full, constants.R_OK)
+      .then(() => stat(full))
+      .then(
+        (found) => (found.isFile() ? undefined : "is no file"),
+        () => "cannot be read",
+      );
+    if (fault !== undefined) throw fail("LAB_FILE_UNREADABLE", `${full} ${fault}`, { file: full });
+  }
 }
 
 function commandOf(given: v.InferOutput<typeof command>): Command {

@@ -91,8 +91,12 @@ function worst(first: TrialReport, second: TrialReport): Outcome {
   return isGood(second) && first.outcome === "warned" ? "warned" : second.outcome;
 }
 
-/** What the file has comes first. */
+/** What the file has comes first. @throws CLI_USAGE */
 function withOptions(file: Probes | undefined, { probe, check, checkAfter, keep }: Options): Probes {
+  for (const [option, commands] of Object.entries({ probe, check, keep }))
+    if (commands.some((command) => command.trim() === "")) throw fail("CLI_USAGE", `--${option} has an empty command`);
+  if (checkAfter !== undefined && check.length + (file?.checks ?? []).length === 0)
+    throw fail("CLI_USAGE", "--check-after says what a --check must do, and there is none");
   const given = (commands: readonly string[]) => commands.map((command) => ({ command }));
   return {
     files: file?.files ?? [],
@@ -115,6 +119,7 @@ interface Tried {
 
 async function livepatchOf(task: Task, files: readonly string[], options: Options, folder: string): Promise<Tried> {
   const [first = ""] = files;
+  if (files.length > 1 && files.some((path) => path.endsWith(".ko"))) throw fail("CLI_USAGE", "a .ko file is tried by itself");
   if (!first.endsWith(".ko")) {
     const isSource = (path: string): boolean => path.endsWith(".c");
     const named = { patches: files.filter((path) => !isSource(path)), from: files.filter(isSource) };
@@ -126,7 +131,6 @@ async function livepatchOf(task: Task, files: readonly string[], options: Option
     await writeWhole(module, bytes);
     return { module, target: await targetOf(task, options), manifest };
   }
-  if (files.length > 1) throw fail("CLI_USAGE", "one .ko file can be tried at a time");
   const { inspect } = await import("@suture/livepatch");
   const { release, livepatch, manifest, faults } = inspect(await readFile(first), first);
   if (!livepatch) throw fail("TRY_REFUSED", "it is a module, but no livepatch", { file: first });
