@@ -217,6 +217,14 @@ class Finder {
       this.#plan.skipped.push({ name: item.name, why: "is gone; what the running kernel has in it is no longer used" });
     else if (item.role === "declared" || item.role === "init")
       this.#plan.skipped.push({ name: item.name, why: `is gone from ${item.section.name}; the running kernel keeps it` });
+    else if (item.kind === "function" && item.role === "text" && this.#isHeld(item))
+      this.#plan.notes.push(`${item.name} is gone: what was given its address before (a timer, a callback) goes on with the old code`);
+  }
+
+  /** Whether code makes a pointer to a function. */
+  #isHeld(item: Item): boolean {
+    const { users } = this.#plan.in.original;
+    return users.of(item).some(({ by, ref }) => !ref.branch && ref.target === item.entry && (by.role === "text" || by.role === "init"));
   }
 
   #isUsed(item: Item): boolean {

@@ -270,3 +270,12 @@ describe("bookkeeping of macros", () => {
     expect(shop.refusal(one, one.replace("{ 5, 10", "{ 50, 10"))).toMatchObject({ code: "DIFF_DATA_CHANGED" });
   });
 });
+
+test("a function that is gone while something may hold its address is told", () => {
+  const source = (name: string, changed: string): string =>
+    `extern void later(int (*)(int)); static int ${name}(int x) { ${changed} return x + 1; } void f(void) { later(${name}); }`;
+  const delta = shop.diff(source("tick", ""), source("tock", more));
+  expect(names(delta.functions)).toEqual(["f"]);
+  expect(delta.notes).toEqual(["tick is gone: what was given its address before (a timer, a callback) goes on with the old code"]);
+  expect(shop.diff(source("tick", ""), source("tick", more)).notes).toEqual([]);
+});
