@@ -35,7 +35,8 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
 export async function checkWritable(path: string): Promise<void> {
   if ((await kindOf(path)) === "directory") throw fail("CLI_FILE", "it is a directory, not the name of a file", { file: path });
   try {
-    if ((await kindOf(path)) !== "stream") await access(dirname(path), constants.W_OK | constants.X_OK);
+    const kind = await kindOf(path);
+    if (kind !== "stream") await access(dirname(kind === "file" ? await realpath(path) : path), constants.W_OK | constants.X_OK);
   } catch (error) {
     if (error instanceof Error) throw fail("CLI_FILE", error.message, { file: path }, { cause: error });
     throw error;

@@ -7,7 +7,8 @@ import { setTimeout } from "node:timers/promises";
 import { type Reporter, silentReporter, Task } from "@suture/task";
 import { afterEach, expect, test } from "vitest";
 import { folderOf } from "../../test/folders.ts";
-import { makeOnce } from "./store.ts";
+import { fail } from "../errors.ts";
+import { inCache, makeOnce } from "./store.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../test/make-once.ts");
 const children: ChildProcess[] = [];
@@ -144,4 +145,10 @@ test("a cache that cannot be written is told as such", async () => {
   const { cache, path } = place();
   writeFileSync(cache, "a file where the directory should be");
   await expect(makeOnce(new Task(), cache, path, make("x"))).rejects.toMatchObject({ code: "CACHE_UNWRITABLE" });
+});
+
+test("apt's word of a full disk is understood, with the server's address behind it, too", async () => {
+  const said = "E: Failed to fetch http://x/y.deb  Error writing to file - write (28: No space left on device)";
+  for (const text of [said, `${said} [IP: 203.0.113.80 80]`])
+    await expect(inCache("/cache", () => Promise.reject(fail("ARCHIVE_DOWNLOAD", text)))).rejects.toMatchObject({ code: "CACHE_FULL" });
 });

@@ -153,7 +153,7 @@ export function saysFull(text: string): boolean {
 }
 
 /** What programs print when the disk is full or a quota is used up. */
-const FULL = /(?:No space left on device|Disk quota exceeded)\)?\.?$|You don't have enough free space/m;
+const FULL = /(?:No space left on device|Disk quota exceeded)\)?\.?(?: \[IP: [^\]]*\])?$|You don't have enough free space/m;
 
 function lastLine(text: string): string {
   return (
