@@ -4,6 +4,7 @@ import { readC } from "../scripts/edits/c-file.ts";
 import { type Module, wrongs } from "../scripts/edits/claims.ts";
 import type { Edit, Subject, Tree } from "../scripts/edits/edit.ts";
 import type { Facts } from "../scripts/edits/facts.ts";
+import { hopedFacts } from "../scripts/edits/hoped-facts.ts";
 import { KINDS } from "../scripts/edits/kinds.ts";
 import { Random } from "../scripts/edits/random.ts";
 
@@ -15,41 +16,13 @@ const TREE: Tree = {
   globals: [{ name: "global_one", path: "mm/global.c", head: "void global_one(void)", returns: "return;" }],
 };
 
-/** As the compiler would find it, if it inlined nothing and left nothing out. */
-function factsFrom(text: string): Facts {
-  const { functions, variables, macros } = readC(text);
-  const users = (name: string): string[] =>
-    functions.filter(({ tokens, isInit }) => !isInit && tokens.some((token) => token.text === name)).map((one) => one.name);
-  const locals = functions.flatMap((one) => one.statics.map(({ name }, i) => ({ name, symbol: `${name}.${i}`, users: [one.name] })));
-  const perCpu = macros.flatMap(({ name, arguments: [, one = ""] }) =>
-    name === "DEFINE_PER_CPU" ? [{ name: one, section: ".data..percpu" }] : [],
-  );
-  return {
-    functions: new Map(
-      functions.map(({ name, isInit, isStatic }) => [
-        name,
-        { hasEntry: !isInit, init: isInit, isGlobal: !isStatic, refers: new Set<string>(), bytes: "", code: "" },
-      ]),
-    ),
-    variables: new Map([
-      ...[...variables.map(({ name }) => ({ name, section: ".data" })), ...perCpu].map(({ name, section }) => {
-        return [name, { size: 4, section, writable: true, isGlobal: false, names: [], users: users(name) }] as const;
-      }),
-      ...locals.map(
-        (one) => [one.symbol, { size: 4, section: ".bss", writable: true, isGlobal: false, names: [], users: one.users }] as const,
-      ),
-    ]),
-    everything: text,
-  };
-}
-
 function made(kind: string, text: string, seed = 1): Edit | undefined {
   const subject: Subject = {
     path: "fs/one.c",
     object: "fs/one.o",
     owner: "vmlinux",
     file: readC(text),
-    facts: factsFrom(text),
+    facts: hopedFacts(readC(text)),
     random: new Random(seed),
     tree: TREE,
   };

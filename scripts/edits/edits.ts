@@ -15,6 +15,7 @@ import { readC } from "./c-file.ts";
 import type { Edit, Kind, Tree } from "./edit.ts";
 import { factsOf } from "./facts.ts";
 import { filesOf } from "./files.ts";
+import { hopedFacts } from "./hoped-facts.ts";
 import { judge, sourceText } from "./judge.ts";
 import { KINDS } from "./kinds.ts";
 import { Random } from "./random.ts";
@@ -42,6 +43,8 @@ export async function edits(args: readonly string[]): Promise<number> {
       each: { type: "string", default: "6" },
       kinds: { type: "string" },
       only: { type: "string" },
+      // Bytes of source: large files take long to compile.
+      largest: { type: "string", default: "28000" },
       jobs: { type: "string", default: "2" },
       again: { type: "string" },
       // Nothing but what --again names.
@@ -73,7 +76,7 @@ export async function edits(args: readonly string[]): Promise<number> {
   const ids = new Set(redo?.map(({ id }) => id));
   const paths = new Set(redo?.map(({ path }) => path));
   try {
-    for (const file of filesOf(kernel, seed)) {
+    for (const file of filesOf(kernel, { seed, largest: Number(values.largest) })) {
       const done = results.all.filter(isEdit);
       if (redo !== undefined) {
         if (!paths.has(file.path)) continue;
@@ -107,6 +110,9 @@ export async function edits(args: readonly string[]): Promise<number> {
         say(result);
       });
     }
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+    console.error("stopped; the same command goes on");
   } finally {
     await guests.stop();
     kernel.close();
@@ -152,6 +158,11 @@ async function plan(
 ): Promise<Planned[]> {
   const text = sourceText(join(kernel.sourceRoot, path));
   if (text === undefined) return [];
+  const file = readC(text);
+  const random = (kind: Kind): Random => Random.of(`${path} ${kind.name}`, seed);
+  const hoped = { path, object, owner, file, facts: hopedFacts(file), tree };
+  // Kinds that are rare have no place in most files: those are not compiled.
+  if (kinds.every((kind) => kind.make({ ...hoped, random: random(kind) }) === undefined)) return [];
   const original = await compileOriginal(task, kernel, object).catch((error: unknown) => {
     task.check();
     // Some of the sources in the list are made by the build.
@@ -159,9 +170,9 @@ async function plan(
     throw error;
   });
   if (original === undefined) return [];
-  const subject = { path, object, owner, file: readC(text), facts: factsOf(readElf(original, object)), tree };
+  const subject = { ...hoped, facts: factsOf(readElf(original, object)) };
   const found = kinds.flatMap((kind): Planned[] => {
-    const edit = kind.make({ ...subject, random: Random.of(`${path} ${kind.name}`, seed) });
+    const edit = kind.make({ ...subject, random: random(kind) });
     if (edit === undefined || edit.files.every(({ before, after }) => before === after)) return [];
     return [
       {

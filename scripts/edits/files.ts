@@ -7,17 +7,20 @@ import { Random } from "./random.ts";
 const FOLDERS = ["kernel", "mm", "fs", "net", "block", "lib", "drivers", "arch/x86", "security", "crypto", "ipc"];
 /** Programs beside the kernel, and code that is compiled for several. */
 const BESIDE = /^(?:arch\/x86\/(?:boot|entry\/vdso|purgatory|realmode)|drivers\/firmware\/efi\/libstub|lib\/(?:raid6|decompress))/;
-const SIZES = { least: 3_000, most: 28_000 };
+const LEAST = 3_000;
 
 /** Source and object, in the order in which they are edited: of each folder in turn. */
-export function filesOf({ commands, sourceRoot }: KernelContext, seed: number): { path: string; object: string; owner: string }[] {
+export function filesOf(
+  { commands, sourceRoot }: KernelContext,
+  { seed, largest }: { seed: number; largest: number },
+): { path: string; object: string; owner: string }[] {
   const random = new Random(seed);
   const all = commands.sources.flatMap((path) => {
     const [object, ...others] = commands.ofSource(path);
     const owner = object === undefined ? undefined : commands.ownerOf(object);
     if (object === undefined || owner === undefined || others.length > 0 || BESIDE.test(path) || path.includes("..")) return [];
     const size = statSync(join(sourceRoot, path), { throwIfNoEntry: false })?.size ?? 0;
-    return size < SIZES.least || size > SIZES.most ? [] : [{ path, object, owner }];
+    return size < LEAST || size > largest ? [] : [{ path, object, owner }];
   });
   const lists = FOLDERS.map((folder) => random.shuffled(all.filter(({ path }) => path.startsWith(`${folder}/`))));
   const longest = Math.max(...lists.map(({ length }) => length));
