@@ -1,5 +1,5 @@
 /** What code does with the places that its references name. Each function is decoded once. */
-import { type Access, accessesIn } from "./instructions.ts";
+import { type Access, accessesIn, operandEnds } from "./instructions.ts";
 import { bytesOf, type Item, isItem, type Ref } from "./items.ts";
 
 const decoded = new WeakMap<Item, ReadonlyMap<number, Access>>();
@@ -12,6 +12,22 @@ export function accessOf(by: Item, ref: Ref): Access {
     decoded.set(by, accesses);
   }
   return accesses.get(ref.at) ?? "pointer";
+}
+
+const ends = new WeakMap<Item, ReadonlyMap<number, number>>();
+
+/**
+ * The byte of the item that a reference of code names, from the item's start. An operand beside an immediate is counted from the end of the
+ * instruction, which the relocation alone does not tell.
+ */
+export function byteOf(by: Item, ref: Ref): number {
+  let known = ends.get(by);
+  if (known === undefined) {
+    known = operandEnds(bytesOf(by));
+    ends.set(by, known);
+  }
+  const toEnd = known.get(ref.at);
+  return toEnd === undefined ? ref.target : ref.addend + toEnd;
 }
 
 /** Whether the function does that to the variable: an item of its object, or another object's by name. */

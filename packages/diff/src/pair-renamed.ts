@@ -12,7 +12,7 @@ import { usedBy } from "./pair-locals.ts";
 import type { Pairs } from "./pairs.ts";
 import type { Side } from "./plan.ts";
 import { functionDifference } from "./same-function.ts";
-import { signatures, type Use, Uses } from "./uses.ts";
+import { placeOf, signatures, type Use, Uses } from "./uses.ts";
 
 /** @returns those that were paired here, of the patched object. @throws DIFF_STATIC_LOCAL, DIFF_VARIABLE_LOST */
 export function pairRenamed(original: Side, patched: Side, pairs: Pairs, isElsewhere: (name: string) => boolean): Item[] {
@@ -160,9 +160,7 @@ class Renames {
     if (sizeOf(original) === sizeOf(patched)) return within(of(), now);
     // What is only read once says little.
     if (Math.min(before.length, after.length) < 2 && !of().some((use) => use.startsWith("write"))) return false;
-    const starts = new Set(
-      before.flatMap(({ ref }) => after.map((other) => ref.target - original.entry - (other.ref.target - patched.entry))),
-    );
+    const starts = new Set(before.flatMap((use) => after.map((other) => placeOf(use) - original.entry - (placeOf(other) - patched.entry))));
     return [...starts].some((start) => within(of(start), now));
   }
 }

@@ -1,5 +1,5 @@
 /** The places where a variable is used, of code and data and of rows of special sections, and how. */
-import { accessOf } from "./accesses.ts";
+import { accessOf, byteOf } from "./accesses.ts";
 import { type Item, isItem, type Ref } from "./items.ts";
 import { stem } from "./names.ts";
 import type { Pairs } from "./pairs.ts";
@@ -58,10 +58,15 @@ function usesInTables(side: Side): Map<Item, Use[]> {
   return found;
 }
 
+/** The byte that a use names, from the variable's start. */
+export function placeOf({ by, ref, inTable }: Omit<Use, "order">): number {
+  return inTable || by.kind !== "function" ? ref.target : byteOf(by, ref);
+}
+
 /** What each use does with which byte of the variable, counted from `start`; of users that are paired, whose it is. */
 export function signatures(uses: readonly Use[], item: Item, isPaired?: (by: Item) => boolean, start = 0): string[] {
   return uses.map(({ by, ref, inTable }) => {
     const how = inTable ? "row" : by.kind === "function" ? accessOf(by, ref) : "data";
-    return `${how} ${ref.target - item.entry - start} ${isPaired?.(by) === true ? stem(by.name) : ""}`;
+    return `${how} ${placeOf({ by, ref, inTable }) - item.entry - start} ${isPaired?.(by) === true ? stem(by.name) : ""}`;
   });
 }

@@ -81,6 +81,12 @@ describe("names", () => {
     ["variables become one structure", apart, together],
     ["a structure becomes several variables", together, apart],
     ["one gets another name and size", flagOnly("int before", "before"), flagOnly("long after", "after")],
+    // Of a long the compiler compares and stores with immediates, which stand behind the field.
+    [
+      "one gets another name and size, and other instructions",
+      "static int before; int f(int x) { if (!before) { before = 1; return x; } return 0; } void g(void) { before = 0; }",
+      "static long after; int f(int x) { if (!after) { after = 1; return x; } return 0; } void g(void) { after = 0; }",
+    ],
   ])("state could be lost where %s", (_, before, after) => {
     expect(shop.refusal(before, after)).toMatchObject({ code: "DIFF_VARIABLE_LOST" });
   });
