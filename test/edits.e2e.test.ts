@@ -14,6 +14,8 @@ extern int elsewhere;
 __attribute__((noinline)) static int inner(int a) { static int seen; seen += a; return seen + count; }
 int outer(int a) { spare ^= a; return spare + inner(a) + table[a & 3] + elsewhere; }
 __attribute__((section(".init.text"))) void setup(void) { count = 3; level = 2; }
+__attribute__((section(".sched.text"))) int sleeps(int a) { return a + spare; }
+__attribute__((section(".sched.text"), no_instrument_function)) int wakes(int a) { return a + level; }
 `;
 
 const OPTIONS = [
@@ -46,11 +48,18 @@ describe("what a compiled object says", () => {
     const outer = of.functions.get("outer");
     expect([outer?.hasEntry, outer?.init, outer?.isGlobal]).toEqual([true, false, true]);
     expect([...(outer?.refers ?? [])]).toEqual(expect.arrayContaining(["spare", "table", "elsewhere", "inner"]));
+    const [sleeps, wakes] = [of.functions.get("sleeps"), of.functions.get("wakes")];
+    expect([sleeps?.hasEntry, wakes?.hasEntry, sleeps?.refers.has("level"), wakes?.refers.has("level")]).toEqual([
+      true,
+      false,
+      false,
+      true,
+    ]);
     expect([of.functions.get("inner")?.isGlobal, of.functions.get("setup")?.init]).toEqual([false, true]);
   });
 
   it("of variables: which live, and who uses them after the boot", () => {
-    expect([of.variables.get("count")?.users, of.variables.get("level")?.users]).toEqual([["inner"], []]);
+    expect([of.variables.get("count")?.users, of.variables.get("level")?.users]).toEqual([["inner"], ["wakes"]]);
     expect([of.variables.get("level")?.isGlobal, of.variables.get("level")?.writable]).toEqual([true, true]);
     expect(of.variables.get("table")?.writable).toBe(false);
     const seen = variableSymbol(of, "seen", true) ?? "";

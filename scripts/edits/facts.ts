@@ -1,5 +1,5 @@
 /** What the compiled object says of a source file: which functions and variables there really are, and who uses what. */
-import { type ElfObject, type ElfSymbol, isSection, type Section, SHF, SHT, STB, STT } from "@suture/elf";
+import { type ElfObject, type ElfSymbol, isSection, relocationKind, type Section, SHF, SHT, STB, STT } from "@suture/elf";
 
 export interface FunctionFact {
   /** Calls of it can be redirected. */
@@ -49,14 +49,19 @@ export function factsOf(elf: ElfObject): Facts {
     const exact = inside.find(({ value, size }) => addend >= value && addend < value + Math.max(size, 1)) ?? inside[0];
     return exact?.name ?? symbol.place.name;
   };
-  const references = new Map<Section, string[]>();
-  const entries = new Set<string>();
+  const references = new Map<Section, Reference[]>();
+  const entries = new Map<Section, number[]>();
   for (const section of elf.sections) {
     if (section.type !== SHT.RELA || section.target === undefined) continue;
-    const names = section.relocations.map(({ symbol, addend, type }) => nameAt(symbol, type === 1 ? addend : addend + 4));
+    const found = section.relocations.map(({ offset, symbol, addend, type }) => ({
+      offset,
+      name: nameAt(symbol, relocationKind(type)?.pcRelative === true ? addend + 4 : addend),
+    }));
     if (section.target.name === "__mcount_loc")
-      for (const { symbol } of section.relocations) if (symbol !== undefined) entries.add(nameOf(symbol));
-    references.set(section.target, [...(references.get(section.target) ?? []), ...names]);
+      for (const { symbol, addend } of section.relocations)
+        if (symbol !== undefined && isSection(symbol.place))
+          entries.set(symbol.place, [...(entries.get(symbol.place) ?? []), symbol.value + addend]);
+    references.set(section.target, [...(references.get(section.target) ?? []), ...found]);
   }
   const functions = new Map<string, FunctionFact>();
   const variables = new Map<string, VariableFact & { users: string[] }>();
@@ -64,10 +69,13 @@ export function factsOf(elf: ElfObject): Facts {
     for (const symbol of symbols) {
       const isGlobal = symbol.bind !== STB.LOCAL;
       if (symbol.type === STT.FUNC) {
-        const refers = references.get(section) ?? [];
-        const bytes = Buffer.from(section.data).toString("base64");
+        // Several functions may be in one section: .sched.text.
+        const [from, to] = [symbol.value, symbol.value + symbol.size];
+        const inside = (at: number): boolean => at >= from && at < to;
+        const refers = (references.get(section) ?? []).filter(({ offset }) => inside(offset)).map(({ name }) => name);
+        const bytes = Buffer.from(section.data.subarray(from, to)).toString("base64");
         functions.set(symbol.name, {
-          hasEntry: entries.has(section.name) || entries.has(symbol.name),
+          hasEntry: (entries.get(section) ?? []).some(inside),
           init: /^\.(?:init|exit|meminit)/.test(section.name),
           isGlobal,
           refers: new Set(refers),
@@ -88,19 +96,20 @@ export function factsOf(elf: ElfObject): Facts {
   return { functions, variables, everything: everythingOf(elf, references) };
 }
 
-function nameOf(symbol: ElfSymbol): string {
-  return symbol.type === STT.SECTION && isSection(symbol.place) ? symbol.place.name : symbol.name;
+interface Reference {
+  offset: number;
+  name: string;
 }
 
 /** Tables of the tools that follow from the code are left out, and so are notes. */
-function everythingOf(elf: ElfObject, references: ReadonlyMap<Section, string[]>): string {
+function everythingOf(elf: ElfObject, references: ReadonlyMap<Section, Reference[]>): string {
   return elf.sections
     .filter(
       ({ flags, type, name }) => (flags & SHF.ALLOC) !== 0 && type !== SHT.NOTE && !/^\.(?:orc|BTF)|^\.discard|^__mcount_loc/.test(name),
     )
     .map((section) => {
       const data = section.type === SHT.NOBITS ? `${section.nobitsSize} bytes` : Buffer.from(section.data).toString("base64");
-      return `${section.name} ${data} ${(references.get(section) ?? []).join(" ")}`;
+      return `${section.name} ${data} ${(references.get(section) ?? []).map(({ name }) => name).join(" ")}`;
     })
     .sort()
     .join("\n");
