@@ -99,10 +99,15 @@ export interface Step {
   /** Immediates and offsets from pointers, by the byte offset of their field; distances on the stack are left out. */
   numbers: [at: number, value: bigint][];
   flow: "next" | "call" | "branch" | "end";
+  /** What is calculated of registers alone, by the instruction's name. */
+  work: string | undefined;
 }
 
+/** Instructions that make a value of others; that of two equal registers is zero. */
+const WORK = /^(?:Set\w+|Cmov\w+|Not|Neg|I?mul|I?div|Sh[lr]d?|Sar|Ro[lr]|Add|Sub|And|Or|Xor|Bswap|Popcnt|[LT]zcnt|Bs[fr])$/;
+
 export function stepsIn(code: Uint8Array): Step[] {
-  const { FlowControl, OpKind, Register, RegisterExt } = iced();
+  const { FlowControl, Mnemonic, OpKind, Register, RegisterExt } = iced();
   const flows: ReadonlyMap<number, Step["flow"]> = new Map([
     [FlowControl.Next, "next"],
     [FlowControl.Call, "call"],
@@ -114,9 +119,14 @@ export function stepsIn(code: Uint8Array): Step[] {
   decode(code, (instruction, _, offsets) => {
     const { displacement, immediate } = offsets();
     const flow = flows.get(instruction.flowControl) ?? "end";
-    const step: Step = { fields: [displacement, immediate].filter((at) => at !== undefined), numbers: [], flow };
+    const step: Step = { fields: [displacement, immediate].filter((at) => at !== undefined), numbers: [], flow, work: undefined };
     steps.push(step);
     if (flow !== "next") return;
+    const [first, second] = [instruction.op0Register, instruction.opCount > 1 ? instruction.op1Register : Register.None];
+    const ofStack = instruction.op0Kind === OpKind.Register && stack.has(RegisterExt.fullRegister(first));
+    const name = Mnemonic[instruction.mnemonic] ?? "";
+    const isZero = first === second && /^(?:Xor|Sub)$/.test(name);
+    if (WORK.test(name) && !isZero && !ofStack) step.work = name;
     if (displacement !== undefined && !stack.has(RegisterExt.fullRegister(instruction.memoryBase)))
       step.numbers.push([displacement, instruction.memoryDisplacement]);
     const kinds = [OpKind.Immediate8, OpKind.Immediate16, OpKind.Immediate32, OpKind.Immediate64, OpKind.Immediate8to16];

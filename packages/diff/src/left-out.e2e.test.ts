@@ -93,6 +93,11 @@ describe("is refused, with both names, where carried code depends on it", () => 
     ["another size", /setup sets cache up otherwise than before, and use/, [["64", "128"]]],
     ["other flags", /setup sets cache up otherwise than before, and use/, [["64, 2", "64, 3"]]],
     ["another value", /setup sets limit up otherwise than before, and use/, [["limit = 7", "limit = 8"]]],
+    [
+      "the result of a call, calculated otherwise",
+      /setup sets cache up otherwise than before, and use/,
+      [["64, 2);", "64, 2); cache = (void *)(long)!cache;"]],
+    ],
     ["a value less", /setup no longer sets limit up, and use/, [["  limit = 7;\n", ""]]],
     [
       "another call with a variable of the kernel",

@@ -267,7 +267,7 @@ class LeftOut implements Missed {
   }
 
   /**
-   * What a function sets up, and how: a variable that it writes, by the numbers since the call whose result that may be, and by that call's own;
+   * What a function sets up, and how: a variable that it writes, by the numbers and calculations since the call whose result that may be, and by that call's own;
    * one that it gives away, by the call that gets it and what else that gets.
    */
   #settings(item: Item, refs: readonly Ref[]): Map<unknown, { how: string; to: Ref["to"] }> {
@@ -285,7 +285,7 @@ class LeftOut implements Missed {
     for (const step of stepsIn(bytesOf(item))) {
       const named = step.fields.flatMap((at) => byField.get(at) ?? []);
       const numbers = step.numbers.filter(([at]) => !byField.has(at)).map(([, value]) => String(value));
-      facts.push(...numbers);
+      facts.push(...numbers, ...(step.work === undefined ? [] : [step.work]));
       for (const ref of named) {
         if (ref.branch || !isVariable(ref.to)) continue;
         const access = accessOf(item, ref);
