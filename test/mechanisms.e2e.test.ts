@@ -82,7 +82,7 @@ int main(int argc, char **argv) {
 function probe(): Buffer {
   const [source, program] = [join(folder, "probe.c"), join(folder, "probe")];
   writeFileSync(source, PROBE);
-  expect(spawnSync("gcc", ["-O1", "-static", "-o", program, source], { encoding: "utf8" })).toMatchObject({ status: 0 });
+  expect(spawnSync("gcc-12", ["-O1", "-static", "-o", program, source], { encoding: "utf8" })).toMatchObject({ status: 0 });
   return readFileSync(program);
 }
 
