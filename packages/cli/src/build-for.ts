@@ -1,6 +1,7 @@
 /** What a person names, patch files, sources that were written by hand, an older livepatch, and a kernel → a livepatch. */
 import { type BuildOptions, buildLivepatch, type Livepatch, readPatch, readSources, readUpon } from "@suture/build";
 import type { Task } from "@suture/task";
+import type { Command } from "commander";
 import { type KernelOptions, openKernel } from "./kernel-option.ts";
 
 interface Named {
@@ -9,11 +10,29 @@ interface Named {
   upon?: string | undefined;
 }
 
+/** What the builder would refuse, and a person who knows better lets through. */
+export interface Accepted {
+  acceptLayout?: string[];
+  acceptInit?: string[];
+}
+
+export function addAccepted(command: Command): Command {
+  return command
+    .option(
+      "--accept-layout <name...>",
+      "let these structures, variables, enumerators or macros be otherwise than before: you know that the new code meets nothing that the old made",
+    )
+    .option(
+      "--accept-init <function...>",
+      "leave these functions out, which run only at boot or when their module comes or goes: you know that nothing carried depends on what changed in them",
+    );
+}
+
 export async function buildFor(
   task: Task,
   named: Named,
-  of: KernelOptions,
-  options: Omit<BuildOptions, "patches" | "sources" | "upon">,
+  of: KernelOptions & Accepted,
+  options: Omit<BuildOptions, "patches" | "sources" | "upon" | "acceptLayouts" | "acceptInits">,
 ): Promise<Livepatch> {
   // A file that cannot be read should not cost the download of a kernel.
   const [patches, sources, upon] = await Promise.all([
@@ -23,7 +42,8 @@ export async function buildFor(
   ]);
   const kernel = await openKernel(task, of);
   try {
-    return await buildLivepatch(task, kernel, { ...options, patches, sources, upon });
+    const { acceptLayout: acceptLayouts, acceptInit: acceptInits } = of;
+    return await buildLivepatch(task, kernel, { ...options, patches, sources, upon, acceptLayouts, acceptInits });
   } finally {
     kernel.close();
   }

@@ -1,14 +1,14 @@
 import type { Livepatch } from "@suture/build";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
-import { buildFor } from "../build-for.ts";
+import { type Accepted, addAccepted, buildFor } from "../build-for.ts";
 import { buildDocument } from "../documents/building.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
 import { checkWritable, writeWhole } from "../write-file.ts";
 
-interface Options extends KernelOptions {
+interface Options extends KernelOptions, Accepted {
   from?: string[];
   upon?: string;
   state?: string[];
@@ -17,13 +17,11 @@ interface Options extends KernelOptions {
   output?: string;
   replace: boolean;
   unproven?: boolean;
-  acceptLayout?: string[];
-  acceptInit?: string[];
   jobs?: string;
 }
 
 export const buildCommand: AddCommand = (program, run) => {
-  addModuleOptions(addKernelOptions(program.command("build")))
+  addAccepted(addModuleOptions(addKernelOptions(program.command("build"))))
     .description("build a livepatch out of source patches, for one kernel")
     .argument("[patch...]", "unified diffs (git format-patch, git diff, diff -u), applied in this order")
     .option(
@@ -40,14 +38,6 @@ export const buildCommand: AddCommand = (program, run) => {
     .option("--output <file>", "where the module goes; livepatch-NAME.ko unless given")
     .option("--replace", "loading it takes all other livepatches out", false)
     .option("--unproven", "build although an object is not shown to be what the kernel runs: for experts, and marked so")
-    .option(
-      "--accept-layout <name...>",
-      "let these structures, variables, enumerators or macros be otherwise than before: you know that the new code meets nothing that the old made",
-    )
-    .option(
-      "--accept-init <function...>",
-      "leave these functions out, which run only at boot or when their module comes or goes: you know that nothing carried depends on what changed in them",
-    )
     .option("--jobs <count>", "compilers at a time; as many as there are processors unless given")
     .action(
       run(async (task, files: string[], options: Options) => {
@@ -65,7 +55,7 @@ export const buildCommand: AddCommand = (program, run) => {
 };
 
 function build(task: Task, patches: readonly string[], options: Options): Promise<Livepatch> {
-  const { from, upon, rebuild, name, replace, acceptLayout: acceptLayouts, acceptInit: acceptInits } = options;
+  const { from, upon, rebuild, name, replace } = options;
   if (patches.length === 0 && rebuild === undefined && from === undefined)
     throw fail("CLI_USAGE", "a patch is needed, or --from, or --rebuild");
   return buildFor(task, { patches, from, upon }, options, {
@@ -74,8 +64,6 @@ function build(task: Task, patches: readonly string[], options: Options): Promis
     replace,
     states: options.state?.map(stateOf),
     unproven: options.unproven === true,
-    acceptLayouts,
-    acceptInits,
     jobs: jobsOf(options.jobs),
   });
 }

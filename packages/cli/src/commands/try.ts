@@ -6,14 +6,14 @@ import type { Manifest } from "@suture/livepatch";
 import { scratchFolder, type Task } from "@suture/task";
 import { Option } from "commander";
 import type { AddCommand } from "../answer.ts";
-import { buildFor } from "../build-for.ts";
+import { type Accepted, addAccepted, buildFor } from "../build-for.ts";
 import { tryDocument } from "../documents/trial.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, cacheDirectory, isModuleFile, type KernelOptions, MODULE_SOURCE, several, targetOf } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, safeText, timeText } from "../text.ts";
 import { writeWhole } from "../write-file.ts";
 
-interface Options extends KernelOptions {
+interface Options extends KernelOptions, Accepted {
   probe: string[];
   check: string[];
   checkAfter?: "fail" | "succeed";
@@ -25,7 +25,7 @@ interface Options extends KernelOptions {
 }
 
 export const tryCommand: AddCommand = (program, run) => {
-  addKernelOptions(program.command("try"))
+  addAccepted(addKernelOptions(program.command("try")))
     .description("boot the stock kernel in a virtual machine, load a livepatch, take it out again, and report")
     .argument("<patch-or-module...>", "source patches, C files written by hand, or one .ko file")
     .option("--probe <command>", "a shell command, run before, with and after the patch, and shown; may be given again", several, [])
