@@ -4,10 +4,10 @@ import { fail } from "./errors.ts";
 /** Longer than any name that the kernel (KSYM_NAME_LEN 512) or gcc makes. */
 const LONGEST_NAME = 4096;
 
-const decoder = new TextDecoder("latin1");
-
 export class StringReader {
   readonly #bytes: Uint8Array;
+  /** The same, as it is read: a byte is a character. (What TextDecoder calls latin1 is another set in newer releases of Node.) */
+  readonly #text: Buffer;
   readonly #file: string;
   readonly #fileOffset: number;
   #budget: number;
@@ -16,6 +16,7 @@ export class StringReader {
   /** @param budget bytes that all different names together may have: tables share tails, and a hostile one shares them without end */
   constructor(bytes: Uint8Array, file: string, fileOffset: number, budget: number) {
     this.#bytes = bytes;
+    this.#text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#file = file;
     this.#fileOffset = fileOffset;
     this.#budget = budget;
@@ -39,7 +40,7 @@ export class StringReader {
         file: this.#file,
         offset: from,
       });
-    const name = decoder.decode(this.#bytes.subarray(offset, end));
+    const name = this.#text.toString("latin1", offset, end);
     this.#known.set(offset, name);
     return name;
   }
