@@ -305,7 +305,8 @@ describe("the other macros", () => {
     await sh(LOAD("macros"));
     expect(await heard("hostname patched-name")).toEqual(["a new name of 12 letters"]);
     expect(await sh("hostname")).toBe("patched-name\n");
-    expect(await sh("grep Static /proc/meminfo")).toBe("Static call: 0\n");
+    // 1 if another task ran in between, which is for the guest to say.
+    expect(await sh("grep Static /proc/meminfo")).toMatch(/^Static call: [01]\n$/);
     expect(await sh("cat /proc/uptime")).toMatch(/^\d/);
     await sh(`${DISABLE("macros")}; ${REMOVE("macros")}`);
     expect(await heard("hostname plain")).toEqual([]);
