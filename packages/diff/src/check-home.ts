@@ -1,7 +1,7 @@
 /** Variables that a fix puts into memory of another kind, and writes to memory that the running kernel has made read-only. */
 import { accessOf, does } from "./accesses.ts";
 import { HOMES, homeOf, isReadOnly } from "./homes.ts";
-import { type Item, isItem } from "./items.ts";
+import { type Item, isGlobal, isItem } from "./items.ts";
 import type { Plan } from "./plan.ts";
 
 /** The running kernel's variable stays where it is. @throws DIFF_VARIABLE_HOME if code that runs needs it to be elsewhere */
@@ -22,6 +22,13 @@ export function checkHome(plan: Plan, original: Item, item: Item): void {
     const [pointer] = running.filter(({ by, ref }) => accessOf(by, ref) === "pointer");
     if (pointer !== undefined) throw refuse(pointer.by, "makes a pointer to it");
   }
+  // What others do with it is not seen from here, and somebody is to write it: why else the change?
+  if (isReadOnly(before) && !isReadOnly(after) && isGlobal(item))
+    throw plan.refuse(
+      "DIFF_VARIABLE_HOME",
+      `${item.name} is ${HOMES[before]} in the running kernel (${original.section.name}) and ${HOMES[after]} in the fix (${item.section.name}); other objects can write it by its name`,
+      item,
+    );
   const [first] = running;
   if (first !== undefined && (before === "boot" || before === "per-CPU" || after === "per-CPU")) throw refuse(first.by, "uses it");
   if (isReadOnly(before) && !isReadOnly(after) && running.length === 0)

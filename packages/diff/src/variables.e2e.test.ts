@@ -149,6 +149,13 @@ describe("memory", () => {
       "makes a pointer to it",
     ],
     ["read-only after boot, in unchanged code", `int x ${LATE} = 1;`, "int x = 1;", "", "writes it"],
+    [
+      "read-only after boot, and others know its name",
+      `int x ${LATE} = 1;`,
+      "int x = 1;",
+      "int f(void) { return x; }",
+      "other objects can write it by its name",
+    ],
     ["one for each processor", "int x;", "__percpu_data int x;", "int f(void) { return x + 1; }", "uses it"],
     ["one for all", "__percpu_data int x;", "int x;", "int f(void) { return x + 1; }", "uses it"],
     ["freed after boot", "__initdata int x = 1;", "int x = 1;", "int f(void) { return x + 1; }", "uses it"],
@@ -166,7 +173,8 @@ describe("memory", () => {
     const source = (x: string, f: string): string => `${x} int f(int i) { return x${f}; } void __init boot(void) { *(int *)&x = 3; }`;
     const late = `int x ${LATE} = 1;`;
     for (const [one, other] of [
-      [late, "int x = 1;"],
+      // One that other objects know by its name is refused, below.
+      [`static ${late}`, "static int x = 1;"],
       ["int x = 1;", late],
       ["int x __read_mostly = 1;", "int x = 1;"],
     ] as const) {
