@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach } from "vitest";
-import type { Machine } from "../src/machine.ts";
+import type { Machine } from "../src/machine/machine.ts";
 
 const made: string[] = [];
 afterEach(() => {

@@ -1,0 +1,37 @@
+/** What a livepatch leaves behind when its module is taken out: addresses in it that its code gave to others, who may keep them. */
+import type { Manifest } from "@suture/livepatch";
+import type { Machine } from "../machine/machine.ts";
+import { recordOf } from "../store/records.ts";
+
+const SHOWN = 5;
+
+export interface LeftBehind {
+  /** Functions and variables, in words: they are given away to be kept. Undefined if there are none. */
+  kept: string | undefined;
+  /** Strings, in words: most are only read and forgotten. */
+  strings: string | undefined;
+  /** Why it is not known, in words, where it should be. */
+  unknown: string | undefined;
+}
+
+/** Nothing for one that was not loaded by Suture: it does not say. */
+export async function leftBehind(machine: Machine, name: string): Promise<LeftBehind> {
+  const { module, damage } = await recordOf(machine, name);
+  const { handed = [] } = module?.manifest ?? {};
+  const strings = handed.filter(({ kind }) => kind === "string");
+  return {
+    kept: handedText(handed.filter(({ kind }) => kind !== "string")),
+    strings: handedText(strings),
+    unknown: module === undefined ? damage : undefined,
+  };
+}
+
+export const STRINGS_WARNING = "whoever keeps one of these strings has a pointer to freed memory when the module is gone";
+
+function handedText(handed: NonNullable<Manifest["handed"]>): string | undefined {
+  if (handed.length === 0) return undefined;
+  const each = handed.map(
+    ({ function: by, kind, name }) => `${by} gives away ${kind === "string" ? JSON.stringify(name) : `the ${kind} ${name}`}`,
+  );
+  return [...each.slice(0, SHOWN), ...(each.length > SHOWN ? [`and ${each.length - SHOWN} more`] : [])].join("; ");
+}

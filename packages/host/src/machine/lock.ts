@@ -1,0 +1,75 @@
+/**
+ * One operator at a time: a lock on /run/suture/lock. The kernel holds it with the open file, so it ends with the process however that ends.
+ * Node has no flock; the program of that name locks the open file that it inherits from us.
+ */
+import { once } from "node:events";
+import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { start, type Task } from "@suture/task";
+import { fail } from "../errors.ts";
+import { reasonOf } from "../store/disk.ts";
+import { type Machine, pathOf } from "./machine.ts";
+
+export const RUN_FOLDER = "/run/suture";
+const FILE = `${RUN_FOLDER}/lock`;
+/** Most operations take a few seconds: so long another one is waited for. */
+const PATIENCE_S = 10;
+/** What flock is to end with when the time is over: no other program's exit code. */
+const HELD = 75;
+
+/** Runs `work` while no other suture changes anything. @throws HOST_BUSY, HOST_TOOL_MISSING, HOST_NOT_ROOT, HOST_RUN_FOLDER */
+export async function locked<T>(task: Task, machine: Machine, what: string, work: () => Promise<T>): Promise<T> {
+  const path = pathOf(machine, FILE);
+  const file = await openLock(path);
+  try {
+    if (!(await lock(task, file.fd)))
+      throw fail("HOST_BUSY", `another suture is at work: ${(await readFile(path, "utf8")).trim()}`, { file: path });
+    await sign(file, what);
+    return await work();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Who waits is told who is at work. On a full file system nobody is; the lock holds all the same. */
+async function sign(file: FileHandle, what: string): Promise<void> {
+  try {
+    await file.truncate(0);
+    await file.write(`pid ${process.pid}: ${what}\n`);
+  } catch (error) {
+    if (reasonOf(error) !== "ENOSPC") throw error;
+  }
+}
+
+async function openLock(path: string): Promise<FileHandle> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    return await open(path, "a+", 0o644);
+  } catch (cause) {
+    const code = reasonOf(cause);
+    if (code === "EACCES" || code === "EPERM")
+      throw fail(
+        "HOST_NOT_ROOT",
+        "this process may not change the livepatches of this machine. Nothing was changed.",
+        { file: path },
+        { cause },
+      );
+    throw fail("HOST_RUN_FOLDER", `the lock cannot be opened: ${code}. Nothing was changed.`, { file: path }, { cause });
+  }
+}
+
+/** False if another one has held it for too long. */
+async function lock(task: Task, fd: number): Promise<boolean> {
+  const argv = ["flock", "--timeout", String(PATIENCE_S), "--conflict-exit-code", String(HELD), "3"];
+  const child = start(task, argv, { stdio: ["ignore", "ignore", "ignore", fd] });
+  let code: number | null;
+  try {
+    [code] = (await once(child, "exit")) as [number | null];
+  } catch (cause) {
+    task.check();
+    throw fail("HOST_TOOL_MISSING", "the program flock is not there", { file: "flock" }, { cause });
+  }
+  task.check();
+  if (code === 0 || code === HELD) return code === 0;
+  throw fail("HOST_TOOL_MISSING", `flock does not lock (it ended with ${code}): that of util-linux is needed`, { file: "flock" });
+}

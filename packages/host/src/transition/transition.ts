@@ -1,0 +1,176 @@
+/**
+ * The kernel moves task after task to the new functions, or back. What it cannot move is shown; then it is waited for, turned back, or forced.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { SutureError } from "@suture/errors";
+import type { Task } from "@suture/task";
+import { fail } from "../errors.ts";
+import { LIVEPATCH, livePatches, progressOf } from "../machine/livepatches.ts";
+import { type Machine, setAttribute } from "../machine/machine.ts";
+import { stateText } from "../machine/state.ts";
+import { type Straggler, stragglers, stragglerText } from "../machine/tasks.ts";
+
+/** What to do with a transition that does not end in time. */
+export type Choice = "reverse" | "wait" | "force";
+
+export interface Patience {
+  timeoutMs: number;
+  onTimeout: Choice;
+}
+
+export interface Transition {
+  outcome: "done" | "reversed" | "forced";
+  ms: number;
+  /** Those that held it up when the time was over. */
+  stragglers: Straggler[];
+}
+
+const SHORTEST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 250;
+/** Looking through all tasks costs more than asking whether it is over. */
+const LOOK_MS = 1000;
+
+type Ended = { ended: true; patched: boolean } | { ended: false; stragglers: Straggler[] };
+
+/** Until the transition has ended either way, or the time is over. */
+export async function follow(task: Task, machine: Machine, name: string, timeoutMs: number): Promise<Ended> {
+  return task.stage("transition", async (stage) => {
+    const started = performance.now();
+    let pause = SHORTEST_PAUSE_MS;
+    let looked = started;
+    let most = 0;
+    for (;;) {
+      const patch = await progressOf(machine, name);
+      if (patch === undefined || patch.transition === undefined) {
+        stage.result(patch?.enabled === true ? `${name} is in effect` : `${name} is out of effect`);
+        return { ended: true, patched: patch?.enabled === true };
+      }
+      const now = performance.now();
+      if (now - started >= timeoutMs) {
+        const left = await stragglers(machine, patch.transition);
+        stage.result(`not ended, ${left.length} tasks left`);
+        return { ended: false, stragglers: left };
+      }
+      if (now - looked >= LOOK_MS) {
+        looked = now;
+        const left = await stragglers(machine, patch.transition);
+        most = Math.max(most, left.length);
+        stage.progress(most - left.length, most, "tasks");
+        stage.note(
+          left
+            .slice(0, 3)
+            .map(({ name: who, tid }) => `${who} (${tid})`)
+            .join(", "),
+        );
+      }
+      task.check();
+      await sleep(Math.min(pause, Math.max(1, timeoutMs - (now - started))));
+      pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS);
+    }
+  });
+}
+
+/** Sees a transition through to its end, whichever is chosen. @throws HOST_LEFT_IN_TRANSITION, CANCELLED (after turning it back) */
+export async function seeThrough(task: Task, machine: Machine, name: string, patience: Patience): Promise<Transition> {
+  const started = performance.now();
+  const goal = (await progressOf(machine, name))?.enabled === true;
+  const done = (outcome: Transition["outcome"], left: Straggler[] = []): Transition => ({
+    outcome,
+    ms: performance.now() - started,
+    stragglers: left,
+  });
+  let left: Straggler[];
+  try {
+    const first = await follow(task, machine, name, patience.timeoutMs);
+    if (first.ended) return done(first.patched === goal ? "done" : "reversed");
+    left = first.stragglers;
+    task.reporter.warn(`the transition is held up after ${Math.round(patience.timeoutMs / 1000)} s by\n${shown(left)}`);
+    if (patience.onTimeout === "wait") {
+      const second = await follow(task, machine, name, Number.POSITIVE_INFINITY);
+      return done(second.ended && second.patched === goal ? "done" : "reversed", left);
+    }
+  } catch (error) {
+    // Cancelled, or worse: the machine is to be left as it was.
+    await undoing(error, () => bringTo(machine, name, goal ? "unpatched" : "patched", patience.timeoutMs));
+    throw error;
+  }
+  if (patience.onTimeout === "force") {
+    await force(task, machine, name);
+    const forced = await follow(task, machine, name, patience.timeoutMs);
+    if (!forced.ended) throw await leftInTransition(machine, name, forced.stragglers);
+    return done("forced", left);
+  }
+  task.reporter.warn("turning the transition back");
+  await bringTo(machine, name, goal ? "unpatched" : "patched", patience.timeoutMs);
+  return done("reversed", left);
+}
+
+/** What is lost with it. The kernel's documentation says no more. */
+export const FORCE_WARNING =
+  "The tasks that are shown may run old and new functions mixed, which can corrupt memory or stop this machine; " +
+  "the modules that are replaced or disabled by it can never be unloaded. A reboot is due soon.";
+
+/** @throws HOST_REFUSED */
+export async function force(task: Task, machine: Machine, name: string): Promise<void> {
+  task.reporter.warn(`forcing the transition of ${name}. ${FORCE_WARNING}`);
+  const code = await setAttribute(machine, `${LIVEPATCH}/${name}/force`, "1");
+  if (code !== undefined) throw fail("HOST_REFUSED", `the kernel does not force it: ${code}. ${await stateText(machine, name)}`);
+}
+
+/** Runs what undoes a failed operation. @throws its own error, which says what was to be undone as well */
+export async function undoing<T>(first: unknown, undo: () => Promise<T>): Promise<T> {
+  try {
+    return await undo();
+  } catch (error) {
+    if (!(error instanceof SutureError)) throw error;
+    const why = first instanceof SutureError ? `${first.code}: ${first.message}` : String(first);
+    throw new SutureError(error.code, `${error.message}\nIt was to be undone after ${why}`, error.where, error.mend, first);
+  }
+}
+
+/**
+ * Brings a livepatch out of effect, or back into it, whatever is under way. It is not cancelled: it is what cancelling does.
+ * @throws HOST_LEFT_IN_TRANSITION, HOST_LEFT_IN_EFFECT
+ */
+export async function bringTo(machine: Machine, name: string, goal: "patched" | "unpatched", timeoutMs: number): Promise<void> {
+  const deadline = performance.now() + Math.max(timeoutMs, LOOK_MS);
+  for (;;) {
+    const patch = await progressOf(machine, name);
+    // One that is out of effect is gone.
+    if (patch === undefined) return;
+    const there = patch.enabled === (goal === "patched");
+    if (there && patch.transition === undefined) return;
+    const refused = there ? undefined : await setAttribute(machine, `${LIVEPATCH}/${name}/enabled`, goal === "patched" ? "1" : "0");
+    if (!there && refused === undefined) continue;
+    // EBUSY: the kernel is in the middle of another livepatch's transition, which may end.
+    if (performance.now() > deadline)
+      throw refused === undefined
+        ? await leftInTransition(machine, name, await stragglers(machine, goal))
+        : fail("HOST_LEFT_IN_EFFECT", `${await refusalText(machine, name, refused)}. ${await stateText(machine, name)}`);
+    await sleep(LONGEST_PAUSE_MS);
+  }
+}
+
+/** Why the kernel does not take what was written to `enabled`, in words. */
+export async function refusalText(machine: Machine, name: string, code: string): Promise<string> {
+  if (code !== "EBUSY") return `the kernel does not change whether ${name} is in effect: ${code}`;
+  const other = (await livePatches(machine)).find((patch) => patch.transition !== undefined && patch.name !== name);
+  const which = other === undefined ? "another livepatch" : other.name;
+  return `another transition is under way, of ${which}, so the kernel does not begin one of ${name} (EBUSY)`;
+}
+
+/** The livepatch is still in effect, or on its way there or back: it can still do harm. */
+export function isLeft(error: unknown): boolean {
+  return error instanceof SutureError && (error.code === "HOST_LEFT_IN_TRANSITION" || error.code === "HOST_LEFT_IN_EFFECT");
+}
+
+async function leftInTransition(machine: Machine, name: string, left: readonly Straggler[]): Promise<Error> {
+  const state = await stateText(machine, name);
+  return fail("HOST_LEFT_IN_TRANSITION", `the transition of ${name} does not end. ${state} Held up by\n${shown(left)}`);
+}
+
+export function shown(left: readonly Straggler[]): string {
+  const most = 20;
+  const lines = left.slice(0, most).map((straggler) => `  ${stragglerText(straggler)}`);
+  return [...lines, ...(left.length > most ? [`  and ${left.length - most} more`] : [])].join("\n");
+}
