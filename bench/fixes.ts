@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { buildLivepatch, KernelContext, pick, prepareTarget, readPatch } from "@suture/build";
 import { SutureError } from "@suture/errors";
 import { Task } from "@suture/task";
-import { readManifest } from "../scripts/corpus/manifest.ts";
+import { readManifest } from "../qualification/corpus/manifest.ts";
 import { median, row } from "./text.ts";
 import { compileAlone } from "./warm.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { readElf } from "@suture/elf";
 import { run, Task } from "@suture/task";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Facts, factsOf, variableSymbol } from "../scripts/edits/facts.ts";
+import { type Facts, factsOf, variableSymbol } from "../qualification/edits/facts.ts";
 
 const SOURCE = `
 static int count, spare;

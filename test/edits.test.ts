@@ -1,12 +1,12 @@
 import { diffLines } from "diff";
 import { describe, expect, it } from "vitest";
-import { readC } from "../scripts/edits/c-file.ts";
-import { type Module, wrongs } from "../scripts/edits/claims.ts";
-import type { Edit, Subject, Tree } from "../scripts/edits/edit.ts";
-import type { Facts } from "../scripts/edits/facts.ts";
-import { hopedFacts } from "../scripts/edits/hoped-facts.ts";
-import { KINDS } from "../scripts/edits/kinds.ts";
-import { Random } from "../scripts/edits/random.ts";
+import { readC } from "../qualification/edits/c-file.ts";
+import { type Module, wrongs } from "../qualification/edits/claims.ts";
+import type { Edit, Subject, Tree } from "../qualification/edits/edit.ts";
+import type { Facts } from "../qualification/edits/facts.ts";
+import { hopedFacts } from "../qualification/edits/hoped-facts.ts";
+import { KINDS } from "../qualification/edits/kinds.ts";
+import { Random } from "../qualification/edits/random.ts";
 
 const TREE: Tree = {
   siblings: () => [{ path: "fs/other.c", text: "static int elsewhere;\nstatic int helper_there(int a)\n{\n\treturn a;\n}\n" }],

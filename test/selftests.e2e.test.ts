@@ -2,7 +2,7 @@
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/build";
 import { Task } from "@suture/task";
 import { expect, test } from "vitest";
-import { SelfTests } from "../scripts/selftests/selftests.ts";
+import { SelfTests } from "../qualification/selftests/selftests.ts";
 
 test("one livepatch, several, and one in place of all: the kernel says what its own tests expect", async () => {
   const task = new Task();

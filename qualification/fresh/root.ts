@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { NODES, NPM, registryPackage } from "../nodes/binaries.ts";
+import { NODES, NPM, registryPackage } from "../../scripts/nodes/binaries.ts";
 
 export interface System {
   name: string;
