@@ -11,6 +11,7 @@ import { Random } from "../qualification/edits/random.ts";
 const TREE: Tree = {
   siblings: () => [{ path: "fs/other.c", text: "static int elsewhere;\nstatic int helper_there(int a)\n{\n\treturn a;\n}\n" }],
   localHeaders: () => [{ path: "fs/local.h", text: "#define ROOM 8\n", users: ["fs/one.c", "fs/other.c"] }],
+  isDeclared: (_path, name) => name === "declared",
   kernelSymbol: (name) => (name === "elsewhere" ? "b" : name === "panic_timeout" ? "D" : "t"),
   weak: [{ name: "weak_one", head: "int weak_one(void)", returns: "return 0;" }],
   globals: [{ name: "global_one", path: "mm/global.c", head: "void global_one(void)", returns: "return;" }],

@@ -66,8 +66,10 @@ export interface CComposite {
   members: CMember[];
   /** Whether `members` has all that there are. */
   whole: boolean;
-  /** The variable that the declaration makes. */
+  /** The variable, or the member, that the declaration makes. */
   variable: string | undefined;
+  /** Structures without a tag that it has as members. */
+  nested: CComposite[];
 }
 
 export interface CMacro {
@@ -245,6 +247,8 @@ function variableOf(file: CFile, tokens: Token[]): CVariable | undefined {
   }
   const name = plain.findLast(({ kind }) => kind === "word");
   if (name === undefined || plain.some(({ kind, text }) => kind !== "word" && text !== "*")) return undefined;
+  // The tag of a type that is only declared.
+  if (name.at < (head.findLast(({ text }) => text === "{")?.at ?? 0)) return undefined;
   const words = plain.filter((token) => token !== name && token.kind === "word").map(({ text }) => text);
   const types = words.filter((word) => !["static", "const", "volatile"].includes(word));
   if (
@@ -278,6 +282,10 @@ function compositeOf(file: CFile, tokens: Token[]): CComposite | undefined {
   const inside = tokens.slice(open + 1, close);
   const parts = splitAt(inside, kind === "enum" ? "," : ";").filter((part) => part.length > 0);
   const members = parts.flatMap((part) => (kind === "enum" ? constantOf(file, part) : memberOf(file, part)));
+  const nested = parts.flatMap((part) => {
+    const semicolon = inside[inside.indexOf(part.at(-1) as Token) + 1];
+    return kind === "enum" || part[1]?.text !== "{" || semicolon === undefined ? [] : (compositeOf(file, [...part, semicolon]) ?? []);
+  });
   const behind = splitAt(tokens.slice(close + 1, -1), "=")[0] ?? [];
   return {
     kind,
@@ -289,6 +297,7 @@ function compositeOf(file: CFile, tokens: Token[]): CComposite | undefined {
     members,
     whole: members.length === parts.length,
     variable: behind.find(({ kind, text }) => kind === "word" && !text.startsWith("__"))?.text,
+    nested,
   };
 }
 

@@ -55,6 +55,8 @@ export interface Tree {
   siblings(path: string): { path: string; text: string }[];
   /** Headers of the same folder that the file includes, and the number of C files of the folder that do. */
   localHeaders(path: string): { path: string; text: string; users: string[] }[];
+  /** Whether a header that the file may include, or the file itself beside the definition, declares it. */
+  isDeclared(path: string, name: string): boolean;
   /** Whether the kernel has exactly one symbol of that name, and which letter of nm it has. */
   kernelSymbol(name: string): string | undefined;
   /** Weak functions that the kernel runs: with what their definition begins. */

@@ -9,7 +9,7 @@ export interface FunctionFact {
   isGlobal: boolean;
   /** Names of symbols that its code refers to; of a variable that has a section of its own, the variable's. */
   refers: ReadonlySet<string>;
-  /** Its bytes, to be compared. */
+  /** Its bytes, and the distances into variables that it refers to, to be compared. */
   bytes: string;
   /** These, and the names that it refers to. */
   code: string;
@@ -42,12 +42,18 @@ export function factsOf(elf: ElfObject): Facts {
       list.push(symbol);
       bySection.set(symbol.place, list);
     }
-  const nameAt = (symbol: ElfSymbol | undefined, addend: number): string => {
-    if (symbol === undefined) return "";
-    if (symbol.type !== STT.SECTION || !isSection(symbol.place)) return symbol.name;
+  const destination = (symbol: ElfSymbol | undefined, addend: number): Pick<Reference, "name" | "distance"> => {
+    if (symbol === undefined) return { name: "", distance: addend };
+    const isWritable = isSection(symbol.place) && (symbol.place.flags & SHF.WRITE) !== 0;
+    if (symbol.type !== STT.SECTION || !isSection(symbol.place))
+      return { name: symbol.name, distance: symbol.type === STT.FUNC ? 0 : addend };
     const inside = bySection.get(symbol.place) ?? [];
-    const exact = inside.find(({ value, size }) => addend >= value && addend < value + Math.max(size, 1)) ?? inside[0];
-    return exact?.name ?? symbol.place.name;
+    const exact = inside.find(({ value, size }) => addend >= value && addend < value + Math.max(size, 1));
+    // Strings and code of one section move with each change; members of a variable do not.
+    return {
+      name: (exact ?? inside[0])?.name ?? symbol.place.name,
+      distance: exact !== undefined && isWritable ? addend - exact.value : 0,
+    };
   };
   const references = new Map<Section, Reference[]>();
   const entries = new Map<Section, number[]>();
@@ -55,7 +61,7 @@ export function factsOf(elf: ElfObject): Facts {
     if (section.type !== SHT.RELA || section.target === undefined) continue;
     const found = section.relocations.map(({ offset, symbol, addend, type }) => ({
       offset,
-      name: nameAt(symbol, relocationKind(type)?.pcRelative === true ? addend + 4 : addend),
+      ...destination(symbol, relocationKind(type)?.pcRelative === true ? addend + 4 : addend),
     }));
     if (section.target.name === "__mcount_loc")
       for (const { symbol, addend } of section.relocations)
@@ -72,8 +78,9 @@ export function factsOf(elf: ElfObject): Facts {
         // Several functions may be in one section: .sched.text.
         const [from, to] = [symbol.value, symbol.value + symbol.size];
         const inside = (at: number): boolean => at >= from && at < to;
-        const refers = (references.get(section) ?? []).filter(({ offset }) => inside(offset)).map(({ name }) => name);
-        const bytes = Buffer.from(section.data.subarray(from, to)).toString("base64");
+        const found = (references.get(section) ?? []).filter(({ offset }) => inside(offset));
+        const refers = found.map(({ name }) => name);
+        const bytes = `${Buffer.from(section.data.subarray(from, to)).toString("base64")} ${found.map(({ distance }) => distance).join(" ")}`;
         functions.set(symbol.name, {
           hasEntry: (entries.get(section) ?? []).some(inside),
           init: /^\.(?:init|exit|meminit)/.test(section.name),
@@ -99,6 +106,8 @@ export function factsOf(elf: ElfObject): Facts {
 interface Reference {
   offset: number;
   name: string;
+  /** From the start of a variable. */
+  distance: number;
 }
 
 /** Tables of the tools that follow from the code are left out, and so are notes. */
@@ -109,7 +118,7 @@ function everythingOf(elf: ElfObject, references: ReadonlyMap<Section, Reference
     )
     .map((section) => {
       const data = section.type === SHT.NOBITS ? `${section.nobitsSize} bytes` : Buffer.from(section.data).toString("base64");
-      return `${section.name} ${data} ${(references.get(section) ?? []).map(({ name }) => name).join(" ")}`;
+      return `${section.name} ${data} ${(references.get(section) ?? []).map(({ name, distance }) => `${name}+${distance}`).join(" ")}`;
     })
     .sort()
     .join("\n");

@@ -55,9 +55,25 @@ export function treeOf(kernel: KernelContext): Tree {
     const [object] = commands.ofSource(path);
     return object === undefined ? undefined : commands.ownerOf(object);
   };
+  /** Of all headers for everyone, every name that is declared. */
+  let everyones: ReadonlySet<string> | undefined;
+  const isDeclared = (path: string, name: string): boolean => {
+    everyones ??= declaredBy(
+      ["include", "arch/x86/include"].flatMap((folder) => headersUnder(join(sourceRoot, folder))).map((each) => sourceText(each) ?? ""),
+    );
+    if (everyones.has(name)) return true;
+    const text = textOf(path);
+    const near = [...text.matchAll(/^#\s*include\s+["<]([\w./-]+\.h)[">]/gm)].flatMap(
+      ([, header = ""]) => sourceText(join(sourceRoot, dirname(path), header)) ?? [],
+    );
+    return [text, ...near, ...headersUnder(join(sourceRoot, dirname(path)), false).map((each) => sourceText(each) ?? "")].some((each) =>
+      declaredBy([each]).has(name),
+    );
+  };
   return {
     weak,
     globals,
+    isDeclared,
     kernelSymbol,
     siblings: (path) =>
       inFolder(path).filter(
@@ -79,4 +95,19 @@ export function treeOf(kernel: KernelContext): Tree {
       });
     },
   };
+}
+
+function headersUnder(folder: string, deep = true): string[] {
+  return readdirSync(folder, { recursive: deep, encoding: "utf8" })
+    .filter((name) => name.endsWith(".h"))
+    .map((name) => join(folder, name));
+}
+
+/** The words of all declarations with `extern`, or by the macros for it. */
+function declaredBy(texts: readonly string[]): Set<string> {
+  const names = new Set<string>();
+  for (const text of texts)
+    for (const [declaration] of text.matchAll(/\b(?:extern|DECLARE_\w+)\b[^;{}]*;/g))
+      for (const [word] of declaration.matchAll(/\w+/g)) names.add(word);
+  return names;
 }

@@ -1,5 +1,6 @@
 /** Structures, enumerations and macros whose values live in memory that the running kernel has. */
 import type { CComposite, CFile, CMember } from "../c-file.ts";
+import type { Token } from "../c-tokens.ts";
 import type { Kind, Subject } from "../edit.ts";
 import { live } from "../live.ts";
 import { type Change, edit, enter, insert, NOP, runTime, uses } from "../text.ts";
@@ -12,12 +13,15 @@ const isTagged = ({ tag, kind }: CComposite): boolean => tag !== undefined && ki
 function structures(subject: Subject, nameless: boolean): CComposite[] {
   const { file } = subject;
   const variables = new Set(live(subject, "file").map(({ variable }) => variable.name));
-  return file.composites.filter((one) => {
-    if (one.kind !== "struct" || one.members.length < 2) return false;
-    if (nameless) return one.tag === undefined && one.variable !== undefined && variables.has(one.variable);
-    return isTagged(one) && isReached(subject, one);
-  });
+  const isLive = (one: CComposite): boolean =>
+    one.tag === undefined ? one.variable !== undefined && variables.has(one.variable) : isTagged(one) && isReached(subject, one);
+  const found = file.composites
+    .filter(isLive)
+    .flatMap((one) => (nameless ? (one.tag === undefined ? [one, ...inner(one)] : inner(one)) : [one]));
+  return found.filter((one) => one.kind === "struct" && one.members.length > 1 && (one.tag === undefined) === nameless);
 }
+
+const inner = ({ nested }: CComposite): CComposite[] => nested.flatMap((one) => [one, ...inner(one)]);
 
 /** Objects of it are met through pointers that come from elsewhere, or are variables: they do not live on a stack only. */
 function isReached({ file }: Subject, { tag = "" }: CComposite): boolean {
@@ -165,19 +169,30 @@ const bitFields: Kind = {
   },
 };
 
-/** Names that are put into members of structures, and asked for there: what lives in memory. */
-function isState(file: CFile, name: string): boolean {
-  const { tokens } = file.scan;
+/** Names that are put into members of structures or variables of the file, and asked for there: what lives in memory. */
+function isState(subject: Subject, name: string): boolean {
+  const { tokens } = subject.file.scan;
+  const variables = new Set(live(subject, "file").map(({ variable }) => variable.name));
   let put = false;
   let asked = false;
   tokens.forEach(({ text }, i) => {
     if (text !== name) return;
-    const [two, one] = [tokens[i - 2]?.text ?? "", tokens[i - 1]?.text ?? ""];
-    const member = ["->", "."].includes(tokens[i - 3]?.text ?? "") && /^\w+$/.test(two);
-    if (member && one === "=" && tokens[i + 1]?.text === ";" && tokens[i - 3]?.text === "->") put = true;
-    if ((member && ["==", "!="].includes(one)) || one === "case") asked = true;
+    const [three, two, one, next] = [-3, -2, -1, 1].map((by) => tokens[i + by]?.text ?? "");
+    const member = ["->", "."].includes(three ?? "") && /^\w+$/.test(two ?? "");
+    const variable = variables.has(two ?? "") && !["->", "."].includes(three ?? "");
+    if (next === ";" && one === "=" && ((member && three === "->") || variable)) put = true;
+    // WRITE_ONCE(one->state, NAME);
+    if (next === ")" && one === "," && three === "->" && isWrite(tokens, i - 2)) put = true;
+    if (((member || variable) && ["==", "!="].includes(one ?? "")) || one === "case") asked = true;
   });
   return put && asked;
+}
+
+/** Whether the member that ends there stands in parentheses of what writes it. */
+function isWrite(tokens: readonly Token[], last: number): boolean {
+  let at = last;
+  while (at > 0 && /^(?:\w+|->|\.|&)$/.test(tokens[at]?.text ?? "")) at--;
+  return tokens[at]?.text === "(" && /^(?:WRITE_ONCE|smp_store_release|atomic_set)$/.test(tokens[at - 1]?.text ?? "");
 }
 
 /** A constant before one that lives in memory. */
@@ -192,7 +207,7 @@ const renumber: Kind = {
       .filter(({ kind }) => kind === "enum")
       .flatMap((one) =>
         one.members
-          .filter((member, i) => isState(file, member.name) && !one.members.slice(i).some(({ text }) => text.includes("=")))
+          .filter((member, i) => isState(subject, member.name) && !one.members.slice(i).some(({ text }) => text.includes("=")))
           .map((member) => ({ one, member })),
       );
     const found = subject.random.of(all);
@@ -212,7 +227,9 @@ const swapConstants: Kind = {
       .flatMap((one) =>
         one.members.flatMap((first, i) => {
           const second = one.members[i + 1];
-          return second === undefined || !(isState(file, first.name) || isState(file, second.name)) || /=/.test(first.text + second.text)
+          return second === undefined ||
+            !(isState(subject, first.name) || isState(subject, second.name)) ||
+            /=/.test(first.text + second.text)
             ? []
             : [{ first, second }];
         }),

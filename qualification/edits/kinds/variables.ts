@@ -217,7 +217,9 @@ const globalToStatic: Kind = {
   verdict: "either",
   tame: true,
   make(subject) {
-    const one = subject.random.of(live(subject, "file").filter(({ variable }) => !variable.isStatic));
+    const { tree, path } = subject;
+    const suitable = live(subject, "file").filter(({ variable }) => !variable.isStatic && !tree.isDeclared(path, variable.name));
+    const one = subject.random.of(suitable);
     if (one === undefined) return undefined;
     return edit(subject, `${one.variable.name} becomes static`, [insert(one.variable.at, "static "), ...touched(subject, one)], {
       claims: [{ claim: "kernels", was: one.symbol, is: one.variable.name }],
