@@ -107,6 +107,31 @@ int one(struct node *node)
 }
 `;
 const NAMELESS = "static struct {\n\tint value;\n\tlong next;\n} all;\n\nint one(void)\n{\n\treturn all.value;\n}\n";
+const NESTED = `struct node {
+	int value;
+	struct {
+		int used;
+		long all;
+	} room;
+};
+
+int one(struct node *node)
+{
+	return node->room.used;
+}
+`;
+const WRITTEN_ONCE = `enum {
+	IDLE,
+	BUSY,
+};
+static int phase;
+
+void one(struct node *node)
+{
+	if (phase == IDLE && node->state == BUSY)
+		WRITE_ONCE(node->state, BUSY);
+}
+`;
 const ENUM = `enum {
 	IDLE,
 	BUSY,
@@ -242,6 +267,7 @@ const EDITS: readonly [string, string, string[]][] = [
   ["macro-of-array-bound", ARRAY, ["-#define ROOM 8", "+#define ROOM (8 + 2)", NOP]],
   ["swap-members", STRUCT, ["-int value;", "+int value;"]],
   ["swap-members-nameless", NAMELESS, ["-int value;", "+int value;"]],
+  ["swap-members-nameless", NESTED, ["-int used;", "+int used;"]],
   ["widen-member", STRUCT, ["-int value;", "+long value;"]],
   ["widen-member-nameless", NAMELESS, ["-int value;", "+long value;"]],
   ["add-member", STRUCT, ["+unsigned long edit_new;"]],
@@ -253,6 +279,7 @@ const EDITS: readonly [string, string, string[]][] = [
   ["rename-member-nameless", NAMELESS, ["-int value;", "+int value_now;", "-return all.value;", NOP, "+return all.value_now;"]],
   ["swap-bit-fields", STRUCT, ["-unsigned int a:1;", "+unsigned int a:1;"]],
   ["renumber-enum", ENUM, ["+EDIT_NEW_STATE,"]],
+  ["renumber-enum", WRITTEN_ONCE, ["+EDIT_NEW_STATE,"]],
   ["swap-enum-constants", ENUM, ["-IDLE,", "+IDLE,"]],
   ["swap-state-macros", ENUM, ["-#define DOWN 1", "-#define DOWN_SOON 2", "+#define DOWN 2", "+#define DOWN_SOON 1"]],
   ["macro-of-shared-header", SHARED, ["-#define ROOM 8", "+#define ROOM 9"]],

@@ -170,6 +170,7 @@ const limitMacro: Kind = {
   tame: false,
   make(subject) {
     const { file } = subject;
+    const functions = runTime(subject);
     const suitable = file.defines.filter(({ name }) => {
       const { tokens } = file.scan;
       const at = tokens.flatMap((token, i) => (token.text === name ? [i] : []));
@@ -177,6 +178,8 @@ const limitMacro: Kind = {
         at.length > 0 &&
         !file.scan.directives.some(({ text }) => !/^#\s*define\s+/.test(text) && new RegExp(`\\b${name}\\b`).test(text)) &&
         file.scan.directives.filter(({ text }) => new RegExp(`\\b${name}\\b`).test(text)).length === 1 &&
+        // Inlined into others it is theirs; of a function that has no entry there is nothing to replace.
+        at.every((i) => functions.some(({ bodyAt, bodyEnd }) => (tokens[i]?.at ?? 0) > bodyAt && (tokens[i]?.at ?? 0) < bodyEnd)) &&
         at.every((i) => ["<", ">", "<=", ">="].includes(tokens[i - 1]?.text ?? "") && /^[);&|?]/.test(tokens[i + 1]?.text ?? ""))
       );
     });
