@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, writeSync } from "node:fs";
 import { setPriority } from "node:os";
 import { SutureError } from "@suture/errors";
-import { disable, type LeaveReport, type LoadReport, livePatches, load, THIS_MACHINE, unload } from "@suture/host";
+import { disable, type LeaveReport, type LoadReport, load, status, THIS_MACHINE, unload } from "@suture/host";
 import { Task } from "@suture/task";
 
 const [file = "", count = "1"] = process.argv.slice(2);
@@ -41,19 +41,21 @@ for (let cycle = 0; cycle < Number(count) && !existsSync("/run/stop"); cycle++) 
   const from = ticks();
   try {
     const into = await timed(
-      (): Promise<LoadReport> => load(task, THIS_MACHINE, file, { unproven: false, stack: false, replace: false, ...patience }),
+      (): Promise<LoadReport[]> => load(task, THIS_MACHINE, [file], { unproven: false, stack: false, replace: false, ...patience }),
     );
     const on = patched();
-    const { name } = into.value;
+    const [loaded] = into.value;
+    if (loaded === undefined) throw new Error("nothing was loaded");
+    const { name } = loaded;
     const out = await timed((): Promise<LeaveReport> => disable(task, THIS_MACHINE, name, patience));
     const off = !patched();
     const gone = await timed((): Promise<LeaveReport[]> => unload(task, THIS_MACHINE, [name], patience));
-    const left = (await livePatches(THIS_MACHINE)).length;
+    const left = (await status(THIS_MACHINE)).patches.length;
     const to = ticks();
     say({
       cycle,
-      good: on && off && gone.value.every(({ removed }) => removed) && left === 0 && into.value.transition.outcome === "done",
-      outcomes: [into.value.transition.outcome, out.value.transition?.outcome],
+      good: on && off && gone.value.every(({ removed }) => removed) && left === 0 && loaded.transition.outcome === "done",
+      outcomes: [loaded.transition.outcome, out.value.transition?.outcome],
       loadMs: Math.round(into.ms),
       disableMs: Math.round(out.ms),
       unloadMs: Math.round(gone.ms),

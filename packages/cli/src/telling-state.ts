@@ -13,7 +13,7 @@ export function tellingState(run: Run): Run {
         const { code, message, where, mend, cause } = sutureError(thrown);
         if (code === "CLI_USAGE" || saysState(message)) throw thrown;
         const end = /[.!?]$/.test(message) ? "" : ".";
-        throw new SutureError(code, `${message}${end} ${await stateText(THIS_MACHINE)}`, where, mend, cause);
+        throw new SutureError(code, `${message}${end} ${stateText(THIS_MACHINE)}`, where, mend, cause);
       }
     });
 }

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach } from "vitest";
-import type { Machine } from "../src/machine/machine.ts";
+import { Machine } from "../src/machine/machine.ts";
 
 const made: string[] = [];
 afterEach(() => {
@@ -13,7 +13,7 @@ afterEach(() => {
 export function machineOf(files: Readonly<Record<string, string | Uint8Array>>): Machine {
   const root = mkdtempSync(join(tmpdir(), "suture-host-tree-"));
   made.push(root);
-  const machine = { root };
+  const machine = new Machine(root);
   change(machine, files);
   return machine;
 }

@@ -16,15 +16,14 @@ export const enableCommand: AddCommand = (program, run) => {
     .option("--stack", "also over another livepatch that replaces the same function")
     .action(
       run(async (task, name: string, options: Options) => {
-        const { enable, restartSettling, THIS_MACHINE } = await import("@suture/host");
+        const { enable, THIS_MACHINE } = await import("@suture/host");
         const { unproven = false, stack = false } = options;
         const report = await enable(task, THIS_MACHINE, name, { unproven, stack, replace: false, ...patienceOf(options) });
-        await restartSettling(task, THIS_MACHINE);
         const text = fieldsText([
           ["enabled", report.name],
           ["transition", transitionText(report.transition)],
         ]);
-        return { document: enableDocument.of({ name: report.name, transition: report.transition }), text: safeText(text) };
+        return { document: enableDocument.of(report), text: safeText(text) };
       }),
     );
 };

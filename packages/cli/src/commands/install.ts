@@ -19,27 +19,15 @@ export const installCommand: AddCommand = (program, run) => {
     .option("--settle <seconds>", "a machine that goes down so soon after a load does not load it again", "300")
     .action(
       run(async (task, file: string, options: Options) => {
-        const { hasSystemd, install, installUnits, locked, readModuleFile, restartSettling, settled, THIS_MACHINE } = await import(
-          "@suture/host"
-        );
-        const module = await readModuleFile(file);
+        const { install, THIS_MACHINE } = await import("@suture/host");
         const { unproven = false, stack = false } = options;
-        const seconds = secondsOf(options.settle, "--settle");
-        const { entry, units } = await locked(task, THIS_MACHINE, `install ${module.name}`, async () => {
-          const systemd = await hasSystemd(THIS_MACHINE);
-          const prepare = async (): Promise<void> => {
-            if (systemd) await installUnits(task, THIS_MACHINE, thisProgram(), seconds);
-          };
-          return { entry: await install(THIS_MACHINE, module, { unproven, stack }, prepare), units: systemd };
-        });
-        // It may have been in the kernel for a long time, or for a short one.
-        if (entry.unsettled !== undefined && (await settled(task, THIS_MACHINE, seconds)).length > 0)
-          await restartSettling(task, THIS_MACHINE);
+        const settleSeconds = secondsOf(options.settle, "--settle");
+        const report = await install(task, THIS_MACHINE, file, { unproven, stack, settleSeconds, program: thisProgram() });
         const text = fieldsText([
-          ["installed", `${entry.name}, for ${entry.release}`],
-          ["at boot", units ? "loaded by suture.service" : "no systemd here: have the start-up run `suture boot`"],
+          ["installed", `${report.name}, for ${report.release}`],
+          ["at boot", report.units ? "loaded by suture.service" : "no systemd here: have the start-up run `suture boot`"],
         ]);
-        return { document: installDocument.of({ ...entry, units }), text: safeText(text) };
+        return { document: installDocument.of(report), text: safeText(text) };
       }),
     );
 };

@@ -1,4 +1,4 @@
-import type { Finding, LoadReport } from "@suture/host";
+import type { CheckResult, LoadReport } from "@suture/host";
 import type { AddCommand } from "../answer.ts";
 import { loadDocument, loadSeveralDocument } from "../documents/running.ts";
 import { fail } from "../errors.ts";
@@ -22,7 +22,7 @@ export const loadCommand: AddCommand = (program, run) => {
     .option("--stack", "load it over another livepatch that replaces the same function")
     .action(
       run(async (task, file: string, more: string[], options: Options) => {
-        const { load, loadSeveral, restartSettling, THIS_MACHINE } = await import("@suture/host");
+        const { load, THIS_MACHINE } = await import("@suture/host");
         const { unproven = false, stack = false } = options;
         const files = more.filter(isModule);
         const parameters = checkedParameters(more.filter((word) => !isModule(word)));
@@ -34,15 +34,11 @@ export const loadCommand: AddCommand = (program, run) => {
             { mend: "Load that one alone." },
           );
         const given = { unproven, stack, replace: false, parameters, ...patienceOf(options) };
-        const reports =
-          files.length === 0
-            ? [await load(task, THIS_MACHINE, file, given)]
-            : await loadSeveral(task, THIS_MACHINE, [file, ...files], given);
-        await restartSettling(task, THIS_MACHINE);
+        const reports = await load(task, THIS_MACHINE, [file, ...files], given);
         const [report] = reports;
         const several = { loaded: reports.map(documentOf) };
         return {
-          document: report !== undefined && reports.length === 1 ? loadDocument.of(documentOf(report)) : loadSeveralDocument.of(several),
+          document: files.length === 0 && report !== undefined ? loadDocument.of(documentOf(report)) : loadSeveralDocument.of(several),
           text: safeText(partsText(reports.map(loadText))),
         };
       }),
@@ -64,14 +60,14 @@ export function loadText({ name, transition, replaced, checks, log }: LoadReport
       ["transition", transitionText(transition)],
       ["replaced", replaced.join(", ")],
     ]),
-    headedText("not known before it was loaded", findingsText(checks.filter(({ outcome }) => outcome === "unknown"))),
+    headedText("not known before it was loaded", resultsText(checks.filter(({ outcome }) => outcome === "unknown"))),
     headedText("the kernel's log", log.map((line) => `  ${line}`).join("\n")),
   ]);
 }
 
-function findingsText(findings: readonly Finding[]): string {
+function resultsText(results: readonly CheckResult[]): string {
   return tableText(
     ["what", "found"],
-    findings.map(({ what, found }) => [what, found]),
+    results.map(({ what, found }) => [what, found]),
   );
 }

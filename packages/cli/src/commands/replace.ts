@@ -1,3 +1,4 @@
+import type { LoadReport } from "@suture/host";
 import type { AddCommand } from "../answer.ts";
 import { loadDocument } from "../documents/running.ts";
 import { addPatience, checkedParameters, type PatienceOptions, patienceOf } from "../host-options.ts";
@@ -12,15 +13,15 @@ export const replaceCommand: AddCommand = (program, run) => {
     .option("--unproven", "load a livepatch that is not proven to fit the kernel")
     .action(
       run(async (task, file: string, parameters: string[], options: PatienceOptions & { unproven?: boolean }) => {
-        const { load, restartSettling, THIS_MACHINE } = await import("@suture/host");
-        const report = await load(task, THIS_MACHINE, file, {
+        const { load, THIS_MACHINE } = await import("@suture/host");
+        const reports = await load(task, THIS_MACHINE, [file], {
           unproven: options.unproven === true,
           stack: false,
           replace: true,
           parameters: checkedParameters(parameters),
           ...patienceOf(options),
         });
-        await restartSettling(task, THIS_MACHINE);
+        const [report] = reports as [LoadReport];
         return { document: loadDocument.of(documentOf(report)), text: safeText(loadText(report)) };
       }),
     );

@@ -1,17 +1,18 @@
 import { expect, test } from "vitest";
 import { change, machineOf, moduleOf, notesOf, patchFiles, WELL } from "../../test/tree.ts";
 import type { Machine } from "../machine/machine.ts";
+import { Snapshot } from "../machine/snapshot.ts";
 import { type CheckOptions, checkLoad, firstRefusal } from "./checks.ts";
 
 const NOTHING: CheckOptions = { unproven: false, stack: false, replace: false };
 const FIX = moduleOf([{ name: "cmdline_proc_show", sympos: 0 }]);
 
 async function refusal(machine: Machine, module = FIX, options = NOTHING): Promise<string | undefined> {
-  return firstRefusal(await checkLoad(machine, module, options))?.code;
+  return firstRefusal(await checkLoad(new Snapshot(machine), module, options))?.code;
 }
 
 test("a machine on which everything is well", async () => {
-  const findings = await checkLoad(machineOf(WELL), FIX, NOTHING);
+  const findings = await checkLoad(new Snapshot(machineOf(WELL)), FIX, NOTHING);
   expect(findings.filter(({ outcome }) => outcome !== "good")).toEqual([]);
   expect(findings.map(({ what }) => what)).toContain("proof");
 });
@@ -68,6 +69,6 @@ test("a kprobe is only named if something redirects the function", async () => {
     "/sys/kernel/debug/kprobes/list": probe,
     "/sys/kernel/tracing/enabled_functions": "cmdline_proc_show (1) R I \ttramp: 0x0\n",
   });
-  const [found] = (await checkLoad(machine, FIX, NOTHING)).filter(({ outcome }) => outcome === "refused");
+  const [found] = (await checkLoad(new Snapshot(machine), FIX, NOTHING)).filter(({ outcome }) => outcome === "refused");
   expect(found?.found).toBe("a kprobe with a post-handler holds cmdline_proc_show");
 });

@@ -3,14 +3,16 @@ import { SutureError } from "@suture/errors";
 import { fail } from "../errors.ts";
 import { attachedFunctions, type Holder, kprobes, type Probe } from "../machine/holders.ts";
 import { symbolCounts } from "../machine/kallsyms.ts";
-import { mayLoadModules, modulesDisabled, runningKernel, signaturesEnforced } from "../machine/kernel.ts";
-import { hasLivepatchCore, type LivePatch, livePatches, loadedModules } from "../machine/livepatches.ts";
-import { lineOf, type Machine } from "../machine/machine.ts";
+import { mayLoadModules, modulesDisabled, signaturesEnforced } from "../machine/kernel.ts";
+import { hasLivepatchCore } from "../machine/livepatches.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Snapshot } from "../machine/snapshot.ts";
 import type { ModuleFile } from "../module/module-file.ts";
 import { checkPatchedModules } from "./patched-modules.ts";
 import { stateConflict } from "./states.ts";
 
-export interface Finding {
+/** What was looked at before a load, and what came of it. */
+export interface CheckResult {
   what: string;
   /** What was found. */
   found: string;
@@ -28,53 +30,54 @@ export interface CheckOptions {
 }
 
 /**
- * All findings, in the order in which they matter. Nothing is changed.
+ * All of them, in the order in which they matter. Nothing is changed.
  * @param again its module may be in the kernel without effect: it is taken out before it is loaded
  */
-export async function checkLoad(machine: Machine, module: ModuleFile, options: CheckOptions, again = false): Promise<Finding[]> {
+export function checkLoad(now: Snapshot, module: ModuleFile, options: CheckOptions, again = false): CheckResult[] {
+  const { machine } = now;
   return [
-    await checkRights(machine),
-    await checkModulesAllowed(machine),
-    await checkCore(machine),
-    await checkKernel(machine, module),
+    checkRights(machine),
+    checkModulesAllowed(machine),
+    checkCore(machine),
+    checkKernel(now, module),
     checkProof(module, options),
-    await checkPresence(machine, module, again),
-    await checkTransition(machine),
-    await checkReplace(machine, module, options),
-    await checkStates(machine, module),
-    await checkSignature(machine, module),
-    await checkFtrace(machine),
-    await checkModules(machine, module),
-    await checkFunctions(machine, module),
-    await checkHolders(machine, module, options),
+    checkPresence(now, module, again),
+    checkTransition(now),
+    checkReplace(now, module, options),
+    checkStates(now, module),
+    checkSignature(machine, module),
+    checkFtrace(machine),
+    checkModules(machine, module),
+    checkFunctions(now, module),
+    checkHolders(now, module, options),
   ];
 }
 
-export function firstRefusal(findings: readonly Finding[]): SutureError | undefined {
+export function firstRefusal(findings: readonly CheckResult[]): SutureError | undefined {
   return findings.find(({ refusal }) => refusal !== undefined)?.refusal;
 }
 
-const good = (what: string, found: string): Finding => ({ what, found, outcome: "good" });
-const unknown = (what: string, found: string): Finding => ({ what, found, outcome: "unknown" });
-const refused = (what: string, refusal: SutureError): Finding => ({ what, found: refusal.message, outcome: "refused", refusal });
+const good = (what: string, found: string): CheckResult => ({ what, found, outcome: "good" });
+const unknown = (what: string, found: string): CheckResult => ({ what, found, outcome: "unknown" });
+const refused = (what: string, refusal: SutureError): CheckResult => ({ what, found: refusal.message, outcome: "refused", refusal });
 
-async function checkRights(machine: Machine): Promise<Finding> {
-  if (await mayLoadModules(machine)) return good("rights", "modules may be loaded");
+function checkRights(machine: Machine): CheckResult {
+  if (mayLoadModules(machine)) return good("rights", "modules may be loaded");
   return refused("rights", fail("HOST_NOT_ROOT", "this process may not load modules"));
 }
 
-async function checkModulesAllowed(machine: Machine): Promise<Finding> {
-  if (!(await modulesDisabled(machine))) return good("modules", "not switched off");
+function checkModulesAllowed(machine: Machine): CheckResult {
+  if (!modulesDisabled(machine)) return good("modules", "not switched off");
   return refused("modules", fail("HOST_MODULES_DISABLED", "kernel.modules_disabled is 1"));
 }
 
-async function checkCore(machine: Machine): Promise<Finding> {
-  if (await hasLivepatchCore(machine)) return good("livepatch core", "present");
+function checkCore(machine: Machine): CheckResult {
+  if (hasLivepatchCore(machine)) return good("livepatch core", "present");
   return refused("livepatch core", fail("HOST_NO_LIVEPATCH", "/sys/kernel/livepatch is not there"));
 }
 
-async function checkKernel(machine: Machine, module: ModuleFile): Promise<Finding> {
-  const { release, buildId } = await runningKernel(machine);
+function checkKernel(now: Snapshot, module: ModuleFile): CheckResult {
+  const { release, buildId } = now.kernel;
   const { file, manifest } = module;
   if (module.release !== release)
     return refused("kernel", fail("HOST_OTHER_KERNEL", `it is for ${module.release}; ${release} runs`, { file }));
@@ -91,7 +94,7 @@ async function checkKernel(machine: Machine, module: ModuleFile): Promise<Findin
   return good("kernel", `${release}, build-id ${buildId}`);
 }
 
-function checkProof({ file, manifest }: ModuleFile, options: CheckOptions): Finding {
+function checkProof({ file, manifest }: ModuleFile, options: CheckOptions): CheckResult {
   if (manifest?.proof.proven === true) return good("proof", "its originals are what the kernel runs");
   const why = manifest === undefined ? "Suture did not build it" : `it is not proven to fit: ${manifest.proof.reason ?? "not tried"}`;
   return options.unproven
@@ -99,10 +102,9 @@ function checkProof({ file, manifest }: ModuleFile, options: CheckOptions): Find
     : refused("proof", fail("HOST_UNPROVEN", why, { file }));
 }
 
-async function checkPresence(machine: Machine, { name, file }: ModuleFile, again: boolean): Promise<Finding> {
-  const [patches, modules] = await Promise.all([livePatches(machine), loadedModules(machine)]);
+function checkPresence(now: Snapshot, { name, file }: ModuleFile, again: boolean): CheckResult {
   const what = "not loaded yet";
-  const patch = patches.find((p) => p.name === name);
+  const patch = now.patch(name);
   if (patch !== undefined)
     return refused(
       what,
@@ -115,7 +117,7 @@ async function checkPresence(machine: Machine, { name, file }: ModuleFile, again
         patch.transition === undefined ? {} : { mend: "`suture status --watch` follows it; `suture disable NAME` turns it back." },
       ),
     );
-  if (!again && modules.some((m) => m.name === name))
+  if (!again && now.module(name) !== undefined)
     return refused(
       what,
       fail("HOST_ALREADY_LOADED", `the module ${name} is in the kernel, without effect`, { file }, { mend: `suture unload ${name}` }),
@@ -123,15 +125,15 @@ async function checkPresence(machine: Machine, { name, file }: ModuleFile, again
   return good(what, `no ${name} in the kernel`);
 }
 
-async function checkTransition(machine: Machine): Promise<Finding> {
-  const moving = (await livePatches(machine)).find((patch) => patch.transition !== undefined);
+function checkTransition(now: Snapshot): CheckResult {
+  const { moving } = now;
   if (moving === undefined) return good("transitions", "none under way");
   return refused("transitions", fail("HOST_TRANSITION", `${moving.name} is on its way to being ${moving.transition}`));
 }
 
-async function checkReplace(machine: Machine, { file, manifest }: ModuleFile, options: CheckOptions): Promise<Finding> {
+function checkReplace(now: Snapshot, { file, manifest }: ModuleFile, options: CheckOptions): CheckResult {
   const what = "other livepatches";
-  const others = (await livePatches(machine)).map(({ name }) => name);
+  const others = now.patches.map(({ name }) => name);
   const list = others.length === 0 ? "none" : others.join(", ");
   if (manifest === undefined && others.length > 0)
     return unknown(what, `${list}; only Suture's own livepatches say beforehand whether they replace them`);
@@ -142,20 +144,20 @@ async function checkReplace(machine: Machine, { file, manifest }: ModuleFile, op
   return good(what, options.replace ? `to be replaced: ${list}` : list);
 }
 
-async function checkStates(machine: Machine, module: ModuleFile): Promise<Finding> {
-  const { refusal, unknown: notKnown } = await stateConflict(machine, module);
+function checkStates(now: Snapshot, module: ModuleFile): CheckResult {
+  const { refusal, unknown: notKnown } = stateConflict(now, module);
   if (refusal !== undefined) return refused("states", refusal);
   return notKnown.length === 0 ? good("states", "those of the loaded livepatches are known to it") : unknown("states", notKnown.join("; "));
 }
 
-async function checkSignature(machine: Machine, { file, signed }: ModuleFile): Promise<Finding> {
-  const why = await signaturesEnforced(machine);
+function checkSignature(machine: Machine, { file, signed }: ModuleFile): CheckResult {
+  const why = signaturesEnforced(machine);
   if (why === undefined) return good("signature", "not asked for");
   return signed ? good("signature", "there is one; the kernel checks it") : refused("signature", fail("HOST_UNSIGNED", why, { file }));
 }
 
-async function checkFtrace(machine: Machine): Promise<Finding> {
-  const value = await lineOf(machine, "/proc/sys/kernel/ftrace_enabled");
+function checkFtrace(machine: Machine): CheckResult {
+  const value = machine.line("/proc/sys/kernel/ftrace_enabled");
   if (value === "1") return good("ftrace", "on");
   return refused(
     "ftrace",
@@ -163,10 +165,10 @@ async function checkFtrace(machine: Machine): Promise<Finding> {
   );
 }
 
-async function checkModules(machine: Machine, module: ModuleFile): Promise<Finding> {
+function checkModules(machine: Machine, module: ModuleFile): CheckResult {
   const what = "patched modules";
   try {
-    const { same, absent } = await checkPatchedModules(machine, module);
+    const { same, absent } = checkPatchedModules(machine, module);
     if (same.length + absent.length === 0) return good(what, "none");
     const later = absent.length === 0 ? "" : `not loaded, so not compared: ${absent.join(", ")}`;
     return good(what, [same.join(", "), later].filter((text) => text !== "").join("; "));
@@ -176,12 +178,12 @@ async function checkModules(machine: Machine, module: ModuleFile): Promise<Findi
   }
 }
 
-async function checkFunctions(machine: Machine, { file, manifest, inspection }: ModuleFile): Promise<Finding> {
+function checkFunctions(now: Snapshot, { file, manifest, inspection }: ModuleFile): CheckResult {
   const what = "functions";
   const functions = manifest?.functions ?? inspection.functions.map(({ name, sympos }) => ({ name, sympos, owner: undefined }));
-  const counts = await symbolCounts(machine, new Set(functions.map(({ name }) => name)));
+  const counts = symbolCounts(now.kallsyms, new Set(functions.map(({ name }) => name)));
   if (counts === undefined) return unknown(what, "/proc/kallsyms cannot be read");
-  const loaded = new Set((await loadedModules(machine)).map(({ name }) => name));
+  const loaded = new Set(now.modules.map(({ name }) => name));
   for (const { name, sympos, owner } of functions) {
     const byObject = counts.get(name);
     if (owner === undefined) {
@@ -207,13 +209,13 @@ async function checkFunctions(machine: Machine, { file, manifest, inspection }: 
   return good(what, `${functions.length} to be replaced${later}`);
 }
 
-async function checkHolders(machine: Machine, module: ModuleFile, options: CheckOptions): Promise<Finding> {
+function checkHolders(now: Snapshot, module: ModuleFile, options: CheckOptions): CheckResult {
   const what = "holders";
   const { file } = module;
-  const [patches, attached, probes] = await Promise.all([livePatches(machine), attachedFunctions(machine), kprobes(machine)]);
+  const [attached, probes] = [attachedFunctions(now.machine), kprobes(now.machine)];
   const notes: string[] = [];
   for (const { name } of module.manifest?.functions ?? module.inspection.functions) {
-    const owner = ownerOf(patches, name);
+    const owner = ownerOf(now, name);
     if (owner !== undefined && !options.stack && !options.replace)
       return refused(
         what,
@@ -233,8 +235,8 @@ async function checkHolders(machine: Machine, module: ModuleFile, options: Check
   return notes.length === 0 ? good(what, "no function is held by anything else") : unknown(what, notes.join("; "));
 }
 
-function ownerOf(patches: readonly LivePatch[], name: string): string | undefined {
-  return patches.findLast((patch) => patch.objects.some(({ functions }) => functions.some((f) => f.name === name)))?.name;
+function ownerOf(now: Snapshot, name: string): string | undefined {
+  return now.patches.findLast((patch) => now.objects(patch.name).some(({ functions }) => functions.some((f) => f.name === name)))?.name;
 }
 
 function holderOf(name: string, attached: readonly Holder[] | undefined, probes: readonly Probe[] | undefined): string | undefined {

@@ -1,7 +1,6 @@
 /** What a livepatch leaves behind when its module is taken out: addresses in it that its code gave to others, who may keep them. */
 import type { Manifest } from "@suture/livepatch";
-import type { Machine } from "../machine/machine.ts";
-import { recordOf } from "../store/records.ts";
+import type { LoadRecord } from "../store/records.ts";
 
 const SHOWN = 5;
 
@@ -15,22 +14,21 @@ export interface LeftBehind {
 }
 
 /** Nothing for one that was not loaded by Suture: it does not say. */
-export async function leftBehind(machine: Machine, name: string): Promise<LeftBehind> {
-  const { module, damage } = await recordOf(machine, name);
-  const { handed = [] } = module?.manifest ?? {};
-  const strings = handed.filter(({ kind }) => kind === "string");
+export function leftBehind({ module, damage }: LoadRecord): LeftBehind {
+  const { handed: escaping = [] } = module?.manifest ?? {};
+  const strings = escaping.filter(({ kind }) => kind === "string");
   return {
-    kept: handedText(handed.filter(({ kind }) => kind !== "string")),
-    strings: handedText(strings),
+    kept: escapingText(escaping.filter(({ kind }) => kind !== "string")),
+    strings: escapingText(strings),
     unknown: module === undefined ? damage : undefined,
   };
 }
 
 export const STRINGS_WARNING = "whoever keeps one of these strings has a pointer to freed memory when the module is gone";
 
-function handedText(handed: NonNullable<Manifest["handed"]>): string | undefined {
-  if (handed.length === 0) return undefined;
-  const each = handed.map(
+function escapingText(escaping: NonNullable<Manifest["handed"]>): string | undefined {
+  if (escaping.length === 0) return undefined;
+  const each = escaping.map(
     ({ function: by, kind, name }) => `${by} gives away ${kind === "string" ? JSON.stringify(name) : `the ${kind} ${name}`}`,
   );
   return [...each.slice(0, SHOWN), ...(each.length > SHOWN ? [`and ${each.length - SHOWN} more`] : [])].join("; ");

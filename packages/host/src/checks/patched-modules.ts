@@ -1,21 +1,21 @@
 /** Whether the modules that a livepatch is for are, where they are loaded, those that it was proven against: another build has other code. */
 import { fail } from "../errors.ts";
 import { buildIdIn } from "../machine/kernel.ts";
-import { bytesOf, lineOf, type Machine } from "../machine/machine.ts";
+import type { Machine } from "../machine/machine.ts";
 import type { ModuleFile } from "../module/module-file.ts";
 
 const NOTE = ".note.gnu.build-id";
 
 /** @throws HOST_OTHER_MODULE. @returns those that are loaded, and those that are not */
-export async function checkPatchedModules(machine: Machine, { file, manifest }: ModuleFile): Promise<{ same: string[]; absent: string[] }> {
+export function checkPatchedModules(machine: Machine, { file, manifest }: ModuleFile): { same: string[]; absent: string[] } {
   const same: string[] = [];
   const absent: string[] = [];
   for (const { name, buildId, srcversion } of manifest?.modules ?? []) {
-    const notes = await bytesOf(machine, `/sys/module/${name}/notes/${NOTE}`);
+    const notes = machine.bytes(`/sys/module/${name}/notes/${NOTE}`);
     const loaded = {
       buildId: notes === undefined ? undefined : buildIdIn(notes, NOTE),
-      srcversion: await lineOf(machine, `/sys/module/${name}/srcversion`),
-      state: await lineOf(machine, `/sys/module/${name}/initstate`),
+      srcversion: machine.line(`/sys/module/${name}/srcversion`),
+      state: machine.line(`/sys/module/${name}/initstate`),
     };
     if (loaded.state === undefined) {
       absent.push(name);

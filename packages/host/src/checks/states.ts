@@ -3,8 +3,7 @@
  * states, or knows an older version of one (klp_is_patch_compatible); all that it says is EINVAL.
  */
 import { fail } from "../errors.ts";
-import { livePatches } from "../machine/livepatches.ts";
-import type { Machine } from "../machine/machine.ts";
+import type { Snapshot } from "../machine/snapshot.ts";
 import type { ModuleFile } from "../module/module-file.ts";
 import { recordOf } from "../store/records.ts";
 
@@ -14,14 +13,14 @@ interface State {
 }
 
 /** @returns the refusal, where the states do not fit; and of what livepatches the states are not known, because a record is damaged */
-export async function stateConflict(
-  machine: Machine,
+export function stateConflict(
+  now: Snapshot,
   { file, inspection }: ModuleFile,
-): Promise<{ refusal: ReturnType<typeof fail> | undefined; unknown: string[] }> {
+): { refusal: ReturnType<typeof fail> | undefined; unknown: string[] } {
   const { states: own = [], replace = false } = inspection.descriptor ?? {};
   const unknown: string[] = [];
-  for (const { name } of await livePatches(machine)) {
-    const { module, damage } = await recordOf(machine, name);
+  for (const { name } of now.patches) {
+    const { module, damage } = recordOf(now.machine, name);
     if (module === undefined && damage !== undefined) unknown.push(`${name}: ${damage}`);
     const why = conflictOf(module?.inspection.descriptor?.states ?? [], own, replace);
     if (why !== undefined)

@@ -1,5 +1,5 @@
 /** Who else redirects or probes functions: kprobes and ftrace's table of attached functions. Both are read where they can be. */
-import { type Machine, textOf } from "./machine.ts";
+import type { Machine } from "./machine.ts";
 
 export interface Holder {
   name: string;
@@ -14,9 +14,9 @@ export interface Holder {
 const TABLES = ["/sys/kernel/tracing/enabled_functions", "/sys/kernel/debug/tracing/enabled_functions"];
 
 /** Functions that something is attached to; undefined where tracefs is not mounted. Format: Documentation/trace/ftrace.rst. */
-export async function attachedFunctions(machine: Machine): Promise<Holder[] | undefined> {
+export function attachedFunctions(machine: Machine): Holder[] | undefined {
   for (const path of TABLES) {
-    const text = await textOf(machine, path);
+    const text = machine.text(path);
     if (text === undefined) continue;
     return text.split("\n").flatMap((line) => {
       const [, name, object = "vmlinux", flags] = /^(\S+)(?: \[(\w+)\])? \(\d+\)([ A-Z]*)/.exec(line) ?? [];
@@ -35,8 +35,8 @@ export interface Probe {
 }
 
 /** Undefined where debugfs is not mounted. Format: Documentation/trace/kprobes.rst, "the kprobes debugfs interface". */
-export async function kprobes(machine: Machine): Promise<Probe[] | undefined> {
-  const text = await textOf(machine, "/sys/kernel/debug/kprobes/list");
+export function kprobes(machine: Machine): Probe[] | undefined {
+  const text = machine.text("/sys/kernel/debug/kprobes/list");
   return text?.split("\n").flatMap((line) => {
     const [, kind, symbol, offset] = /^\S+\s+([kr])\s+([^\s+]+)\+0x([0-9a-f]+)/.exec(line) ?? [];
     if (symbol === undefined || offset === undefined) return [];

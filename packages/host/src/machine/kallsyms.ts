@@ -1,9 +1,7 @@
 /** Functions of the running kernel by name: /proc/kallsyms, whose names anybody may read. */
-import { bytesOf, type Machine } from "./machine.ts";
 
-/** How often each of the names occurs in each object ("vmlinux" or a module); undefined if the kernel does not list its symbols. */
-export async function symbolCounts(machine: Machine, names: ReadonlySet<string>): Promise<Map<string, Map<string, number>> | undefined> {
-  const bytes = await bytesOf(machine, "/proc/kallsyms");
+/** @param bytes of /proc/kallsyms. @returns how often each of the names occurs in each object ("vmlinux" or a module); undefined if the kernel does not list its symbols. */
+export function symbolCounts(bytes: Buffer | undefined, names: ReadonlySet<string>): Map<string, Map<string, number>> | undefined {
   if (bytes === undefined || bytes.length === 0) return undefined;
   const counts = new Map<string, Map<string, number>>();
   for (const name of names) {

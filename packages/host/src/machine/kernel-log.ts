@@ -1,6 +1,6 @@
 /** The kernel's log (/dev/kmsg), from a point on. Format: Documentation/ABI/testing/dev-kmsg. */
 import { closeSync, constants, openSync, readSync } from "node:fs";
-import { isAbsent, type Machine, pathOf } from "./machine.ts";
+import { isAbsent, type Machine } from "./machine.ts";
 
 interface Record {
   sequence: number;
@@ -29,7 +29,7 @@ export class KernelLog {
 function recordsOf(machine: Machine): Record[] {
   let file: number;
   try {
-    file = openSync(pathOf(machine, "/dev/kmsg"), constants.O_RDONLY | constants.O_NONBLOCK);
+    file = openSync(machine.path("/dev/kmsg"), constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (isAbsent(error)) return [];
     throw error;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { machineOf, patchFiles, WELL } from "../../test/tree.ts";
 import { status } from "../use-cases/status.ts";
-import { livePatches, loadedModules } from "./livepatches.ts";
+import { Snapshot } from "./snapshot.ts";
 import { stateText } from "./state.ts";
 import { stragglers, stragglerText } from "./tasks.ts";
 
@@ -28,47 +28,41 @@ const STACK = {
   "/proc/10/task/10/patch_state": "-1\n",
 };
 
-test("livepatches in stack order, with what they do", async () => {
-  expect(await livePatches(machineOf(STACK))).toEqual([
+test("livepatches in stack order, with what they do", () => {
+  const now = new Snapshot(machineOf(STACK));
+  expect(now.patches).toEqual([
+    { name: "under", enabled: true, transition: undefined },
+    { name: "above", enabled: false, transition: "unpatched" },
+  ]);
+  expect(now.objects("under")).toEqual([
     {
-      name: "under",
-      enabled: true,
-      transition: undefined,
-      objects: [
-        {
-          name: "vmlinux",
-          patched: true,
-          functions: [
-            { name: "odd.name", sympos: 2 },
-            { name: "shared", sympos: 1 },
-          ],
-        },
+      name: "vmlinux",
+      patched: true,
+      functions: [
+        { name: "odd.name", sympos: 2 },
+        { name: "shared", sympos: 1 },
       ],
     },
-    {
-      name: "above",
-      enabled: false,
-      transition: "unpatched",
-      objects: [{ name: "vmlinux", patched: true, functions: [{ name: "shared", sympos: 1 }] }],
-    },
   ]);
+  expect(now.objects("above")).toEqual([{ name: "vmlinux", patched: true, functions: [{ name: "shared", sympos: 1 }] }]);
+  expect([now.idle, now.moving?.name, now.patch("gone")]).toEqual([["gone"], "above", undefined]);
 });
 
 test("where the kernel says the order of the stack, it is not guessed", async () => {
   const order = { "/sys/kernel/livepatch/above/stack_order": "1\n", "/sys/kernel/livepatch/under/stack_order": "2\n" };
-  expect((await livePatches(machineOf({ ...STACK, ...order }))).map(({ name }) => name)).toEqual(["above", "under"]);
+  expect(new Snapshot(machineOf({ ...STACK, ...order })).patches.map(({ name }) => name)).toEqual(["above", "under"]);
 });
 
 test("modules with their uses", async () => {
-  const modules = await loadedModules(machineOf(STACK));
+  const modules = new Snapshot(machineOf(STACK)).modules;
   expect(modules[0]).toEqual({ name: "above", uses: 1, usedBy: [], taint: "OEK" });
   expect(modules[3]).toEqual({ name: "nf_nat", uses: 2, usedBy: ["nft_nat", "xt_nat"], taint: "" });
 });
 
 test("who holds up a transition", async () => {
-  const found = await stragglers(machineOf(STACK), "unpatched");
+  const found = stragglers(machineOf(STACK), "unpatched");
   expect(found.map(stragglerText)).toEqual(["sleeper (7): in deep+0x10/0x20 < shared+0x1/0x2", "kworker/0:1 (9, kernel thread): it runs"]);
-  expect((await stragglers(machineOf(STACK), "patched")).map(({ tid }) => tid)).toEqual([8]);
+  expect(stragglers(machineOf(STACK), "patched").map(({ tid }) => tid)).toEqual([8]);
 });
 
 test("status: who owns a function, what is idle, what is under way", async () => {
@@ -80,11 +74,11 @@ test("status: who owns a function, what is idle, what is under way", async () =>
 });
 
 test("the state in words", async () => {
-  expect(await stateText(machineOf(STACK), "under")).toBe(
+  expect(stateText(machineOf(STACK), "under")).toBe(
     "Now: under is in effect; others in effect: above; above is on its way to being unpatched.",
   );
-  expect(await stateText(machineOf(STACK), "gone")).toContain("gone has no effect; its module is still in the kernel");
-  expect(await stateText(machineOf(WELL), "fix")).toBe("Now: fix is not in the kernel; no other livepatch is.");
+  expect(stateText(machineOf(STACK), "gone")).toContain("gone has no effect; its module is still in the kernel");
+  expect(stateText(machineOf(WELL), "fix")).toBe("Now: fix is not in the kernel; no other livepatch is.");
 });
 
 test("a machine of which nothing can be read", async () => {

@@ -1,11 +1,24 @@
 /** The livepatches that the kernel has: /sys/kernel/livepatch and /proc/modules. Format: Documentation/ABI/testing/sysfs-kernel-livepatch. */
-import { foldersIn, lineOf, type Machine, namesIn, textOf } from "./machine.ts";
+import type { Machine } from "./machine.ts";
 
 export const LIVEPATCH = "/sys/kernel/livepatch";
 
+/** How far it is. */
+export interface Progress {
+  enabled: boolean;
+  /** Towards what the kernel moves its tasks, if it is in the middle of that. */
+  transition: "patched" | "unpatched" | undefined;
+}
+
 export interface LivePatch extends Progress {
   name: string;
-  objects: { name: string; patched: boolean; functions: { name: string; sympos: number }[] }[];
+}
+
+/** What a livepatch replaces in the kernel ("vmlinux") or in one module. */
+export interface PatchedObject {
+  name: string;
+  patched: boolean;
+  functions: { name: string; sympos: number }[];
 }
 
 export interface LoadedModule {
@@ -17,64 +30,51 @@ export interface LoadedModule {
   taint: string;
 }
 
-/** In stack order: the last one's functions are those that run. */
-export async function livePatches(machine: Machine): Promise<LivePatch[]> {
-  const found = (await Promise.all((await foldersIn(machine, LIVEPATCH)).map((name) => livePatch(machine, name)))).filter(
-    (patch) => patch !== undefined,
-  );
-  const place = await placesOf(machine, found);
+/** In stack order: the last one's functions are those that run. @param modules asked for only where the kernel does not say the order */
+export function readLivePatches(machine: Machine, modules: () => readonly LoadedModule[]): LivePatch[] {
+  const found = machine.folders(LIVEPATCH).flatMap((name) => {
+    const progress = progressOf(machine, name);
+    return progress === undefined ? [] : [{ name, ...progress }];
+  });
+  const place = placesOf(machine, found, modules);
   return found.sort((a, b) => (place.get(a.name) ?? 0) - (place.get(b.name) ?? 0));
 }
 
 /** The kernel says it since 6.13. Before, a patch entered the stack when its module was initialised: /proc/modules has the newest first. */
-async function placesOf(machine: Machine, patches: readonly LivePatch[]): Promise<Map<string, number>> {
+function placesOf(machine: Machine, patches: readonly LivePatch[], modules: () => readonly LoadedModule[]): Map<string, number> {
   const said = new Map<string, number>();
   for (const { name } of patches) {
-    const order = await lineOf(machine, `${LIVEPATCH}/${name}/stack_order`);
+    const order = machine.line(`${LIVEPATCH}/${name}/stack_order`);
     if (order !== undefined && /^\d+$/.test(order)) said.set(name, Number(order));
   }
   if (said.size === patches.length) return said;
-  return new Map((await loadedModules(machine)).map(({ name }, i) => [name, -i]));
-}
-
-export interface Progress {
-  enabled: boolean;
-  /** Towards what the kernel moves its tasks, if it is in the middle of that. */
-  transition: "patched" | "unpatched" | undefined;
+  return new Map(modules().map(({ name }, i) => [name, -i]));
 }
 
 /** Undefined if it is not there (any more). Two small files, so that it can be asked often. */
-export async function progressOf(machine: Machine, name: string): Promise<Progress | undefined> {
+export function progressOf(machine: Machine, name: string): Progress | undefined {
   const folder = `${LIVEPATCH}/${name}`;
-  const [enabled, transition] = await Promise.all([lineOf(machine, `${folder}/enabled`), lineOf(machine, `${folder}/transition`)]);
+  const [enabled, transition] = [machine.line(`${folder}/enabled`), machine.line(`${folder}/transition`)];
   if (enabled === undefined || transition === undefined) return undefined;
   return { enabled: enabled === "1", transition: transition === "1" ? (enabled === "1" ? "patched" : "unpatched") : undefined };
 }
 
-/** Undefined if it is not there (any more). */
-export async function livePatch(machine: Machine, name: string): Promise<LivePatch | undefined> {
-  const progress = await progressOf(machine, name);
-  if (progress === undefined) return undefined;
+/** Two reads for each object, however many functions it has. */
+export function readObjects(machine: Machine, name: string): PatchedObject[] {
   const folder = `${LIVEPATCH}/${name}`;
-  const objects = await foldersIn(machine, folder);
-  return { name, ...progress, objects: await Promise.all(objects.map((object) => patchedObject(machine, folder, object))) };
-}
-
-async function patchedObject(machine: Machine, folder: string, name: string): Promise<LivePatch["objects"][number]> {
-  const functions = await foldersIn(machine, `${folder}/${name}`);
-  return {
-    name,
-    patched: (await lineOf(machine, `${folder}/${name}/patched`)) !== "0",
-    functions: functions.flatMap((entry) => {
+  return machine.folders(folder).map((object) => ({
+    name: object,
+    patched: machine.line(`${folder}/${object}/patched`) !== "0",
+    functions: machine.folders(`${folder}/${object}`).flatMap((entry) => {
       const comma = entry.lastIndexOf(",");
       return comma < 1 ? [] : [{ name: entry.slice(0, comma), sympos: Number(entry.slice(comma + 1)) }];
     }),
-  };
+  }));
 }
 
 /** The newest first. */
-export async function loadedModules(machine: Machine): Promise<LoadedModule[]> {
-  const text = (await textOf(machine, "/proc/modules")) ?? "";
+export function readModules(machine: Machine): LoadedModule[] {
+  const text = machine.text("/proc/modules") ?? "";
   return text
     .split("\n")
     .filter((line) => line !== "")
@@ -89,6 +89,6 @@ export async function loadedModules(machine: Machine): Promise<LoadedModule[]> {
     });
 }
 
-export async function hasLivepatchCore(machine: Machine): Promise<boolean> {
-  return (await namesIn(machine, "/sys/kernel")).includes("livepatch");
+export function hasLivepatchCore(machine: Machine): boolean {
+  return machine.names("/sys/kernel").includes("livepatch");
 }

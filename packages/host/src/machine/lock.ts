@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import { start, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { reasonOf } from "../store/disk.ts";
-import { type Machine, pathOf } from "./machine.ts";
+import type { Machine } from "./machine.ts";
 
 export const RUN_FOLDER = "/run/suture";
 const FILE = `${RUN_FOLDER}/lock`;
@@ -19,7 +19,7 @@ const HELD = 75;
 
 /** Runs `work` while no other suture changes anything. @throws HOST_BUSY, HOST_TOOL_MISSING, HOST_NOT_ROOT, HOST_RUN_FOLDER */
 export async function locked<T>(task: Task, machine: Machine, what: string, work: () => Promise<T>): Promise<T> {
-  const path = pathOf(machine, FILE);
+  const path = machine.path(FILE);
   const file = await openLock(path);
   try {
     if (!(await lock(task, file.fd)))

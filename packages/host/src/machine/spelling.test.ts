@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { machineOf, patchFiles, WELL } from "../../test/tree.ts";
+import { Snapshot } from "./snapshot.ts";
 import { loadedName, nameAmong } from "./spelling.ts";
 
 test.each([
@@ -17,7 +18,7 @@ test.each([
 
 test.each([["fix"], ["fix.ko"], ["livepatch-fix"], ["livepatch_fix"]])("%s is the livepatch that a build named", async (word) => {
   const machine = machineOf({ ...WELL, ...patchFiles("livepatch_fix", true, false, []) });
-  expect(await loadedName(machine, word)).toBe("livepatch_fix");
+  expect(await loadedName(new Snapshot(machine), word)).toBe("livepatch_fix");
 });
 
 test("where both are there, each is itself", async () => {

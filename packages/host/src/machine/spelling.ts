@@ -2,10 +2,8 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { moduleName } from "@suture/livepatch";
-import { idleLivepatches } from "../module/idle.ts";
 import { readModuleFile } from "../module/module-file.ts";
-import { livePatches } from "./livepatches.ts";
-import type { Machine } from "./machine.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 const PREFIX = "livepatch_";
 
@@ -23,7 +21,6 @@ export async function nameAmong(word: string, known: readonly string[]): Promise
 }
 
 /** Of a livepatch in the kernel, with or without effect. */
-export async function loadedName(machine: Machine, word: string): Promise<string> {
-  const [patches, idle] = await Promise.all([livePatches(machine), idleLivepatches(machine)]);
-  return nameAmong(word, [...patches.map(({ name }) => name), ...idle]);
+export function loadedName(now: Snapshot, word: string): Promise<string> {
+  return nameAmong(word, [...now.patches.map(({ name }) => name), ...now.idle]);
 }

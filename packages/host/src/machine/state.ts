@@ -1,17 +1,19 @@
 /** In which state the kernel is now, in a few words: every refusal says it. */
 
-import { type LivePatch, livePatches, loadedModules } from "./livepatches.ts";
+import type { LivePatch } from "./livepatches.ts";
 import type { Machine } from "./machine.ts";
+import { Snapshot } from "./snapshot.ts";
 
-/** @param name the livepatch that it is about, if it is about one */
-export async function stateText(machine: Machine, name?: string): Promise<string> {
-  const [patches, modules] = await Promise.all([livePatches(machine), loadedModules(machine)]);
+/** Looks anew: something may have changed since. @param name the livepatch that it is about, if it is about one */
+export function stateText(machine: Machine, name?: string): string {
+  const now = new Snapshot(machine);
+  const { patches } = now;
   if (name === undefined) return `Now: ${patches.length === 0 ? "no livepatch is in effect" : patches.map(inWords).join("; ")}.`;
-  const patch = patches.find((p) => p.name === name);
+  const patch = now.patch(name);
   const parts: string[] = [];
   if (patch?.transition !== undefined) parts.push(`${name} is on its way to being ${patch.transition}`);
   else if (patch !== undefined) parts.push(`${name} is in effect`);
-  else if (modules.some((m) => m.name === name)) parts.push(`${name} has no effect; its module is still in the kernel`);
+  else if (now.module(name) !== undefined) parts.push(`${name} has no effect; its module is still in the kernel`);
   else parts.push(`${name} is not in the kernel`);
   const others = patches.filter((p) => p.name !== name);
   parts.push(others.length === 0 ? "no other livepatch is" : `others in effect: ${others.map((p) => p.name).join(", ")}`);

@@ -1,5 +1,5 @@
 /** Which tasks hold up a transition: /proc/PID/task/TID/patch_state. Format: Documentation/livepatch/livepatch.rst, "consistency model". */
-import { lineOf, type Machine, namesIn, textOf } from "./machine.ts";
+import type { Machine } from "./machine.ts";
 
 export interface Straggler {
   pid: number;
@@ -13,15 +13,15 @@ export interface Straggler {
 const STATES = { patched: "1", unpatched: "0" } as const;
 
 /** Tasks that are not yet in the state that the transition leads to. */
-export async function stragglers(machine: Machine, goal: "patched" | "unpatched"): Promise<Straggler[]> {
-  const pids = (await namesIn(machine, "/proc")).filter((name) => /^\d+$/.test(name));
+export function stragglers(machine: Machine, goal: "patched" | "unpatched"): Straggler[] {
+  const pids = machine.names("/proc").filter((name) => /^\d+$/.test(name));
   const found: Straggler[] = [];
   for (const pid of pids)
-    for (const tid of await namesIn(machine, `/proc/${pid}/task`)) {
+    for (const tid of machine.names(`/proc/${pid}/task`)) {
       const folder = `/proc/${pid}/task/${tid}`;
-      const state = await lineOf(machine, `${folder}/patch_state`);
+      const state = machine.line(`${folder}/patch_state`);
       if (!isBehind(state, goal)) continue;
-      found.push(await straggler(machine, folder, Number(pid), Number(tid)));
+      found.push(straggler(machine, folder, Number(pid), Number(tid)));
     }
   return found.sort((a, b) => a.tid - b.tid);
 }
@@ -31,12 +31,8 @@ export function isBehind(state: string | undefined, goal: "patched" | "unpatched
   return state !== undefined && state !== "-1" && state !== STATES[goal];
 }
 
-async function straggler(machine: Machine, folder: string, pid: number, tid: number): Promise<Straggler> {
-  const [name, stack, memory] = await Promise.all([
-    lineOf(machine, `${folder}/comm`),
-    textOf(machine, `${folder}/stack`),
-    lineOf(machine, `${folder}/statm`),
-  ]);
+function straggler(machine: Machine, folder: string, pid: number, tid: number): Straggler {
+  const [name, stack, memory] = [machine.line(`${folder}/comm`), machine.text(`${folder}/stack`), machine.line(`${folder}/statm`)];
   return {
     pid,
     tid,

@@ -5,7 +5,7 @@ import { fail } from "../errors.ts";
 
 const PREFIXES: readonly (readonly string[])[] = [[], ["kmod"], ["busybox"]];
 /** Where they are, even if the caller's PATH has no sbin. */
-const PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin:/usr/bin:/bin`;
+const FOLDERS = "/usr/sbin:/sbin:/usr/bin:/bin";
 
 /** @returns why it failed, in the kernel's word for it (Device or resource busy), or undefined */
 export async function insertModule(task: Task, file: string, parameters: readonly string[] = []): Promise<string | undefined> {
@@ -37,7 +37,10 @@ async function runTool(task: Task, argv: readonly string[]): Promise<Finished> {
 /** Undefined if there is no such program. */
 async function attempt(task: Task, argv: readonly string[]): Promise<Finished | undefined> {
   try {
-    return await run(task, argv, { env: { PATH }, accept: Array.from({ length: 256 }, (_, code) => code) });
+    return await run(task, argv, {
+      env: { PATH: `${process.env.PATH ?? ""}:${FOLDERS}` },
+      accept: Array.from({ length: 256 }, (_, code) => code),
+    });
   } catch (error) {
     if (error instanceof SutureError && error.code === "COMMAND_MISSING") return undefined;
     throw error;

@@ -10,7 +10,7 @@ import { bootPatches, isWell, orderlyEnd } from "../use-cases/boot.ts";
 import { doctor } from "../use-cases/doctor.ts";
 import { status } from "../use-cases/status.ts";
 import { clearAll, guarded, judgeLastBoot, noteOrderlyEnd, outOfEffect, settle } from "./crash-guard.ts";
-import { install, installed, uninstall } from "./store.ts";
+import { discard, installed, keep } from "./store.ts";
 
 const RELEASE = "6.1.0-7-amd64";
 const FOLDER = `var/lib/suture/patches/${RELEASE}`;
@@ -20,7 +20,7 @@ const task = new Task();
 
 async function machineWith(...names: string[]): Promise<Machine> {
   const machine = machineOf(WELL);
-  for (const name of names) await install(machine, { ...FIX, name }, { unproven: false, stack: false }, async () => {});
+  for (const name of names) await keep(machine, { ...FIX, name }, { unproven: false, stack: false }, async () => {});
   return machine;
 }
 
@@ -51,11 +51,11 @@ describe.each(Object.entries(UNREADABLE))("%s", (what, put) => {
     expect(patches).toContainEqual({ name: "bad", outcome: "quarantined", why });
     expect(patches).toContainEqual({ name: "other", outcome: "failed", why: "HOST_STORE: other is not what was installed" });
     expect((await status(machine)).installed.find(({ name }) => name === "bad")?.quarantine).toEqual(why);
-    await install(machine, { ...FIX, name: "bad" }, { unproven: false, stack: false }, async () => {});
+    await keep(machine, { ...FIX, name: "bad" }, { unproven: false, stack: false }, async () => {});
     expect((await installed(machine)).entries.map(({ quarantine }) => quarantine)).toEqual([undefined, undefined]);
     rmSync(path, { force: true, recursive: true });
     put(path);
-    for (const name of ["bad", "other"]) await uninstall(machine, RELEASE, name);
+    for (const name of ["bad", "other"]) await discard(machine, RELEASE, name);
     expect(readdirSync(join(machine.root, "var/lib"))).toEqual([]);
   });
 
@@ -81,7 +81,7 @@ describe.each(Object.entries(UNREADABLE))("%s", (what, put) => {
     expect([report.patches, isWell(report), report.unreadable.length]).toEqual([[], false, 1]);
     expect(await status(machine)).toMatchObject({ patches: [], unreadable: [expect.stringContaining(RELEASE)] });
     expect(await doctor(task, machine)).toContainEqual(expect.objectContaining({ what: "store", outcome: "bad" }));
-    await expect(install(machine, FIX, { unproven: false, stack: false }, async () => {})).rejects.toMatchObject({ code: "HOST_STORE" });
+    await expect(keep(machine, FIX, { unproven: false, stack: false }, async () => {})).rejects.toMatchObject({ code: "HOST_STORE" });
   });
 });
 

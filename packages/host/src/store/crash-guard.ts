@@ -6,7 +6,7 @@ import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { runningKernel, uptime } from "../machine/kernel.ts";
 import { progressOf } from "../machine/livepatches.ts";
-import { type Machine, pathOf } from "../machine/machine.ts";
+import type { Machine } from "../machine/machine.ts";
 import type { ModuleFile } from "../module/module-file.ts";
 import { isLeft } from "../transition/transition.ts";
 import { fileOnDisk, reasonOf } from "./disk.ts";
@@ -20,13 +20,13 @@ import { ENDED, storePath } from "./store-path.ts";
  * @throws HOST_NO_GUARD before anything is done
  */
 export async function guarded<T>(task: Task, machine: Machine, module: ModuleFile, work: () => Promise<T>): Promise<T> {
-  const { release, bootId } = await runningKernel(machine);
-  const { entries, unreadable } = await installedFor(machine, release);
+  const { release, bootId } = runningKernel(machine);
+  const { entries, unreadable } = installedFor(machine, release);
   for (const what of unreadable) task.reporter.warn(`whether ${module.name} is installed is not known, so no crash guard stands: ${what}`);
   if (!entries.some(({ name, sha256 }) => name === module.name && sha256 === module.sha256)) return work();
-  const path = pathOf(machine, storePath(release, module.name, "loading"));
+  const path = machine.path(storePath(release, module.name, "loading"));
   const mark = async (phase: Marker["phase"]): Promise<void> =>
-    writeDurably(path, `${JSON.stringify({ bootId, phase, uptime: await uptime(machine) } satisfies Marker)}\n`);
+    writeDurably(path, `${JSON.stringify({ bootId, phase, uptime: uptime(machine) } satisfies Marker)}\n`);
   const noGuard = (why: string, cause?: unknown): Error => fail("HOST_NO_GUARD", why, { file: path }, { cause });
   if (bootId === "") throw noGuard("the kernel does not tell which boot this is (/proc/sys/kernel/random/boot_id)");
   await mark("loading").catch((cause: unknown) => {
@@ -51,10 +51,10 @@ async function orWarn(task: Task, what: string, writing: Promise<void>): Promise
 
 /** A livepatch that is out of effect can do no harm any more. A marker of another boot, or a damaged one, stays. */
 export async function outOfEffect(task: Task, machine: Machine, name: string): Promise<void> {
-  const { release, bootId } = await runningKernel(machine);
-  const entry = (await installedFor(machine, release)).entries.find((one) => one.name === name);
+  const { release, bootId } = runningKernel(machine);
+  const entry = installedFor(machine, release).entries.find((one) => one.name === name);
   if (entry?.unsettled === undefined || !isOf(entry.unsettled, bootId)) return;
-  await orWarn(task, `${name} stays under the crash guard`, removeDurably(pathOf(machine, storePath(release, name, "loading"))));
+  await orWarn(task, `${name} stays under the crash guard`, removeDurably(machine.path(storePath(release, name, "loading"))));
 }
 
 /** Where the boot is not known, nothing is of this boot. */
@@ -67,9 +67,9 @@ function isOf({ bootId }: Marker, boot: string): boolean {
  * @returns what is kept for the kernel, with those quarantines
  */
 export async function judgeLastBoot(machine: Machine, release: string): Promise<Awaited<ReturnType<typeof installedFor>>> {
-  const { bootId } = await runningKernel(machine);
+  const { bootId } = runningKernel(machine);
   const ended = orderlyEndOf(machine);
-  const { entries, unreadable } = await installedFor(machine, release);
+  const { entries, unreadable } = installedFor(machine, release);
   const judged: Installed[] = [];
   for (const entry of entries) judged.push(await judge(machine, entry, bootId, ended));
   return { entries: judged, unreadable };
@@ -78,7 +78,7 @@ export async function judgeLastBoot(machine: Machine, release: string): Promise<
 async function judge(machine: Machine, entry: Installed, bootId: string, ended: string | undefined): Promise<Installed> {
   const { unsettled, quarantine } = entry;
   if (unsettled === undefined || isOf(unsettled, bootId)) return entry;
-  const path = pathOf(machine, storePath(entry.release, entry.name, "loading"));
+  const path = machine.path(storePath(entry.release, entry.name, "loading"));
   if (ended !== undefined && unsettled.bootId === ended) {
     // If it cannot be removed, it is of that boot the next time as well.
     await removeDurably(path).catch(() => undefined);
@@ -100,8 +100,8 @@ async function judge(machine: Machine, entry: Installed, bootId: string, ended: 
 export async function setQuarantine(machine: Machine, { release, name }: Installed, why: string): Promise<void> {
   const path = storePath(release, name, "quarantine");
   // One that cannot be read is a quarantine, too.
-  if (fileOnDisk(machine, path).unreadable === undefined) await writeDurably(pathOf(machine, path), `${why}\n`);
-  await removeDurably(pathOf(machine, storePath(release, name, "loading")));
+  if (fileOnDisk(machine, path).unreadable === undefined) await writeDurably(machine.path(path), `${why}\n`);
+  await removeDurably(machine.path(storePath(release, name, "loading")));
 }
 
 /**
@@ -110,11 +110,8 @@ export async function setQuarantine(machine: Machine, { release, name }: Install
  * @returns the names of those that still have one
  */
 export async function settle(machine: Machine, seconds: number): Promise<string[]> {
-  const now = await uptime(machine);
-  return clear(
-    machine,
-    async ({ name }, marker) => now - marker.uptime >= seconds && (await progressOf(machine, name))?.transition === undefined,
-  );
+  const now = uptime(machine);
+  return clear(machine, async ({ name }, marker) => now - marker.uptime >= seconds && progressOf(machine, name)?.transition === undefined);
 }
 
 /** The machine goes down in order: no livepatch of this boot is to blame for what happens next. */
@@ -123,15 +120,15 @@ export async function clearAll(machine: Machine): Promise<void> {
 }
 
 async function clear(machine: Machine, which: (entry: Installed, marker: Marker) => Promise<boolean>): Promise<string[]> {
-  const { release, bootId } = await runningKernel(machine);
+  const { release, bootId } = runningKernel(machine);
   const left: string[] = [];
   const failed: string[] = [];
-  for (const entry of (await installedFor(machine, release)).entries) {
+  for (const entry of installedFor(machine, release).entries) {
     const { name, unsettled } = entry;
     if (unsettled === undefined) continue;
     if (!isOf(unsettled, bootId) || !(await which(entry, unsettled))) left.push(name);
     else
-      await removeDurably(pathOf(machine, storePath(release, name, "loading"))).catch((error: unknown) =>
+      await removeDurably(machine.path(storePath(release, name, "loading"))).catch((error: unknown) =>
         failed.push(`${name}: ${reasonOf(error)}`),
       );
   }
@@ -141,8 +138,8 @@ async function clear(machine: Machine, which: (entry: Installed, marker: Marker)
 
 /** Somebody is still at work, and may write a marker after this: the next boot is told that this one ended in order. */
 export async function noteOrderlyEnd(machine: Machine): Promise<void> {
-  const { release, bootId } = await runningKernel(machine);
-  if (bootId !== "" && (await installedFor(machine, release)).entries.length > 0) await writeDurably(pathOf(machine, ENDED), `${bootId}\n`);
+  const { release, bootId } = runningKernel(machine);
+  if (bootId !== "" && installedFor(machine, release).entries.length > 0) await writeDurably(machine.path(ENDED), `${bootId}\n`);
 }
 
 /** The last boot that is known to have ended in order though somebody was at work. */

@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { type Machine, pathOf } from "../machine/machine.ts";
+import type { Machine } from "../machine/machine.ts";
 
 export type OnDisk<T> = { value: T | undefined; unreadable?: undefined } | { value?: undefined; unreadable: string };
 
@@ -12,7 +12,7 @@ export type OnDisk<T> = { value: T | undefined; unreadable?: undefined } | { val
 export function fileOnDisk(machine: Machine, path: string): OnDisk<Buffer> {
   return attempt(() => {
     // A pipe in its place would be waited for.
-    const file = openSync(pathOf(machine, path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const file = openSync(machine.path(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       if (!fstatSync(file).isFile()) throw new Error("it is no file");
       return readFileSync(file);
@@ -24,9 +24,9 @@ export function fileOnDisk(machine: Machine, path: string): OnDisk<Buffer> {
 
 /** Names in a folder, sorted; no value if it is not there. A link to one will do; what it leads to may be on a disk that is not mounted. */
 export function folderOnDisk(machine: Machine, path: string): OnDisk<string[]> {
-  const found = attempt(() => readdirSync(pathOf(machine, path)).sort());
+  const found = attempt(() => readdirSync(machine.path(path)).sort());
   if (found.unreadable !== undefined || found.value !== undefined) return found;
-  let there = pathOf(machine, path);
+  let there = machine.path(path);
   while (lstatSync(there, { throwIfNoEntry: false }) === undefined) there = dirname(there);
   return existsSync(there) ? found : { unreadable: `${there} is a link to nothing` };
 }

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { runningKernel, uptime } from "../machine/kernel.ts";
-import { livePatch } from "../machine/livepatches.ts";
+import { progressOf } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { ModuleFile } from "../module/module-file.ts";
 import { recordOf } from "./records.ts";
@@ -30,11 +30,11 @@ export function markerOf(bytes: Buffer): Marker {
 }
 
 /** One that is in the kernel already may still show that it does harm: the guard stands from its load on, as far as that is known. */
-export async function markerOfLoaded(machine: Machine, { name, release, sha256 }: ModuleFile): Promise<Marker | undefined> {
-  const running = await runningKernel(machine);
-  if (release !== running.release || (await livePatch(machine, name)) === undefined) return undefined;
-  const { module, load } = await recordOf(machine, name);
+export function markerOfLoaded(machine: Machine, { name, release, sha256 }: ModuleFile): Marker | undefined {
+  const running = runningKernel(machine);
+  if (release !== running.release || progressOf(machine, name) === undefined) return undefined;
+  const { module, load } = recordOf(machine, name);
   if (module !== undefined && module.sha256 !== sha256) return undefined;
   const since = module === undefined ? undefined : load?.uptime;
-  return { bootId: running.bootId, phase: "settling", uptime: since ?? (await uptime(machine)) };
+  return { bootId: running.bootId, phase: "settling", uptime: since ?? uptime(machine) };
 }

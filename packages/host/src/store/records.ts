@@ -8,7 +8,7 @@ import * as v from "valibot";
 import { fail } from "../errors.ts";
 import { uptime } from "../machine/kernel.ts";
 import { RUN_FOLDER } from "../machine/lock.ts";
-import { type Machine, pathOf } from "../machine/machine.ts";
+import type { Machine } from "../machine/machine.ts";
 import { type ModuleFile, moduleFileOf } from "../module/module-file.ts";
 import { isLoadedFrom } from "../module/same-module.ts";
 import { fileOnDisk, folderOnDisk, reasonOf } from "./disk.ts";
@@ -36,10 +36,10 @@ export interface LoadRecord {
 
 /** @returns the copy's path, from which the module is loaded: nobody changes it between check and load. @throws HOST_RUN_FOLDER */
 export async function keepRecord(machine: Machine, module: ModuleFile, parameters: readonly string[]): Promise<string> {
-  const path = pathOf(machine, `${FOLDER}/${module.name}.ko`);
-  const load: Load = { parameters: [...parameters], uptime: await uptime(machine) };
+  const path = machine.path(`${FOLDER}/${module.name}.ko`);
+  const load: Load = { parameters: [...parameters], uptime: uptime(machine) };
   try {
-    await makeFolder(pathOf(machine, FOLDER), 0o700);
+    await makeFolder(machine.path(FOLDER), 0o700);
     await writeOver(machine, `${FOLDER}/${module.name}.json`, JSON.stringify(load));
     await writeOver(machine, `${FOLDER}/${module.name}.ko`, module.bytes);
   } catch (cause) {
@@ -50,12 +50,12 @@ export async function keepRecord(machine: Machine, module: ModuleFile, parameter
 
 /** A folder or link that stands in the way goes. */
 async function writeOver(machine: Machine, path: string, bytes: Uint8Array | string): Promise<void> {
-  if (fileOnDisk(machine, path).unreadable !== undefined) await rm(pathOf(machine, path), { force: true, recursive: true });
-  await writeDurably(pathOf(machine, path), bytes, 0o600);
+  if (fileOnDisk(machine, path).unreadable !== undefined) await rm(machine.path(path), { force: true, recursive: true });
+  await writeDurably(machine.path(path), bytes, 0o600);
 }
 
 export async function dropRecord(machine: Machine, name: string): Promise<void> {
-  for (const kind of ["ko", "json"]) await rm(pathOf(machine, `${FOLDER}/${name}.${kind}`), { force: true, recursive: true });
+  for (const kind of ["ko", "json"]) await rm(machine.path(`${FOLDER}/${name}.${kind}`), { force: true, recursive: true });
 }
 
 /** Names of which there is a record. */
@@ -63,7 +63,7 @@ export function recorded(machine: Machine): string[] {
   return (folderOnDisk(machine, FOLDER).value ?? []).flatMap((file) => /^(\w+)\.ko$/.exec(file)?.[1] ?? []);
 }
 
-export async function recordOf(machine: Machine, name: string): Promise<LoadRecord> {
+export function recordOf(machine: Machine, name: string): LoadRecord {
   const path = `${FOLDER}/${name}.ko`;
   const { value: bytes, unreadable } = fileOnDisk(machine, path);
   const damaged = (why: string): LoadRecord => ({ module: undefined, load: undefined, damage: `its record ${path} is damaged: ${why}` });
@@ -71,9 +71,9 @@ export async function recordOf(machine: Machine, name: string): Promise<LoadReco
   if (unreadable !== undefined) return { module: undefined, load: undefined, damage: `its record ${path} cannot be read: ${unreadable}` };
   if (bytes === undefined) return { module: undefined, load: undefined, damage: undefined };
   try {
-    const module = moduleFileOf(bytes, pathOf(machine, path));
+    const module = moduleFileOf(bytes, machine.path(path));
     if (module.name !== name) return damaged(`it is of ${module.name}`);
-    if ((await isLoadedFrom(machine, module)) === false) return { module: undefined, load: undefined, damage: undefined };
+    if (isLoadedFrom(machine, module) === false) return { module: undefined, load: undefined, damage: undefined };
     const load = loadOf(machine, name);
     return {
       module,

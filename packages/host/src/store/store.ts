@@ -7,7 +7,7 @@ import { SutureError } from "@suture/errors";
 import * as v from "valibot";
 import { fail } from "../errors.ts";
 import { runningKernel } from "../machine/kernel.ts";
-import { type Machine, pathOf } from "../machine/machine.ts";
+import type { Machine } from "../machine/machine.ts";
 import { type ModuleFile, moduleFileOf } from "../module/module-file.ts";
 import { fileOnDisk, folderOnDisk } from "./disk.ts";
 import { makeFolder, PARTIAL, removeDurably, removeEmptyFolder, writeDurably } from "./durable.ts";
@@ -30,9 +30,9 @@ const entrySchema = v.object({
   stack: v.boolean(),
 });
 
-type Entry = v.InferOutput<typeof entrySchema>;
+type StoreEntry = v.InferOutput<typeof entrySchema>;
 
-export interface Installed extends Entry {
+export interface Installed extends StoreEntry {
   release: string;
   name: string;
   /** Why it is not loaded any more. */
@@ -48,19 +48,19 @@ export interface Kept {
 }
 
 /** For one whose file cannot be read: it is shown, and never loaded; the others are. */
-const DAMAGED: Entry = { suture: 1, sha256: "", buildId: undefined, order: 0, fixes: [], unproven: false, stack: false };
+const DAMAGED: StoreEntry = { suture: 1, sha256: "", buildId: undefined, order: 0, fixes: [], unproven: false, stack: false };
 
 /** All that is kept, by release and in the order of loading. */
-export async function installed(machine: Machine): Promise<Kept> {
+export function installed(machine: Machine): Kept {
   const { value: releases = [], unreadable } = folderOnDisk(machine, STORE);
-  const parts = await Promise.all(releases.map((release) => installedFor(machine, release)));
+  const parts = releases.map((release) => installedFor(machine, release));
   return {
     entries: parts.flatMap(({ entries }) => entries),
     unreadable: [...whyUnreadable(machine, STORE, unreadable), ...parts.flatMap((part) => part.unreadable)],
   };
 }
 
-export async function installedFor(machine: Machine, release: string): Promise<Kept> {
+export function installedFor(machine: Machine, release: string): Kept {
   const folder = `${STORE}/${release}`;
   const { value: files = [], unreadable } = folderOnDisk(machine, folder);
   const names = files.flatMap((file) => /^(\w+)\.json$/.exec(file)?.[1] ?? []);
@@ -69,7 +69,7 @@ export async function installedFor(machine: Machine, release: string): Promise<K
 }
 
 function whyUnreadable(machine: Machine, path: string, why: string | undefined): string[] {
-  return why === undefined ? [] : [`${pathOf(machine, path)}: ${why}`];
+  return why === undefined ? [] : [`${machine.path(path)}: ${why}`];
 }
 
 /** What cannot be read counts as quarantined. */
@@ -97,7 +97,7 @@ function entryOf(machine: Machine, release: string, name: string): Installed {
   };
 }
 
-function parsedEntry(bytes: Buffer): Entry | undefined {
+function parsedEntry(bytes: Buffer): StoreEntry | undefined {
   try {
     const checked = v.safeParse(entrySchema, JSON.parse(bytes.toString("utf8")));
     return checked.success ? checked.output : undefined;
@@ -107,10 +107,10 @@ function parsedEntry(bytes: Buffer): Entry | undefined {
 }
 
 /** The module of an installed livepatch. @throws HOST_STORE if it is not what was installed */
-export async function storedModule(machine: Machine, { release, name, sha256 }: Installed): Promise<ModuleFile> {
+export function storedModule(machine: Machine, { release, name, sha256 }: Installed): ModuleFile {
   const path = storePath(release, name, "ko");
   const { value: bytes, unreadable } = fileOnDisk(machine, path);
-  const where = { file: pathOf(machine, path) };
+  const where = { file: machine.path(path) };
   if (unreadable !== undefined) throw fail("HOST_STORE", `the module of ${name} cannot be read: ${unreadable}`, where);
   if (bytes === undefined) throw fail("HOST_STORE", `the module of ${name} is not there`, where);
   if (createHash("sha256").update(bytes).digest("hex") !== sha256) throw fail("HOST_STORE", `${name} is not what was installed`, where);
@@ -121,7 +121,7 @@ export async function storedModule(machine: Machine, { release, name, sha256 }: 
  * Keeps a livepatch for the kernel that it is for. One of the same name is replaced; a quarantine ends.
  * @param prepare what loads the store at boot is made ready by it, first: then there is nothing in the store that is not loaded, whenever the power goes
  */
-export async function install(
+export async function keep(
   machine: Machine,
   module: ModuleFile,
   allowed: { unproven: boolean; stack: boolean },
@@ -130,7 +130,7 @@ export async function install(
   const { name, release, manifest } = module;
   if (manifest?.proof.proven !== true && !allowed.unproven)
     throw fail("HOST_UNPROVEN", `nothing shows that ${name} fits its kernel. Nothing was installed.`, { file: module.file });
-  const running = await runningKernel(machine);
+  const running = runningKernel(machine);
   if (manifest !== undefined && release === running.release && running.buildId !== undefined && manifest.kernel.buildId !== running.buildId)
     throw fail(
       "HOST_OTHER_KERNEL",
@@ -149,19 +149,19 @@ async function writing<T>(machine: Machine, work: () => Promise<T>): Promise<T> 
     return await work();
   } catch (cause) {
     if (cause instanceof SutureError) throw cause;
-    const file = pathOf(machine, STORE);
+    const file = machine.path(STORE);
     throw fail("HOST_STORE", `the store cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { file }, { cause });
   }
 }
 
 async function put(machine: Machine, module: ModuleFile, allowed: { unproven: boolean; stack: boolean }): Promise<Installed> {
   const { name, release, manifest, bytes, sha256 } = module;
-  await makeFolder(pathOf(machine, `${STORE}/${release}`));
+  await makeFolder(machine.path(`${STORE}/${release}`));
   await sweep(machine, release);
-  const { entries: others, unreadable } = await installedFor(machine, release);
+  const { entries: others, unreadable } = installedFor(machine, release);
   if (unreadable.length > 0) throw fail("HOST_STORE", `the store cannot be read: ${unreadable.join("; ")}`);
   const old = others.find((entry) => entry.name === name);
-  const entry: Entry = {
+  const entry: StoreEntry = {
     suture: 1,
     sha256,
     buildId: manifest?.kernel.buildId,
@@ -172,35 +172,34 @@ async function put(machine: Machine, module: ModuleFile, allowed: { unproven: bo
   };
   const path = (kind: StoreFile): string => storePath(release, name, kind);
   // Between the two writes an older module would not be what its entry says: it goes first, and then it is not installed.
-  if (old !== undefined && old.sha256 !== sha256) await removeDurably(pathOf(machine, path("json")));
+  if (old !== undefined && old.sha256 !== sha256) await removeDurably(machine.path(path("json")));
   await writeOver(machine, path("ko"), bytes);
-  const marker = await markerOfLoaded(machine, module);
-  if (marker === undefined) await removeDurably(pathOf(machine, path("loading")));
+  const marker = markerOfLoaded(machine, module);
+  if (marker === undefined) await removeDurably(machine.path(path("loading")));
   else await writeOver(machine, path("loading"), `${JSON.stringify(marker)}\n`);
-  await removeDurably(pathOf(machine, path("quarantine")));
+  await removeDurably(machine.path(path("quarantine")));
   await writeOver(machine, path("json"), `${JSON.stringify(entry)}\n`);
   return { ...entry, release, name, quarantine: undefined, unsettled: marker };
 }
 
 /** A folder that stands in the way goes. */
 async function writeOver(machine: Machine, path: string, bytes: Uint8Array | string): Promise<void> {
-  if (fileOnDisk(machine, path).unreadable !== undefined) await removeDurably(pathOf(machine, path));
-  await writeDurably(pathOf(machine, path), bytes);
+  if (fileOnDisk(machine, path).unreadable !== undefined) await removeDurably(machine.path(path));
+  await writeDurably(machine.path(path), bytes);
 }
 
 /** Its files, and the folders that are empty without them. @throws HOST_NOT_INSTALLED, HOST_STORE */
-export async function uninstall(machine: Machine, release: string, name: string): Promise<void> {
-  const { entries, unreadable } = await installedFor(machine, release);
+export async function discard(machine: Machine, release: string, name: string): Promise<void> {
+  const { entries, unreadable } = installedFor(machine, release);
   if (unreadable.length > 0) throw fail("HOST_STORE", `the store cannot be read: ${unreadable.join("; ")}. Nothing was changed.`);
   if (!entries.some((entry) => entry.name === name))
-    throw fail("HOST_NOT_INSTALLED", `no ${name} is kept for ${release}. Nothing was changed.`, { file: pathOf(machine, STORE) });
+    throw fail("HOST_NOT_INSTALLED", `no ${name} is kept for ${release}. Nothing was changed.`, { file: machine.path(STORE) });
   await writing(machine, async () => {
-    for (const kind of ["json", "ko", "loading", "quarantine"] as const)
-      await removeDurably(pathOf(machine, storePath(release, name, kind)));
+    for (const kind of ["json", "ko", "loading", "quarantine"] as const) await removeDurably(machine.path(storePath(release, name, kind)));
     await sweep(machine, release);
     for (const folder of [`${STORE}/${release}`, STORE, STORE_ROOT]) {
-      if (folder === STORE_ROOT) await removeDurably(pathOf(machine, ENDED));
-      if (!(await removeEmptyFolder(pathOf(machine, folder)))) break;
+      if (folder === STORE_ROOT) await removeDurably(machine.path(ENDED));
+      if (!(await removeEmptyFolder(machine.path(folder)))) break;
     }
   });
 }
@@ -210,6 +209,6 @@ async function sweep(machine: Machine, release: string): Promise<void> {
   const { value: files = [] } = folderOnDisk(machine, `${STORE}/${release}`);
   for (const file of files) {
     const [name = ""] = file.split(".");
-    if (file.startsWith(PARTIAL) || !files.includes(`${name}.json`)) await removeDurably(pathOf(machine, `${STORE}/${release}/${file}`));
+    if (file.startsWith(PARTIAL) || !files.includes(`${name}.json`)) await removeDurably(machine.path(`${STORE}/${release}/${file}`));
   }
 }

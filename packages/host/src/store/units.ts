@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { run, type Task } from "@suture/task";
-import { foldersIn, lineOf, type Machine, namesIn, pathOf, textOf } from "../machine/machine.ts";
+import type { Machine } from "../machine/machine.ts";
 import { linkDurably, removeDurably, removeEmptyFolder, writeDurably } from "./durable.ts";
 
 const UNITS = "/etc/systemd/system";
@@ -92,18 +92,18 @@ function quoted(word: string): string {
 }
 
 /** Whether this machine starts its services by systemd. */
-export async function hasSystemd(machine: Machine): Promise<boolean> {
-  return (await foldersIn(machine, "/etc/systemd")).includes("system");
+export function hasSystemd(machine: Machine): boolean {
+  return machine.folders("/etc/systemd").includes("system");
 }
 
-export async function unitsInstalled(machine: Machine): Promise<boolean> {
-  return (await lineOf(machine, `${UNITS}/${SERVICE}`)) !== undefined;
+export function unitsInstalled(machine: Machine): boolean {
+  return machine.line(`${UNITS}/${SERVICE}`) !== undefined;
 }
 
 /** The files that the unit runs and that are not there (any more): a program of another version may lie elsewhere. */
-export async function missingPrograms(machine: Machine): Promise<string[]> {
-  const line = /^ExecStart=(.*)$/m.exec((await textOf(machine, `${UNITS}/${SERVICE}`)) ?? "")?.[1] ?? "";
-  return wordsOf(line).filter((word) => word.startsWith("/") && !existsSync(pathOf(machine, word)));
+export function missingPrograms(machine: Machine): string[] {
+  const line = /^ExecStart=(.*)$/m.exec(machine.text(`${UNITS}/${SERVICE}`) ?? "")?.[1] ?? "";
+  return wordsOf(line).filter((word) => word.startsWith("/") && !existsSync(machine.path(word)));
 }
 
 /** The reverse of `quoted`. */
@@ -115,11 +115,10 @@ function wordsOf(line: string): string[] {
 
 /** After it, what is put into the store is loaded at each boot, and the machine's next orderly end is known for one. */
 export async function installUnits(task: Task, machine: Machine, program: readonly string[], settleSeconds: number): Promise<void> {
-  for (const [unit, text] of Object.entries(unitTexts(program, settleSeconds)))
-    await writeDurably(pathOf(machine, `${UNITS}/${unit}`), text);
-  for (const [target, unit] of WANTS) await linkDurably(`../${unit}`, pathOf(machine, `${UNITS}/${target}.wants/${unit}`));
+  for (const [unit, text] of Object.entries(unitTexts(program, settleSeconds))) await writeDurably(machine.path(`${UNITS}/${unit}`), text);
+  for (const [target, unit] of WANTS) await linkDurably(`../${unit}`, machine.path(`${UNITS}/${target}.wants/${unit}`));
   await reload(task, machine);
-  if (await runsSystemd(machine)) await run(task, ["systemctl", "--no-block", "start", END]);
+  if (runsSystemd(machine)) await run(task, ["systemctl", "--no-block", "start", END]);
 }
 
 export async function removeUnits(task: Task, machine: Machine): Promise<void> {
@@ -127,21 +126,21 @@ export async function removeUnits(task: Task, machine: Machine): Promise<void> {
   const links = WANTS.map(([target, unit]) => [`${UNITS}/${target}.wants`, unit] as const);
   const files = Object.keys(unitTexts([], 0)).map((unit) => [UNITS, unit] as const);
   for (const [folder, name] of [...links, ...files])
-    if ((await namesIn(machine, folder)).includes(name)) await removeDurably(pathOf(machine, `${folder}/${name}`));
-  for (const folder of new Set(links.map(([path]) => path))) await removeEmptyFolder(pathOf(machine, folder));
+    if (machine.names(folder).includes(name)) await removeDurably(machine.path(`${folder}/${name}`));
+  for (const folder of new Set(links.map(([path]) => path))) await removeEmptyFolder(machine.path(folder));
   await reload(task, machine);
 }
 
 async function reload(task: Task, machine: Machine): Promise<void> {
-  if (await runsSystemd(machine)) await run(task, ["systemctl", "daemon-reload"]);
+  if (runsSystemd(machine)) await run(task, ["systemctl", "daemon-reload"]);
 }
 
 /** After a load by hand: the time until it has settled starts anew. */
 export async function restartSettling(task: Task, machine: Machine): Promise<void> {
-  if ((await runsSystemd(machine)) && (await unitsInstalled(machine))) await run(task, ["systemctl", "--no-block", "restart", TIMER]);
+  if (runsSystemd(machine) && unitsInstalled(machine)) await run(task, ["systemctl", "--no-block", "restart", TIMER]);
 }
 
 /** It is process 1 now, and talks to us; in a made-up tree it never is. */
-async function runsSystemd(machine: Machine): Promise<boolean> {
-  return (await foldersIn(machine, "/run/systemd")).includes("system");
+function runsSystemd(machine: Machine): boolean {
+  return machine.folders("/run/systemd").includes("system");
 }

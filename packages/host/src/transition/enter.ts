@@ -1,17 +1,17 @@
 /** One livepatch into the running kernel. A load that fails leaves the machine as it was: it undoes what it did itself, and nothing else. */
 import { SutureError } from "@suture/errors";
 import { Task } from "@suture/task";
-import { type CheckOptions, checkLoad, type Finding, firstRefusal } from "../checks/checks.ts";
+import { type CheckOptions, type CheckResult, checkLoad, firstRefusal } from "../checks/checks.ts";
 import { leftBehind } from "../checks/left-behind.ts";
 import { fail } from "../errors.ts";
 import { KernelLog } from "../machine/kernel-log.ts";
-import { livePatches, loadedModules, progressOf } from "../machine/livepatches.ts";
-import { locked } from "../machine/lock.ts";
+import { progressOf } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
+import { Snapshot } from "../machine/snapshot.ts";
 import { stateText } from "../machine/state.ts";
-import { removeIdle } from "../module/idle.ts";
-import { type ModuleFile, readModuleFile } from "../module/module-file.ts";
+import type { ModuleFile } from "../module/module-file.ts";
 import { insertModule } from "../module/module-tools.ts";
+import { removeIdle } from "../module/remove-idle.ts";
 import { isLoadedFrom } from "../module/same-module.ts";
 import { guarded, outOfEffect } from "../store/crash-guard.ts";
 import { dropRecord, keepRecord, recordOf } from "../store/records.ts";
@@ -24,7 +24,7 @@ export interface LoadOptions extends CheckOptions, Patience {
 
 export interface LoadReport {
   name: string;
-  checks: Finding[];
+  checks: CheckResult[];
   transition: Transition;
   /** Livepatches that this one replaced. Where that was asked for their modules were taken out. */
   replaced: string[];
@@ -32,33 +32,28 @@ export interface LoadReport {
   log: string[];
 }
 
-/** @throws HOST_* */
-export async function load(task: Task, machine: Machine, file: string, options: LoadOptions): Promise<LoadReport> {
-  const module = await readModuleFile(file);
-  return locked(task, machine, `load ${module.name}`, () => loadLocked(task, machine, module, options));
-}
-
 /** Nothing is changed. @param again see checkLoad. @throws the first refusal */
-export async function checked(task: Task, machine: Machine, module: ModuleFile, options: CheckOptions, again = false): Promise<Finding[]> {
+export async function checked(task: Task, now: Snapshot, module: ModuleFile, options: CheckOptions, again = false): Promise<CheckResult[]> {
   return task.stage("check", async (stage) => {
-    const findings = await checkLoad(machine, module, options, again);
-    const refusal = firstRefusal(findings);
+    const results = checkLoad(now, module, options, again);
+    const refusal = firstRefusal(results);
     if (refusal !== undefined) {
       const { code, message, where, mend, cause } = refusal;
-      throw new SutureError(code, `${message}. ${await stateText(machine, module.name)}`, where, mend, cause);
+      throw new SutureError(code, `${message}. ${stateText(now.machine, module.name)}`, where, mend, cause);
     }
     stage.result(`${module.name} may be loaded`);
-    return findings;
+    return results;
   });
 }
 
-/** The lock is held. */
-export async function loadLocked(task: Task, machine: Machine, module: ModuleFile, options: LoadOptions): Promise<LoadReport> {
-  const checks = await checked(task, machine, module, options);
-  const before = (await livePatches(machine)).map(({ name }) => name);
+/** Checked, guarded, inserted, and seen through its transition. Who calls it holds the lock. @throws HOST_*; then the machine is as it was */
+export async function enter(task: Task, machine: Machine, module: ModuleFile, options: LoadOptions): Promise<LoadReport> {
+  const now = new Snapshot(machine);
+  const checks = await checked(task, now, module, options);
+  const before = now.patches.map(({ name }) => name);
   const log = new KernelLog(machine);
   // From here on the crash guard knows of it, if it is one that the next boot would load.
-  const transition = await guarded(task, machine, module, () => enter(task, machine, module, options, log));
+  const transition = await guarded(task, machine, module, () => insertAndFollow(task, machine, module, options, log));
   return {
     name: module.name,
     checks,
@@ -68,10 +63,16 @@ export async function loadLocked(task: Task, machine: Machine, module: ModuleFil
   };
 }
 
-async function enter(task: Task, machine: Machine, module: ModuleFile, options: LoadOptions, log: KernelLog): Promise<Transition> {
+async function insertAndFollow(
+  task: Task,
+  machine: Machine,
+  module: ModuleFile,
+  options: LoadOptions,
+  log: KernelLog,
+): Promise<Transition> {
   const { name, file } = module;
   const { parameters = [] } = options;
-  const known = (await recordOf(machine, name)).module?.sha256 === module.sha256;
+  const known = recordOf(machine, name).module?.sha256 === module.sha256;
   const undo = (): Promise<string | undefined> => takeOut(machine, name, options.timeoutMs, known);
   const path = await keepRecord(machine, module, parameters);
   await insert(task, machine, module, { path, parameters, known, log, undo });
@@ -84,7 +85,7 @@ async function enter(task: Task, machine: Machine, module: ModuleFile, options: 
     const left = await undoing(error, undo);
     throw left === undefined ? error : withMore(error, stillThere(name, left));
   }
-  if ((await progressOf(machine, name))?.enabled === true) return transition;
+  if (progressOf(machine, name)?.enabled === true) return transition;
   const left = await undo();
   const held = `Held up by\n${shown(transition.stragglers)}`;
   throw fail(
@@ -92,7 +93,7 @@ async function enter(task: Task, machine: Machine, module: ModuleFile, options: 
     [
       `the transition was turned back after ${Math.round(transition.ms / 1000)} s.`,
       ...(left === undefined ? [] : [stillThere(name, left)]),
-      await stateText(machine, name),
+      stateText(machine, name),
       held,
     ].join(" "),
     { file },
@@ -118,8 +119,8 @@ async function insert(task: Task, machine: Machine, module: ModuleFile, { path, 
       why = await insertModule(task, path, parameters);
     } catch (error) {
       // The kernel may have taken a module whose insmod was cancelled; but what has its name may be somebody else's.
-      const there = (await loadedModules(machine)).some((other) => other.name === name);
-      const ours = there && (await isLoadedFrom(machine, module)) !== false;
+      const there = new Snapshot(machine).module(name) !== undefined;
+      const ours = there && isLoadedFrom(machine, module) !== false;
       if (!ours) await forget(machine, name, known);
       const left = ours ? await undoing(error, undo) : undefined;
       throw left === undefined ? error : withMore(error, stillThere(name, left));
@@ -133,13 +134,13 @@ async function insert(task: Task, machine: Machine, module: ModuleFile, { path, 
     if (why === NAME_TAKEN)
       throw fail(
         "HOST_ALREADY_LOADED",
-        `another program has loaded a module ${name} since the checks; that one was left alone. ${await stateText(machine, name)}`,
+        `another program has loaded a module ${name} since the checks; that one was left alone. ${stateText(machine, name)}`,
         { file },
       );
     const said = log.since();
     const because = [why, ...callbackThatFailed(said, module)].join("; ");
     const lines = said.map((line) => `\n  ${line}`).join("");
-    throw fail("HOST_REFUSED", `the kernel did not take it: ${because}. ${await stateText(machine, name)}${lines}`, { file });
+    throw fail("HOST_REFUSED", `the kernel did not take it: ${because}. ${stateText(machine, name)}${lines}`, { file });
   });
 }
 
@@ -175,7 +176,7 @@ function callbackThatFailed(said: readonly string[], { manifest }: ModuleFile): 
  */
 async function takeOut(machine: Machine, name: string, timeoutMs: number, known: boolean): Promise<string | undefined> {
   await bringTo(machine, name, "unpatched", timeoutMs);
-  const there = (await loadedModules(machine)).some((module) => module.name === name);
+  const there = new Snapshot(machine).module(name) !== undefined;
   const why = there ? await removeIdle(new Task(), machine, name) : undefined;
   if (why === undefined) await forget(machine, name, known);
   return why;
@@ -183,7 +184,7 @@ async function takeOut(machine: Machine, name: string, timeoutMs: number, known:
 
 /** What was in effect before and is no more. Only a livepatch that Suture built tells before whether it replaces the others. */
 async function replacedBy(task: Task, machine: Machine, name: string, before: readonly string[], asked: boolean): Promise<string[]> {
-  const after = new Set((await livePatches(machine)).map((patch) => patch.name));
+  const after = new Set(new Snapshot(machine).patches.map((patch) => patch.name));
   const replaced = before.filter((other) => !after.has(other));
   for (const other of replaced) await outOfEffect(task, machine, other);
   if (asked) {
@@ -196,6 +197,6 @@ async function replacedBy(task: Task, machine: Machine, name: string, before: re
 
 /** The module of a replaced livepatch has no effect any more. One that cannot be taken out, or leaves something behind, stays; status shows it. */
 async function removeReplaced(machine: Machine, name: string): Promise<void> {
-  if ((await leftBehind(machine, name)).kept !== undefined) return;
+  if (leftBehind(recordOf(machine, name)).kept !== undefined) return;
   if ((await removeIdle(new Task(), machine, name)) === undefined) await dropRecord(machine, name);
 }

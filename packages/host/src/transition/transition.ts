@@ -5,8 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SutureError } from "@suture/errors";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
-import { LIVEPATCH, livePatches, progressOf } from "../machine/livepatches.ts";
-import { type Machine, setAttribute } from "../machine/machine.ts";
+import { LIVEPATCH, progressOf } from "../machine/livepatches.ts";
+import type { Machine } from "../machine/machine.ts";
+import { Snapshot } from "../machine/snapshot.ts";
 import { stateText } from "../machine/state.ts";
 import { type Straggler, stragglers, stragglerText } from "../machine/tasks.ts";
 
@@ -40,20 +41,20 @@ export async function follow(task: Task, machine: Machine, name: string, timeout
     let looked = started;
     let most = 0;
     for (;;) {
-      const patch = await progressOf(machine, name);
+      const patch = progressOf(machine, name);
       if (patch === undefined || patch.transition === undefined) {
         stage.result(patch?.enabled === true ? `${name} is in effect` : `${name} is out of effect`);
         return { ended: true, patched: patch?.enabled === true };
       }
       const now = performance.now();
       if (now - started >= timeoutMs) {
-        const left = await stragglers(machine, patch.transition);
+        const left = stragglers(machine, patch.transition);
         stage.result(`not ended, ${left.length} tasks left`);
         return { ended: false, stragglers: left };
       }
       if (now - looked >= LOOK_MS) {
         looked = now;
-        const left = await stragglers(machine, patch.transition);
+        const left = stragglers(machine, patch.transition);
         most = Math.max(most, left.length);
         stage.progress(most - left.length, most, "tasks");
         stage.note(
@@ -73,7 +74,7 @@ export async function follow(task: Task, machine: Machine, name: string, timeout
 /** Sees a transition through to its end, whichever is chosen. @throws HOST_LEFT_IN_TRANSITION, CANCELLED (after turning it back) */
 export async function seeThrough(task: Task, machine: Machine, name: string, patience: Patience): Promise<Transition> {
   const started = performance.now();
-  const goal = (await progressOf(machine, name))?.enabled === true;
+  const goal = progressOf(machine, name)?.enabled === true;
   const done = (outcome: Transition["outcome"], left: Straggler[] = []): Transition => ({
     outcome,
     ms: performance.now() - started,
@@ -97,7 +98,7 @@ export async function seeThrough(task: Task, machine: Machine, name: string, pat
   if (patience.onTimeout === "force") {
     await force(task, machine, name);
     const forced = await follow(task, machine, name, patience.timeoutMs);
-    if (!forced.ended) throw await leftInTransition(machine, name, forced.stragglers);
+    if (!forced.ended) throw leftInTransition(machine, name, forced.stragglers);
     return done("forced", left);
   }
   task.reporter.warn("turning the transition back");
@@ -113,8 +114,8 @@ export const FORCE_WARNING =
 /** @throws HOST_REFUSED */
 export async function force(task: Task, machine: Machine, name: string): Promise<void> {
   task.reporter.warn(`forcing the transition of ${name}. ${FORCE_WARNING}`);
-  const code = await setAttribute(machine, `${LIVEPATCH}/${name}/force`, "1");
-  if (code !== undefined) throw fail("HOST_REFUSED", `the kernel does not force it: ${code}. ${await stateText(machine, name)}`);
+  const code = await machine.write(`${LIVEPATCH}/${name}/force`, "1");
+  if (code !== undefined) throw fail("HOST_REFUSED", `the kernel does not force it: ${code}. ${stateText(machine, name)}`);
 }
 
 /** Runs what undoes a failed operation. @throws its own error, which says what was to be undone as well */
@@ -135,26 +136,26 @@ export async function undoing<T>(first: unknown, undo: () => Promise<T>): Promis
 export async function bringTo(machine: Machine, name: string, goal: "patched" | "unpatched", timeoutMs: number): Promise<void> {
   const deadline = performance.now() + Math.max(timeoutMs, LOOK_MS);
   for (;;) {
-    const patch = await progressOf(machine, name);
+    const patch = progressOf(machine, name);
     // One that is out of effect is gone.
     if (patch === undefined) return;
     const there = patch.enabled === (goal === "patched");
     if (there && patch.transition === undefined) return;
-    const refused = there ? undefined : await setAttribute(machine, `${LIVEPATCH}/${name}/enabled`, goal === "patched" ? "1" : "0");
+    const refused = there ? undefined : await machine.write(`${LIVEPATCH}/${name}/enabled`, goal === "patched" ? "1" : "0");
     if (!there && refused === undefined) continue;
     // EBUSY: the kernel is in the middle of another livepatch's transition, which may end.
     if (performance.now() > deadline)
       throw refused === undefined
-        ? await leftInTransition(machine, name, await stragglers(machine, goal))
-        : fail("HOST_LEFT_IN_EFFECT", `${await refusalText(machine, name, refused)}. ${await stateText(machine, name)}`);
+        ? leftInTransition(machine, name, stragglers(machine, goal))
+        : fail("HOST_LEFT_IN_EFFECT", `${refusalText(machine, name, refused)}. ${stateText(machine, name)}`);
     await sleep(LONGEST_PAUSE_MS);
   }
 }
 
 /** Why the kernel does not take what was written to `enabled`, in words. */
-export async function refusalText(machine: Machine, name: string, code: string): Promise<string> {
+export function refusalText(machine: Machine, name: string, code: string): string {
   if (code !== "EBUSY") return `the kernel does not change whether ${name} is in effect: ${code}`;
-  const other = (await livePatches(machine)).find((patch) => patch.transition !== undefined && patch.name !== name);
+  const other = new Snapshot(machine).patches.find((patch) => patch.transition !== undefined && patch.name !== name);
   const which = other === undefined ? "another livepatch" : other.name;
   return `another transition is under way, of ${which}, so the kernel does not begin one of ${name} (EBUSY)`;
 }
@@ -164,8 +165,8 @@ export function isLeft(error: unknown): boolean {
   return error instanceof SutureError && (error.code === "HOST_LEFT_IN_TRANSITION" || error.code === "HOST_LEFT_IN_EFFECT");
 }
 
-async function leftInTransition(machine: Machine, name: string, left: readonly Straggler[]): Promise<Error> {
-  const state = await stateText(machine, name);
+function leftInTransition(machine: Machine, name: string, left: readonly Straggler[]): Error {
+  const state = stateText(machine, name);
   return fail("HOST_LEFT_IN_TRANSITION", `the transition of ${name} does not end. ${state} Held up by\n${shown(left)}`);
 }
 

@@ -8,7 +8,7 @@ import type { Machine } from "../machine/machine.ts";
 import { stateText } from "../machine/state.ts";
 import { clearAll, judgeLastBoot, noteOrderlyEnd, outOfEffect, settle } from "../store/crash-guard.ts";
 import { type Installed, installed, storedModule } from "../store/store.ts";
-import { loadLocked } from "../transition/enter.ts";
+import { enter } from "../transition/enter.ts";
 import { type Patience, seeThrough, shown } from "../transition/transition.ts";
 
 export type BootOutcome = "loaded" | "loaded already" | "quarantined" | "for another build" | "failed";
@@ -29,13 +29,14 @@ export function isWell({ patches, unreadable }: BootReport): boolean {
   return unreadable.length === 0 && patches.every(({ outcome }) => outcome !== "failed" && outcome !== "quarantined");
 }
 
+/** Loads them in the order in which they were installed; each has its outcome. @throws HOST_BUSY and the like, CANCELLED */
 export async function bootPatches(task: Task, machine: Machine, patience: Patience): Promise<BootReport> {
   return locked(task, machine, "boot", async () => {
-    const { release } = await runningKernel(machine);
-    const off = await switchedOff(machine);
+    const { release } = runningKernel(machine);
+    const off = switchedOff(machine);
     // Also when nothing is to be loaded now.
     const { entries } = await judgeLastBoot(machine, release);
-    const all = await installed(machine);
+    const all = installed(machine);
     const others = all.entries.filter((entry) => entry.release !== release).length;
     const report: BootReport = { release, off, patches: [], others, unreadable: all.unreadable };
     for (const entry of entries) {
@@ -51,16 +52,16 @@ type Outcome = Omit<BootReport["patches"][number], "name">;
 async function bootPatch(task: Task, machine: Machine, entry: Installed, patience: Patience): Promise<Outcome> {
   if (entry.quarantine !== undefined) return { outcome: "quarantined", why: entry.quarantine };
   try {
-    const loaded = await progressOf(machine, entry.name);
+    const loaded = progressOf(machine, entry.name);
     if (loaded !== undefined) return await bootLoaded(task, machine, entry.name, loaded, patience);
-    const { buildId } = await runningKernel(machine);
+    const { buildId } = runningKernel(machine);
     if (entry.buildId !== undefined && entry.buildId !== buildId)
       return { outcome: "for another build", why: `it is for build-id ${entry.buildId}; ${buildId} runs` };
-    const module = await storedModule(machine, entry);
+    const module = storedModule(machine, entry);
     const { unproven, stack } = entry;
     // What replaces all others does so at boot as well: it was installed in this order.
     const replace = module.manifest?.replace === true;
-    await loadLocked(task, machine, module, { unproven, stack, replace, ...patience });
+    await enter(task, machine, module, { unproven, stack, replace, ...patience });
     return { outcome: "loaded", why: "" };
   } catch (error) {
     // One that does not go in, whatever the reason, does not keep the next ones out.
@@ -73,11 +74,11 @@ async function bootPatch(task: Task, machine: Machine, entry: Installed, patienc
 async function bootLoaded(task: Task, machine: Machine, name: string, { transition }: Progress, patience: Patience): Promise<Outcome> {
   if (transition === undefined) return { outcome: "loaded already", why: "" };
   const { stragglers, ms } = await seeThrough(task, machine, name, patience);
-  if ((await progressOf(machine, name))?.enabled === true) return { outcome: "loaded", why: "it was on its way, from an earlier load" };
+  if (progressOf(machine, name)?.enabled === true) return { outcome: "loaded", why: "it was on its way, from an earlier load" };
   await outOfEffect(task, machine, name);
   const held = stragglers.length === 0 ? "" : ` Held up by\n${shown(stragglers)}`;
   const why = `it was on its way to being ${transition}, and is out of effect after ${Math.round(ms / 1000)} s`;
-  return { outcome: "failed", why: `HOST_STUCK: ${why}. ${await stateText(machine, name)}${held}` };
+  return { outcome: "failed", why: `HOST_STUCK: ${why}. ${stateText(machine, name)}${held}` };
 }
 
 /**

@@ -13,10 +13,10 @@ import {
   switchedOff,
   taintOf,
 } from "../machine/kernel.ts";
-import { hasLivepatchCore, livePatches } from "../machine/livepatches.ts";
+import { hasLivepatchCore } from "../machine/livepatches.ts";
 import { RUN_FOLDER } from "../machine/lock.ts";
-import { lineOf, type Machine, pathOf } from "../machine/machine.ts";
-import { idleLivepatches } from "../module/idle.ts";
+import type { Machine } from "../machine/machine.ts";
+import { Snapshot } from "../machine/snapshot.ts";
 import { moduleTool } from "../module/module-tools.ts";
 import { reasonOf } from "../store/disk.ts";
 import { installed } from "../store/store.ts";
@@ -62,8 +62,8 @@ const limited = (what: string, found: string, mend: string): Diagnosis => ({ wha
 const bad = (what: string, found: string, mend: string): Diagnosis => ({ what, outcome: "bad", found, mend });
 
 async function kernelOf(machine: Machine): Promise<Diagnosis[]> {
-  const { release, buildId } = await runningKernel(machine);
-  const taint = await taintOf(machine);
+  const { release, buildId } = runningKernel(machine);
+  const taint = taintOf(machine);
   return [
     buildId === undefined
       ? bad("kernel", `${release} does not tell its build-id`, "mount -t sysfs sysfs /sys")
@@ -76,27 +76,27 @@ async function kernelOf(machine: Machine): Promise<Diagnosis[]> {
 
 async function rights(machine: Machine): Promise<Diagnosis[]> {
   return [
-    (await mayLoadModules(machine)) ? good("rights", "may load modules") : bad("rights", "may not load modules", "sudo suture doctor"),
-    (await modulesDisabled(machine))
+    mayLoadModules(machine) ? good("rights", "may load modules") : bad("rights", "may not load modules", "sudo suture doctor"),
+    modulesDisabled(machine)
       ? bad("modules", "kernel.modules_disabled is 1: none goes in or out until the machine is booted again", "reboot")
       : good("modules", "may go in and out"),
   ];
 }
 
 async function core(machine: Machine): Promise<Diagnosis> {
-  if (await hasLivepatchCore(machine)) return good("livepatch core", "present");
+  if (hasLivepatchCore(machine)) return good("livepatch core", "present");
   return bad("livepatch core", "the kernel has none, or /sys is not mounted", "apt-get install linux-image-cloud-amd64, and reboot");
 }
 
 async function ftrace(machine: Machine): Promise<Diagnosis> {
-  const value = await lineOf(machine, "/proc/sys/kernel/ftrace_enabled");
+  const value = machine.line("/proc/sys/kernel/ftrace_enabled");
   return value === "1"
     ? good("ftrace", "on")
     : bad("ftrace", value === undefined ? "the kernel has none" : "off", "sysctl kernel.ftrace_enabled=1");
 }
 
 async function signatures(machine: Machine): Promise<Diagnosis[]> {
-  const [why, mode] = await Promise.all([signaturesEnforced(machine), lockdownMode(machine)]);
+  const [why, mode] = [signaturesEnforced(machine), lockdownMode(machine)];
   return [
     why === undefined
       ? good("signatures", "not enforced")
@@ -116,7 +116,7 @@ async function tools(task: Task): Promise<Diagnosis[]> {
 }
 
 async function tracing(machine: Machine): Promise<Diagnosis> {
-  if ((await attachedFunctions(machine)) !== undefined) return good("tracefs", "shows who holds a function");
+  if (attachedFunctions(machine) !== undefined) return good("tracefs", "shows who holds a function");
   return limited(
     "tracefs",
     "not mounted: who holds a function is only known when the kernel refuses",
@@ -125,8 +125,7 @@ async function tracing(machine: Machine): Promise<Diagnosis> {
 }
 
 async function under(machine: Machine): Promise<Diagnosis[]> {
-  const [patches, idle] = await Promise.all([livePatches(machine), idleLivepatches(machine)]);
-  const moving = patches.find(({ transition }) => transition !== undefined);
+  const { patches, idle, moving } = new Snapshot(machine);
   return [
     moving === undefined
       ? good("livepatches", patches.length === 0 ? "none" : patches.map(({ name }) => name).join(", "))
@@ -139,7 +138,7 @@ async function under(machine: Machine): Promise<Diagnosis[]> {
 const LEAST_MEMORY = 32 * 1024;
 
 async function memory(machine: Machine): Promise<Diagnosis[]> {
-  const text = (await lineOf(machine, "/proc/meminfo")) ?? "";
+  const text = machine.line("/proc/meminfo") ?? "";
   const available = /^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1];
   if (available === undefined) return [];
   const found = `${Math.round(Number(available) / 1024)} MiB available`;
@@ -147,7 +146,7 @@ async function memory(machine: Machine): Promise<Diagnosis[]> {
 }
 
 async function store(machine: Machine): Promise<Diagnosis[]> {
-  const [{ entries: all, unreadable }, { release }] = await Promise.all([installed(machine), runningKernel(machine)]);
+  const [{ entries: all, unreadable }, { release }] = [installed(machine), runningKernel(machine)];
   const here = all.filter((entry) => entry.release === release);
   const found: Diagnosis[] = [
     unreadable.length > 0
@@ -164,18 +163,18 @@ async function store(machine: Machine): Promise<Diagnosis[]> {
     [RUN_FOLDER, "nothing can be loaded"],
   ];
   for (const [folder, so] of written) {
-    const why = await unwritable(pathOf(machine, folder));
-    if (why !== undefined) found.push(limited("store", `${folder} ${why.found}: ${so}`, `${why.mend} ${pathOf(machine, folder)}`));
+    const why = await unwritable(machine.path(folder));
+    if (why !== undefined) found.push(limited("store", `${folder} ${why.found}: ${so}`, `${why.mend} ${machine.path(folder)}`));
   }
   return found;
 }
 
 async function boot(machine: Machine): Promise<Diagnosis> {
-  if (await switchedOff(machine)) return limited("boot", "suture=off: nothing was loaded at boot", "boot without suture=off");
-  if (!(await hasSystemd(machine)))
+  if (switchedOff(machine)) return limited("boot", "suture=off: nothing was loaded at boot", "boot without suture=off");
+  if (!hasSystemd(machine))
     return limited("boot", "no systemd: nothing loads livepatches at boot", "run `suture boot` from the machine's own start-up");
-  if (!(await unitsInstalled(machine))) return good("boot", "nothing is loaded at boot; `suture install` sees to that");
-  const missing = await missingPrograms(machine);
+  if (!unitsInstalled(machine)) return good("boot", "nothing is loaded at boot; `suture install` sees to that");
+  const missing = missingPrograms(machine);
   if (missing.length > 0)
     return limited(
       "boot",

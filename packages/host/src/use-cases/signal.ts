@@ -2,11 +2,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
-import { LIVEPATCH, livePatches } from "../machine/livepatches.ts";
-import { lineOf, type Machine, namesIn, setAttribute } from "../machine/machine.ts";
+import { LIVEPATCH } from "../machine/livepatches.ts";
+import type { Machine } from "../machine/machine.ts";
+import { Snapshot } from "../machine/snapshot.ts";
 import { isBehind, type Straggler, stragglers } from "../machine/tasks.ts";
+import { needRights } from "../transition/leave.ts";
 import { follow } from "../transition/transition.ts";
-import { needRights } from "./unload.ts";
 
 export interface SignalReport {
   name: string;
@@ -29,13 +30,13 @@ const STOPPED_MS = 100;
  * @throws HOST_TRANSITION if nothing is under way
  */
 export async function signalStragglers(task: Task, machine: Machine, stop: boolean): Promise<SignalReport> {
-  await needRights(machine);
-  const patch = (await livePatches(machine)).find((p) => p.transition !== undefined);
+  needRights(machine);
+  const patch = new Snapshot(machine).moving;
   if (patch?.transition === undefined)
     throw fail("HOST_TRANSITION", "no transition is under way. Nothing was changed.", {}, { mend: "There is nothing to do." });
   const { name, transition } = patch;
-  const before = await stragglers(machine, transition);
-  const attribute = await setAttribute(machine, `${LIVEPATCH}/${name}/signal`, "1");
+  const before = stragglers(machine, transition);
+  const attribute = await machine.write(`${LIVEPATCH}/${name}/signal`, "1");
   const how = stop ? "stop" : attribute === undefined ? "attribute" : "kernel";
   const pids = [
     ...new Set(before.filter(({ kernelThread, pid }) => !kernelThread && pid > 1 && pid !== process.pid).map(({ pid }) => pid)),
@@ -57,13 +58,13 @@ async function stopAndContinue(machine: Machine, pids: readonly number[], goal: 
   try {
     for (const pid of pids) {
       // Looked at once more, just before: the list may be old, and a number may be another process's by now.
-      const seen = await lookAt(machine, pid);
-      if (seen === undefined || STOPPED.has(seen.state) || !(await holdsUp(machine, pid, goal))) continue;
+      const seen = lookAt(machine, pid);
+      if (seen === undefined || STOPPED.has(seen.state) || !holdsUp(machine, pid, goal)) continue;
       if (send(pid, "SIGSTOP")) stopped.push({ pid, started: seen.started });
     }
     await sleep(STOPPED_MS);
   } finally {
-    for (const { pid, started } of stopped) if ((await lookAt(machine, pid))?.started === started) send(pid, "SIGCONT");
+    for (const { pid, started } of stopped) if (lookAt(machine, pid)?.started === started) send(pid, "SIGCONT");
   }
   return stopped.length;
 }
@@ -72,8 +73,8 @@ async function stopAndContinue(machine: Machine, pids: readonly number[], goal: 
 const STOPPED: ReadonlySet<string> = new Set(["T", "t"]);
 
 /** Format: proc(5), /proc/PID/stat. The name, in brackets, may hold anything. */
-async function lookAt(machine: Machine, pid: number): Promise<{ state: string; started: string } | undefined> {
-  const text = await lineOf(machine, `/proc/${pid}/stat`);
+function lookAt(machine: Machine, pid: number): { state: string; started: string } | undefined {
+  const text = machine.line(`/proc/${pid}/stat`);
   const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ") ?? [];
   const [state] = fields;
   const started = fields[STARTED];
@@ -83,9 +84,9 @@ async function lookAt(machine: Machine, pid: number): Promise<{ state: string; s
 /** Field 22, of which the third is our first. */
 const STARTED = 22 - 3;
 
-async function holdsUp(machine: Machine, pid: number, goal: "patched" | "unpatched"): Promise<boolean> {
-  for (const tid of await namesIn(machine, `/proc/${pid}/task`))
-    if (isBehind(await lineOf(machine, `/proc/${pid}/task/${tid}/patch_state`), goal)) return true;
+function holdsUp(machine: Machine, pid: number, goal: "patched" | "unpatched"): boolean {
+  for (const tid of machine.names(`/proc/${pid}/task`))
+    if (isBehind(machine.line(`/proc/${pid}/task/${tid}/patch_state`), goal)) return true;
   return false;
 }
 

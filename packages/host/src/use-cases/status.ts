@@ -1,10 +1,10 @@
 /** What the kernel has beyond its version: livepatches in stack order, what each mends, and what is under way. */
 import type { Manifest } from "@suture/livepatch";
-import { type RunningKernel, runningKernel, switchedOff, taintOf } from "../machine/kernel.ts";
-import { type LivePatch, livePatches, loadedModules } from "../machine/livepatches.ts";
+import { type RunningKernel, switchedOff, taintOf } from "../machine/kernel.ts";
+import type { LivePatch } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
+import { Snapshot } from "../machine/snapshot.ts";
 import { type Straggler, stragglers } from "../machine/tasks.ts";
-import { idleLivepatches } from "../module/idle.ts";
 import { recordOf } from "../store/records.ts";
 import { type Installed, installed } from "../store/store.ts";
 
@@ -43,24 +43,19 @@ export interface Status {
   unreadable: string[];
 }
 
+/** Reads only; needs no lock, and few rights. */
 export async function status(machine: Machine): Promise<Status> {
-  const [kernel, off, taint, stack, idle, kept, modules] = await Promise.all([
-    runningKernel(machine),
-    switchedOff(machine),
-    taintOf(machine),
-    livePatches(machine),
-    idleLivepatches(machine),
-    installed(machine),
-    loadedModules(machine),
-  ]);
-  const loaded = new Set(["vmlinux", ...modules.map(({ name }) => name)]);
-  const patches = await Promise.all(stack.map((patch) => statusOf(machine, patch, stack, loaded)));
+  const now = new Snapshot(machine);
+  const kept = installed(machine);
+  const owners = ownersOf(now);
+  const loaded = new Set(["vmlinux", ...now.modules.map(({ name }) => name)]);
+  const patches = now.patches.map((patch) => statusOf(now, patch, owners, loaded));
   return {
-    kernel,
-    off,
-    taint,
+    kernel: now.kernel,
+    off: switchedOff(machine),
+    taint: taintOf(machine),
     patches,
-    idle,
+    idle: now.idle,
     fixes: patches
       .filter((patch) => patch.enabled && patch.transition === undefined)
       .flatMap((patch) => patch.fixes.map(({ subject, cves }) => ({ patch: patch.name, subject, cves }))),
@@ -69,23 +64,22 @@ export async function status(machine: Machine): Promise<Status> {
   };
 }
 
-async function statusOf(
-  machine: Machine,
-  patch: LivePatch,
-  stack: readonly LivePatch[],
+function statusOf(
+  now: Snapshot,
+  { name, enabled, transition }: LivePatch,
+  owners: ReadonlyMap<string, string>,
   loaded: ReadonlySet<string>,
-): Promise<PatchStatus> {
-  const { module: record, damage } = await recordOf(machine, patch.name);
+): PatchStatus {
+  const { module: record, damage } = recordOf(now.machine, name);
   return {
-    name: patch.name,
-    enabled: patch.enabled,
-    transition:
-      patch.transition === undefined ? undefined : { to: patch.transition, stragglers: await stragglers(machine, patch.transition) },
-    objects: patch.objects.map((object) => ({
+    name,
+    enabled,
+    transition: transition === undefined ? undefined : { to: transition, stragglers: stragglers(now.machine, transition) },
+    objects: now.objects(name).map((object) => ({
       name: object.name,
       loaded: loaded.has(object.name),
       patched: object.patched,
-      functions: object.functions.map((f) => ({ ...f, owner: ownerOf(stack, object.name, f) ?? patch.name })),
+      functions: object.functions.map((f) => ({ ...f, owner: owners.get(keyOf(object.name, f)) ?? name })),
     })),
     sha256: record?.sha256,
     proven: record?.manifest?.proof.proven,
@@ -94,10 +88,12 @@ async function statusOf(
   };
 }
 
-/** The topmost that is in effect. */
-function ownerOf(stack: readonly LivePatch[], object: string, f: { name: string; sympos: number }): string | undefined {
-  return stack.findLast(
-    (patch) =>
-      patch.enabled && patch.objects.some((o) => o.name === object && o.functions.some((g) => g.name === f.name && g.sympos === f.sympos)),
-  )?.name;
+const keyOf = (object: string, { name, sympos }: { name: string; sympos: number }): string => `${object} ${name},${sympos}`;
+
+/** Of each function the topmost livepatch that is in effect. */
+function ownersOf(now: Snapshot): Map<string, string> {
+  const owners = new Map<string, string>();
+  for (const { name, enabled } of now.patches)
+    if (enabled) for (const object of now.objects(name)) for (const f of object.functions) owners.set(keyOf(object.name, f), name);
+  return owners;
 }
