@@ -3,9 +3,10 @@
  * kind of machine for the same objects, and stand here so that the ratio is printed. The limit is what hashing both files takes.
  */
 import { createHash } from "node:crypto";
-import { compileBoth, type KernelContext, readPatch } from "@suture/build";
 import { diff } from "@suture/diff";
 import { readElf } from "@suture/elf";
+import type { KernelContext } from "@suture/kbuild";
+import { compileBoth, readPatch } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { EDITS, writePatch } from "./edits.ts";
 import { median, row } from "./text.ts";

@@ -1,8 +1,10 @@
 /** Real fixes end to end against gcc and objtool alone on the same objects, in the same run: what a build costs beside compiling. */
 import { existsSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { buildLivepatch, KernelContext, pick, prepareTarget, readPatch } from "@suture/build";
 import { SutureError } from "@suture/errors";
+import { KernelContext, pick } from "@suture/kbuild";
+import { buildLivepatch, readPatch } from "@suture/pipeline";
+import { prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { readManifest } from "../qualification/corpus/manifest.ts";
 import { median, row } from "./text.ts";

@@ -4,8 +4,8 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { KernelContext } from "@suture/build";
 import { type ElfObject, isSection, type Relocation, relocationKind, relocationSections, SHF } from "@suture/elf";
+import type { KernelContext } from "@suture/kbuild";
 import type { KernelImage, KernelModule } from "@suture/kernel";
 import { type Built, type FunctionProof, type ObjectProof, proveObject } from "@suture/proof";
 import { Task } from "@suture/task";

@@ -2,9 +2,10 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { compileBoth, compileOriginal, type KernelContext, kernelObjects, pick, readPatch } from "@suture/build";
 import { diff, type TypeLayouts } from "@suture/diff";
 import { readElf } from "@suture/elf";
+import { type KernelContext, kernelObjects, pick } from "@suture/kbuild";
+import { compileBoth, compileOriginal, readPatch } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { linkTogether } from "./big-object.ts";
 import { EDITS, writePatch } from "./edits.ts";

@@ -1,7 +1,8 @@
 /** A warm build against gcc and objtool alone on the same object: everything else that a build does is the rest of the ratio. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { buildLivepatch, type KernelContext, readPatch } from "@suture/build";
+import type { KernelContext } from "@suture/kbuild";
+import { buildLivepatch, readPatch } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { EDITS, writePatch } from "./edits.ts";
 import { median, row } from "./text.ts";

@@ -5,7 +5,8 @@
  * fixes: real ones that the differ refuses, made by hand.
  */
 import { parseArgs } from "node:util";
-import { cacheRoot, KernelContext, newestKernel, prepareTarget } from "@suture/build";
+import { KernelContext } from "@suture/kbuild";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { chain } from "./authoring/chain.ts";
 import { extracts } from "./authoring/extracts.ts";

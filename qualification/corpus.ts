@@ -7,7 +7,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { cacheRoot, KernelContext, pick, prepareTarget } from "@suture/build";
+import { KernelContext, pick } from "@suture/kbuild";
+import { cacheRoot, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { buildFix } from "./corpus/build.ts";
 import { type Fix, readManifest } from "./corpus/manifest.ts";

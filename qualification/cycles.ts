@@ -11,8 +11,10 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { buildLivepatch, cacheRoot, KernelContext, newestKernel, prepareTarget, readPatch } from "@suture/build";
+import { KernelContext } from "@suture/kbuild";
 import { boot, type Guest, programFiles } from "@suture/lab";
+import { buildLivepatch, readPatch } from "@suture/pipeline";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { Kept, type PhaseName } from "./cycles/kept.ts";
 import { type Cycle, summary, transitionTimes } from "./cycles/report.ts";

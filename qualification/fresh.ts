@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { cacheRoot } from "@suture/build";
+import { cacheRoot } from "@suture/sources";
 import { bareSystem, copyOf, leave, output, type System, say, within } from "./fresh/root.ts";
 
 const SYSTEMS: readonly System[] = [{ name: "Debian 12", suite: "bookworm", node: "22" }];

@@ -6,7 +6,8 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { cacheRoot, KernelContext, newestKernel, objectsNamed, pick, prepareTarget } from "@suture/build";
+import { KernelContext, objectsNamed, pick } from "@suture/kbuild";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { type Built, buildIdentity } from "./identity/build.ts";
 import { Guests, type Outcome } from "./identity/guests.ts";

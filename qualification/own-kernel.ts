@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { cacheRoot, newestKernel, prepareTarget, sourcePath } from "@suture/build";
+import { cacheRoot, newestKernel, prepareTarget, sourcePath } from "@suture/sources";
 import { Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 

@@ -10,7 +10,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { cacheRoot, newestKernel } from "@suture/build";
+import { cacheRoot, newestKernel } from "@suture/sources";
 import { Task } from "@suture/task";
 import { testModules } from "../packages/host/test/guest.ts";
 import { testKernel } from "../packages/lab/test/kernel.ts";

@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { cacheRoot, newestKernel, prepareTarget } from "@suture/build";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { type Driver, type Result, SelfTests, type Verdict } from "./selftests/selftests.ts";
 

@@ -6,8 +6,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cacheRoot, newestKernel, prepareTarget } from "@suture/build";
 import { placeText } from "@suture/errors";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { scratchFolder, Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { exitCode, sutureError } from "../packages/cli/src/failure.ts";

@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cacheRoot } from "@suture/build";
+import { cacheRoot } from "@suture/sources";
 import { NODES, registryPackage } from "./nodes/binaries.ts";
 
 const root = join(import.meta.dirname, "..");

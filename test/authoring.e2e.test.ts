@@ -2,8 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildLivepatch, extractFunctions, type KernelContext, type Livepatch, readSources, readUpon } from "@suture/build";
+import { extractFunctions, readSources } from "@suture/authored";
+import type { KernelContext } from "@suture/kbuild";
 import type { Guest } from "@suture/lab";
+import { buildLivepatch, type Livepatch, readUpon } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bootWith, buildExamples, buildFrom, EXAMPLE_CHECKS, kernelOf, SERIES, said } from "./authoring.ts";

@@ -1,8 +1,11 @@
 /** What the livepatches of docs/examples and of the kernel's own samples and self-tests do in a guest, for tests and qualification/authoring.ts. */
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { buildLivepatch, cacheRoot, KernelContext, type Livepatch, newestKernel, prepareTarget, readSources } from "@suture/build";
+import { readSources } from "@suture/authored";
+import { KernelContext } from "@suture/kbuild";
 import { boot, type Guest, type GuestFile, loadOrder } from "@suture/lab";
+import { buildLivepatch, type Livepatch } from "@suture/pipeline";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import type { Task } from "@suture/task";
 
 export const SERIES = [/^6\.1\.\d+-\d+-cloud-amd64$/, /^6\.12\.\d+\+deb\d+-cloud-amd64$/];

@@ -2,8 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { KernelContext } from "@suture/build";
 import { type ElfObject, readElf } from "@suture/elf";
+import type { KernelContext } from "@suture/kbuild";
 
 export interface ObjectOptions {
   /** A section for each function and variable. */

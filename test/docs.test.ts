@@ -85,7 +85,7 @@ test("a package imports other packages by name, and only those that it declares"
     const folder = join(root, "packages", name, "src");
     if (!existsSync(folder)) continue;
     for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
-      // Tests may look over the fence: they use real kernels, which packages/build finds.
+      // Tests may look over the fence: they use real kernels, which packages/sources finds.
       if (!file.endsWith(".ts") || file.endsWith(".test.ts")) continue;
       for (const [, from = ""] of readFileSync(join(folder, file), "utf8").matchAll(
         /(?:from |import\()"(@suture\/[^"]+|(?:\.\.?\/)+[^"]+)"/g,

@@ -1,5 +1,7 @@
 /** The kernel that end-to-end tests use: the newest 6.1 cloud kernel of the archive, in the cache that all of them share. */
-import { cacheRoot, KernelContext, newestKernel, prepareTarget } from "@suture/build";
+
+import { KernelContext } from "@suture/kbuild";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 
 export async function testKernel(): Promise<KernelContext> {

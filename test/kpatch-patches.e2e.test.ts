@@ -5,10 +5,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildLivepatch, type KernelContext, readPatch } from "@suture/build";
 import type { SutureError } from "@suture/errors";
+import type { KernelContext } from "@suture/kbuild";
 import { boot, type Guest, loadOrder, trial } from "@suture/lab";
 import { inspect, type Manifest } from "@suture/livepatch";
+import { buildLivepatch, readPatch } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

@@ -2,9 +2,12 @@
  * What replaced code hands to the rest of the kernel must outlive the livepatch: strings that the kernel has are the kernel's. kernel/module/sysfs.o,
  * replaced by itself, names the folder `sections` of each module that is loaded meanwhile; the livepatch goes first, the module after it.
  */
-import { buildLivepatch, cacheRoot, KernelContext, newestKernel, prepareTarget } from "@suture/build";
+
 import { readElf, relocationSections } from "@suture/elf";
+import { KernelContext } from "@suture/kbuild";
 import { boot, loadOrder } from "@suture/lab";
+import { buildLivepatch } from "@suture/pipeline";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { expect, test } from "vitest";
 

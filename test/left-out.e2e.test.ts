@@ -2,7 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildLivepatch, type KernelContext, readPatch } from "@suture/build";
+import type { KernelContext } from "@suture/kbuild";
+import { buildLivepatch, readPatch } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -2,8 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildLivepatch, cacheRoot, KernelContext, newestKernel, prepareTarget, readPatch } from "@suture/build";
 import { SutureError } from "@suture/errors";
+import { KernelContext } from "@suture/kbuild";
+import { buildLivepatch, readPatch } from "@suture/pipeline";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { type Reporter, silentReporter, Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -2,8 +2,11 @@
  * Static keys of modules in patched code: functions of a module that branch on its own tracepoints' keys, in two bytes as the kernel's build
  * makes them, are replaced by themselves. The keys work as before, whether the livepatch or the module is loaded first.
  */
-import { buildLivepatch, cacheRoot, KernelContext, newestKernel, prepareTarget } from "@suture/build";
+
+import { KernelContext } from "@suture/kbuild";
 import { boot, type Guest, loadOrder } from "@suture/lab";
+import { buildLivepatch } from "@suture/pipeline";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { expect, test } from "vitest";
 

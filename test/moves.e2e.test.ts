@@ -5,7 +5,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildLivepatch, type KernelContext, type Livepatch, readPatch } from "@suture/build";
+import type { KernelContext } from "@suture/kbuild";
+import { buildLivepatch, type Livepatch, readPatch } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

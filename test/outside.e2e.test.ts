@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { KernelContext } from "@suture/build";
+import type { KernelContext } from "@suture/kbuild";
 import { boot, type Guest } from "@suture/lab";
 import { run, Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";

@@ -2,8 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { KernelContext } from "@suture/build";
 import { SHF, STT } from "@suture/elf";
+import type { KernelContext } from "@suture/kbuild";
 import { type ObjectProof, proveObject } from "@suture/proof";
 import { Task } from "@suture/task";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

@@ -1,5 +1,5 @@
 /** A part of the kernel's own livepatch self-tests, with Suture loading and unloading; `npm run selftests` runs all of them, on any kernel. */
-import { cacheRoot, newestKernel, prepareTarget } from "@suture/build";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { expect, test } from "vitest";
 import { SelfTests } from "../qualification/selftests/selftests.ts";

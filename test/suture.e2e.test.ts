@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { cacheRoot, newestKernel, prepareTarget } from "@suture/build";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cacheRoot, newestKernel, prepareTarget, type Target } from "@suture/build";
+import { cacheRoot, newestKernel, prepareTarget, type Target } from "@suture/sources";
 import { Task } from "@suture/task";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { documentIn } from "../packages/cli/test/document.ts";

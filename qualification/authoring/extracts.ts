@@ -2,8 +2,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildLivepatch, extractFunctions, type KernelContext, type Livepatch, pick, readSources } from "@suture/build";
+import { extractFunctions, readSources } from "@suture/authored";
 import { SutureError } from "@suture/errors";
+import { type KernelContext, pick } from "@suture/kbuild";
+import { buildLivepatch, type Livepatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 import { bootWith, said } from "../../test/authoring.ts";
 

@@ -5,15 +5,9 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  type BuildOptions,
-  buildLivepatch,
-  extractFunctions,
-  type KernelContext,
-  type Livepatch,
-  readPatch,
-  readSources,
-} from "@suture/build";
+import { extractFunctions, readSources } from "@suture/authored";
+import type { KernelContext } from "@suture/kbuild";
+import { type BuildOptions, buildLivepatch, type Livepatch, readPatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 import { applyPatch, createTwoFilesPatch } from "diff";
 import { bootWith, said } from "../../test/authoring.ts";

@@ -2,8 +2,10 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildLivepatch, type KernelContext, readSources } from "@suture/build";
+import { readSources } from "@suture/authored";
 import { SutureError } from "@suture/errors";
+import type { KernelContext } from "@suture/kbuild";
+import { buildLivepatch } from "@suture/pipeline";
 import { run, type Task } from "@suture/task";
 import { bootWith, said } from "../../test/authoring.ts";
 

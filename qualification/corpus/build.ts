@@ -1,8 +1,9 @@
 /** Builds the livepatch of one fix. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildLivepatch, type KernelContext, readPatch } from "@suture/build";
 import { SutureError } from "@suture/errors";
+import type { KernelContext } from "@suture/kbuild";
+import { buildLivepatch, readPatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 import type { Fix } from "./manifest.ts";
 import type { Result } from "./results.ts";

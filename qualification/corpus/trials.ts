@@ -1,7 +1,8 @@
 /** Tries livepatches one after the other on one guest, which is booted anew when something went wrong in it. */
-import type { Target } from "@suture/build";
+
 import { SutureError } from "@suture/errors";
 import { boot, type Guest, loadOrder, trial } from "@suture/lab";
+import type { Target } from "@suture/sources";
 import type { Task } from "@suture/task";
 import type { Result } from "./results.ts";
 

@@ -5,9 +5,11 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { cacheRoot, compileOriginal, KernelContext, newestKernel, prepareTarget } from "@suture/build";
 import { readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
+import { KernelContext } from "@suture/kbuild";
+import { compileOriginal } from "@suture/pipeline";
+import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { Guests } from "../identity/guests.ts";

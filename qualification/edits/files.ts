@@ -1,7 +1,7 @@
 /** Which files are edited: of the middle size, so that a compilation takes a second, from all of the kernel's large folders. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import type { KernelContext } from "@suture/build";
+import type { KernelContext } from "@suture/kbuild";
 import { Random } from "./random.ts";
 
 const FOLDERS = ["kernel", "mm", "fs", "net", "block", "lib", "drivers", "arch/x86", "security", "crypto", "ipc"];

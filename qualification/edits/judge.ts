@@ -1,9 +1,10 @@
 /** One edit: compiled, built, and what came out held against what is right for its kind. */
 import { readFileSync } from "node:fs";
-import { buildLivepatch, compileBoth, type KernelContext, readPatch } from "@suture/build";
 import { readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
+import type { KernelContext } from "@suture/kbuild";
 import { inspect } from "@suture/livepatch";
+import { buildLivepatch, compileBoth, readPatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 import { moduleOf, type Sides, wrongs } from "./claims.ts";
 import type { Edit, Kind } from "./edit.ts";

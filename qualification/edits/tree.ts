@@ -1,7 +1,7 @@
 /** What edits need to know of the rest of the kernel: files beside a file, names that are taken, weak functions. */
 import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { KernelContext } from "@suture/build";
+import type { KernelContext } from "@suture/kbuild";
 import type { Tree } from "./edit.ts";
 import { sourceText } from "./judge.ts";
 

@@ -1,8 +1,9 @@
 /** Builds the livepatch that replaces all functions of an object by themselves. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildLivepatch, type KernelContext } from "@suture/build";
 import { SutureError } from "@suture/errors";
+import type { KernelContext } from "@suture/kbuild";
+import { buildLivepatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 
 export interface Built {

@@ -2,9 +2,9 @@
 import { rmSync, truncateSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Target } from "@suture/build";
 import { SutureError } from "@suture/errors";
 import { boot, type Guest, type RunResult } from "@suture/lab";
+import type { Target } from "@suture/sources";
 import type { Task } from "@suture/task";
 import { BACKGROUND, WORKLOAD } from "./workload.ts";
 

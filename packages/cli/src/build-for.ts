@@ -1,5 +1,7 @@
 /** What a person names, patch files, sources that were written by hand, an older livepatch, and a kernel → a livepatch. */
-import { type BuildOptions, buildLivepatch, type Livepatch, readPatch, readSources, readUpon } from "@suture/build";
+
+import { readSources } from "@suture/authored";
+import { type BuildOptions, buildLivepatch, type Livepatch, readPatch, readUpon } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 import type { Command } from "commander";
 import { type KernelOptions, openKernel } from "./kernel-option.ts";

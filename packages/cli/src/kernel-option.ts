@@ -1,6 +1,7 @@
 /** Which kernel is meant: one of the archive, or one that somebody built. */
 import { release } from "node:os";
-import { cacheRoot, chooseTarget, KernelContext, type Target, treeTarget } from "@suture/build";
+import { KernelContext } from "@suture/kbuild";
+import { cacheRoot, chooseTarget, type Target, treeTarget } from "@suture/sources";
 import type { Task } from "@suture/task";
 import type { Command } from "commander";
 import { fail } from "./errors.ts";

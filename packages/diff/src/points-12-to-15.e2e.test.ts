@@ -55,7 +55,7 @@ describe("point 12: references to what is not carried", () => {
 });
 
 describe("point 13: structures whose layout changed", () => {
-  // That types differ, packages/build sees in what the compiler says of them; here it shows in the data and the code that use them.
+  // That types differ, packages/types sees in what the compiler says of them; here it shows in the data and the code that use them.
   const source = (member: string): string => `
     struct thing { int a; ${member} int b; }; struct thing live = { 1 };
     int f(struct thing *t) { return t->b; } int g(struct thing *t) { return t->a; }`;

@@ -1,4 +1,4 @@
-import type { Livepatch } from "@suture/build";
+import type { Livepatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
 import { type Accepted, addAccepted, buildFor } from "../build-for.ts";

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { checkLayouts, checkVariables, layoutsOf } from "@suture/build";
 import type { Delta, TypeLayouts } from "@suture/diff";
 import { type ElfObject, readElf, writeElf } from "@suture/elf";
+import { layoutsOf } from "@suture/kbuild";
 import { Btf, openImage } from "@suture/kernel";
 import type { Task } from "@suture/task";
+import { checkLayouts, checkVariables } from "@suture/types";
 import { Option } from "commander";
 import type { AddCommand } from "../answer.ts";
 import { diffDocument } from "../documents/building.ts";

@@ -35,7 +35,7 @@ async function diagnose(task: Task, { kernel, tree }: Options): Promise<Diagnosi
     const { doctor, THIS_MACHINE } = await import("@suture/host");
     return doctor(task, THIS_MACHINE);
   }
-  const { examineCache, examineKernel, examineTree } = await import("@suture/build");
+  const { examineCache, examineKernel, examineTree } = await import("@suture/sources");
   const cache = cacheDirectory();
   const found = await (tree === undefined ? examineKernel(task, kernel ?? "", { cache }) : examineTree(task, tree));
   return [...found, await examineCache(task, cache)];

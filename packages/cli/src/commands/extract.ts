@@ -16,7 +16,8 @@ export const extractCommand: AddCommand = (program, run) => {
     .action(
       run(async (task, words: string[], options: Options) => {
         if (options.output !== undefined) await checkWritable(options.output);
-        const { extractFunctions, KernelContext } = await import("@suture/build");
+        const { extractFunctions } = await import("@suture/authored");
+        const { KernelContext } = await import("@suture/kbuild");
         const kernel = await KernelContext.open(task, await targetOf(task, options), cacheDirectory());
         try {
           const { text, notes, ...rest } = await extractFunctions(task, kernel, words);

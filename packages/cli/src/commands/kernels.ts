@@ -1,4 +1,4 @@
-import type { KernelList, ListedKernel } from "@suture/build";
+import type { KernelList, ListedKernel } from "@suture/sources";
 import type { AddCommand } from "../answer.ts";
 import { kernelsDocument } from "../documents/building.ts";
 import { cacheDirectory } from "../kernel-option.ts";
@@ -10,7 +10,7 @@ export const kernelsCommand: AddCommand = (program, run) => {
     .description("what can be targeted: the running kernel, those installed, those in the archive")
     .action(
       run(async (task) => {
-        const { listKernels } = await import("@suture/build");
+        const { listKernels } = await import("@suture/sources");
         const found = await listKernels(task, { cache: cacheDirectory() });
         return { document: kernelsDocument.of(documentOf(found)), text: safeText(kernelsText(found)) };
       }),

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import type { ProvenObject } from "@suture/build";
+import type { ProvenObject } from "@suture/kbuild";
 import type { AddCommand } from "../answer.ts";
 import { proveDocument } from "../documents/building.ts";
 import { fail } from "../errors.ts";
@@ -26,7 +26,7 @@ export const proveCommand: AddCommand = (program, run) => {
         const seed = numberOf("--seed", options.seed) ?? 1;
         if ([words.length > 0, sample !== undefined, options.all === true].filter(Boolean).length !== 1)
           throw fail("CLI_USAGE", "either objects, --sample or --all is needed");
-        const { kernelObjects, objectsNamed, proveObjects, sampleObjects } = await import("@suture/build");
+        const { kernelObjects, objectsNamed, proveObjects, sampleObjects } = await import("@suture/kbuild");
         const kernel = await openKernel(task, options);
         try {
           const { commands } = kernel;

@@ -1,8 +1,8 @@
 import { readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { Target } from "@suture/build";
 import type { JudgedReport, ModuleOrder, Outcome, ProbeReport, ProbeResult, Probes, TrialReport } from "@suture/lab";
 import type { Manifest } from "@suture/livepatch";
+import type { Target } from "@suture/sources";
 import { scratchFolder, type Task } from "@suture/task";
 import { Option } from "commander";
 import type { AddCommand } from "../answer.ts";

@@ -1,6 +1,6 @@
 /**
  * Manual pages in man(7), made of the program's own definitions: suture.1, and suture-COMMAND.1 for each command.
- * The exit codes are those of `exitCode` (failure.ts); the files those of packages/build's layout.ts and packages/host's store/store.ts.
+ * The exit codes are those of `exitCode` (failure.ts); the files those of layout.ts of packages/sources and packages/host's store/store.ts.
  */
 import type { ArgumentOutline, CommandOutline, OptionOutline, ProgramOutline } from "./outline.ts";
 

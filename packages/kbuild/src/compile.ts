@@ -1,0 +1,142 @@
+/** Compiles single objects as the kernel's build does. What was compiled from unchanged source is kept by content. */
+import { createHash } from "node:crypto";
+import { readFile, stat, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { SutureError } from "@suture/errors";
+import { keepFile } from "@suture/files";
+import { inScratch } from "@suture/sources";
+import { run, type Task } from "@suture/task";
+import * as v from "valibot";
+import { fail } from "./errors.ts";
+import { replaced } from "./make/command-line.ts";
+import type { ObjectCommand } from "./make/commands.ts";
+import { inputsOf } from "./make/depfile.ts";
+import type { SourceView } from "./view/view.ts";
+
+/**
+ * How an object is compiled: exactly as the kernel's build does it; with a section for each function and variable; or so and with its types
+ * written down (.BTF, and DWARF for what has no name), which costs a fifth more.
+ */
+export type Variant = "plain" | "sections" | "types";
+
+export interface Compiled {
+  object: string;
+  bytes: Uint8Array;
+  /** Milliseconds that gcc and objtool took; 0 if it was kept from before. */
+  ms: number;
+}
+
+export interface Compiler {
+  /** What tells one compiler from another: `gcc-12 --version` and what it is called. */
+  identity: string;
+  /** For objects of unchanged source. */
+  cache: string;
+}
+
+/** Debug information does not change the code, and costs a third of the time. */
+const OPTIONS: Record<Variant, string> = {
+  plain: "-g0",
+  sections: "-g0 -ffunction-sections -fdata-sections",
+  types: "-g0 -ffunction-sections -fdata-sections -gdwarf-5 -gbtf",
+};
+
+/** From the changed source. @throws BUILD_COMPILE, BUILD_VIEW */
+export async function compile(task: Task, command: ObjectCommand, variant: Variant, view: SourceView): Promise<Compiled> {
+  return inScratch("object", async (scratch) => {
+    const { bytes, ms, inputs } = await compileInto(task, command, variant, view, scratch);
+    await view.check(inputs, command.source);
+    return { object: command.object, bytes, ms };
+  });
+}
+
+/** From the unchanged source, or from what was kept where nothing that the object is made of has changed since. @throws BUILD_COMPILE */
+export async function compileKept(
+  task: Task,
+  command: ObjectCommand,
+  variant: Variant,
+  view: SourceView,
+  compiler: Compiler,
+): Promise<Compiled> {
+  const { object } = command;
+  const key = sha256([compiler.identity, view.root, object, command.compile, command.objtool ?? "", OPTIONS[variant]]);
+  const path = join(compiler.cache, key.slice(0, 2), `${key.slice(2)}.o`);
+  const kept = await openKept(path, view);
+  if (kept !== undefined) return { object, bytes: kept, ms: 0 };
+  return inScratch("object", async (scratch) => {
+    const { bytes, ms, inputs } = await compileInto(task, command, variant, view, scratch);
+    await keep(task, path, bytes, inputs, view);
+    return { object, bytes, ms };
+  });
+}
+
+async function compileInto(task: Task, command: ObjectCommand, variant: Variant, view: SourceView, scratch: string) {
+  const { object, source } = command;
+  const out = join(scratch, "object.o");
+  const depfile = join(scratch, "object.d");
+  const target = ` -c -o ${object} `;
+  const at = command.compile.lastIndexOf(target);
+  if (at < 0) throw fail("BUILD_KBUILD", `the command that compiles it does not have "${target.trim()}"`, { file: object });
+  const flags = replaced(view.compile(command.compile.slice(0, at)), command.depfile, depfile, object);
+  const lines = [`${flags} ${OPTIONS[variant]} -c -o ${out} ${view.spell(command.compile.slice(at + target.length))}`];
+  if (command.objtool !== undefined) lines.push(replaced(command.objtool, object, out, object));
+  let ms = 0;
+  try {
+    for (const line of lines) ms += (await run(task, ["sh", "-c", line], { cwd: view.cwd })).ms;
+  } catch (error) {
+    if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
+    throw fail("BUILD_COMPILE", error.message.slice(error.message.indexOf("\n") + 1).trim(), { file: source }, { cause: error });
+  }
+  return { bytes: await readFile(out), ms, inputs: inputsOf(await readFile(depfile, "utf8")) };
+}
+
+/** A kept object: its JSON head in one line, then its bytes. */
+const HEAD = v.object({ sha256: v.string(), inputs: v.array(v.string()), inputsSha256: v.string() });
+type Head = v.InferOutput<typeof HEAD>;
+
+/** How often it is written down that a kept object was used: by that old ones are found. */
+const DAY = 86_400_000;
+
+async function openKept(path: string, view: SourceView): Promise<Uint8Array | undefined> {
+  const file = await readFile(path).catch(() => undefined);
+  const end = file?.indexOf(10) ?? -1;
+  if (file === undefined || end < 0) return undefined;
+  const bytes = file.subarray(end + 1);
+  try {
+    const head = v.parse(HEAD, JSON.parse(file.toString("utf8", 0, end)));
+    const sound = head.sha256 === sha256([bytes]) && head.inputsSha256 === (await hashInputs(head.inputs, view));
+    if (!sound) return undefined;
+    await used(path);
+    return bytes;
+  } catch {
+    // Cut off, or an input is gone: compiled anew.
+    return undefined;
+  }
+}
+
+async function used(path: string): Promise<void> {
+  const now = new Date();
+  // A cache that is only read is as good.
+  if (now.getTime() - (await stat(path)).mtimeMs > DAY) await utimes(path, now, now).catch(() => {});
+}
+
+/** A full disk costs time only. */
+async function keep(task: Task, path: string, bytes: Uint8Array, inputs: string[], view: SourceView): Promise<void> {
+  const head: Head = { sha256: sha256([bytes]), inputs, inputsSha256: await hashInputs(inputs, view) };
+  try {
+    await keepFile(path, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bytes]));
+  } catch (error) {
+    task.reporter.warn(`a compiled object could not be kept: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function hashInputs(inputs: readonly string[], view: SourceView): Promise<string> {
+  const hash = createHash("sha256");
+  for (const input of inputs) hash.update(await readFile(view.path(input)));
+  return hash.digest("hex");
+}
+
+function sha256(parts: readonly (string | Uint8Array)[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part).update("\0");
+  return hash.digest("hex");
+}

@@ -1,0 +1,241 @@
+/** All that is known of the kernel that is built for, opened once for a run. Close it in the end. */
+import { readdir, readFile, realpath } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { TypeLayouts } from "@suture/diff";
+import {
+  type Btf,
+  type Export,
+  KernelConfig,
+  type KernelImage,
+  type KernelModule,
+  openImage,
+  openModule,
+  parseSymvers,
+} from "@suture/kernel";
+import { type KernelView, moduleName, moduleOwner, type Owner, vmlinuxOwner, type World } from "@suture/livepatch";
+import type { Target } from "@suture/sources";
+import { run, type Task } from "@suture/task";
+import { fail } from "./errors.ts";
+import { kernelTypes } from "./kernel-types.ts";
+import { layoutsOf } from "./layouts.ts";
+import { type Recipe, recipeOf } from "./link/recipe.ts";
+import { type Commands, commandsOf } from "./make/commands.ts";
+import { includesOf } from "./make/includes.ts";
+import { outsideCommands } from "./make/outside.ts";
+import { sweepObjects } from "./sweep-objects.ts";
+import { type Overlay, SourceView } from "./view/view.ts";
+
+export class KernelContext {
+  readonly target: Target;
+  /** The directory that keeps what later runs can use. */
+  readonly cache: string;
+  readonly image: KernelImage;
+  readonly btf: Btf;
+  readonly config: KernelConfig;
+  readonly commands: Commands;
+  readonly recipe: Recipe;
+  /** First line of the compiler's --version. */
+  readonly compiler: string;
+  readonly world: World;
+  /** The folder of modules outside of the kernel's tree, if it is those that are worked on, not the kernel. */
+  readonly outside: string | undefined;
+  /** Path of each module of the kernel by its name. */
+  readonly #modulePaths: ReadonlyMap<string, string>;
+  readonly #modules = new Map<string, KernelModule>();
+
+  private constructor(
+    parts: Pick<KernelContext, "target" | "cache" | "image" | "btf" | "config" | "commands" | "outside" | "recipe" | "compiler">,
+    symvers: ReadonlyMap<string, Export>,
+    modulePaths: ReadonlyMap<string, string>,
+  ) {
+    this.target = parts.target;
+    this.cache = parts.cache;
+    this.image = parts.image;
+    this.btf = parts.btf;
+    this.config = parts.config;
+    this.commands = parts.commands;
+    this.outside = parts.outside;
+    this.recipe = parts.recipe;
+    this.compiler = parts.compiler;
+    this.#modulePaths = modulePaths;
+    const kernel: KernelView = { symbols: parts.image.symbols, exports: symvers };
+    this.world = { kernel, vmlinux: vmlinuxOwner(kernel.symbols), module: (name) => this.#ownerOf(name) };
+  }
+
+  /** @throws BUILD_KERNEL, BUILD_KBUILD, KERNEL_* */
+  static async open(task: Task, target: Target, cache: string): Promise<KernelContext> {
+    return task.stage("kernel", async (stage) => {
+      const kernel = await KernelContext.#read(task, target, cache);
+      stage.result(`${kernel.image.release}, build-id ${kernel.image.buildId.slice(0, 12)}`);
+      return kernel;
+    });
+  }
+
+  static async #read(task: Task, target: Target, cache: string): Promise<KernelContext> {
+    // First: a tree of another kernel should not cost its build rules.
+    const image = await openImage(task, target.image, { cache: join(cache, "images") });
+    try {
+      return await KernelContext.#readRest(task, target, cache, image);
+    } catch (error) {
+      image.close();
+      throw error;
+    }
+  }
+
+  static async #readRest(task: Task, target: Target, cache: string, image: KernelImage): Promise<KernelContext> {
+    if (image.release !== target.release)
+      throw fail("BUILD_KERNEL", `the image is of ${image.release}, the tree of ${target.release}`, { file: target.image });
+    await sweepObjects(join(cache, "objects"));
+    const [config, symvers, version, commands, recipe, modules] = await task.together([
+      () => readFile(target.config, "utf8"),
+      () => readFile(target.symvers, "utf8"),
+      (part) => run(part, [target.compiler, "--version"]),
+      (part) => commandsOf(part, target, join(cache, "kbuild")),
+      (part) => recipeOf(part, target, join(cache, "kbuild")),
+      async () => (target.modules === undefined ? new Map<string, string>() : modulePaths(target.modules)),
+    ]);
+    const btf = await kernelTypes(task, image, target, join(cache, "kbuild"));
+    const compiler = version.stdout.split("\n")[0] ?? "";
+    const parts = { target, cache, image, btf, config: KernelConfig.parse(config, target.config), commands, recipe, compiler };
+    return new KernelContext({ ...parts, outside: undefined }, parseSymvers(symvers, target.symvers), modules);
+  }
+
+  /**
+   * The same kernel, with modules outside of its tree as what is worked on. It is closed with this one.
+   * @param files of the modules as they are loaded
+   * @throws OUTSIDE_KBUILD, OUTSIDE_MODULE, KERNEL_*
+   */
+  async outsideOf(task: Task, folder: string, files: readonly string[]): Promise<KernelContext> {
+    return task.stage("module", async (stage) => {
+      const source = await realpath(folder).catch((cause: unknown) => {
+        throw fail("OUTSIDE_KBUILD", "there is no such folder", { file: folder }, { cause });
+      });
+      const commands = await outsideCommands(task, this.target, this.commands, source);
+      const { owners } = commands;
+      const inputs = [...this.target.inputs];
+      const modules = new Map<string, KernelModule>();
+      for (const file of files) {
+        const module = await openModule(task, file);
+        const release = module.modinfo.get("vermagic")?.[0]?.split(" ")[0];
+        if (release !== this.target.release)
+          throw fail("OUTSIDE_MODULE", `it was built for ${release ?? "no kernel"}, not for ${this.target.release}`, { file });
+        if (!owners.has(module.name))
+          throw fail("OUTSIDE_MODULE", `${folder} is the source of ${[...owners].join(", ")}, not of ${module.name}`, { file });
+        modules.set(module.name, module);
+        inputs.push({ kind: "module", name: basename(file), sha256: module.sha256 });
+      }
+      const { image, btf, config, recipe, compiler, cache } = this;
+      const target = { ...this.target, inputs };
+      const parts = { target, cache, image, btf, config, commands, outside: source, recipe, compiler };
+      const context = new KernelContext(parts, this.world.kernel.exports, this.#modulePaths);
+      for (const [name, module] of modules) context.#modules.set(name, module);
+      stage.result(`${[...modules.keys()].join(", ")}: ${commands.objects.length} objects`);
+      return context;
+    });
+  }
+
+  /** The folder whose files patches change. */
+  get sourceRoot(): string {
+    return this.outside ?? this.target.tree;
+  }
+
+  /** The source as it is. */
+  get original(): SourceView {
+    return SourceView.of(this.sourceRoot, this.target.tree);
+  }
+
+  /** The source with files of it changed. Dispose of it. */
+  async changed(task: Task, overlay: Overlay): Promise<SourceView> {
+    return task.stage("view", async (stage) => {
+      stage.result(`${overlay.size} files changed`);
+      if (this.outside !== undefined) return SourceView.make(this.outside, overlay, this.commands.detours, this.target.tree);
+      stage.note("reading what includes what");
+      const graph = await includesOf(task, this.target, join(this.cache, "kbuild"), overlay);
+      const through = new Set(this.commands.detours);
+      const groups = this.commands.byIncludeFolders();
+      for (const [done, { folders }] of groups.entries()) {
+        stage.progress(done, groups.length, "include paths");
+        for (const folder of graph.detours([...overlay.keys()], folders)) through.add(folder);
+        await task.pause();
+      }
+      stage.note("linking the source");
+      return SourceView.make(this.target.tree, overlay, [...through]);
+    });
+  }
+
+  close(): void {
+    this.image.close();
+  }
+
+  get layouts(): TypeLayouts {
+    return layoutsOf(this.btf);
+  }
+
+  /** "vmlinux" or a module, which must have been opened by `module`. */
+  owner(name: string): Owner {
+    return name === "vmlinux" ? this.world.vmlinux : this.#ownerOf(name);
+  }
+
+  hasModule(name: string): boolean {
+    return this.#modulePaths.has(name);
+  }
+
+  /** How many symbols of that name a module has that was opened by `module`. */
+  countIn(module: string, name: string): number {
+    return this.#modules.get(module)?.named(name).length ?? 0;
+  }
+
+  /** Opens a module of the kernel. @throws BUILD_KERNEL */
+  async module(task: Task, name: string): Promise<KernelModule> {
+    const known = this.#modules.get(name);
+    if (known !== undefined) return known;
+    const path = this.#modulePaths.get(name);
+    if (path === undefined)
+      throw fail("BUILD_KERNEL", `the kernel's packages have no module ${name}`, {
+        file: this.target.modules ?? this.target.image,
+        symbol: name,
+      });
+    const module = await openModule(task, path);
+    this.#modules.set(name, module);
+    return module;
+  }
+
+  /** Opens the modules that export what modules use, so that `world.module` has them. */
+  async openExporters(task: Task, names: Iterable<string>): Promise<void> {
+    for (const name of names) {
+      const exported = this.world.kernel.exports.get(name);
+      if (exported !== undefined && exported.module !== "vmlinux") await this.module(task, moduleName(basename(exported.module)));
+    }
+  }
+
+  /** What tells one build of a module from another. It must have been opened. */
+  moduleIdentity(name: string): { name: string; buildId?: string; srcversion?: string } {
+    const module = this.#modules.get(name);
+    const buildId = module?.buildId;
+    const srcversion = module?.modinfo.get("srcversion")?.[0];
+    return { name, ...(buildId === undefined ? {} : { buildId }), ...(srcversion === undefined ? {} : { srcversion }) };
+  }
+
+  #ownerOf(name: string): Owner {
+    const module = this.#modules.get(name);
+    if (module === undefined) throw fail("BUILD_KERNEL", `module ${name} was not opened`, { symbol: name });
+    return moduleOwner(module);
+  }
+}
+
+const MODULE_FILE = /\.ko(\.xz|\.zst|\.gz)?$/;
+
+/** All modules below a folder: lib/modules/RELEASE, or a tree that they were built in. Of a name that is there twice the kernel loads that of updates/. */
+async function modulePaths(folder: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  const walk = async (at: string): Promise<void> => {
+    const entries = await readdir(at, { withFileTypes: true });
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      // The links of an installed kernel's folder lead to its tree.
+      if (entry.isDirectory()) await walk(join(at, entry.name));
+      else if (MODULE_FILE.test(entry.name)) found.set(moduleName(entry.name.replace(MODULE_FILE, "")), join(at, entry.name));
+    }
+  };
+  await walk(folder);
+  return found;
+}

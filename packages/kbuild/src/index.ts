@@ -1,0 +1,18 @@
+export { compile, compileKept, type Variant } from "./compile.ts";
+export { KernelContext } from "./context.ts";
+export { diffOptions } from "./diff-options.ts";
+export { kbuildErrors } from "./errors.ts";
+export { layoutsOf } from "./layouts.ts";
+export { linkModule } from "./link/module.ts";
+export { FOLDER, NAME } from "./link/recipe.ts";
+export { replaced } from "./make/command-line.ts";
+export { Commands, type ObjectCommand } from "./make/commands.ts";
+export { defines } from "./make/defines.ts";
+export { inputsOf } from "./make/depfile.ts";
+export { IncludeGraph, includesOf } from "./make/includes.ts";
+export { keyOf } from "./make/key.ts";
+export { makeStep, PreprocessedTree, readStep } from "./make/preprocess.ts";
+export { foldersOf, type Step } from "./make/steps.ts";
+export { locator, proveOriginal, reachOf, refuseUnproven } from "./prove/prove.ts";
+export { kernelObjects, objectsNamed, type ProvenObject, pick, proveObjects, sampleObjects } from "./prove/prove-objects.ts";
+export { type Overlay, SourceView } from "./view/view.ts";

@@ -1,0 +1,119 @@
+/**
+ * Which C files a changed file reaches through #include. An estimate from the text that leaves nothing out: conditions are not looked at, and
+ * a name may mean a file in any of the folders that the compiler is told to look in. The caller drops what does not change after
+ * preprocessing. Read once per kernel and kept.
+ */
+import { readdir } from "node:fs/promises";
+import { dirname, join, normalize } from "node:path";
+import { keepJson, readKept } from "@suture/files";
+import type { Target } from "@suture/sources";
+import { run, type Task } from "@suture/task";
+import * as v from "valibot";
+import { keyOf } from "./key.ts";
+
+/** Folders whose files no kernel object includes; of arch/ only the one that is built. */
+const FOREIGN = new Set(["Documentation", "tools", "samples", "usr", "LICENSES", "arch"]);
+const ARCHITECTURE = "arch/x86";
+const INCLUDE = '^[[:space:]]*#[[:space:]]*include[[:space:]]+[<"][^>"]+[>"]';
+
+/** The header by which C files write constants for assembly: those files are no objects, and are found by it. */
+const OF_CONSTANTS = /(?:^|\/)kbuild\.h$/;
+
+/** To be raised with every change to what is kept. */
+const VERSION = 3;
+
+/** A file, and what one of its #include lines names. */
+type Line = [file: string, name: string];
+const LINES: v.GenericSchema<Line[]> = v.array(v.tuple([v.string(), v.string()]));
+
+export class IncludeGraph {
+  /** By the last part of what is included. */
+  readonly #users = new Map<string, Line[]>();
+
+  constructor(lines: readonly Line[]) {
+    for (const line of lines) {
+      const key = lastPart(line[1]);
+      const list = this.#users.get(key);
+      if (list === undefined) this.#users.set(key, [line]);
+      else list.push(line);
+    }
+  }
+
+  /**
+   * All files that include one of `paths`, directly or not; with them.
+   * @param folders where the compiler looks for what is included, besides the folder of the file that includes
+   */
+  reach(paths: readonly string[], folders: ReadonlySet<string>): Set<string> {
+    const reached = new Set(paths);
+    const queue = [...paths];
+    for (let path = queue.pop(); path !== undefined; path = queue.pop())
+      for (const [file, name] of this.#users.get(lastPart(path)) ?? []) {
+        if (reached.has(file) || !mayMean(file, name, path, folders)) continue;
+        reached.add(file);
+        queue.push(file);
+      }
+    return reached;
+  }
+
+  /** The files that have an #include line whose last part is that of `path`, with what the line names. */
+  usersOf(path: string): readonly (readonly [file: string, name: string])[] {
+    return this.#users.get(lastPart(path)) ?? [];
+  }
+
+  /** Folders out of which `..` leads on the way to one of `paths`: fs/sub where fs/sub/a.c has `#include "../x.h"`. */
+  detours(paths: readonly string[], folders: ReadonlySet<string>): Set<string> {
+    const found = new Set<string>();
+    for (const path of this.reach(paths, folders))
+      for (const [file, name] of this.#users.get(lastPart(path)) ?? []) {
+        if (!name.includes("../") || !mayMean(file, name, path, folders)) continue;
+        for (const from of [dirname(file), ...folders])
+          if (normalize(join(from, name)) === path)
+            for (const { index } of name.matchAll(/\.\.\//g)) found.add(normalize(join(from, name.slice(0, index), ".")));
+      }
+    return found;
+  }
+}
+
+/** @param changed new text by path: what changed files include counts too */
+export async function includesOf(task: Task, target: Target, cache: string, changed: ReadonlyMap<string, string>): Promise<IncludeGraph> {
+  // Few C files are included by others: where no header changed, their small list is enough.
+  const kind = [...changed.keys()].every((path) => path.endsWith(".c")) ? "sources" : "all";
+  const pathOf = (what: string): string => join(cache, `${keyOf(target, ["includes", what, VERSION])}.json`);
+  const kept = await readKept(pathOf(kind), LINES);
+  let lines: Line[];
+  if (kept !== undefined) lines = kept;
+  else {
+    lines = await read(task, target.tree);
+    await keepJson(task, pathOf("all"), lines);
+    await keepJson(
+      task,
+      pathOf("sources"),
+      lines.filter(([, name]) => name.endsWith(".c") || OF_CONSTANTS.test(name)),
+    );
+  }
+  for (const [file, text] of changed)
+    for (const [, name = ""] of text.matchAll(/^[ \t]*#[ \t]*include[ \t]+[<"]([^>"\n]+)[>"]/gm)) lines.push([file, name]);
+  return new IncludeGraph(lines);
+}
+
+async function read(task: Task, tree: string): Promise<Line[]> {
+  const entries = await readdir(tree, { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory() && !FOREIGN.has(entry.name)).map((entry) => entry.name);
+  // Through links: a tree that somebody prepared is one of links.
+  const argv = ["grep", "-REoI", "--include=*.[chS]", "--include=*.inc", INCLUDE, ARCHITECTURE, ...folders.sort()];
+  const { stdout } = await run(task, argv, { cwd: tree, accept: [1] });
+  return stdout.split("\n").flatMap((line): Line[] => {
+    const [, file, name] = /^([^:]+):.*[<"]([^>"]+)[>"]/.exec(line) ?? [];
+    return file === undefined || name === undefined ? [] : [[file, name]];
+  });
+}
+
+function lastPart(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+function mayMean(file: string, name: string, path: string, folders: ReadonlySet<string>): boolean {
+  if (normalize(join(dirname(file), name)) === path) return true;
+  if (!name.startsWith(".")) return path.endsWith(`/${name}`) && folders.has(path.slice(0, -name.length - 1));
+  return [...folders].some((folder) => normalize(join(folder, name)) === path);
+}

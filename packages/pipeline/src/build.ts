@@ -1,0 +1,124 @@
+/** The pipeline: source patches in, a livepatch module out. */
+import { availableParallelism } from "node:os";
+import { authoredParts, buildOwnModule, enablesItself } from "@suture/authored";
+import type { KernelContext } from "@suture/kbuild";
+import { combine, moduleName, type State } from "@suture/livepatch";
+import type { Task } from "@suture/task";
+import { fail } from "./errors.ts";
+import { finishLivepatch, type Livepatch, linkLivepatch } from "./link/livepatch.ts";
+import { manifestOf, type Results } from "./manifest.ts";
+import { patchName } from "./name.ts";
+import type { BuildOptions } from "./options.ts";
+import { applyPatches, type PatchNote } from "./patch/apply.ts";
+import { checkMacros } from "./patch/macros.ts";
+import { overlayOf } from "./patch/overlay.ts";
+import { mayChangeTypes } from "./patch/scope.ts";
+import { type Affected, affectedObjects } from "./reach/affected.ts";
+import { isNoCode } from "./reach/no-code.ts";
+import { compareObjects } from "./run/compare-objects.ts";
+import { checkProofs, compileObjects } from "./run/compile-objects.ts";
+import { askedObjects } from "./run/rebuild.ts";
+import { checkTypesEarly } from "./run/types-early.ts";
+import { withUpon } from "./upon.ts";
+
+/** @throws every refusal of the pipeline's packages: PATCH_*, AUTHORED_*, BUILD_*, DIFF_*, KLP_*, KERNEL_*, ELF_* */
+export async function buildLivepatch(task: Task, kernel: KernelContext, given: BuildOptions): Promise<Livepatch> {
+  const [own] = (given.sources ?? []).filter(enablesItself);
+  if (own !== undefined) {
+    checkAlone(given, own.name);
+    const { linked, file, draft } = await buildOwnModule(task, kernel, own, given.unproven);
+    return finishLivepatch(task, kernel, linked, file, draft);
+  }
+  const name = patchName(given.name, [...given.patches, ...(given.sources ?? [])], given.rebuild ?? []);
+  const options = withUpon(given, kernel);
+  const { patches, rebuild = [], sources = [] } = options;
+  const from = [...patches.map((patch) => patch.name), ...rebuild].join(", ");
+  const compared = patches.length + rebuild.length === 0 ? NOTHING : await comparePatches(task, kernel, options, from);
+  const authored =
+    sources.length === 0
+      ? undefined
+      : await authoredParts(task, kernel, sources, { module: moduleName(`livepatch-${name}`), unproven: options.unproven });
+  for (const { object, text } of authored?.notes ?? []) task.reporter.warn(`${object}: ${text}`);
+  return task.stage("link", async (stage) => {
+    const states = statesOf([...(options.states ?? []), ...(authored?.states ?? [])]);
+    const parts = [...compared.parts, ...(authored?.parts ?? [])];
+    stage.note("joining what changed");
+    const combined = combine(parts, { name, replace: options.replace, states, world: kernel.world, btf: kernel.btf });
+    const draft = await manifestOf(kernel, options, name, { ...compared, combined, authored, states });
+    stage.note("ld, modpost, and a look at every relocation");
+    const livepatch = await linkLivepatch(task, kernel, combined.object, draft);
+    stage.result(`${livepatch.file}, ${livepatch.bytes.length} bytes`);
+    return livepatch;
+  });
+}
+
+const NOTHING: Results = { parts: [], compiled: [], notes: [] };
+
+/** A module that registers itself is built as it is. @throws AUTHORED_SOURCE */
+function checkAlone({ patches, sources = [], rebuild = [], name, replace, upon, states = [] }: BuildOptions, file: string): void {
+  const other = [
+    ...(patches.length + sources.length + rebuild.length > 1 ? ["other sources or patches"] : []),
+    ...(name === undefined ? [] : ["--name"]),
+    ...(replace ? ["--replace"] : []),
+    ...(upon === undefined ? [] : ["--upon"]),
+    ...(states.length === 0 ? [] : ["--state"]),
+  ];
+  if (other.length > 0)
+    throw fail(
+      "AUTHORED_SOURCE",
+      `it registers a livepatch itself, so it stands alone, without ${other.join(", ")}`,
+      { file },
+      {
+        mend: "Give it alone; or leave klp_enable_patch() out, and say by <suture.h> what it replaces.",
+      },
+    );
+}
+
+/** Of a state that several have the highest version. */
+function statesOf(states: readonly State[]): State[] {
+  const highest = new Map<number, State>();
+  for (const state of states) if ((highest.get(state.id)?.version ?? -1) < state.version) highest.set(state.id, state);
+  return [...highest.values()].sort((a, b) => a.id - b.id);
+}
+
+async function comparePatches(task: Task, kernel: KernelContext, options: BuildOptions, from: string): Promise<Results> {
+  const jobs = options.jobs ?? availableParallelism();
+  const { patches, rebuild = [] } = options;
+  const asked = await askedObjects(task, kernel, rebuild);
+  const noCode = isNoCode(kernel.outside === undefined ? "kernel" : "module");
+  const tell = (told: readonly PatchNote[]): void => {
+    for (const { object, text } of told) task.reporter.warn(`${object}: ${text}`);
+  };
+  const { files, notes } = await task.stage("apply", (stage) => applyPatches(kernel.sourceRoot, patches, noCode, stage));
+  tell(notes);
+  const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
+  const overlay = overlayOf(files);
+  const view = await kernel.changed(task, overlay);
+  try {
+    const accepted = new Set(options.acceptLayouts);
+    await checkTypesEarly(task, kernel, files, view, { variant, accepted });
+    const affected = await affectedObjects(task, kernel, files, view, { jobs, from });
+    tell(affected.notes);
+    if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
+    for (const note of checkMacros(files, accepted)) task.reporter.warn(note);
+    const compiled = await compileObjects(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
+    options.observe?.(compiled.map(({ command: { object }, original, patched }) => ({ object, original: original.bytes, patched })));
+    checkProofs(task, compiled, options.unproven);
+    const acceptInits = new Set(options.acceptInits);
+    const { unproven } = options;
+    const parts = await compareObjects(task, kernel, compiled, { asked, overlay, variant, accepted, acceptInits, from, view, unproven });
+    return { compiled, notes: [...notes, ...affected.notes], parts };
+  } finally {
+    await view.dispose();
+  }
+}
+
+function nothingChanged(affected: Affected, from: string) {
+  const why =
+    affected.ignored.length > 0 && affected.same === 0
+      ? `it changes only ${affected.ignored.join(", ")}, of which no kernel is made`
+      : affected.same === 0
+        ? "nothing that is made of what it changes comes out otherwise"
+        : `the ${affected.same} objects that it may affect are the same after preprocessing`;
+  return fail("BUILD_NOTHING_CHANGED", why, { file: from });
+}

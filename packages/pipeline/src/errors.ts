@@ -1,0 +1,86 @@
+import { authoredErrors } from "@suture/authored";
+import { defineErrors } from "@suture/errors";
+import { kbuildErrors } from "@suture/kbuild";
+import { sourcesErrors } from "@suture/sources";
+
+export const pipelineErrors = defineErrors({
+  PATCH_UNREADABLE: {
+    cause:
+      "The file holds something that Suture does not read as a change: no unified diff, a damaged hunk or header, a mail that cannot be decoded, or a binary, renaming or deleting change. Nothing is left out in silence.",
+    mend: "Give a unified diff, as `git format-patch`, `git diff` or `diff -u` writes it. docs/patch-files.md lists what is read.",
+  },
+  PATCH_DOES_NOT_APPLY: {
+    cause:
+      "A hunk of the patch is not found in the kernel's source, or it has moved and does not fit in exactly one place, in the function that its header names. All its lines must be there exactly.",
+    mend: "Take the fix as it was backported to this kernel's series, or adapt it to the source of exactly this version.",
+  },
+  PATCH_NOT_FOR_KERNEL: {
+    cause: "The patch changes a file that this kernel is not built from, in its configuration and architecture.",
+    mend: "The kernel does not have the fault, or the fix is for another configuration: leave that file out of the patch.",
+  },
+  PATCH_NOT_C: {
+    cause:
+      "The patch changes something that cannot be replaced function by function: assembly, build rules, configuration, linker scripts, or what a program of the kernel's build reads; or a header that one of them includes, and that it reads otherwise then.",
+    mend: "Take that file out of the patch if the fix works without it; otherwise boot a fixed kernel.",
+  },
+  BUILD_NOTHING_CHANGED: {
+    cause: "All objects that the patch affects compile to the same code as before.",
+    mend: "There is nothing to patch: the change is to comments, to code that this configuration leaves out, or has no effect.",
+  },
+  BUILD_NOT_AT_RUN_TIME: {
+    cause: "All that the patch changes runs or is read only while the kernel boots, or never.",
+    mend: "There is nothing to patch in a running kernel: boot a fixed one. If what ran at boot has to be put right in the running kernel, a callback can do it (docs/authoring.md#callbacks, docs/authoring.md#changed-initial-values).",
+  },
+  BUILD_OTHER_PROGRAM: {
+    cause:
+      "The fix changes only a program that the kernel's image carries as data (the vDSO, purgatory, code of the boot), or a header on which such a program and the kernel agree. No livepatch reaches it.",
+    mend: "Leave that part out of the fix, or boot a fixed kernel.",
+  },
+  BUILD_SEALED: {
+    cause:
+      "The fix keeps the address of a function that the kernel only calls by name. With IBT the kernel has taken away the landing pad of that function: an indirect call to it would stop the machine.",
+    mend: "Call the function from a new one in the fix, and keep the address of that.",
+  },
+  BUILD_REBUILD: {
+    cause: "A function that is to be replaced by itself cannot be, or what --rebuild names is not one object or function.",
+    mend: "Name it as OBJECT (fs/pipe.o) for all functions that can be replaced, or as OBJECT:FUNCTION.",
+  },
+  BUILD_WIDE: {
+    cause:
+      "Patched code has a branch of two bytes on a module's static key, or a shift by a constant that is filled in at boot; compiled with room for reading the key or variable, the object comes out otherwise.",
+    mend: "Reorganise the fix so that the named function does not ask the static key (a tracepoint asks one too) or reads it at run time (docs/authoring.md#static-keys), or write the livepatch by hand.",
+  },
+  BUILD_MOVED: {
+    cause:
+      "The fix gives an object a function or variable that the running kernel has from another object, and what the kernel has can neither be used nor replaced for all who use it.",
+    mend: "Leave the function or variable in the file where it was, with the same type and initial value, and declare it in the other; or give what is really new another name.",
+  },
+  BUILD_DEFINED_TWICE: {
+    cause: "The fix adds a global function or variable whose name something else that it is linked or loaded with defines already.",
+    mend: "Give the new one another name, or make it static.",
+  },
+  BUILD_READ_ONLY: {
+    cause: "Patched code begins to write a variable that the running kernel has made read-only: __ro_after_init or const.",
+    mend: "Hold what is to be written in a new variable with another name.",
+  },
+  BUILD_ALIGNMENT: {
+    cause: "The fix wants a variable to be aligned more than the running kernel's is.",
+    mend: "Leave the variable as it is, and make a new one with another name for what needs the alignment.",
+  },
+  BUILD_NAME: {
+    cause: "The name cannot be a module's name.",
+    mend: "Use letters, digits, - and _, at most 40, with --name.",
+  },
+  PATCH_CONFLICT: {
+    cause: "A patch changes a place that another patch of the same livepatch has changed.",
+    mend: "Make the later patch against the source with the earlier one applied, or make one patch of the two.",
+  },
+  BUILD_UPON: {
+    cause:
+      "A livepatch cannot be built upon the one that was given: it is damaged, for another kernel, or not made by this version of Suture.",
+    mend: "Give the livepatch that is loaded, as Suture built it; or give all patches again, with --replace.",
+  },
+});
+
+/** Its own refusals, and those of the packages below that it finds itself, too. */
+export const { fail } = defineErrors({ ...authoredErrors.kinds, ...kbuildErrors.kinds, ...sourcesErrors.kinds, ...pipelineErrors.kinds });

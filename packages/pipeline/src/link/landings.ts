@@ -1,0 +1,75 @@
+/**
+ * On kernels with IBT an indirect branch must end on a landing pad. The kernel takes away the pads of functions that it only calls by name
+ * (.ibt_endbr_seal): a fix that is the first to keep such a function's address would stop the machine where it calls it.
+ */
+import { type ElfObject, isSection, relocationSections, type Section, viewOf } from "@suture/elf";
+import type { KernelContext } from "@suture/kbuild";
+import type { KernelImage, KernelModule } from "@suture/kernel";
+import { isBranch, parseKlpSymbol } from "@suture/livepatch";
+import type { Task } from "@suture/task";
+import { fail } from "../errors.ts";
+
+const SEALS = ".ibt_endbr_seal";
+
+type IsSealed = (name: string, sympos: number) => boolean;
+
+/** @throws BUILD_SEALED */
+export async function checkLandings(task: Task, kernel: KernelContext, livepatch: ElfObject): Promise<void> {
+  const known = new Map<string, IsSealed>();
+  for (const [target, tables] of relocationSections(livepatch))
+    for (const relocation of tables.flatMap(({ relocations }) => relocations)) {
+      const klp = parseKlpSymbol(relocation.symbol?.name ?? "");
+      // Farther on there are strings, which are found by the kernel's first symbol.
+      if (klp === undefined || isBranch(target, relocation) || relocation.addend > 0) continue;
+      let isSealed = known.get(klp.object);
+      if (isSealed === undefined) {
+        isSealed = klp.object === "vmlinux" ? inImage(kernel.image) : inModule(await kernel.module(task, klp.object));
+        known.set(klp.object, isSealed);
+      }
+      if (isSealed(klp.name, klp.sympos))
+        throw fail("BUILD_SEALED", `it keeps a pointer to ${klp.name}, which this kernel only calls by name`, {
+          file: livepatch.file,
+          section: target.name,
+          offset: relocation.offset,
+          symbol: klp.name,
+        });
+    }
+}
+
+function inImage(image: KernelImage): IsSealed {
+  const section = image.sections.find(({ name }) => name === SEALS);
+  const bytes = section === undefined ? undefined : image.read(section.address, section.size);
+  const table =
+    image.table("__ibt_endbr_seal", "__ibt_endbr_seal_end") ??
+    (section === undefined || bytes === undefined ? undefined : { address: section.address, bytes });
+  if (table === undefined) return () => false;
+  const view = viewOf(table.bytes);
+  const sealed = new Set<number>();
+  for (let at = 0; at + 4 <= view.byteLength; at += 4) sealed.add(table.address + at + view.getInt32(at, true));
+  const { symbols } = image;
+  return (name, sympos) => {
+    const named = symbols.named(name);
+    return named.some((symbol) => sealed.has(symbol.address) && (named.length === 1 || symbols.sympos(symbol) === sympos));
+  };
+}
+
+function inModule(module: KernelModule): IsSealed {
+  const sealed = new Map<Section, Set<number>>();
+  for (const [target, tables] of relocationSections(module.elf)) {
+    if (target.name !== SEALS) continue;
+    for (const { symbol, addend } of tables.flatMap(({ relocations }) => relocations)) {
+      if (symbol === undefined || !isSection(symbol.place)) continue;
+      const offsets = sealed.get(symbol.place) ?? new Set();
+      sealed.set(symbol.place, offsets.add(symbol.value + addend));
+    }
+  }
+  return (name, sympos) => {
+    const named = module.named(name);
+    return named.some(
+      (symbol) =>
+        isSection(symbol.place) &&
+        sealed.get(symbol.place)?.has(symbol.value) === true &&
+        (named.length === 1 || module.sympos(symbol) === sympos),
+    );
+  };
+}

@@ -1,0 +1,36 @@
+/** The object that holds a livepatch → the module that may be loaded: linked, its livepatch relocations made, and looked at by the last gates. */
+import { type ElfObject, readElf, writeElf } from "@suture/elf";
+import type { KernelContext } from "@suture/kbuild";
+import { linkModule } from "@suture/kbuild";
+import { type DraftManifest, finish, type Manifest, moduleName, verify } from "@suture/livepatch";
+import type { Task } from "@suture/task";
+import { checkLandings } from "./landings.ts";
+
+export interface Livepatch {
+  /** The .ko file. */
+  bytes: Uint8Array;
+  /** livepatch-NAME.ko */
+  file: string;
+  manifest: Manifest;
+}
+
+/** @throws BUILD_LINK, BUILD_SEALED, KLP_BAD_MODULE */
+export async function linkLivepatch(task: Task, kernel: KernelContext, object: ElfObject, draft: DraftManifest): Promise<Livepatch> {
+  const { name } = draft;
+  const linked = await linkModule(task, kernel.target, kernel.recipe, moduleName(`livepatch-${name}`), writeElf(object));
+  return finishLivepatch(task, kernel, linked, `livepatch-${name}.ko`, draft);
+}
+
+/** @param linked a module as the kernel's build makes it. @throws BUILD_SEALED, KLP_BAD_MODULE */
+export async function finishLivepatch(
+  task: Task,
+  kernel: KernelContext,
+  linked: Uint8Array,
+  file: string,
+  draft: DraftManifest,
+): Promise<Livepatch> {
+  const { bytes, manifest } = finish(linked, file, draft);
+  verify(bytes, file, kernel.target.release, kernel.world.kernel);
+  await checkLandings(task, kernel, readElf(bytes, file));
+  return { bytes, file, manifest };
+}

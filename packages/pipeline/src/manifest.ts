@@ -1,0 +1,99 @@
+/** What the module says of itself: what it is made of, for which kernel, what is proven, and what it replaces. */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import type { Authored } from "@suture/authored";
+import type { KernelContext } from "@suture/kbuild";
+import { refuseUnproven } from "@suture/kbuild";
+import type { Combined, DraftManifest, State } from "@suture/livepatch";
+import type { BuildOptions } from "./options.ts";
+import type { PatchNote } from "./patch/apply.ts";
+import type { Compared } from "./run/compare-objects.ts";
+import type { Compiled } from "./run/compile-objects.ts";
+import { madeOf } from "./upon.ts";
+
+/** What the pipeline made of the patches. */
+export interface Results {
+  parts: readonly Compared[];
+  compiled: readonly Compiled[];
+  /** What was left out of the patches, or went in elsewhere. */
+  notes: readonly PatchNote[];
+}
+
+export async function manifestOf(
+  kernel: KernelContext,
+  options: BuildOptions,
+  name: string,
+  results: Results & { combined: Combined; authored: Authored | undefined; states: State[] },
+): Promise<DraftManifest> {
+  const { parts, combined, compiled, authored, states } = results;
+  const { sources = [], upon } = options;
+  const handed = parts.flatMap(({ object, delta }) => delta.handed.map((one) => ({ object, ...one })));
+  const named = (authored?.originals ?? []).filter(({ command }) => !compiled.some((other) => other.command.object === command.object));
+  const proofs = [...compiled, ...named].map(({ proof }) => proof);
+  const symbols = [...combined.symbols, ...(authored?.references ?? [])].sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+  const shadows = authored?.shadows ?? [];
+  const doubtful = proofs.filter((proof) => !proof.complete);
+  return {
+    suture: 1,
+    name,
+    kernel: { release: kernel.image.release, buildId: kernel.image.buildId },
+    proof: {
+      proven: doubtful.length === 0,
+      functions: proofs.reduce((sum, proof) => sum + proof.functions.filter((f) => f.proven).length, 0),
+      ...(doubtful.length === 0 ? {} : { reason: doubtful.map((proof) => refuseUnproven(proof).message).join("; ") }),
+    },
+    replace: options.replace,
+    objects: [
+      ...compiled.map(({ command, original, patched }) => ({
+        path: command.object,
+        owner: command.owner,
+        original: sha256(original.bytes),
+        patched: sha256(patched),
+      })),
+      ...named.map(({ command, bytes }) => ({
+        path: command.object,
+        owner: command.owner,
+        original: sha256(bytes),
+        patched: authored?.sha256 ?? "",
+      })),
+    ],
+    functions: combined.functions,
+    ...modulesOf(kernel, combined),
+    ...(combined.callbacks.length === 0 ? {} : { callbacks: combined.callbacks }),
+    ...(states.length === 0 ? {} : { states }),
+    ...(shadows.length === 0 ? {} : { shadows }),
+    added: parts.flatMap(({ object, delta }) => delta.added.map((added) => ({ object, ...added }))),
+    skipped: parts.flatMap(({ object, delta }) => delta.skipped.map((skipped) => ({ object, ...skipped }))),
+    ...(options.rebuild === undefined
+      ? {}
+      : { notTaken: parts.flatMap(({ object, notTaken }) => notTaken.map((left) => ({ object, ...left }))) }),
+    notes: [
+      ...results.notes,
+      ...parts.flatMap(({ object, delta }) => delta.notes.map((text) => ({ object, text }))),
+      ...(authored?.notes ?? []),
+    ],
+    ...(handed.length === 0 ? {} : { handed }),
+    symbols: symbols.filter(({ symbol }, i) => symbols[i - 1]?.symbol !== symbol),
+    compiler: kernel.compiler,
+    inputs: [
+      ...options.patches.map((patch) => ({ kind: "patch" as const, name: patch.name, sha256: sha256(patch.bytes) })),
+      ...sources.map((source) => ({ kind: "source" as const, name: source.name, sha256: sha256(source.bytes) })),
+      ...(upon === undefined ? [] : [{ kind: "livepatch" as const, name: upon.file, sha256: upon.sha256 }]),
+      ...kernel.target.inputs,
+      { kind: "image" as const, name: basename(kernel.target.image), sha256: kernel.image.sha256 },
+      { kind: "config" as const, name: ".config", sha256: sha256(await readFile(kernel.target.config)) },
+    ],
+    fixes: options.patches.map(({ subject, cves }) => ({ ...(subject === undefined ? {} : { subject }), cves })),
+    made: madeOf(options),
+  };
+}
+
+function modulesOf(kernel: KernelContext, { functions }: Combined): Pick<DraftManifest, "modules"> {
+  const names = [...new Set(functions.map(({ owner }) => owner))].filter((owner) => owner !== "vmlinux").sort();
+  return names.length === 0 ? {} : { modules: names.map((name) => kernel.moduleIdentity(name)) };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

@@ -1,0 +1,45 @@
+/** What a livepatch is to be made of, and how. */
+import type { AuthoredSource } from "@suture/authored";
+import type { Manifest, State } from "@suture/livepatch";
+import type { SourcePatch } from "./patch/read.ts";
+
+/** What an older livepatch was made of. */
+export interface Upon {
+  /** File name without folders. */
+  file: string;
+  sha256: string;
+  kernel: Manifest["kernel"];
+  patches: SourcePatch[];
+  sources: AuthoredSource[];
+  rebuild: string[];
+  acceptLayouts: string[];
+  acceptInits: string[];
+  states: NonNullable<Manifest["states"]>;
+}
+
+export interface BuildOptions {
+  /** Applied in this order. */
+  patches: readonly SourcePatch[];
+  /** C files that were written by hand, besides the patches or instead. */
+  sources?: readonly AuthoredSource[] | undefined;
+  /** The livepatch that this one takes the place of: all that it was made of is part of this one too. */
+  upon?: Upon | undefined;
+  /** What the livepatch does to the system, besides what its sources say. */
+  states?: readonly State[] | undefined;
+  /** Objects and functions that are replaced by themselves: `OBJECT`, `OBJECT:FUNCTION` or `FUNCTION`. */
+  rebuild?: readonly string[] | undefined;
+  /** Of the module, without `livepatch-`; made out of the first patch's file name unless given. */
+  name?: string | undefined;
+  /** Whether loading it takes all other livepatches out. */
+  replace: boolean;
+  /** Build although an object is not proven to be what the kernel runs. */
+  unproven: boolean;
+  /** Types, variables, enumerators and macros that may be otherwise than before: somebody knows that the new code meets nothing that the old one made. */
+  acceptLayouts?: readonly string[] | undefined;
+  /** Functions that run only at boot, or when their module is loaded or goes: somebody knows that nothing carried depends on what changed in them. */
+  acceptInits?: readonly string[] | undefined;
+  /** Is given the affected objects as they were compiled, before anything is decided of them. */
+  observe?: ((compiled: readonly { object: string; original: Uint8Array; patched: Uint8Array }[]) => void) | undefined;
+  /** Compilers at a time; as many as there are processors unless given. */
+  jobs?: number | undefined;
+}

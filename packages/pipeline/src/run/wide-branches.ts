@@ -1,0 +1,128 @@
+/**
+ * What the kernel writes into code too early or too late for a livepatch is made to be read when the code runs, where there is room for that. There is
+ * none in branches of two bytes on a module's static key, and in shifts by a constant that is filled in at boot. Both builds are compiled once more in a
+ * view of the source whose header says it otherwise; the differ compares those. That original is not what the kernel runs, so its symbols are found
+ * through the ordinary one, which is proven.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type ElfObject, type ElfSymbol, isSection, readElf, STT } from "@suture/elf";
+import type { KernelContext, ObjectCommand } from "@suture/kbuild";
+import { compile, type Overlay, SourceView, type Variant } from "@suture/kbuild";
+import type { Locate } from "@suture/livepatch";
+import type { Task } from "@suture/task";
+import { fail } from "../errors.ts";
+
+/** What is written otherwise, by the differ's refusal. */
+const ROOM: Readonly<Record<string, { header: string; from: RegExp; to: string; note: string }>> = {
+  // How the assembler is told the size of a branch.
+  DIFF_MODULE_KEY: {
+    header: "arch/x86/include/asm/jump_label.h",
+    from: /\bjmp (?=%l\[l_yes\])/g,
+    to: "jmp.d32 ",
+    note: "its branches on static keys have five bytes, so that those on a module's keys can read the key",
+  },
+  // As include/asm-generic/runtime-const.h has it.
+  DIFF_RUN_TIME_CONSTANT: {
+    header: "arch/x86/include/asm/runtime-const.h",
+    from: /#define runtime_const_shift_right_32\(val, sym\)[^\n]*\\\n(?:[^\n]*\\\n)*[^\n]*\n/,
+    to: "#define runtime_const_shift_right_32(val, sym) ((u32)(val) >> (sym))\n",
+    note: "it reads variables where the kernel's code has constants that are filled in at boot",
+  },
+};
+
+/** Whether another way to write it may help. */
+export function wantsRoom(code: string): boolean {
+  return ROOM[code] !== undefined;
+}
+
+export interface Wide {
+  original: ElfObject;
+  patched: ElfObject;
+  /** The locator of the ordinary object, for symbols of `original`. */
+  locateBy(locate: Locate): Locate;
+  /** How it was compiled, for people. */
+  notes: string[];
+}
+
+/**
+ * @param codes the differ's refusals
+ * @param ordinary the original as it is proven
+ * @returns undefined if this kernel's headers cannot be changed so
+ * @throws BUILD_COMPILE, BUILD_WIDE
+ */
+export async function compileWide(
+  task: Task,
+  kernel: KernelContext,
+  command: ObjectCommand,
+  codes: ReadonlySet<string>,
+  overlay: Overlay,
+  ordinary: ElfObject,
+  variant: Variant,
+): Promise<Wide | undefined> {
+  const { tree } = kernel.target;
+  // The header is in one place, what the fix changes in another: a view shows one of them.
+  if (kernel.outside !== undefined) return undefined;
+  const headers = new Map<string, string>();
+  const notes: string[] = [];
+  for (const code of codes) {
+    const way = ROOM[code];
+    if (way === undefined) continue;
+    const text = overlay.get(way.header) ?? (await readFile(join(tree, way.header), "latin1").catch(() => ""));
+    const changed = text.replace(way.from, way.to);
+    if (changed === text) continue;
+    headers.set(way.header, changed);
+    notes.push(way.note);
+  }
+  if (headers.size === 0) return undefined;
+  const viewOf = (changed: Overlay): Promise<SourceView> =>
+    SourceView.make(tree, new Map([...changed, ...headers]), kernel.commands.detours);
+  const original = await compileIn(task, command, variant, await viewOf(new Map()));
+  const patched = await compileIn(task, command, variant, await viewOf(overlay));
+  const twins = twinsOf(original, ordinary);
+  return {
+    original,
+    patched,
+    notes,
+    locateBy: (locate) => (symbol) => {
+      const twin = twins.get(symbol);
+      if (twin === undefined)
+        throw fail("BUILD_WIDE", "the object as it was compiled for this has it, the kernel's has not", { symbol: symbol.name });
+      return locate(twin);
+    },
+  };
+}
+
+async function compileIn(task: Task, command: ObjectCommand, variant: Variant, view: SourceView): Promise<ElfObject> {
+  try {
+    return readElf((await compile(task, command, variant, view)).bytes, command.object);
+  } finally {
+    await view.dispose();
+  }
+}
+
+/** The same functions and variables must be in both, under the same names in the same sections. @throws BUILD_WIDE */
+function twinsOf(wide: ElfObject, ordinary: ElfObject): Map<ElfSymbol, ElfSymbol> {
+  const known = new Map(named(ordinary));
+  const found = named(wide);
+  const other = found.find(([key]) => !known.has(key))?.[1];
+  if (other !== undefined || known.size !== found.length)
+    throw fail(
+      "BUILD_WIDE",
+      `compiled so, the compiler makes other functions and variables${other === undefined ? "" : `: ${other.name}`}`,
+      {
+        file: wide.file,
+        symbol: other?.name,
+      },
+    );
+  return new Map(found.map(([key, symbol]) => [symbol, known.get(key) as ElfSymbol]));
+}
+
+function named(elf: ElfObject): [key: string, symbol: ElfSymbol][] {
+  return elf.symbols.flatMap((symbol): [string, ElfSymbol][] => {
+    const { name, type, bind, place, value, size } = symbol;
+    if (!isSection(place) || (type !== STT.FUNC && type !== STT.OBJECT)) return [];
+    // Code may have grown; data may not.
+    return [[JSON.stringify([name, type, bind, place.name, type === STT.FUNC ? 0 : [value, size]]), symbol]];
+  });
+}

@@ -1,0 +1,39 @@
+/**
+ * The target for a release, the running kernel's unless another is named: a kernel whose own tree is installed with it (make modules_install
+ * links it from /lib/modules/RELEASE/build) is built for in that tree, all others with the packages of the archive.
+ */
+import { join } from "node:path";
+import { livepatchObstacles } from "@suture/kernel";
+import type { Task } from "@suture/task";
+import { exists } from "./cache/store.ts";
+import { configurationOf } from "./configuration.ts";
+import { type PrepareOptions, prepareTarget } from "./debian/prepare.ts";
+import { fail } from "./errors.ts";
+import type { Target } from "./target.ts";
+import { treeTarget } from "./tree/target.ts";
+
+/** @throws KERNEL_NOT_PATCHABLE, KERNEL_NOT_FOUND, SOURCE_*, ARCHIVE_*, TREE_*, CACHE_* */
+export async function chooseTarget(task: Task, release: string, options: PrepareOptions): Promise<Target> {
+  const known = await configurationOf(release, options.cache);
+  const [obstacle] = known === undefined ? [] : livepatchObstacles(known.config).filter(({ outcome }) => outcome === "bad");
+  if (known !== undefined && obstacle !== undefined)
+    throw fail(
+      "KERNEL_NOT_PATCHABLE",
+      `${release} would need ${obstacle.option}: ${obstacle.why}`,
+      { file: known.file },
+      { mend: `\`suture doctor --kernel ${release}\` lists all that is missing.` },
+    );
+  const own = await installedTree(release);
+  return own === undefined ? prepareTarget(task, release, options) : treeTarget(task, { ...own, cache: options.cache });
+}
+
+/** @param root of the file system. @returns undefined where what is installed is a headers package, or nothing */
+export async function installedTree(release: string, root = "/"): Promise<{ tree: string; image: string; modules: string } | undefined> {
+  const modules = join(root, "lib", "modules", release);
+  const tree = join(modules, "build");
+  // Beside a folder of outputs, the source is linked to.
+  const sources = [join(tree, "kernel/livepatch/core.c"), join(tree, "source/kernel/livepatch/core.c")];
+  const found = await Promise.all(sources.map(exists));
+  if (!found.includes(true)) return undefined;
+  return { tree, image: join(root, "boot", `vmlinuz-${release}`), modules };
+}

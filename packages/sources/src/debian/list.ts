@@ -1,0 +1,137 @@
+/** What can be built for: the kernel that runs, those that are installed, those of the archive; and what there is of each. */
+import { release as runningRelease } from "node:os";
+import { SutureError } from "@suture/errors";
+import { onPath } from "@suture/files";
+import { livepatchObstacles } from "@suture/kernel";
+import { run, type Task } from "@suture/task";
+import { configurationOf } from "../configuration.ts";
+import { Archive, readArchive } from "./archive.ts";
+import { type ArchivedKernel, archivedKernels } from "./archived-kernel.ts";
+import { cachedKernels } from "./cached.ts";
+import { runningVersion } from "./running.ts";
+import { compareVersions } from "./versions.ts";
+
+export interface ListedKernel {
+  release: string;
+  /** Of the image's package. Undefined for a kernel that is none of Debian's. */
+  version: string | undefined;
+  running: boolean;
+  installed: boolean;
+  /** The archive has the image. */
+  archived: boolean;
+  /** It is ready in the cache; then nothing of the following is needed. Bytes with its source, which kernels of one source share. */
+  cached: { bytes: number } | undefined;
+  /** Options that keep it from being live-patched, as they should be; undefined where its configuration is not on this machine. */
+  obstacles: string[] | undefined;
+  /** The archive has the source that the image was built from, exactly. */
+  source: boolean;
+  /** The archive has the headers and build tools. */
+  headers: boolean;
+  /** Patches on top of the source, which only Debian's source package has. */
+  featureset: string | undefined;
+  /** What it was built with, as far as the headers tell. */
+  compiler: { name: string; installed: boolean } | undefined;
+}
+
+export interface KernelList {
+  running: ListedKernel;
+  /** Newest first, as are the others. */
+  installed: ListedKernel[];
+  archive: ListedKernel[];
+  cache: { path: string; bytes: number };
+  /** apt's package lists. */
+  lists: {
+    /** Of the newest: a time, as ISO 8601 has it. */
+    published: string | undefined;
+    /** That they are old, or why there are none, with what to type. */
+    note: string | undefined;
+    refusal: SutureError | undefined;
+  };
+}
+
+/** Without apt or its lists: those that are installed or ready in the cache. */
+export async function listKernels(task: Task, { cache }: { cache: string }): Promise<KernelList> {
+  let refusal: SutureError | undefined;
+  const read = (part: Task): Promise<Archive> =>
+    readArchive(part).catch((error: unknown) => {
+      if (!(error instanceof SutureError) || !error.code.startsWith("ARCHIVE_NO_")) throw error;
+      refusal = error;
+      return new Archive([]);
+    });
+  const [archive, installed, cached] = await task.together([read, installedImages, () => cachedKernels(cache)]);
+  const known = archivedKernels(archive);
+  const programs = new Map<string, boolean>();
+  for (const { compiler } of [...known, ...cached])
+    if (compiler !== undefined && !programs.has(compiler)) programs.set(compiler, await onPath(compiler));
+  const running = runningRelease();
+  const version = await runningVersion(running);
+  const isRunning = (release: string, ofVersion: string | undefined): boolean =>
+    release === running && (version === undefined || version === ofVersion);
+  const cachedAs = (release: string, ofVersion: string | undefined): ListedKernel["cached"] => {
+    const found = cached.find((k) => k.release === release && k.version === ofVersion);
+    return found === undefined ? undefined : { bytes: found.bytes };
+  };
+  const obstacles = await obstaclesOf([...[...known, ...installed, ...cached].map((kernel) => kernel.release), running], cache);
+  const list = (release: string, ofVersion: string | undefined, kernel: ArchivedKernel | undefined): ListedKernel => ({
+    release,
+    version: ofVersion,
+    running: isRunning(release, ofVersion),
+    installed: installed.some((image) => image.release === release && image.version === ofVersion),
+    archived: kernel?.image.download !== undefined,
+    cached: cachedAs(release, ofVersion),
+    obstacles: obstacles.get(release),
+    source: kernel?.source !== undefined,
+    headers: kernel?.headers !== undefined && kernel.kbuild !== undefined,
+    featureset: kernel?.featureset,
+    compiler: compilerAs(kernel?.compiler ?? cached.find((k) => k.release === release && k.version === ofVersion)?.compiler),
+  });
+  const compilerAs = (name: string | undefined): ListedKernel["compiler"] =>
+    name === undefined ? undefined : { name, installed: programs.get(name) ?? false };
+  // What is ready stays usable when the lists do not have it any more, or not yet.
+  const only = cached.filter((k) => !known.some(({ release, image }) => release === k.release && image.version === k.version));
+  const all = [
+    ...known.map((kernel) => list(kernel.release, kernel.image.version, kernel)),
+    ...only.map((k) => list(k.release, k.version, undefined)),
+  ].sort((a, b) => compareVersions(b.version ?? "", a.version ?? "") || compareVersions(b.release, a.release));
+  const bySource = new Map(cached.map((k) => [k.source, k.sourceBytes]));
+  const bytes = [...bySource.values(), ...cached.map((k) => k.ownBytes)].reduce((sum, n) => sum + n, 0);
+  return {
+    running: all.find((k) => k.running) ?? list(running, version, undefined),
+    installed: installed.map(
+      (i) => all.find((k) => k.release === i.release && k.version === i.version) ?? list(i.release, i.version, undefined),
+    ),
+    archive: all.filter((k) => k.archived || k.cached !== undefined),
+    cache: { path: cache, bytes },
+    lists: {
+      published: archive.published?.toISOString(),
+      note: refusal === undefined ? archive.note : `${refusal.message}. ${refusal.mend}`,
+      refusal,
+    },
+  };
+}
+
+async function obstaclesOf(releases: readonly string[], cache: string): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  for (const release of new Set(releases)) {
+    const config = (await configurationOf(release, cache))?.config;
+    if (config === undefined) continue;
+    const bad = livepatchObstacles(config).filter(({ outcome }) => outcome === "bad");
+    found.set(
+      release,
+      bad.map(({ option }) => option),
+    );
+  }
+  return found;
+}
+
+/** Packages of images that dpkg has unpacked. */
+async function installedImages(task: Task): Promise<{ release: string; version: string }[]> {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is dpkg's template
+  const format = "${db:Status-Status} ${Package} ${Version}\\n";
+  // 1: there is none of that name.
+  const { stdout } = await run(task, ["dpkg-query", "--show", `--showformat=${format}`, "linux-image-*"], { accept: [1] });
+  return stdout.split("\n").flatMap((line) => {
+    const match = /^installed linux-image-(\d+\.\d+\.\d\S*?)(?:-unsigned)? (\S+)$/.exec(line);
+    return match?.[1] === undefined || match[2] === undefined ? [] : [{ release: match[1], version: match[2] }];
+  });
+}

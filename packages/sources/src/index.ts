@@ -1,0 +1,12 @@
+export { cacheRoot, sourcePath } from "./cache/layout.ts";
+export { inScratch, newScratch, tellingFull } from "./cache/scratch.ts";
+export { exists, saysFull } from "./cache/store.ts";
+export { chooseTarget } from "./choose.ts";
+export type { KernelList, ListedKernel } from "./debian/list.ts";
+export { listKernels } from "./debian/list.ts";
+export { newestKernel } from "./debian/newest.ts";
+export { prepareTarget } from "./debian/prepare.ts";
+export { sourcesErrors } from "./errors.ts";
+export { examineCache, examineKernel, examineTree } from "./examine.ts";
+export type { Target } from "./target.ts";
+export { treeTarget } from "./tree/target.ts";

@@ -1,0 +1,143 @@
+/**
+ * Whether a patch changes what the running kernel's data mean: how structures lie in memory, what enumerators stand for, of which type variables are.
+ * That data were made by code that knows the old ones. Compared is what the compiler wrote of both builds: BTF for what has a name, DWARF for the rest.
+ */
+import { type External, stem } from "@suture/diff";
+import { type ElfObject, isSection, SHF, STT } from "@suture/elf";
+import { Btf } from "@suture/kernel";
+import { layoutDifference, sameShape, sameShapeInKernel, variableDifference } from "./difference.ts";
+import { DwarfTypes, type Enumeration } from "./dwarf.ts";
+import { enumeratorDifferences, renumbered } from "./enumerators.ts";
+import { fail } from "./errors.ts";
+
+/** What may be otherwise than before: somebody knows that no data of the old kind are met by the new code. By the names that refusals give. */
+export type Accepted = ReadonlySet<string>;
+
+/** @returns what differs in those that are accepted, and what differs and does no harm. @throws BUILD_LAYOUT, BUILD_RENUMBERED, BUILD_BAD_DWARF */
+export function checkLayouts(original: ElfObject, patched: ElfObject, accepted: Accepted): string[] {
+  const notes = new Set<string>();
+  const { file } = patched;
+  const [before, after] = [btfOf(original), btfOf(patched)];
+  if (before !== undefined && after !== undefined)
+    for (const name of before.compositeNames) {
+      const why = layoutDifference(before.layouts(name), after.layouts(name), sameShape);
+      if (why === undefined) continue;
+      if (!isAccepted(accepted, name)) throw fail("BUILD_LAYOUT", `${name} ${why}`, { file, symbol: name }, mendFor(name));
+      notes.add(`${name} ${why}, which was accepted`);
+    }
+  for (const { accept, why, harmless } of enumeratorDifferences(enumerationsOf(original), enumerationsOf(patched))) {
+    if (harmless) notes.add(why);
+    else if (accept.some((name) => isAccepted(accepted, name))) notes.add(`${why}, which was accepted`);
+    else throw renumbered(why, accept[0] ?? "", { file });
+  }
+  return [...notes];
+}
+
+/**
+ * Variables of the kernel that carried code uses, by the types of both builds.
+ * @throws BUILD_LAYOUT, BUILD_FOLDED, BUILD_BAD_DWARF
+ */
+export function checkVariables(original: ElfObject, patched: ElfObject, externals: readonly External[], accepted: Accepted): string[] {
+  const [before, after] = [DwarfTypes.of(original), DwarfTypes.of(patched)];
+  if (before === undefined || after === undefined) return [];
+  const notes: string[] = [];
+  for (const { symbol, original: kept, patched: twin, anchor } of externals) {
+    if (anchor !== undefined) continue;
+    const [old, now] = [before.variable(kept ?? symbol), after.variable(twin ?? symbol)];
+    if (old === undefined || now === undefined) continue;
+    const why = variableDifference(old, now);
+    if (why === undefined) continue;
+    if (!isAccepted(accepted, old.name))
+      throw fail("BUILD_LAYOUT", `the variable ${old.name} ${why}`, { file: patched.file, symbol: old.name }, mendFor(old.name));
+    notes.push(`the variable ${old.name} ${why}, which was accepted`);
+  }
+  return [...notes, ...foldedVariables(before, after, patched.file, accepted)];
+}
+
+/** Names of which there are many in one function are made by macros (__already_done, _rs). */
+const MADE_BY_MACROS = /^_/;
+
+/** Whether the original has a variable that the patched object has not. */
+export function variableVanishes(original: ElfObject, patched: ElfObject): boolean {
+  const names = new Set(patched.symbols.map(({ name }) => stem(name)));
+  return original.symbols.some(
+    ({ name, type, place }) =>
+      type === STT.OBJECT && isSection(place) && (place.flags & SHF.WRITE) !== 0 && !MADE_BY_MACROS.test(name) && !names.has(stem(name)),
+  );
+}
+
+/**
+ * The kernel's variable that nothing in the patched file writes any more: the compiler has put its initial value where it was read. The kernel's may hold
+ * another.
+ * @throws BUILD_LAYOUT, BUILD_FOLDED
+ */
+function foldedVariables(before: DwarfTypes, after: DwarfTypes, file: string, accepted: Accepted): string[] {
+  const notes: string[] = [];
+  const was = before.defined;
+  for (const [key, { kept, variable }] of after.defined) {
+    const old = kept === undefined ? was.get(key) : undefined;
+    if (old?.kept === undefined || !isSection(old.kept.place) || (old.kept.place.flags & SHF.WRITE) === 0) continue;
+    const { name } = variable();
+    if (MADE_BY_MACROS.test(name)) continue;
+    const differs = variableDifference(old.variable(), variable());
+    const why = differs ?? "is not in the patched object: nothing there writes it, or nothing reads it, so the kernel's is not used";
+    if (isAccepted(accepted, name)) notes.push(`the variable ${name} ${why}, which was accepted`);
+    else if (differs !== undefined) throw fail("BUILD_LAYOUT", `the variable ${name} ${why}`, { file, symbol: name }, mendFor(name));
+    else
+      throw fail(
+        "BUILD_FOLDED",
+        `the variable ${name} ${why}`,
+        { file, symbol: name },
+        {
+          mend: `Read it with READ_ONCE() where the fix needs what it holds, or take it out of the fix if it is not needed. If its initial value is right for the new code, say so with --accept-layout ${name}.`,
+        },
+      );
+  }
+  return notes;
+}
+
+/** Types that an object knows, against the kernel's own: those of its headers, and what was copied from elsewhere. @throws BUILD_LAYOUT, BUILD_RENUMBERED */
+export function checkKernelLayouts(kernel: Btf, elf: ElfObject): void {
+  const own = btfOf(elf);
+  if (own === undefined) return;
+  const { file } = elf;
+  for (const name of own.compositeNames) {
+    const why = layoutDifference(kernel.layouts(name), own.layouts(name), sameShapeInKernel);
+    if (why !== undefined) throw fail("BUILD_LAYOUT", `${name} ${why} in the kernel`, { file, symbol: name });
+  }
+  for (const { name, values } of own.enumerations) {
+    const known = name === "" ? [] : kernel.enumerations.filter((other) => other.name === name);
+    const differences = known.map((other) => otherValue(new Map(other.values), values));
+    const [why] = differences;
+    if (why !== undefined && differences.every((each) => each !== undefined))
+      throw fail("BUILD_RENUMBERED", `enum ${name}: ${why} in the kernel`, { file, symbol: name });
+  }
+}
+
+function otherValue(known: ReadonlyMap<string, number>, values: readonly (readonly [string, number])[]): string | undefined {
+  for (const [name, value] of values) {
+    const there = known.get(name);
+    if (there !== undefined && there !== value) return `${name} is ${value}, it is ${there}`;
+  }
+  return undefined;
+}
+
+/** With or without the word that stands before a tag. */
+function isAccepted(accepted: Accepted, name: string): boolean {
+  return accepted.has(name) || ["struct", "union", "enum"].some((kind) => accepted.has(`${kind} ${name}`));
+}
+
+function mendFor(name: string): { mend: string } {
+  return {
+    mend: `Keep it as it is and hold the new state in a shadow variable (docs/authoring.md#new-fields), or boot a fixed kernel. If the new code meets nothing that was made by the old, say so with --accept-layout ${name}.`,
+  };
+}
+
+function enumerationsOf(elf: ElfObject): readonly Enumeration[] {
+  return DwarfTypes.of(elf)?.enumerations ?? btfOf(elf)?.enumerations.map((found) => ({ ...found, scope: "" })) ?? [];
+}
+
+function btfOf(elf: ElfObject): Btf | undefined {
+  const section = elf.sections.find((s) => s.name === ".BTF");
+  return section === undefined ? undefined : new Btf(section.data, elf.file);
+}

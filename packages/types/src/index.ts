@@ -1,0 +1,4 @@
+export { checkKernelLayouts, checkLayouts, checkVariables, variableVanishes } from "./check.ts";
+export { sameShapeInKernel } from "./difference.ts";
+export { renumbered } from "./enumerators.ts";
+export { typesErrors } from "./errors.ts";
