@@ -2,8 +2,9 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { cacheRoot, KernelContext, newestKernel, prepareTarget, type Target } from "@suture/build";
 import { SutureError } from "@suture/errors";
+import { KernelContext } from "@suture/kbuild";
+import { cacheRoot, newestKernel, prepareTarget, type Target } from "@suture/sources";
 import { Task } from "@suture/task";
 import { Kept, type Result } from "./kept.ts";
 import type { Options, Word } from "./options.ts";

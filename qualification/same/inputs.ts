@@ -1,7 +1,7 @@
 /** What livepatches are built of to see whether they stay the same: of every class there is, on kernels of two series. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { KernelContext } from "@suture/build";
+import type { KernelContext } from "@suture/kbuild";
 import { createTwoFilesPatch } from "diff";
 import { type Fix, readManifest } from "../corpus/manifest.ts";
 import { readC } from "../edits/c-file.ts";

@@ -5,7 +5,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { KernelContext, newestKernel, prepareTarget } from "@suture/build";
+import { KernelContext } from "@suture/kbuild";
+import { newestKernel, prepareTarget } from "@suture/sources";
 import { run as runCommand } from "@suture/task";
 import * as v from "valibot";
 import { type Result, readKept } from "../kept.ts";
