@@ -12,7 +12,7 @@ import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Plan } from "./plan.ts";
 import { functionDifference } from "./same-function.ts";
-import { type SectionRole, tracepointHome } from "./sections.ts";
+import { EXPORTS, type SectionRole, tracepointHome } from "./sections.ts";
 
 export type Force = (name: string) => boolean;
 
@@ -176,6 +176,11 @@ class Finder {
       case "percpu":
       case "once":
         throw this.#plan.refuse("DIFF_DATA_CHANGED", why, item);
+      case "declared":
+        // One section for all exports of the object, that modpost alone reads: what is exported anew, or no longer, changes it.
+        if (item.section.name !== EXPORTS) throw this.#plan.refuse("DIFF_SECTION_CHANGED", why, item);
+        skipped.push({ name: item.name, why: `differs (${difference}); the running kernel keeps the exports that it has` });
+        break;
       default:
         throw this.#plan.refuse("DIFF_SECTION_CHANGED", why, item);
     }

@@ -105,6 +105,19 @@ describe("point 14: code that a running kernel does not run", () => {
     expect(shop.diff(declared(""), declared(param(1)))).toMatchObject({ outcome: "idle", skipped: [{ name: "__param_p" }] });
     expect(shop.diff(declared(param(1)), declared(""))).toMatchObject({ outcome: "idle", skipped: [{ name: "__param_p" }] });
   });
+  test("all exports of an object in one section, as newer kernels have them: changed is told", () => {
+    const exported = (...all: string[]): string =>
+      `int first, second; int f(void) { return first; } ${all
+        .map(
+          (name) =>
+            `asm(".section \\".export_symbol\\",\\"a\\"; __export_symbol_${name}: .asciz \\"GPL\\"; .ascii \\"\\\\0\\"; .balign 8; .quad ${name}; .previous");`,
+        )
+        .join(" ")}`;
+    const told = { outcome: "idle", skipped: [{ name: ".export_symbol", why: expect.stringContaining("keeps the exports") }] };
+    expect(shop.diff(exported("first"), exported("first", "second"))).toMatchObject(told);
+    expect(shop.diff(exported("first", "second"), exported("second"))).toMatchObject(told);
+    expect(shop.diff(exported("first"), exported("first")).outcome).toBe("same");
+  });
   test("a section of no known kind may not change", () => {
     const odd = (value: number): string => `__attribute__((section("odd_table"))) int entry = ${value};`;
     expect(shop.refusal(odd(1), odd(2))).toMatchObject({ code: "DIFF_SECTION_CHANGED" });

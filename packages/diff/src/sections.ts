@@ -27,6 +27,9 @@ export type SectionRole =
 /** What begins with the place in the source that a report names. */
 export const REPORT_PLACE = ".data..Lubsan_data";
 
+/** What the newer kernels' modpost makes the tables of exports from; the linker drops it. */
+export const EXPORTS = ".export_symbol";
+
 /** What decides which memory the kernel keeps. */
 export interface Build {
   /** The object belongs to a module: its .exit sections are kept. */
@@ -54,7 +57,7 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   { role: "init", names: [".init.*", ".initcall*", ".con_initcall.init", ".init_array*", ".ctors*", ".head.text", ".dtb.init.rodata"] },
   { role: "init", names: [".early_lsm_info.init", ".lsm_info.init", ".x86_cpu_dev.init", ".x86_intel_mid_dev.init"] },
   { role: "exit", names: [".exit.*", ".exitcall.exit", ".fini_array*"] },
-  { role: "declared", names: ["___ksymtab*", "___kcrctab*", "___kentry*", ".export_symbol", "__param", "__modver"] },
+  { role: "declared", names: ["___ksymtab*", "___kcrctab*", "___kentry*", EXPORTS, "__param", "__modver"] },
   { role: "declared", names: ["__syscalls_metadata", "_ftrace_events", "_ftrace_eval_map", "__trace_printk_fmt", "__tracepoint_str"] },
   { role: "declared", names: ["__tracepoints_ptrs", "__tracepoints_strings", "__bpf_raw_tp_map", "___srcu_struct_ptrs"] },
   { role: "declared", names: ["_kprobe_blacklist", "_error_injection_whitelist", ".BTF_ids", ".static_call_tramp_key"] },
