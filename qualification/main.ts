@@ -2,7 +2,6 @@
 import { spawnSync } from "node:child_process";
 import { SutureError } from "@suture/errors";
 import { all } from "./all.ts";
-import { edits } from "./edits/edits.ts";
 import { helpOf, Options, WrongUse } from "./options.ts";
 import { type Run, RunContext } from "./run.ts";
 import { RUNS } from "./runs.ts";
@@ -63,7 +62,6 @@ async function main([name = "", ...args]: readonly string[]): Promise<number> {
     return name === "" ? CODE.unable : CODE.good;
   }
   if (name === "all") return all(args);
-  if (name === "edits") return edits(args);
   const run = RUNS.find((one) => one.name === name);
   if (run === undefined) throw new WrongUse(`there is no run ${name}; there are ${RUNS.map((one) => one.name).join(", ")}, all`);
   return perform(run, args);

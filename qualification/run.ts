@@ -102,10 +102,10 @@ export class RunContext {
   }
 
   /** Whether --only lets it be done. */
-  isWanted(name: string): boolean {
+  isWanted = (name: string): boolean => {
     const only = this.options.text("only");
     return only === undefined || new RegExp(only).test(name);
-  }
+  };
 
   /** Does one thing, unless that is done already. @returns undefined if --only leaves it out */
   async item(name: string, work: () => Promise<Found>): Promise<Result | undefined> {

@@ -1,5 +1,14 @@
 /** All runs, in the order in which `all` takes them: those that end soon come first. */
+import { authoring } from "./authoring/run.ts";
+import { corpus } from "./corpus/run.ts";
+import { cycles } from "./cycles/run.ts";
+import { edits } from "./edits/edits.ts";
+import { fresh } from "./fresh/run.ts";
+import { identity } from "./identity/run.ts";
+import { ownKernel } from "./own-kernel/run.ts";
+import { powerCuts } from "./power-cuts/run.ts";
 import type { Run } from "./run.ts";
 import { same } from "./same/same.ts";
+import { selftests } from "./selftests/run.ts";
 
-export const RUNS: readonly Run[] = [same];
+export const RUNS: readonly Run[] = [same, edits, identity, corpus, authoring, cycles, selftests, ownKernel, powerCuts, fresh];

@@ -1,6 +1,8 @@
 /** What came out, by class, and where it is not what the corpus' manifest has. */
+
+import type { Kept } from "../kept.ts";
+import type { FixResult } from "./build.ts";
 import type { Fix } from "./manifest.ts";
-import type { Result, Results } from "./results.ts";
 
 export interface Summary {
   fixes: number;
@@ -13,11 +15,11 @@ export interface Summary {
   others: { name: string; class: string; outcome: string; code?: string | undefined; why?: string | undefined }[];
 }
 
-export function summarise(fixes: readonly Fix[], results: Results): Summary {
+export function summarise(fixes: readonly Fix[], kept: Kept): Summary {
   const classes: Summary["classes"] = {};
   const summary: Summary = { fixes: fixes.length, done: 0, classes, differences: [], others: [] };
   for (const fix of fixes) {
-    const result = results.get(fix.name);
+    const result = kept.get(fix.name) as FixResult | undefined;
     if (result === undefined) continue;
     summary.done++;
     const key = result.code ?? result.outcome;
@@ -32,10 +34,10 @@ export function summarise(fixes: readonly Fix[], results: Results): Summary {
   return summary;
 }
 
-function differenceOf(fix: Fix, result: Result): Summary["differences"][number] | undefined {
-  if (result.functions.length === 0) return undefined;
+function differenceOf(fix: Fix, result: FixResult): Summary["differences"][number] | undefined {
+  if (result.more.functions.length === 0) return undefined;
   const theirs = new Set(fix.changed_functions.filter((f) => f.kind === "text").map((f) => `${f.obj}:${f.name}`));
-  const ours = new Set(result.functions);
+  const ours = new Set(result.more.functions);
   const onlyHere = [...ours].filter((name) => !theirs.has(name));
   const onlyThere = [...theirs].filter((name) => !ours.has(name));
   return onlyHere.length + onlyThere.length === 0 ? undefined : { name: fix.name, only_here: onlyHere, only_in_manifest: onlyThere };

@@ -4,7 +4,8 @@ import { SutureError } from "@suture/errors";
 import { boot, type Guest, loadOrder, trial } from "@suture/lab";
 import type { Target } from "@suture/sources";
 import type { Task } from "@suture/task";
-import type { Result } from "./results.ts";
+import type { Result } from "../kept.ts";
+import type { Built, FixResult } from "./build.ts";
 
 /** A guest is used for so many trials: modules pile up in it. */
 const TRIALS_PER_GUEST = 60;
@@ -24,7 +25,7 @@ export class Trials {
   }
 
   /** Waits for the trial before, then starts this one. */
-  async add(built: Result, module: string, done: (result: Result) => void): Promise<void> {
+  async add(built: FixResult, module: string, done: (result: Result) => void): Promise<void> {
     await this.#running;
     this.#running = this.#try(built, module).then(done);
   }
@@ -39,7 +40,7 @@ export class Trials {
   }
 
   /** A guest that is lost between two trials is no fault of the livepatch: once more on a new one. */
-  async #try(built: Result, module: string): Promise<Result> {
+  async #try(built: FixResult, module: string): Promise<Result> {
     try {
       return await this.#tryOnce(built, module);
     } catch (error) {
@@ -53,19 +54,25 @@ export class Trials {
       this.#task.check();
       if (!(error instanceof SutureError)) throw error;
       await this.stop();
-      return { ...built, outcome: "lost", code: error.code, why: error.message.split("\n", 1)[0] };
+      return { ...built, good: false, outcome: "lost", code: error.code, why: error.message.split("\n", 1)[0] };
     }
   }
 
-  async #tryOnce(built: Result, module: string): Promise<Result> {
+  async #tryOnce(built: FixResult, module: string): Promise<Result> {
     const guest = await this.#ready();
     this.#count++;
-    const modules: Result["modules"] = [];
-    for (const { name } of built.modules) modules.push({ name, loaded: await this.#load(guest, name) });
+    const modules: Built["modules"] = [];
+    for (const { name } of built.more.modules) modules.push({ name, loaded: await this.#load(guest, name) });
     const report = await trial(this.#task, guest, { module, probes: [] });
     if (!["passed", "refused"].includes(report.outcome)) await this.stop();
     const why = report.failure?.why ?? report.events[0]?.headline;
-    return { ...built, outcome: report.outcome, modules, why, transitionMs: report.patchMs };
+    return {
+      ...built,
+      good: report.outcome === "passed",
+      outcome: report.outcome,
+      why,
+      more: { ...built.more, modules, transitionMs: report.patchMs },
+    };
   }
 
   async #ready(): Promise<Guest> {

@@ -1,6 +1,20 @@
 /** What the cycles showed: how long the transitions took, and whether anything was lost or grew. */
 import type { KernelLine } from "@suture/lab";
 
+export type PhaseName = "idle" | "loaded";
+
+/** What one look at the guest found. */
+export interface Batch {
+  phase: PhaseName;
+  /** When the guest was booted: memory is compared within one run. */
+  run: string;
+  cpus: number;
+  cycles: Cycle[];
+  times: TransitionTimes;
+  /** What the kernel reported meanwhile. */
+  events: string[];
+}
+
 export interface Cycle {
   cycle: number;
   good: boolean;

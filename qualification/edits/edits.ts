@@ -4,15 +4,15 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
-import { KernelContext } from "@suture/kbuild";
+import type { KernelContext } from "@suture/kbuild";
 import { compileOriginal } from "@suture/pipeline";
-import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
-import { Task } from "@suture/task";
+import type { Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
-import { Guests } from "../identity/guests.ts";
+import { WorkloadGuests } from "../guest/workload-guests.ts";
+import { COMMON } from "../options.ts";
+import { newestCloud, type Run, type RunContext } from "../run.ts";
 import { readC } from "./c-file.ts";
 import type { Edit, Kind, Tree } from "./edit.ts";
 import { factsOf } from "./facts.ts";
@@ -21,7 +21,7 @@ import { hopedFacts } from "./hoped-facts.ts";
 import { judge, sourceText } from "./judge.ts";
 import { KINDS } from "./kinds.ts";
 import { Random } from "./random.ts";
-import { type Result, Results } from "./results.ts";
+import { type EditResult, keptOf, resultOf } from "./results.ts";
 import { isEdit, summarise } from "./summary.ts";
 import { treeOf } from "./tree.ts";
 
@@ -32,68 +32,60 @@ interface Planned {
   objects: string[];
 }
 
-/** @returns the exit code */
-export async function edits(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      kernel: { type: "string" },
-      seed: { type: "string", default: "1" },
-      // So many edits that count, and so many files at least.
-      count: { type: "string", default: "1000" },
-      files: { type: "string", default: "200" },
-      each: { type: "string", default: "6" },
-      kinds: { type: "string" },
-      only: { type: "string" },
-      // Bytes of source: large files take long to compile.
-      largest: { type: "string", default: "28000" },
-      jobs: { type: "string", default: "2" },
-      again: { type: "string" },
-      // Nothing but what --again names.
-      redo: { type: "boolean" },
-      out: { type: "string" },
-      // One of so many modules is loaded.
-      try: { type: "string", default: "20" },
-      "no-try": { type: "boolean" },
-    },
-  });
-  const controller = new AbortController();
-  process.on("SIGINT", () => controller.abort());
-  const task = new Task(undefined, controller.signal);
-  const cache = cacheRoot(process.env);
-  const release = values.kernel ?? (await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/));
-  const seed = Number(values.seed);
-  const folder = values.out ?? join(cache, "edits", release);
+export const edits: Run = {
+  name: "edits",
+  what: "edits of the kernel's source whose right outcome is known, built and checked",
+  words: {
+    kernel: COMMON.kernel,
+    seed: COMMON.seed,
+    limit: { ...COMMON.limit, what: "so many edits that count", is: "1000", short: "10" },
+    files: { value: "N", what: "of so many files at least", is: "200", short: "3" },
+    each: { value: "N", what: "so many of a file at most", is: "6" },
+    kinds: { value: "NAME,...", what: "kinds or families" },
+    // Large files take long to compile.
+    largest: { value: "N", what: "bytes that a source has at most", is: "28000" },
+    jobs: { value: "N", what: "so many at a time", is: "2" },
+    redo: { what: "nothing but what --again names" },
+    try: { value: "N", what: "one module of so many is loaded", is: "20" },
+    "no-try": { what: "none is loaded" },
+  },
+  kernel: newestCloud,
+  run: perform,
+};
+
+async function perform(context: RunContext): Promise<void> {
+  const { task, cache, folder, options, kept, release } = context;
+  const seed = options.number("seed");
   const patches = join(folder, "patches");
   mkdirSync(patches, { recursive: true });
-  const results = new Results(join(folder, "results.jsonl"), values.again?.split(",") ?? []);
-  const words = values.kinds?.split(",");
+  const words = options.text("kinds")?.split(",");
   const kinds = KINDS.filter(({ name, family }) => words === undefined || words.includes(name) || words.includes(family));
-  const target = await prepareTarget(task, release, { cache });
-  const kernel = await KernelContext.open(task, target, cache);
-  const guests = new Guests(task, target, { cache, folder, cpus: 1 });
+  const kernel = await context.kernel();
+  // Of several runs with one folder all results count.
+  const all = (): EditResult[] => kept.all.map(resultOf);
+  for (const { name } of kept.all) context.names.add(name);
+  const guests = new WorkloadGuests(task, kernel.target, { cache, folder, cpus: 1 });
   const tree = treeOf(kernel);
   const counts = new Map<string, number>();
-  const redo = values.redo === true ? results.again : undefined;
+  const redo = options.flag("redo") ? kept.again.map(resultOf) : undefined;
   const ids = new Set(redo?.map(({ id }) => id));
   const paths = new Set(redo?.map(({ path }) => path));
   try {
-    for (const file of filesOf(kernel, { seed, largest: Number(values.largest) })) {
-      const done = results.all.filter(isEdit);
+    for (const file of filesOf(kernel, { seed, largest: options.number("largest") })) {
+      const done = all().filter(isEdit);
       if (redo !== undefined) {
         if (!paths.has(file.path)) continue;
-      } else if (done.length >= Number(values.count) && new Set(done.map(({ path }) => path)).size >= Number(values.files)) break;
-      if (values.only !== undefined && !new RegExp(values.only).test(file.path)) continue;
-      const planned = await plan(task, kernel, file, { kinds, counts, seed, tree, each: Number(values.each), ids });
-      await inTurns(planned, Number(values.jobs), async (one) => {
-        const known = results.get(one.id);
-        if (known !== undefined) return;
+      } else if (done.length >= options.number("limit") && new Set(done.map(({ path }) => path)).size >= options.number("files")) break;
+      if (!context.isWanted(file.path)) continue;
+      const planned = await plan(task, kernel, file, { kinds, counts, seed, tree, each: options.number("each"), ids });
+      await inTurns(planned, options.number("jobs"), async (one) => {
+        if (kept.get(one.id) !== undefined) return;
         const started = performance.now();
         const patch = join(patches, `${one.id}.patch`);
         writeFileSync(patch, patchOf(one.edit), "latin1");
         const { module, ...judged } = await judge(task, kernel, { ...one, patch });
         const { kind, edit, id } = one;
-        const result: Result = {
+        const result: EditResult = {
           id,
           kind: kind.name,
           family: kind.family,
@@ -103,28 +95,20 @@ export async function edits(args: readonly string[]): Promise<number> {
           ...judged,
           ms: 0,
         };
-        const tries = kind.tame && values["no-try"] !== true && Random.of(id, seed).below(Number(values.try)) === 0;
+        const tries = kind.tame && !options.flag("no-try") && Random.of(id, seed).below(options.number("try")) === 0;
         if (judged.class === "right-built" && module !== undefined && tries) await tryIt(result, module);
         result.ms = Math.round(performance.now() - started);
-        const kept = ["wrong-module", "false-refusal", "crash"].includes(result.class) || (result.tried ?? "passed") !== "passed";
-        if (!kept) rmSync(patch);
-        results.add(result);
-        say(result);
+        const stays = ["wrong-module", "false-refusal", "crash"].includes(result.class) || (result.tried ?? "passed") !== "passed";
+        if (!stays) rmSync(patch);
+        context.add(keptOf(result));
       });
     }
-  } catch (error) {
-    if (!controller.signal.aborted) throw error;
-    console.error("stopped; the same command goes on");
   } finally {
     await guests.stop();
-    kernel.close();
-    writeFileSync(join(folder, "summary.json"), `${JSON.stringify(summarise(release, results.all), undefined, 1)}\n`);
+    context.more = { ...summarise(release, all()) };
   }
-  const summary = summarise(release, results.all);
-  console.log(JSON.stringify({ edits: summary.edits, files: summary.files, classes: summary.classes, tried: summary.tried }, undefined, 1));
-  return summary.wrong.length + summary.crashes.length + summary.failedTrials.length > 0 ? 1 : 0;
 
-  async function tryIt(result: Result, module: Uint8Array): Promise<void> {
+  async function tryIt(result: EditResult, module: Uint8Array): Promise<void> {
     const path = join(folder, `${result.id}.ko`);
     writeFileSync(path, module);
     // One guest: one trial after the other.
@@ -211,16 +195,4 @@ async function inTurns<T>(list: readonly T[], jobs: number, work: (one: T) => Pr
       for (let at = next++; at < list.length; at = next++) await work(list[at] as T);
     }),
   );
-}
-
-function say({ id, class: outcome, code, why, wrongs, ms, tried }: Result): void {
-  const words = [
-    outcome,
-    id,
-    code ?? "",
-    tried ?? "",
-    `${(ms / 1000).toFixed(1)} s`,
-    wrongs?.join("; ") ?? (outcome.startsWith("right") ? "" : (why ?? "")),
-  ];
-  console.log(words.join("\t").replaceAll("\n", " ").slice(0, 300));
 }

@@ -1,9 +1,9 @@
-/** One line of JSON for each edit, appended as it is done. */
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+/** What became of an edit, as it is kept. */
+import type { Result } from "../kept.ts";
 import type { Verdict } from "./edit.ts";
 import type { Judged } from "./judge.ts";
 
-export interface Result extends Judged {
+export interface EditResult extends Judged {
   /** Names its patch, too. */
   id: string;
   kind: string;
@@ -17,40 +17,29 @@ export interface Result extends Judged {
   triedWhy?: string;
 }
 
-export class Results {
-  readonly #path: string;
-  readonly #known = new Map<string, Result>();
-  /** Those that are to be done again. */
-  readonly again: readonly Result[];
+const BAD = ["wrong-module", "crash"];
 
-  /** @param again do those again whose class, code, kind, family or id this is */
-  constructor(path: string, again: readonly string[]) {
-    this.#path = path;
-    const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
-    // Of one that was done again the last line counts.
-    const last = new Map(
-      lines
-        .filter((text) => text.endsWith("}"))
-        .map((text) => JSON.parse(text) as Result)
-        .map((result) => [result.id, result]),
-    );
-    const forgotten: Result[] = [];
-    for (const result of last.values())
-      if (again.some((word) => [result.class, result.kind, result.family, result.id, result.code].includes(word))) forgotten.push(result);
-      else this.#known.set(result.id, result);
-    this.again = forgotten;
-  }
+export function keptOf({ id, class: outcome, code, why, ms, ...more }: EditResult): Result {
+  const tried = more.tried ?? "passed";
+  return {
+    name: id,
+    // A false refusal is a fault, but one that harms nobody: the summary has them.
+    good: !BAD.includes(outcome) && tried === "passed",
+    outcome,
+    ...(code === undefined ? {} : { code }),
+    ...(why === undefined ? {} : { why }),
+    ms,
+    more,
+  };
+}
 
-  get all(): Result[] {
-    return [...this.#known.values()];
-  }
-
-  get(id: string): Result | undefined {
-    return this.#known.get(id);
-  }
-
-  add(result: Result): void {
-    this.#known.set(result.id, result);
-    appendFileSync(this.#path, `${JSON.stringify(result)}\n`);
-  }
+export function resultOf({ name, outcome, code, why, ms, more }: Result): EditResult {
+  return {
+    ...(more as unknown as Omit<EditResult, "id" | "class" | "code" | "why" | "ms">),
+    id: name,
+    class: outcome as EditResult["class"],
+    ...(code === undefined ? {} : { code }),
+    ...(why === undefined ? {} : { why }),
+    ms,
+  };
 }

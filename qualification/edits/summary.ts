@@ -1,6 +1,6 @@
 /** What came out, by kind. */
 import type { Class } from "./judge.ts";
-import type { Result } from "./results.ts";
+import type { EditResult as Result } from "./results.ts";
 
 interface KindSummary {
   verdict: string;

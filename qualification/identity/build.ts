@@ -6,18 +6,22 @@ import type { KernelContext } from "@suture/kbuild";
 import { buildLivepatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 
-export interface Built {
-  object: string;
-  /** The .ko file; undefined if it was refused. */
-  module: string | undefined;
+/** What a result says besides. */
+export interface IdentityMore extends Record<string, unknown> {
   functions: number;
   notTaken: { name: string; why: string }[];
+  /** The .ko file, if there is one. */
+  module?: string;
+}
+
+interface Built {
+  /** The .ko file; undefined if it was refused. */
+  module: string | undefined;
+  more: IdentityMore;
   refusal: { code: string; why: string } | undefined;
-  buildMs: number;
 }
 
 export async function buildIdentity(task: Task, kernel: KernelContext, object: string, folder: string): Promise<Built> {
-  const started = performance.now();
   // Short enough for a module's name, and its own.
   const name = `id-${object
     .replace(/\.o$/, "")
@@ -34,11 +38,11 @@ export async function buildIdentity(task: Task, kernel: KernelContext, object: s
     const module = join(folder, file);
     writeFileSync(module, bytes);
     const { functions, notTaken = [] } = manifest;
-    return { object, module, functions: functions.length, notTaken, refusal: undefined, buildMs: performance.now() - started };
+    return { module, more: { functions: functions.length, notTaken: [...notTaken] }, refusal: undefined };
   } catch (error) {
     task.check();
     if (!(error instanceof SutureError)) throw error;
     const refusal = { code: error.code, why: `${error.where.symbol ?? ""} ${error.message}`.trim() };
-    return { object, module: undefined, functions: 0, notTaken: [], refusal, buildMs: performance.now() - started };
+    return { module: undefined, more: { functions: 0, notTaken: [] }, refusal };
   }
 }

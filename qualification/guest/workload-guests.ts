@@ -17,7 +17,7 @@ const DISK_BYTES = 32 * 1024 * 1024;
 /** The kernel goes through all its ftrace entries for each function of a livepatch: in an emulated guest it replaces some ten in a second. */
 const LONGEST_MS = 600_000;
 
-export class Guests {
+export class WorkloadGuests {
   readonly #task: Task;
   readonly #target: Target;
   readonly #cache: string;

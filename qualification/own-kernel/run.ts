@@ -1,0 +1,119 @@
+/**
+ * A kernel with a small configuration of our own, built from the newest 6.1 source package with make O=FOLDER, and then all that Suture does
+ * for a kernel that no distribution made: its objects are proven, a fix is built, tried in a virtual machine and taken out, and the tree is
+ * found as it was left. The build takes some ten minutes of processor time and is kept.
+ */
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { sourcePath } from "@suture/sources";
+import { writePatch } from "../guest/source-edit.ts";
+import { COMMON } from "../options.ts";
+import { newestCloud, ROOT, type Run, type RunContext } from "../run.ts";
+
+/** What the smallest configuration lacks for livepatching, and for a guest that answers on its serial port. */
+const OPTIONS = [
+  ...["64BIT", "SMP", "MODULES", "MODULE_UNLOAD", "MODVERSIONS", "PRINTK", "BUG", "DEBUG_KERNEL", "KALLSYMS", "KALLSYMS_ALL"],
+  ...["FTRACE", "FUNCTION_TRACER", "DYNAMIC_FTRACE", "UNWINDER_ORC", "LIVEPATCH"],
+  ...["SYSFS", "PROC_FS", "DEBUG_FS", "DEVTMPFS", "TMPFS", "SHMEM", "BLK_DEV_INITRD", "BINFMT_ELF", "BINFMT_SCRIPT"],
+  ...["MULTIUSER", "FUTEX", "EPOLL", "POSIX_TIMERS", "TTY", "SERIAL_8250", "SERIAL_8250_CONSOLE", "ACPI", "MAGIC_SYSRQ", "CRYPTO"],
+];
+const MODULES = ["CRYPTO_MD5", "CRYPTO_SHA256"];
+const SUFFIX = "-suture-own";
+const EDITS = [{ file: "fs/proc/cmdline.c", from: /seq_puts\(m, saved_command_line\);/, to: 'seq_puts(m, "patched ");\n\t$&' }];
+
+export const ownKernel: Run = {
+  name: "own-kernel",
+  what: "a kernel with a configuration of our own: built, proven, patched and tried",
+  words: {
+    kernel: { ...COMMON.kernel, what: "the one whose source it is built from" },
+    tree: { value: "DIR", what: "where it is built, and kept; a folder of the cache unless given" },
+    jobs: { value: "N", what: "compilers at a time", is: String(availableParallelism()) },
+    sample: { ...COMMON.sample, what: "so many objects are proven", is: "100", short: "10" },
+  },
+  needs: { make: "make", flex: "flex", bison: "bison", bc: "bc" },
+  kernel: newestCloud,
+  run: perform,
+};
+
+function run(argv: readonly string[], cwd: string, quiet = false): SpawnSyncReturns<string> {
+  const [program = "", ...args] = argv;
+  const result = spawnSync(program, args, {
+    cwd,
+    encoding: "utf8",
+    maxBuffer: 2 ** 28,
+    stdio: ["ignore", "pipe", quiet ? "pipe" : "inherit"],
+  });
+  if (result.status !== 0) {
+    throw new Error(`${argv.join(" ")} ended with ${result.status ?? result.signal}\n${result.stdout}${result.stderr ?? ""}`);
+  }
+  return result;
+}
+
+function suture(...args: string[]): string {
+  console.log(`\n$ suture ${args.join(" ")}`);
+  const { stdout } = run([join(ROOT, "suture"), ...args], ROOT);
+  console.log(stdout.split("\n").slice(-14).join("\n"));
+  return stdout;
+}
+
+function build(source: string, outputs: string, compiler: string, jobs: number): void {
+  if (!existsSync("/usr/include/libelf.h")) throw new Error("a whole kernel is built here; that needs: apt-get install libelf-dev");
+  mkdirSync(outputs, { recursive: true });
+  const make = (...args: string[]): unknown =>
+    run(["make", "-C", source, `O=${outputs}`, `CC=${compiler}`, `HOSTCC=${compiler}`, ...args], ROOT, true);
+  make("tinyconfig");
+  const options = [
+    ...OPTIONS.map((option) => `CONFIG_${option}=y`),
+    ...MODULES.map((option) => `CONFIG_${option}=m`),
+    `CONFIG_LOCALVERSION="${SUFFIX}"`,
+  ];
+  writeFileSync(join(outputs, ".config"), `${readFileSync(join(outputs, ".config"), "utf8")}\n${options.join("\n")}\n`);
+  make("olddefconfig");
+  console.log(`building ${outputs}: some minutes`);
+  const started = performance.now();
+  make(`-j${jobs}`);
+  console.log(`built in ${((performance.now() - started) / 60_000).toFixed(1)} min`);
+}
+
+/** Names, sizes and times of all files: whatever writes to one changes it. */
+function stateOf(...folders: string[]): string {
+  const { stdout } = run(["find", ...folders, "-printf", "%p %y %s %T@ %C@\\n"], ROOT);
+  return createHash("sha256").update(stdout).digest("hex");
+}
+
+async function perform(context: RunContext): Promise<void> {
+  const { cache, options } = context;
+  const target = await context.target();
+  const [source] = target.inputs.flatMap(({ name, version }) =>
+    name.startsWith("linux-source-") && version !== undefined ? [sourcePath(cache, { name, version })] : [],
+  );
+  if (source === undefined) throw new Error(`${target.release} is made of no linux-source package`);
+  const outputs = options.text("tree") ?? join(cache, "own-kernel", target.release, "build");
+  const image = join(outputs, "arch", "x86", "boot", "bzImage");
+  const step = async (name: string, work: () => string | undefined): Promise<boolean> => {
+    const result = await context.item(name, async () => {
+      const why = work();
+      return why === undefined ? { good: true, outcome: "passed" } : { good: false, outcome: "failed", why };
+    });
+    return result?.good !== false;
+  };
+  if (!existsSync(image) && !(await step("build", () => void build(source, outputs, target.compiler, options.number("jobs"))))) return;
+  const before = stateOf(source, outputs);
+  await step("doctor", () => void suture("doctor", "--tree", outputs));
+  await step("prove", () => void suture("prove", "--tree", outputs, "--sample", String(options.number("sample"))));
+  await step("try", () => {
+    const report = suture(
+      "try",
+      writePatch(context.folder, "own", source, EDITS),
+      "--tree",
+      outputs,
+      "--probe",
+      "cut -c 1-20 /proc/cmdline",
+    );
+    return /^outcome:\s+passed$/m.test(report) ? undefined : "the fix did not go in and out";
+  });
+  await step("tree", () => (stateOf(source, outputs) === before ? undefined : `it is not as it was: ${outputs}`));
+}
