@@ -12,7 +12,7 @@ import { compileAlone } from "./warm.ts";
 
 const COUNT = 10;
 
-/** @param corpus a folder of real fixes, as `npm run corpus` takes it */
+/** @param corpus a folder of real fixes, as `npm run qualify -- corpus` takes it */
 export async function fixes(corpus: string | undefined, cache: string, folder: string): Promise<void> {
   if (corpus === undefined || !existsSync(join(corpus, "manifest.json"))) {
     console.log(

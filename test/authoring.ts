@@ -1,4 +1,4 @@
-/** What the livepatches of docs/examples and of the kernel's own samples and self-tests do in a guest, for tests and qualification/authoring.ts. */
+/** What the livepatches of docs/examples and of the kernel's own samples and self-tests do in a guest, for tests and qualification/authoring/. */
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { readSources } from "@suture/authored";

@@ -1,4 +1,4 @@
-/** A part of the kernel's own livepatch self-tests, with Suture loading and unloading; `npm run selftests` runs all of them, on any kernel. */
+/** A part of the kernel's own livepatch self-tests, with Suture loading and unloading; `npm run qualify -- selftests` runs all of them, on any kernel. */
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { expect, test } from "vitest";

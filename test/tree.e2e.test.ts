@@ -1,6 +1,6 @@
 /**
  * `--tree`: a source tree that somebody prepared. The one that stands in for it is that of a kernel of the archive, given by its path as if nothing
- * were known of it; `npm run own-kernel` does the same for a kernel that is built whole.
+ * were known of it; `npm run qualify -- own-kernel` does the same for a kernel that is built whole.
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";

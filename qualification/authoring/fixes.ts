@@ -1,5 +1,5 @@
 /**
- * Three real fixes that the differ refuses (they change live data or a layout), made by hand: `npm run authoring -- fixes --corpus DIR`. What is the
+ * Three real fixes that the differ refuses (they change live data or a layout), made by hand: `npm run qualify -- authoring --only fixes --corpus DIR`. What is the
  * kernel's in them is taken from the fix and from the kernel's source when this runs; here stands what was written by hand.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
