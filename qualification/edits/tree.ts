@@ -1,5 +1,5 @@
 /** What edits need to know of the rest of the kernel: files beside a file, names that are taken, weak functions. */
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
 import type { Tree } from "./edit.ts";
@@ -66,9 +66,11 @@ export function treeOf(kernel: KernelContext): Tree {
     const near = [...text.matchAll(/^#\s*include\s+["<]([\w./-]+\.h)[">]/gm)].flatMap(
       ([, header = ""]) => sourceText(join(sourceRoot, dirname(path), header)) ?? [],
     );
-    return [text, ...near, ...headersUnder(join(sourceRoot, dirname(path)), false).map((each) => sourceText(each) ?? "")].some((each) =>
-      declaredBy([each]).has(name),
-    );
+    const folders = [dirname(path), join(dirname(path), "include")]
+      .map((folder) => join(sourceRoot, folder))
+      .filter((folder) => existsSync(folder));
+    const beside = folders.flatMap((folder) => headersUnder(folder, false)).map((each) => sourceText(each) ?? "");
+    return [text, ...near, ...beside].some((each) => declaredBy([each]).has(name));
   };
   return {
     weak,

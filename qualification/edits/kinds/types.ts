@@ -257,7 +257,8 @@ const swapMacros: Kind = {
       file.defines
         .filter(
           (second) =>
-            second !== first &&
+            // One name may stand in several branches of an #if.
+            second.name !== first.name &&
             isStateMacro(file, second.name) &&
             second.value.text !== first.value.text &&
             prefix(first.name) === prefix(second.name),
