@@ -4,7 +4,8 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type ElfObject, isSection, type Relocation, relocationKind, relocationSections, SHF } from "@suture/elf";
+import { archOf } from "@suture/arch";
+import { type ElfObject, isSection, type Relocation, relocationSections, SHF } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
 import type { KernelImage, KernelModule } from "@suture/kernel";
 import { type Built, type FunctionProof, type ObjectProof, proveObject } from "@suture/proof";
@@ -153,9 +154,11 @@ function fieldByte(elf: ElfObject, f: FunctionProof, random: (below: number) => 
   const tables = section === undefined ? [] : (relocationSections(elf).get(section) ?? []);
   const inside = tables
     .flatMap((table): Relocation[] => table.relocations)
-    .filter(({ offset, type }) => offset >= f.offset && offset < f.offset + f.size && (relocationKind(type)?.size ?? 0) > 0);
+    .filter(({ offset, type }) => offset >= f.offset && offset < f.offset + f.size && (archOf(elf).relocations.kind(type)?.size ?? 0) > 0);
   const relocation = inside[random(inside.length)];
-  return relocation === undefined ? undefined : relocation.offset - f.offset + random(relocationKind(relocation.type)?.size ?? 1);
+  return relocation === undefined
+    ? undefined
+    : relocation.offset - f.offset + random(archOf(elf).relocations.kind(relocation.type)?.size ?? 1);
 }
 
 function change(kernel: KernelContext, folder: string, proven: readonly Proven[], count: number): void {

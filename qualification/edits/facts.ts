@@ -1,5 +1,6 @@
 /** What the compiled object says of a source file: which functions and variables there really are, and who uses what. */
-import { type ElfObject, type ElfSymbol, isSection, relocationKind, type Section, SHF, SHT, STB, STT } from "@suture/elf";
+import { archOf } from "@suture/arch";
+import { type ElfObject, type ElfSymbol, isSection, type Section, SHF, SHT, STB, STT } from "@suture/elf";
 
 export interface FunctionFact {
   /** Calls of it can be redirected. */
@@ -61,7 +62,7 @@ export function factsOf(elf: ElfObject): Facts {
     if (section.type !== SHT.RELA || section.target === undefined) continue;
     const found = section.relocations.map(({ offset, symbol, addend, type }) => ({
       offset,
-      ...destination(symbol, relocationKind(type)?.pcRelative === true ? addend + 4 : addend),
+      ...destination(symbol, archOf(elf).relocations.isPcRelative(type) ? addend + 4 : addend),
     }));
     if (section.target.name === "__mcount_loc")
       for (const { symbol, addend } of section.relocations)

@@ -1,5 +1,5 @@
 /** What code does with the places that its references name. Each function is decoded once. */
-import { type Access, accessesIn, operandEnds } from "./instructions.ts";
+import type { Access } from "@suture/arch";
 import { bytesOf, type Item, isItem, type Ref } from "./items.ts";
 
 const decoded = new WeakMap<Item, ReadonlyMap<number, Access>>();
@@ -8,7 +8,7 @@ const decoded = new WeakMap<Item, ReadonlyMap<number, Access>>();
 export function accessOf(by: Item, ref: Ref): Access {
   let accesses = decoded.get(by);
   if (accesses === undefined) {
-    accesses = accessesIn(bytesOf(by));
+    accesses = by.arch.code.accessesIn(bytesOf(by));
     decoded.set(by, accesses);
   }
   return accesses.get(ref.at) ?? "pointer";
@@ -23,7 +23,7 @@ const ends = new WeakMap<Item, ReadonlyMap<number, number>>();
 export function byteOf(by: Item, ref: Ref): number {
   let known = ends.get(by);
   if (known === undefined) {
-    known = operandEnds(bytesOf(by));
+    known = by.arch.code.operandEnds(bytesOf(by));
     ends.set(by, known);
   }
   const toEnd = known.get(ref.at);

@@ -7,11 +7,9 @@ import { destinationOf } from "./destinations.ts";
 import { type Item, isGlobal, isItem, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import type { KeyedEntry, Plan } from "./plan.ts";
-import { canReadConstant, constantRef } from "./run-time-constants.ts";
-import { canReadAtRunTime } from "./run-time-keys.ts";
+import { canReadAtRunTime, canReadConstant, constantRef } from "./run-time-keys.ts";
 import { tracepointHome } from "./sections.ts";
 import type { Entry, Replacement } from "./tables.ts";
-import { JUMP_TABLE } from "./x86-64.ts";
 
 /** Whether the entry can be relocated in time, which it can if the key is in vmlinux. */
 export type KeepEntry = (entry: KeyedEntry) => boolean;
@@ -61,7 +59,7 @@ function attempt(plan: Plan, keep: KeepEntry): Map<Item, SutureError> {
         }
         if (entry.key !== undefined && !keeps(plan, entry, entry.key, keep)) {
           plan.dropped.add(entry);
-          if (entry.table.section !== JUMP_TABLE) continue;
+          if (entry.table.section !== entry.owner.arch.tables.jumps) continue;
         }
         for (const ref of entry.refs) needOf(plan, ref, item, true, need);
         for (const ref of entry.replacement?.refs ?? []) needOf(plan, ref, item, true, need);
@@ -126,7 +124,7 @@ function keeps(plan: Plan, entry: Entry, key: Ref, keep: KeepEntry): boolean {
   const kept = keep(keyed);
   plan.keys.push({ ...keyed, kept });
   if (kept) return true;
-  if (entry.table.section !== JUMP_TABLE) return false;
+  if (entry.table.section !== entry.owner.arch.tables.jumps) return false;
   const { owner, at } = entry;
   if (!canReadAtRunTime(entry))
     throw plan.refuse(

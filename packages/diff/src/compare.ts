@@ -1,5 +1,5 @@
 /** Whether two items are the same thing in two builds: size, bytes outside of references, and what each reference goes to. */
-import { type ElfSymbol, isSection, relocationKind, SHT, STB } from "@suture/elf";
+import { type ElfSymbol, isSection, SHT, STB } from "@suture/elf";
 import { type Cut, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { comparedBytes, isLiteral } from "./literals.ts";
 import { isBookkeeping, stem } from "./names.ts";
@@ -52,7 +52,7 @@ export class Comparer {
       const b = patched.refs[i];
       if (a === undefined || b === undefined || !this.#sameRef(a, b)) return `reference at 0x${(b?.at ?? 0).toString(16)}`;
     }
-    const at = firstOtherByte(original, patched);
+    const at = firstOtherByte(original, patched, (type) => this.#original.arch.relocations.kind(type)?.size);
     return at === undefined ? undefined : `byte at 0x${at.toString(16)}`;
   }
 
@@ -126,14 +126,14 @@ function placeName({ place }: ElfSymbol): string {
   return isSection(place) ? place.name : place;
 }
 
-function firstOtherByte(a: Body, b: Body): number | undefined {
+function firstOtherByte(a: Body, b: Body, size: (type: number) => number | undefined): number | undefined {
   if (Buffer.compare(a.bytes, b.bytes) === 0) return undefined;
   let next = 0;
   for (let at = 0; at < a.bytes.length; at++) {
     const ref = a.refs[next];
     if (ref !== undefined && at === ref.at) {
       // What stands in the field means nothing: the relocation has the addend.
-      at += Math.max((relocationKind(ref.type)?.size ?? 4) - 1, 0);
+      at += Math.max((size(ref.type) ?? 4) - 1, 0);
       next++;
       continue;
     }

@@ -4,7 +4,6 @@ import { type Item, isItem, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isClone } from "./names.ts";
 import type { Anchor, Plan } from "./plan.ts";
-import { LOADABLE } from "./x86-64.ts";
 
 /** A carried item; an original item, or a symbol by which another object of the kernel is reached; or the kernel's copy of a literal. */
 export type Destination = { carried: Item } | { kernel: Item | ElfSymbol } | { literal: Item; anchor: Anchor };
@@ -16,7 +15,7 @@ export type Destination = { carried: Item } | { kernel: Item | ElfSymbol } | { l
 export function destinationOf(plan: Plan, ref: Ref, from: Item, inTable: boolean): Destination {
   if (ref.fault !== undefined) throw ref.fault;
   const destination = choose(plan, ref, from, inTable);
-  if (!LOADABLE.has(ref.type) && !("carried" in destination && destination.carried === from))
+  if (!from.arch.relocations.loadable.has(ref.type) && !("carried" in destination && destination.carried === from))
     throw plan.refuse(
       "DIFF_REFERENCE",
       `${from.name} has a reference of type ${ref.type}, which the kernel's module loader does not apply`,

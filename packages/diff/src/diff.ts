@@ -1,4 +1,5 @@
 /** Two builds of one object → what changed, and an object that holds it. Passes in a row. */
+import type { TypeLayouts } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, STB } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import { CALLBACKS, type Callback } from "./callbacks.ts";
@@ -23,7 +24,6 @@ import { type Elsewhere, type KeyedEntry, type Named, Plan, type Reach, type Sid
 import type { Build } from "./sections.ts";
 import { entriesOf } from "./tables.ts";
 import { Users } from "./users.ts";
-import type { TypeLayouts } from "./x86-64.ts";
 
 export interface ChangedFunction {
   /** Its name in the original, which is the kernel's. */
@@ -88,7 +88,7 @@ export interface DiffOptions {
   /** Functions that run only at boot, or when their module is loaded or goes, that may be left out whatever carried code needs of them. */
   acceptInit?: AcceptInit;
   /**
-   * The objects may not have been through the tool that lists calls of __fentry__ (objtool --mcount, recordmcount). Where there is no list yet,
+   * The objects may not have been through the tool that lists the calls that ftrace can redirect. Where there is no list yet,
    * functions that begin with the call count as having an ftrace entry.
    */
   unlisted?: boolean;
@@ -148,8 +148,10 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       object: undefined,
     };
   const { object, externals, symbols } = emit(plan);
-  if (before.fentryCalls)
-    notes.push("there is no list of ftrace entries yet (__mcount_loc): functions that begin with a call of __fentry__ count as having one");
+  if (before.tracerCalls)
+    notes.push(
+      `there is no list of ftrace entries yet (${before.cut.arch.ftrace.sites}): functions that begin with a call of ${before.cut.arch.ftrace.callee} count as having one`,
+    );
   return {
     outcome: "patch",
     ...changedOf(plan, symbols),
@@ -171,7 +173,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
 
 function sideOf(elf: ElfObject, { build, layouts, unlisted = false }: DiffOptions): Side {
   const whole = cut(elf, build);
-  return { cut: whole, entries: entriesOf(whole, layouts), users: new Users(whole), fentryCalls: unlisted && hasNoSites(whole) };
+  return { cut: whole, entries: entriesOf(whole, layouts), users: new Users(whole), tracerCalls: unlisted && hasNoSites(whole) };
 }
 
 function changedOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Pick<Delta, "functions" | "carriedAlong"> {

@@ -1,28 +1,13 @@
 /** Writes what is carried as a new object: a section for each item, its entries of the special sections, and symbols for what the kernel has. */
-import {
-  type ElfObject,
-  type ElfSymbol,
-  newObject,
-  newSymbol,
-  R_X86_64,
-  type Relocation,
-  relocationKind,
-  Section,
-  SHF,
-  SHT,
-  STB,
-  STT,
-  viewOf,
-} from "@suture/elf";
+import type { SpecialTable } from "@suture/arch";
+import { type ElfObject, type ElfSymbol, newObject, newSymbol, type Relocation, Section, SHF, SHT, STB, STT, viewOf } from "@suture/elf";
 import { destinationOf } from "./destinations.ts";
 import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import type { Anchor, Plan } from "./plan.ts";
-import { readConstants } from "./run-time-constants.ts";
-import { type Rewritten, readAtRunTime, unwindOf } from "./run-time-keys.ts";
+import { type Rewritten, readAtRunTime, readConstants, unwindOf } from "./run-time-keys.ts";
 import { tracepointHome } from "./sections.ts";
 import type { Entry } from "./tables.ts";
-import { type TableKind, tables } from "./x86-64.ts";
 
 /** A symbol of the new object that the running kernel has. */
 export interface External {
@@ -83,7 +68,7 @@ class Emitter {
 
   constructor(plan: Plan) {
     this.#plan = plan;
-    this.#object = newObject(plan.in.patched.cut.elf.file);
+    this.#object = newObject(plan.in.patched.cut.elf.file, plan.in.patched.cut.elf.machine);
   }
 
   run(): Emitted {
@@ -223,13 +208,13 @@ class Emitter {
       const { symbol, addend } = this.#reach(ref, from, inTable);
       const offset = base + ref.at;
       // The assembler resolved this one in place; now it is a relocation like the others.
-      if (ref.implied) for (let i = 0; i < (relocationKind(ref.type)?.size ?? 0); i++) view.setUint8(offset + i, 0);
+      if (ref.implied) for (let i = 0; i < (from.arch.relocations.kind(ref.type)?.size ?? 0); i++) view.setUint8(offset + i, 0);
       out.relocations.push({ offset, type: ref.type, symbol, addend });
     }
   }
 
   #tables(owners: Item[]): void {
-    const lists = new Map<TableKind, Kept[]>();
+    const lists = new Map<SpecialTable, Kept[]>();
     for (const owner of owners)
       for (const entry of this.#entries(owner)) {
         const list = lists.get(entry.table);
@@ -237,7 +222,9 @@ class Emitter {
         else list.push({ owner, entry });
       }
     // The replacements' places must be known when tables of places are written.
-    const ordered = [...tables].sort((a, b) => Number(b.replacement !== undefined) - Number(a.replacement !== undefined));
+    const ordered = [...this.#plan.in.patched.cut.arch.tables.carried].sort(
+      (a, b) => Number(b.replacement !== undefined) - Number(a.replacement !== undefined),
+    );
     const replaced: Replaced[] = [];
     for (const table of ordered) {
       const list = lists.get(table) ?? [];
@@ -269,7 +256,7 @@ class Emitter {
   }
 
   /** Entries that point into carried replacements, with where those went. */
-  #insideReplacements(table: TableKind, replaced: readonly Replaced[]): { entry: Entry; symbol: ElfSymbol; offset: number }[] {
+  #insideReplacements(table: SpecialTable, replaced: readonly Replaced[]): { entry: Entry; symbol: ElfSymbol; offset: number }[] {
     if (replaced.length === 0) return [];
     const byStart = new Map<Item, Replaced[]>();
     for (const one of replaced) {
@@ -309,7 +296,7 @@ class Emitter {
       if (replacement !== undefined && replacements !== undefined) {
         const symbol = this.#sectionSymbol(replacements.section);
         this.#relocate(owner, replacements, replacementAt, replacement.refs, true);
-        out.relocations.push({ offset: at + replacement.field, type: R_X86_64.PC32, symbol, addend: replacementAt });
+        out.relocations.push({ offset: at + replacement.field, type: owner.arch.relocations.distance, symbol, addend: replacementAt });
         replaced.push({ pool: replacement.pool, from: replacement.from, size: replacement.size, symbol, offset: replacementAt });
         replacementAt += replacement.size;
       }

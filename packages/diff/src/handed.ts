@@ -4,7 +4,6 @@
  */
 import { SHF } from "@suture/elf";
 import { destinationOf } from "./destinations.ts";
-import { pointersIn } from "./instructions.ts";
 import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { stem } from "./names.ts";
@@ -31,7 +30,7 @@ function handedByFunction(plan: Plan, item: Item): Handed[] {
   const refs = new Map(plan.in.patched.cut.refsOf(item).map((ref) => [ref.at, ref]));
   const own = [...refs.values()].filter((ref) => !ref.branch && isOwn(plan, ref, item));
   if (own.length === 0) return [];
-  const pointers = new Map(pointersIn(bytesOf(item)).map((use) => [use.at, use.argumentOf]));
+  const pointers = new Map(item.arch.code.pointersIn(bytesOf(item)).map((use) => [use.at, use.argumentOf]));
   const found = new Map<string, Handed>();
   for (const ref of own) {
     const { to } = ref;

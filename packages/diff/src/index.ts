@@ -1,3 +1,4 @@
+export type { TypeLayouts } from "@suture/arch";
 export { CALLBACKS, type Callback, type CallbackKind } from "./callbacks.ts";
 export type { KeepEntry } from "./carry.ts";
 export { type Added, type ChangedFunction, type Delta, type DiffOptions, diff } from "./diff.ts";
@@ -10,4 +11,3 @@ export type { Anchor, Elsewhere, KeyedEntry, Literal, Named } from "./plan.ts";
 export type { Build } from "./sections.ts";
 export { layoutsOfObjects } from "./shapes.ts";
 export { type Variable, variablesOf } from "./variables.ts";
-export { LOADABLE, type TypeLayouts, tables } from "./x86-64.ts";

@@ -2,11 +2,11 @@
  * Cuts an object into items: what a patch can carry by itself. A function, a data object, a section without symbols, or one element of a
  * pool. From here on every relocation is a reference to an item or to an undefined symbol; none is to a section symbol.
  */
+import { type Arch, archOf } from "@suture/arch";
 import {
   type ElfObject,
   type ElfSymbol,
   firstFrom,
-  isPcRelative,
   type Relocation,
   relocationsBySection,
   type Section,
@@ -19,9 +19,9 @@ import {
 import type { SutureError } from "@suture/errors";
 import { Resolver } from "./references.ts";
 import { type Build, roleOf, type SectionRole } from "./sections.ts";
-import { ALT_AUX, FIXUP } from "./x86-64.ts";
 
 export interface Item {
+  arch: Arch;
   kind: "function" | "object" | "anonymous" | "element";
   role: SectionRole;
   /** The first symbol's name; for elements and anonymous items the section's name and offset. */
@@ -45,7 +45,7 @@ export interface Item {
 export interface Ref {
   /** Byte offset of the field in the item. */
   at: number;
-  /** R_X86_64_* */
+  /** R_* of the processor. */
   type: number;
   /** The item, or the symbol without a place in this object, that the field points to. */
   to: Item | ElfSymbol;
@@ -67,6 +67,7 @@ export interface Ref {
 
 export interface Cut {
   elf: ElfObject;
+  arch: Arch;
   /** In order of their sections and places; elements of pools are apart. */
   items: Item[];
   /** The elements of pools that anything refers to. */
@@ -105,16 +106,17 @@ export function isGlobal(item: Item): boolean {
 export function cut(elf: ElfObject, build: Build): Cut {
   const relocations = relocationsBySection(elf);
   const symbols = symbolsBySection(elf);
-  const cuts = new Map([ALT_AUX, FIXUP].map((name) => [name, referencedOffsets(elf, name, relocations)]));
+  const arch = archOf(elf);
+  const cuts = new Map(arch.tables.outOfLine.map((name) => [name, referencedOffsets(elf, name, relocations, arch)]));
   const resolver = new Resolver(elf);
   const items: Item[] = [];
   const cutSections: [Section, Item[]][] = [];
   for (const section of elf.sections) {
-    const role = roleOf(section, build);
+    const role = roleOf(section, build, arch);
     const list =
       role === "ignored" || role === "table" || role === "pool"
         ? []
-        : itemsOf(section, role, symbols.get(section) ?? [], cuts.get(section.name) ?? [], relocations.get(section) ?? []);
+        : itemsOf(arch, section, role, symbols.get(section) ?? [], cuts.get(section.name) ?? [], relocations.get(section) ?? []);
     resolver.add(section, role, list);
     if (list.length === 0) continue;
     cutSections.push([section, list]);
@@ -124,6 +126,7 @@ export function cut(elf: ElfObject, build: Build): Cut {
   const all = new Map<Item, readonly Ref[]>();
   return {
     elf,
+    arch,
     items,
     elements: () => resolver.elements(),
     relocations,
@@ -141,21 +144,23 @@ export function cut(elf: ElfObject, build: Build): Cut {
 }
 
 /** Offsets into `name` that something refers to, for sections without symbols. */
-function referencedOffsets(elf: ElfObject, name: string, relocations: Map<Section, Relocation[]>): number[] {
+function referencedOffsets(elf: ElfObject, name: string, relocations: Map<Section, Relocation[]>, arch: Arch): number[] {
   const section = elf.sections.find((s) => s.name === name);
   if (section === undefined) return [];
   const offsets = new Set<number>();
   for (const [from, list] of relocations)
     for (const r of list)
-      if (r.symbol?.place === section) offsets.add(r.symbol.value + r.addend + (isPcRelative(r.type) && isCode(from) ? 4 : 0));
+      if (r.symbol?.place === section)
+        offsets.add(r.symbol.value + r.addend + (arch.relocations.isPcRelative(r.type) && isCode(from) ? arch.code.branchToEnd : 0));
   return [...offsets].filter((o) => o >= 0 && o < section.size).sort((a, b) => a - b);
 }
 
-function itemsOf(section: Section, role: SectionRole, symbols: ElfSymbol[], cuts: number[], relocations: Relocation[]): Item[] {
+function itemsOf(arch: Arch, section: Section, role: SectionRole, symbols: ElfSymbol[], cuts: number[], relocations: Relocation[]): Item[] {
   const kind = isCode(section) ? ("function" as const) : ("object" as const);
   const wanted = kind === "function" ? STT.FUNC : STT.OBJECT;
+  const isPrefix = (symbol: ElfSymbol): boolean => arch.code.paddingPrefixes.some((start) => symbol.name.startsWith(start));
   const starts = symbols.filter((s) => !isPrefix(s) && (s.type === wanted || (s.type === STT.NOTYPE && s.bind !== STB.LOCAL)));
-  if (starts.length === 0) return anonymousItems(section, role, cuts);
+  if (starts.length === 0) return anonymousItems(arch, section, role, cuts);
   const groups = groupStarts(starts);
   const prefixes = new Map(symbols.filter(isPrefix).map((s) => [s.value + s.size, s.value]));
   const withPrefix = (value: number): number => prefixes.get(value) ?? value;
@@ -165,8 +170,9 @@ function itemsOf(section: Section, role: SectionRole, symbols: ElfSymbol[], cuts
     // Bytes before the first symbol belong to it, a prefix to the function that it stands before.
     const start = i === 0 ? 0 : withPrefix(group.value);
     const end = next === undefined ? section.size : withPrefix(next.value);
-    const padded = groups.length > 1 && group.end > group.value && group.end < end && isPadding(section, group.end, end, relocations);
+    const padded = groups.length > 1 && group.end > group.value && group.end < end && isPadding(arch, section, group.end, end, relocations);
     items.push({
+      arch,
       kind,
       role,
       name: group.symbols[0]?.name ?? section.name,
@@ -211,41 +217,22 @@ function rank(symbol: ElfSymbol): number {
   return symbol.bind === STB.GLOBAL ? 0 : symbol.bind === STB.LOCAL ? 1 : 2;
 }
 
-function isPrefix(symbol: ElfSymbol): boolean {
-  return symbol.name.startsWith("__pfx_") || symbol.name.startsWith("__cfi_");
-}
-
-/** Bytes that only align what follows: zeros in data, nop and int3 in code. */
-function isPadding(section: Section, start: number, end: number, relocations: Relocation[]): boolean {
+/** Bytes that only align what follows. */
+function isPadding(arch: Arch, section: Section, start: number, end: number, relocations: Relocation[]): boolean {
   const next = relocations[firstFrom(relocations, start)];
   if (next !== undefined && next.offset < end) return false;
   if (section.type === SHT.NOBITS) return true;
   const bytes = section.data.subarray(start, end);
-  return isCode(section) ? isNops(bytes) : bytes.every((byte) => byte === 0);
+  return isCode(section) ? arch.code.isPadding(bytes) : bytes.every((byte) => byte === 0);
 }
 
-/** Source: Intel SDM volume 2, NOP, and the sequences that GNU as aligns with. */
-function isNops(bytes: Uint8Array): boolean {
-  let at = 0;
-  while (at < bytes.length) {
-    let opcode = at;
-    while (bytes[opcode] === 0x66 || bytes[opcode] === 0x2e) opcode++;
-    if (bytes[opcode] === 0x90 || bytes[opcode] === 0xcc) at = opcode + 1;
-    else if (bytes[opcode] === 0x0f && bytes[opcode + 1] === 0x1f) {
-      const modrm = bytes[opcode + 2] ?? 0;
-      const displacement = modrm >> 6 === 1 ? 1 : modrm >> 6 === 2 ? 4 : 0;
-      at = opcode + 3 + ((modrm & 7) === 4 ? 1 : 0) + displacement;
-    } else return false;
-  }
-  return at === bytes.length;
-}
-
-function anonymousItems(section: Section, role: SectionRole, cuts: number[]): Item[] {
+function anonymousItems(arch: Arch, section: Section, role: SectionRole, cuts: number[]): Item[] {
   if (section.size === 0) return [];
   const bounds = cuts.length === 0 ? [0, section.size] : [...new Set([0, ...cuts, section.size])];
   const items: Item[] = [];
   for (const [i, start] of bounds.slice(0, -1).entries())
     items.push({
+      arch,
       kind: "anonymous",
       role,
       name: bounds.length === 2 ? section.name : `${section.name}+0x${start.toString(16)}`,

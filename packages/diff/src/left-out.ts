@@ -6,7 +6,6 @@
 import { SHF } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import { accessOf } from "./accesses.ts";
-import { stepsIn } from "./instructions.ts";
 import { bytesOf, type Item, isGlobal, isItem, type Ref } from "./items.ts";
 import { comparedBytes, isLiteral } from "./literals.ts";
 import { sourceName } from "./marks.ts";
@@ -282,7 +281,7 @@ class LeftOut implements Missed {
       if (known === undefined) ways.set(key, { ways: [way], to });
       else known.ways.push(way);
     };
-    for (const step of stepsIn(bytesOf(item))) {
+    for (const step of item.arch.code.stepsIn(bytesOf(item))) {
       const named = step.fields.flatMap((at) => byField.get(at) ?? []);
       const numbers = step.numbers.filter(([at]) => !byField.has(at)).map(([, value]) => String(value));
       facts.push(...numbers, ...(step.work === undefined ? [] : [step.work]));

@@ -1,5 +1,5 @@
 /** Strings that the kernel has, and what of the livepatch its code gives away, in objects that gcc makes here. */
-import { R_X86_64, type Relocation, relocationSections } from "@suture/elf";
+import { type Relocation, relocationSections } from "@suture/elf";
 import { afterAll, describe, expect, test } from "vitest";
 import { sectionOf, Workshop } from "../test/workshop.ts";
 import type { Delta, DiffOptions } from "./diff.ts";
@@ -43,7 +43,7 @@ describe("strings", () => {
       [0, 100],
       [0, 200],
     ]);
-    expect(anchored(delta, ".text.f").every(([type]) => type === R_X86_64["32S"] || type === R_X86_64[64])).toBe(true);
+    expect(anchored(delta, ".text.f").every(([type]) => type === 11 || type === 1)).toBe(true);
     expect(Buffer.from(sectionOf(delta, ".rodata.str1.1")?.data ?? []).toString()).toBe("new\0");
   });
   test("are the module's own where it is not known what the kernel has", () => {

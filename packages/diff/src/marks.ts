@@ -3,7 +3,7 @@
  * sections of their own. A callback is a pointer to its function, all else is text. kpatch's own header writes the same sections with pointers
  * to functions and strings, and with room beside those of callbacks: objects that were compiled with it are understood too.
  */
-import { type ElfSymbol, R_X86_64, type Relocation, type Section } from "@suture/elf";
+import type { ElfSymbol, Relocation, Section } from "@suture/elf";
 import { CALLBACKS, type CallbackKind } from "./callbacks.ts";
 import { fail } from "./errors.ts";
 import { bytesOf, type Cut, type Item, isItem } from "./items.ts";
@@ -81,7 +81,7 @@ function callbacksOf(cut: Cut): Map<CallbackKind, Item> {
 /** All that a section holds. @throws DIFF_MARK */
 function pointersIn(cut: Cut, section: Section): Relocation[] {
   const pointers = cut.relocations.get(section) ?? [];
-  if (pointers.some(({ type }) => type !== R_X86_64[64]) || section.data.some((byte) => byte !== 0))
+  if (pointers.some(({ type }) => type !== cut.arch.relocations.pointer) || section.data.some((byte) => byte !== 0))
     throw fail("DIFF_MARK", "it holds other things than pointers", { file: cut.elf.file, section: section.name });
   return pointers;
 }

@@ -16,8 +16,8 @@ export interface Side {
   cut: Cut;
   entries: Entries;
   users: Users;
-  /** Functions that begin with a call of __fentry__ count as having an ftrace entry. */
-  fentryCalls: boolean;
+  /** Functions that begin with the call that ftrace redirects count as having an ftrace entry. */
+  tracerCalls: boolean;
 }
 
 export interface Inputs {

@@ -1,23 +1,10 @@
 /** What a relocation really refers to: the object, not its section, and for PC-relative operands counted from the instruction's end. */
-import {
-  type ElfObject,
-  type ElfSymbol,
-  isBranchField,
-  isPcRelative,
-  isSection,
-  newSymbol,
-  type Relocation,
-  type Section,
-  SHF,
-  STB,
-  STT,
-} from "@suture/elf";
+import { type Arch, archOf, type Implied } from "@suture/arch";
+import { type ElfObject, type ElfSymbol, isSection, newSymbol, type Relocation, type Section, SHF, STB, STT } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import { fail } from "./errors.ts";
-import { type Implied, leaving, operandEnds } from "./instructions.ts";
 import { bytesOf, type Item, isCode, type Ref } from "./items.ts";
 import type { SectionRole } from "./sections.ts";
-import { FIELD_TO_END, fieldToEnd, mayComputeAddress } from "./x86-64.ts";
 
 interface Place {
   role: SectionRole;
@@ -26,6 +13,7 @@ interface Place {
 
 export class Resolver {
   readonly #elf: ElfObject;
+  readonly #arch: Arch;
   readonly #places = new Map<Section, Place>();
   readonly #bySymbol = new Map<ElfSymbol, Item>();
   readonly #elements = new Map<Section, Map<number, Item>>();
@@ -33,6 +21,7 @@ export class Resolver {
 
   constructor(elf: ElfObject) {
     this.#elf = elf;
+    this.#arch = archOf(elf);
   }
 
   add(section: Section, role: SectionRole, items: readonly Item[]): void {
@@ -49,22 +38,23 @@ export class Resolver {
 
   resolve(from: Section, relocation: Relocation, at: number): Ref {
     const { symbol, type, addend, offset } = relocation;
+    const { branchToEnd } = this.#arch.code;
     const code = isCode(from);
-    const pcRelative = code && isPcRelative(type);
-    const branch = pcRelative && isBranchField(from.data, offset);
+    const pcRelative = code && this.#arch.relocations.isPcRelative(type);
+    const branch = pcRelative && this.#arch.code.isBranchField(from.data, offset);
     if (symbol === undefined)
       return this.#broken("a relocation has no symbol", from, relocation, at, newSymbol({ name: "", place: "abs" }), branch);
-    if (!isSection(symbol.place)) return reference(at, type, symbol, addend, pcRelative ? addend + 4 : addend, branch);
+    if (!isSection(symbol.place)) return reference(at, type, symbol, addend, pcRelative ? addend + branchToEnd : addend, branch);
     const section = symbol.place;
     const place = this.#places.get(section);
     if (place === undefined || place.role === "ignored" || place.role === "table")
       return this.#broken(`a relocation points into ${section.name}`, from, relocation, at, symbol, branch);
     // The offset in the section that the field's value is counted from.
     const base = symbol.value + addend;
-    const known = !pcRelative ? 0 : branch ? 4 : undefined;
+    const known = !pcRelative ? 0 : branch ? branchToEnd : undefined;
     if (place.role === "pool") {
       // The assembler keeps the symbol of an element wherever the addend is not zero, so that the symbol says which element it is.
-      const start = symbol.type === STT.SECTION ? base + (known ?? this.#toEnd(from, offset) ?? 4) : symbol.value;
+      const start = symbol.type === STT.SECTION ? base + (known ?? this.#toEnd(from, offset) ?? branchToEnd) : symbol.value;
       const element = this.#element(section, start);
       if (element === undefined)
         return this.#broken(`a relocation points to ${section.name}+${start}, outside of it`, from, relocation, at, symbol, branch);
@@ -73,7 +63,7 @@ export class Resolver {
     const named = symbol.type === STT.SECTION ? undefined : this.#bySymbol.get(symbol);
     const only = named ?? (place.items.length === 1 ? place.items[0] : undefined);
     if (only !== undefined) {
-      const ref = reference(at, type, only, base - only.start, base - only.start + (known ?? 4), branch);
+      const ref = reference(at, type, only, base - only.start, base - only.start + (known ?? branchToEnd), branch);
       if (symbol.bind === STB.WEAK) ref.weak = symbol;
       return ref;
     }
@@ -100,16 +90,17 @@ export class Resolver {
     branch: boolean,
   ): Ref | undefined {
     const { items, role } = place;
+    const { branchToEnd, fieldToEnds } = this.#arch.code;
     if (symbol !== undefined && symbol.type !== STT.SECTION) {
       const item = itemAt(items, symbol.value);
       if (item === undefined) return undefined;
-      const ref = reference(at, type, item, base - item.start, base - item.start + (known ?? 4), branch);
+      const ref = reference(at, type, item, base - item.start, base - item.start + (known ?? branchToEnd), branch);
       ref.loose = symbol.value === item.end;
       return ref;
     }
-    let target = base + (known ?? 4);
+    let target = base + (known ?? branchToEnd);
     let item = itemAt(items, target);
-    if (known === undefined && FIELD_TO_END.some((toEnd) => itemAt(items, base + toEnd) !== item)) {
+    if (known === undefined && fieldToEnds.some((toEnd) => itemAt(items, base + toEnd) !== item)) {
       const toEnd = this.#toEnd(from, offset);
       if (toEnd === undefined) return undefined;
       target = base + toEnd;
@@ -120,7 +111,7 @@ export class Resolver {
     const single = branch || item.kind !== "object" || role === "once" || role === "dyndbg";
     const edge = target === item.end || (target === item.start && item !== items[0]);
     // Code that names an address, rather than what is there, may use it with an index or as a bound.
-    const computes = isCode(from) && (known === 0 || mayComputeAddress(from.data, offset));
+    const computes = isCode(from) && (known === 0 || this.#arch.code.mayComputeAddress(from.data, offset));
     const accesses = isCode(from) && !computes && target < item.end;
     const ref = reference(at, type, item, base - item.start, target - item.start, branch);
     ref.loose = !single && !accesses && (computes || edge);
@@ -133,13 +124,13 @@ export class Resolver {
 
   /** Bytes from a PC-relative operand's field to the end of its instruction; undefined if that cannot be read. */
   #toEnd(from: Section, offset: number): number | undefined {
-    const quick = fieldToEnd(from.data, offset);
+    const quick = this.#arch.code.fieldToEnd(from.data, offset);
     if (quick !== undefined) return quick;
     const item = itemAt(this.#places.get(from)?.items ?? [], offset);
     if (item === undefined) return undefined;
     let ends = this.#ends.get(item);
     if (ends === undefined) {
-      ends = operandEnds(bytesOf(item));
+      ends = this.#arch.code.operandEnds(bytesOf(item));
       this.#ends.set(item, ends);
     }
     return ends.get(offset - item.start);
@@ -148,7 +139,7 @@ export class Resolver {
   /** The relocations' references of code that shares its section, and those that the assembler resolved within the section. */
   withImplied(item: Item): readonly Ref[] {
     const fields = new Set(item.refs.map((ref) => ref.at));
-    const implied = leaving(bytesOf(item)).filter((found) => !fields.has(found.at));
+    const implied = this.#arch.code.leaving(bytesOf(item)).filter((found) => !fields.has(found.at));
     return [...item.refs, ...implied.map((found) => this.#implied(item, found))].sort((a, b) => a.at - b.at);
   }
 
@@ -184,6 +175,7 @@ export class Resolver {
     const end = strings ? stringEnd(section.data, start, width) : start + width;
     if (end === undefined || end > section.data.length) return undefined;
     const element: Item = {
+      arch: this.#arch,
       kind: "element",
       role: "pool",
       name: `${section.name}+0x${start.toString(16)}`,

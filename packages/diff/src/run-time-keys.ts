@@ -1,13 +1,11 @@
 /**
  * A branch on a static key that cannot be switched by patching code, since its key's module may come later than the livepatch: it reads the
- * key each time instead. The branch's five bytes become a jump behind the function's end, where the key is compared and control goes where
- * the patched branch would have gone. The asm statement that the branch is made of may change the flags like any other, so nothing is saved.
- * Source: arch/x86/include/asm/jump_label.h, kernel/jump_label.c (jump_label_type).
+ * key each time instead, in code behind the function's end. And constants that the kernel writes into its code at boot, which a livepatch comes
+ * too late for: code that is carried reads the variable instead. How the code looks then, the processor says.
  */
-import { R_X86_64, viewOf } from "@suture/elf";
+import type { ElfSymbol } from "@suture/elf";
 import { bytesOf, type Item, isItem, type Ref } from "./items.ts";
 import type { Entry } from "./tables.ts";
-import { isNop5, JMP_REL32 } from "./x86-64.ts";
 
 /** A function with such branches, as it is carried. */
 export interface Rewritten {
@@ -17,21 +15,10 @@ export interface Rewritten {
   stubs: readonly { site: number; at: number }[];
 }
 
-/** Bytes of a site that holds a jump, and of what follows the function for each. */
-const SITE = 5;
-const STUB = 19;
-
-/** In the key's field of an entry: whether the branch is taken while the key is off; whether it is code of the boot phase. */
-const BRANCH = 1;
-const FLAGS = 3;
-
-/** Whether there is room for a jump. A branch of two bytes, as objtool makes them of short jumps, has none. */
+/** Whether there is room for it. */
 export function canReadAtRunTime(entry: Entry): boolean {
-  const code = bytesOf(entry.owner);
   const target = targetOf(entry);
-  return (
-    entry.at + SITE <= code.length && (isNop5(code, entry.at) || code[entry.at] === JMP_REL32) && target !== undefined && isItem(target.to)
-  );
+  return entry.owner.arch.rewrite.canReadKey(bytesOf(entry.owner), entry.at) && target !== undefined && isItem(target.to);
 }
 
 function targetOf(entry: Entry): Ref | undefined {
@@ -39,37 +26,46 @@ function targetOf(entry: Entry): Ref | undefined {
 }
 
 export function readAtRunTime(item: Item, refs: readonly Ref[], entries: readonly Entry[]): Rewritten {
-  const code = bytesOf(item);
-  const bytes = new Uint8Array(code.length + entries.length * STUB);
-  bytes.set(code);
-  const view = viewOf(bytes);
-  const sites = new Set(entries.map((entry) => entry.at + 1));
-  const rewritten = refs.filter((ref) => !sites.has(ref.at));
-  const stubs: { site: number; at: number }[] = [];
-  let at = code.length;
-  for (const entry of entries) {
-    const { key } = entry;
-    const target = targetOf(entry);
-    if (key === undefined || target === undefined) continue;
-    jump(view, entry.at, at);
-    // cmpl $0, key(%rip)
-    bytes.set([0x83, 0x3d, 0, 0, 0, 0, 0], at);
-    rewritten.push({ ...key, at: at + 2, type: R_X86_64.PC32, addend: (key.addend & ~FLAGS) - 5, target: key.target & ~FLAGS });
-    // jne or je: a count that is not zero is on.
-    bytes.set([0x0f, (key.addend & BRANCH) === 0 ? 0x85 : 0x84], at + 7);
-    if (target.to === item) view.setInt32(at + 9, target.target - (at + 13), true);
-    else rewritten.push({ ...target, at: at + 9, type: R_X86_64.PC32, addend: target.target - 4, branch: true });
-    jump(view, at + 13, entry.at + SITE);
-    bytes[at + 18] = 0xcc;
-    stubs.push({ site: entry.at, at });
-    at += STUB;
+  const branches = entries.flatMap(({ at, key, ...entry }) => {
+    const target = targetOf({ at, key, ...entry });
+    return key === undefined || target === undefined
+      ? []
+      : [{ at, key, to: target, target: { target: target.target, inside: target.to === item } }];
+  });
+  const { bytes, reads, gone } = item.arch.rewrite.readKeys(bytesOf(item), branches);
+  const rewritten = refs.filter((ref) => !gone.has(ref.at));
+  for (const [i, { key, target }] of reads.entries()) {
+    const branch = branches[i];
+    if (branch === undefined) continue;
+    rewritten.push({ ...branch.key, ...key });
+    if (target !== undefined) rewritten.push({ ...branch.to, ...target, branch: true });
   }
-  return { bytes, refs: rewritten.sort((a, b) => a.at - b.at), stubs };
+  return { bytes, refs: rewritten.sort((a, b) => a.at - b.at), stubs: reads.map(({ site, at }) => ({ site, at })) };
 }
 
-function jump(view: DataView, from: number, to: number): void {
-  view.setUint8(from, JMP_REL32);
-  view.setInt32(from + 1, to - (from + SITE), true);
+/** Whether the place can read the variable. */
+export function canReadConstant({ owner, at, section }: Entry): boolean {
+  return owner.arch.rewrite.canReadConstant(bytesOf(owner), at, section.name);
+}
+
+/** The reference to the variable that the carried code has in place of the constant. */
+export function constantRef({ owner, at, section }: Entry, variable: (name: string) => Item | ElfSymbol): Ref {
+  const { rewrite } = owner.arch;
+  return {
+    ...rewrite.constantField(at),
+    to: variable(rewrite.constantVariable(section.name)),
+    branch: false,
+    loose: false,
+    implied: false,
+    weak: undefined,
+    fault: undefined,
+  };
+}
+
+export function readConstants(item: Item, refs: readonly Ref[], constants: readonly { entry: Entry; ref: Ref }[]): Rewritten {
+  const places = constants.map(({ entry }) => entry.at);
+  const bytes = item.arch.rewrite.readConstants(bytesOf(item), places);
+  return { bytes, refs: [...refs, ...constants.map(({ ref }) => ref)].sort((a, b) => a.at - b.at), stubs: [] };
 }
 
 /** Unwind entries of the function with those of what follows its end: there the stack is as it is at the branch. */

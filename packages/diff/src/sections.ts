@@ -1,10 +1,10 @@
 /**
  * What kind of thing a section holds, as far as patching a running kernel goes. The names are those that the kernel's linker scripts collect
- * (include/asm-generic/vmlinux.lds.h, arch/x86/kernel/vmlinux.lds.S, scripts/module.lds.S). A name that is not known here is "unknown":
+ * (include/asm-generic/vmlinux.lds.h, scripts/module.lds.S, and those of the processor). A name that is not known here is "unknown":
  * nothing of it is carried, and nothing of it may change.
  */
+import type { Arch } from "@suture/arch";
 import { type Section, SHF, SHT } from "@suture/elf";
-import { ALT_AUX, ALT_REPLACEMENT, CONSTANT_POINTERS, CONSTANT_SHIFTS, FIXUP, tables } from "./x86-64.ts";
 
 export type SectionRole =
   | "text" // code that runs at any time
@@ -46,22 +46,17 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   { role: "ignored", names: [".printk_index", "__patchable_function_entries"] },
   // What the fix says to the differ: marks.ts reads it.
   { role: "ignored", names: [".kpatch.*"] },
-  // Taking landing pads away is hardening; whether a new function's address is taken, one object alone does not tell.
-  { role: "ignored", names: [".ibt_endbr_seal"] },
-  { role: "table", names: [".orc_unwind", ".orc_header", ...tables.map((t) => t.section)] },
-  { role: "table", names: [`${CONSTANT_POINTERS}*`, `${CONSTANT_SHIFTS}*`] },
-  { role: "replacement", names: [ALT_REPLACEMENT, ALT_AUX, FIXUP] },
   { role: "dyndbg", names: ["__dyndbg"] },
 
   // Run or read once.
   { role: "init", names: [".init.*", ".initcall*", ".con_initcall.init", ".init_array*", ".ctors*", ".head.text", ".dtb.init.rodata"] },
-  { role: "init", names: [".early_lsm_info.init", ".lsm_info.init", ".x86_cpu_dev.init", ".x86_intel_mid_dev.init"] },
+  { role: "init", names: [".early_lsm_info.init", ".lsm_info.init"] },
   { role: "exit", names: [".exit.*", ".exitcall.exit", ".fini_array*"] },
   { role: "declared", names: ["___ksymtab*", "___kcrctab*", "___kentry*", EXPORTS, "__param", "__modver"] },
   { role: "declared", names: ["__syscalls_metadata", "_ftrace_events", "_ftrace_eval_map", "__trace_printk_fmt", "__tracepoint_str"] },
   { role: "declared", names: ["__tracepoints_ptrs", "__tracepoints_strings", "__bpf_raw_tp_map", "___srcu_struct_ptrs"] },
   { role: "declared", names: ["_kprobe_blacklist", "_error_injection_whitelist", ".BTF_ids", ".static_call_tramp_key"] },
-  { role: "declared", names: [".pci_fixup_*", ".apicdrivers", ".iommu_table", ".builtin_fw", ".kunit_*"] },
+  { role: "declared", names: [".pci_fixup_*", ".iommu_table", ".builtin_fw", ".kunit_*"] },
   { role: "declared", names: ["__dyndbg_classes", "__earlycon_table", "__*_of_table", "__*_acpi_probe_table", "__*_thermal_table"] },
 
   // Code that has a section of its own.
@@ -79,26 +74,53 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   { role: "rodata", names: [".ref.rodata", ".data.rel.ro*", ".rodata1", ".rodata..c_jump_table"] },
 ];
 
-const exact = new Map<string, SectionRole>();
-const patterns: { start: string; end: string; role: SectionRole }[] = [];
-for (const { role, names } of rows)
-  for (const name of names) {
-    const star = name.indexOf("*");
-    if (star >= 0) patterns.push({ start: name.slice(0, star), end: name.slice(star + 1), role });
-    else if (!exact.has(name)) exact.set(name, role);
+interface Roles {
+  exact: ReadonlyMap<string, SectionRole>;
+  patterns: readonly { start: string; end: string; role: SectionRole }[];
+}
+
+const made = new Map<Arch, Roles>();
+
+function rolesFor(arch: Arch): Roles {
+  let roles = made.get(arch);
+  if (roles === undefined) {
+    roles = makeRoles(arch);
+    made.set(arch, roles);
   }
+  return roles;
+}
+
+function makeRoles({ tables }: Arch): Roles {
+  const exact = new Map<string, SectionRole>();
+  const patterns: { start: string; end: string; role: SectionRole }[] = [];
+  const own: typeof rows = [
+    { role: "ignored", names: tables.sections.ignored },
+    { role: "table", names: [...tables.sections.table, ...tables.carried.map((t) => t.section), ...tables.constants.map((s) => `${s}*`)] },
+    { role: "replacement", names: [tables.replacements, ...tables.outOfLine] },
+    { role: "init", names: tables.sections.init },
+    { role: "declared", names: tables.sections.declared },
+  ];
+  for (const { role, names } of [...own, ...rows])
+    for (const name of names) {
+      const star = name.indexOf("*");
+      if (star >= 0) patterns.push({ start: name.slice(0, star), end: name.slice(star + 1), role });
+      else if (!exact.has(name)) exact.set(name, role);
+    }
+  return { exact, patterns };
+}
 
 /** The section that a new tracepoint, or its name, is carried in: one that the kernel does not look for tracepoints in. */
 export function tracepointHome({ name }: Section): string | undefined {
   return name === "__tracepoints" ? ".data" : name === "__tracepoints_strings" ? ".rodata" : undefined;
 }
 
-export function roleOf(section: Section, build: Build): SectionRole {
+export function roleOf(section: Section, build: Build, arch: Arch): SectionRole {
+  const { exact, patterns } = rolesFor(arch);
   const { name, flags } = section;
   const allocated = (flags & SHF.ALLOC) !== 0;
   if (section.type === SHT.NOTE) return "ignored";
   if (section.type !== SHT.PROGBITS && section.type !== SHT.NOBITS) return allocated ? "unknown" : "ignored";
-  const common = commonRole(section);
+  const common = commonRole(section, exact);
   if (common !== undefined) return common;
   const role = exact.get(name) ?? patterns.find((p) => name.startsWith(p.start) && name.endsWith(p.end))?.role ?? memoryRole(name, build);
   if (role === "exit" && build.module) return (flags & SHF.EXECINSTR) !== 0 ? "unload" : liveRole(section);
@@ -108,7 +130,7 @@ export function roleOf(section: Section, build: Build): SectionRole {
 }
 
 /** Of the sections that nearly everything is in: .text.NAME, .data.NAME, .bss.NAME, .rodata.NAME and the plain ones. */
-function commonRole({ name, flags }: Section): SectionRole | undefined {
+function commonRole({ name, flags }: Section, exact: Roles["exact"]): SectionRole | undefined {
   const match = /^\.(text|data|bss|rodata)(?:$|\.(?!\.))/.exec(name);
   if (match === null || (flags & SHF.ALLOC) === 0 || exact.has(name) || name.startsWith(".data.rel.ro")) return undefined;
   const code = (flags & SHF.EXECINSTR) !== 0;

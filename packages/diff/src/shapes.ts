@@ -1,56 +1,20 @@
 /**
- * How entries of the special tables lie, where no types say it: the shapes that x86-64 kernels from 4.18 to 6.12 have. One is taken only if no
+ * How entries of the special tables lie, where no types say it: the shapes that kernels of the processor have had. One is taken only if no
  * other fits: the section's size, and the fields that its relocations fill in.
  */
-import { type ElfObject, type Relocation, relocationKind, relocationsBySection, type Section } from "@suture/elf";
+import { type Arch, archOf, type EntryShape, type SpecialTable, type TypeLayouts } from "@suture/arch";
+import { type ElfObject, type Relocation, relocationsBySection, type Section } from "@suture/elf";
 import { fail } from "./errors.ts";
-import { type TableKind, type TypeLayouts, tables } from "./x86-64.ts";
-
-interface Shape {
-  size: number;
-  /** Of each field that a relocation may fill in: byte offset → size. The first says which code the entry belongs to. */
-  pointers: Readonly<Record<number, number>>;
-  members?: Members;
-}
-
-type Members = Readonly<Record<string, { offset: number; size: number }>>;
-
-/** Source: arch/x86/include/asm and include headers of the kernels that have them. */
-const shapes: Readonly<Record<string, readonly Shape[]>> = {
-  bug_entry: [
-    { size: 12, pointers: { 0: 4, 4: 4 }, members: { line: { offset: 8, size: 2 } } },
-    // Without CONFIG_DEBUG_BUGVERBOSE.
-    { size: 8, pointers: { 0: 4 } },
-  ],
-  exception_table_entry: [{ size: 12, pointers: { 0: 4, 4: 4, 8: 4 } }],
-  jump_entry: [
-    { size: 16, pointers: { 0: 4, 4: 4, 8: 8 }, members: { key: { offset: 8, size: 8 } } },
-    // Up to 4.19: addresses, not distances.
-    { size: 24, pointers: { 0: 8, 8: 8, 16: 8 }, members: { key: { offset: 16, size: 8 } } },
-  ],
-  alt_instr: [
-    { size: 12, pointers: { 0: 4, 4: 4 }, members: replacement(11) },
-    // Up to 5.12: with padlen.
-    { size: 13, pointers: { 0: 4, 4: 4 }, members: replacement(11) },
-    // As of 6.3: with flags.
-    { size: 14, pointers: { 0: 4, 4: 4 }, members: replacement(13) },
-  ],
-  paravirt_patch_site: [{ size: 16, pointers: { 0: 8 } }],
-  static_call_site: [{ size: 8, pointers: { 0: 4, 4: 4 }, members: { key: { offset: 4, size: 4 } } }],
-  orc_entry: [{ size: 6, pointers: {} }],
-};
-
-function replacement(length: number): Members {
-  return { repl_offset: { offset: 4, size: 4 }, replacementlen: { offset: length, size: 1 } };
-}
 
 /** The section whose entries are of each structure. */
-const sectionOf: ReadonlyMap<string, { section: string; table: TableKind }> = new Map(
-  tables.flatMap((table) => [
-    ...(typeof table.size === "number" ? [] : [[table.size.struct, { section: table.section, table }] as const]),
-    ...(table.beside === undefined ? [] : [[table.beside.struct, { section: table.beside.section, table }] as const]),
-  ]),
-);
+function sectionsOf({ tables }: Arch): ReadonlyMap<string, { section: string; table: SpecialTable }> {
+  return new Map(
+    tables.carried.flatMap((table) => [
+      ...(typeof table.size === "number" ? [] : [[table.size.struct, { section: table.section, table }] as const]),
+      ...(table.beside === undefined ? [] : [[table.beside.struct, { section: table.beside.section, table }] as const]),
+    ]),
+  );
+}
 
 export interface Layouts extends TypeLayouts {
   /** Sections whose entries' size was said by nobody, and what it must be. */
@@ -67,15 +31,18 @@ export function layoutsOfObjects(
   types: TypeLayouts | undefined,
   given: ReadonlyMap<string, number>,
 ): Layouts {
+  const [first] = objects;
+  const arch = first === undefined ? undefined : archOf(first);
+  const sectionOf = arch === undefined ? new Map<string, { section: string; table: SpecialTable }>() : sectionsOf(arch);
   const known = [...sectionOf.values()].map(({ section }) => section);
   for (const section of given.keys())
     if (!known.includes(section))
       throw fail("DIFF_ENTRY_SIZE", `${section} is no table whose entries' size can be given: those are ${known.join(", ")}`);
   const relocations = new Map(objects.map((elf) => [elf, relocationsBySection(elf)]));
   const inferred = new Map<string, number>();
-  const chosen = new Map<string, Shape>();
+  const chosen = new Map<string, EntryShape>();
 
-  const choose = (struct: string): Shape | undefined => {
+  const choose = (struct: string): EntryShape | undefined => {
     const home = sectionOf.get(struct);
     if (home === undefined) return undefined;
     const { section } = home;
@@ -85,19 +52,19 @@ export function layoutsOfObjects(
         .filter((s) => s.name === section && s.size > 0)
         .map((s) => ({ section: s, relocations: relocations.get(elf)?.get(s) ?? [] })),
     );
-    const all = shapes[struct] ?? [];
-    const fitting = all.filter((shape) => parts.every((part) => fits(part.section, part.relocations, shape, home.table)));
+    const all = arch?.tables.shapes[struct] ?? [];
+    const fitting = all.filter((shape) => parts.every((part) => fits(part.section, part.relocations, shape, home.table, arch)));
     const where = { file: objects[0]?.file, section };
     if (size !== undefined) return ofSize(size, all, fitting, struct, where);
     const [only, ...others] = fitting;
-    const sizes = (list: readonly Shape[]): string => list.map((shape) => shape.size).join(", ");
+    const sizes = (list: readonly EntryShape[]): string => list.map((shape) => shape.size).join(", ");
     if (only === undefined)
       throw fail("DIFF_ENTRY_SIZE", `entries of struct ${struct} have ${sizes(all)} bytes as far as is known, and none fits`, where);
     if (others.length > 0) throw fail("DIFF_ENTRY_SIZE", `entries of struct ${struct} of ${sizes(fitting)} bytes would fit`, where);
     inferred.set(section, only.size);
     return only;
   };
-  const shapeOf = (struct: string): Shape | undefined => {
+  const shapeOf = (struct: string): EntryShape | undefined => {
     const shape = chosen.get(struct) ?? choose(struct);
     if (shape !== undefined) chosen.set(struct, shape);
     return shape;
@@ -117,7 +84,13 @@ export function layoutsOfObjects(
 }
 
 /** A size that no kernel known here has is right only where nothing has to be read out of an entry. */
-function ofSize(size: number, all: readonly Shape[], fitting: readonly Shape[], struct: string, where: { section: string }): Shape {
+function ofSize(
+  size: number,
+  all: readonly EntryShape[],
+  fitting: readonly EntryShape[],
+  struct: string,
+  where: { section: string },
+): EntryShape {
   const shape = fitting.find((one) => one.size === size);
   if (shape !== undefined) return shape;
   if (all.some((one) => one.size === size))
@@ -127,12 +100,18 @@ function ofSize(size: number, all: readonly Shape[], fitting: readonly Shape[], 
   return { size, pointers: {} };
 }
 
-function fits({ size }: Section, relocations: readonly Relocation[], shape: Shape, table: TableKind): boolean {
+function fits(
+  { size }: Section,
+  relocations: readonly Relocation[],
+  shape: EntryShape,
+  table: SpecialTable,
+  arch: Arch | undefined,
+): boolean {
   if (!isWhole(size, shape.size, table)) return false;
   const begun = new Set<number>();
   for (const { offset, type } of relocations) {
     const at = offset % shape.size;
-    if (shape.pointers[at] !== relocationKind(type)?.size) return false;
+    if (shape.pointers[at] !== arch?.relocations.kind(type)?.size) return false;
     if (at === 0) begun.add(offset);
     else if (!begun.has(offset - at)) return false;
   }
@@ -140,7 +119,7 @@ function fits({ size }: Section, relocations: readonly Relocation[], shape: Shap
 }
 
 /** Whether `size` bytes are entries of `entry` bytes. */
-export function isWhole(size: number, entry: number, { used }: Pick<TableKind, "used">): boolean {
+export function isWhole(size: number, entry: number, { used }: Pick<SpecialTable, "used">): boolean {
   const rest = size % entry;
   return rest === 0 || (used !== undefined && rest >= used);
 }

@@ -1,13 +1,13 @@
 /** The special sections as tables: their entries, by the code that each belongs to. */
+import type { SpecialTable, TypeLayouts } from "@suture/arch";
 import { type Section, viewOf } from "@suture/elf";
 import type { Body } from "./compare.ts";
 import { fail } from "./errors.ts";
 import { type Cut, type Item, isItem, type Ref } from "./items.ts";
 import { isWhole } from "./shapes.ts";
-import { ALT_REPLACEMENT, CONSTANT_POINTERS, CONSTANT_SHIFTS, type TableKind, type TypeLayouts, tables } from "./x86-64.ts";
 
 export interface Entry extends Body {
-  table: TableKind;
+  table: SpecialTable;
   /** `bytes` without what may differ between equal entries. */
   compared: Uint8Array;
   section: Section;
@@ -24,7 +24,7 @@ export interface Entry extends Body {
 
 export interface Replacement extends Body {
   field: number;
-  /** Where they stand: the item of ALT_REPLACEMENT and the byte in it. */
+  /** Where they stand: the item of the replacements' section and the byte in it. */
   pool: Item;
   from: number;
 }
@@ -34,6 +34,7 @@ export type Entries = ReadonlyMap<Item, readonly Entry[]>;
 
 export function entriesOf(cut: Cut, layouts: TypeLayouts): Entries {
   const byOwner = new Map<Item, Entry[]>();
+  const tables = cut.arch.tables.carried;
   for (const table of [...tables, ...constantTables(cut)])
     for (const section of cut.elf.sections) {
       if (section.name !== table.section || section.size === 0) continue;
@@ -50,11 +51,9 @@ export function entriesOf(cut: Cut, layouts: TypeLayouts): Entries {
   return byOwner;
 }
 
-function constantTables({ elf }: Cut): TableKind[] {
-  const names = elf.sections
-    .map(({ name }) => name)
-    .filter((name) => name.startsWith(CONSTANT_POINTERS) || name.startsWith(CONSTANT_SHIFTS));
-  return [...new Set(names)].map((section) => ({ section, size: 4, compared: true, constant: true }));
+function constantTables({ elf, arch }: Cut): SpecialTable[] {
+  const names = elf.sections.map(({ name }) => name).filter((name) => arch.tables.constants.some((start) => name.startsWith(start)));
+  return [...new Set(names)].map((section) => arch.tables.constantTable(section));
 }
 
 function structSize(structure: string, layouts: TypeLayouts, cut: Cut, section: string): number {
@@ -65,7 +64,7 @@ function structSize(structure: string, layouts: TypeLayouts, cut: Cut, section: 
 }
 
 /** Bytes of an entry that hold `member`. */
-function memberOf(table: TableKind, member: string, layouts: TypeLayouts, cut: Cut): { offset: number; size: number } {
+function memberOf(table: SpecialTable, member: string, layouts: TypeLayouts, cut: Cut): { offset: number; size: number } {
   const struct = typeof table.size === "number" ? undefined : table.size.struct;
   const found = struct === undefined ? undefined : layouts.member(struct, member);
   if (found === undefined)
@@ -73,7 +72,7 @@ function memberOf(table: TableKind, member: string, layouts: TypeLayouts, cut: C
   return found;
 }
 
-function* read(cut: Cut, table: TableKind, section: Section, layouts: TypeLayouts): Generator<Entry> {
+function* read(cut: Cut, table: SpecialTable, section: Section, layouts: TypeLayouts): Generator<Entry> {
   const { file } = cut.elf;
   const size = typeof table.size === "number" ? table.size : structSize(table.size.struct, layouts, cut, section.name);
   if (!isWhole(section.size, size, table))
@@ -150,7 +149,7 @@ interface ReplacementFields {
   length: number;
 }
 
-function replacementFields(cut: Cut, table: TableKind, layouts: TypeLayouts): ReplacementFields | undefined {
+function replacementFields(cut: Cut, table: SpecialTable, layouts: TypeLayouts): ReplacementFields | undefined {
   if (table.replacement === undefined) return undefined;
   const field = memberOf(table, table.replacement.field, layouts, cut);
   const length = memberOf(table, table.replacement.length, layouts, cut);
@@ -178,8 +177,8 @@ function takeReplacement(
   const size = viewOf(bytes).getUint8(length);
   // Nothing but padding replaces the code: what the pointer says is not read.
   if (size === 0) return undefined;
-  if (ref === undefined || !isItem(ref.to) || ref.to.section.name !== ALT_REPLACEMENT)
-    throw fail("DIFF_TABLE", `an alternative's replacement is not in ${ALT_REPLACEMENT}`, where);
+  if (ref === undefined || !isItem(ref.to) || ref.to.section.name !== ref.to.arch.tables.replacements)
+    throw fail("DIFF_TABLE", "an alternative's replacement is not in the section of replacements", where);
   const pool = ref.to;
   const from = ref.target;
   if (from < 0 || pool.start + from + size > pool.end)

@@ -3,10 +3,10 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TypeLayouts } from "@suture/arch";
 import { type ElfObject, isSection, readElf, relocationSections, type Section, STB, STT, writeElf } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import { type Delta, type DiffOptions, diff } from "../src/diff.ts";
-import type { TypeLayouts } from "../src/x86-64.ts";
 
 const GCC = "gcc-12";
 const LINKER = "ld";

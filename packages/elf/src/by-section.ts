@@ -1,7 +1,6 @@
 /** What sections define and refer to, for those who take objects apart. */
-import { STT } from "./format.ts";
+import { R_NONE, STT } from "./format.ts";
 import { type ElfObject, type ElfSymbol, isSection, type Relocation, relocationSections, type Section } from "./model.ts";
-import { R_X86_64 } from "./x86-64.ts";
 
 /** Functions, variables and labels by the section that defines them, in file order. */
 export function symbolsBySection(elf: ElfObject): Map<Section, ElfSymbol[]> {
@@ -23,7 +22,7 @@ export function relocationsBySection(elf: ElfObject): Map<Section, Relocation[]>
     let sorted = true;
     for (const table of tables)
       for (const relocation of table.relocations) {
-        if (relocation.type === R_X86_64.NONE) continue;
+        if (relocation.type === R_NONE) continue;
         if (relocation.offset < (list[list.length - 1]?.offset ?? 0)) sorted = false;
         list.push(relocation);
       }

@@ -81,7 +81,6 @@ export const ELFDATA2LSB = 1;
 export const EV_CURRENT = 1;
 
 export const ET = { REL: 1, EXEC: 2, DYN: 3 } as const;
-export const EM_X86_64 = 62;
 
 export const SHT = {
   NULL: 0,
@@ -125,3 +124,6 @@ export const SHN = {
 
 export const STB = { LOCAL: 0, GLOBAL: 1, WEAK: 2 } as const;
 export const STT = { NOTYPE: 0, OBJECT: 1, FUNC: 2, SECTION: 3, FILE: 4, COMMON: 5, TLS: 6, GNU_IFUNC: 10 } as const;
+
+/** The relocation that means nothing, on every processor. */
+export const R_NONE = 0;

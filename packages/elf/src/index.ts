@@ -1,6 +1,6 @@
 export { firstFrom, relocationsBySection, symbolsBySection } from "./by-section.ts";
 export { elfErrors } from "./errors.ts";
-export { EM_X86_64, ET, SHF, SHN, SHT, STB, STT } from "./format.ts";
+export { ET, R_NONE, SHF, SHN, SHT, STB, STT } from "./format.ts";
 export {
   type ElfObject,
   type ElfSymbol,
@@ -10,6 +10,7 @@ export {
   newSymbol,
   type Place,
   type Relocation,
+  type RelocationKind,
   relocationSections,
   Section,
   type Segment,
@@ -17,4 +18,3 @@ export {
 export { readElf } from "./read.ts";
 export { type Cursor, defineRecord, type RecordType, viewOf } from "./record.ts";
 export { writeElf } from "./write.ts";
-export { isBranchField, isPcRelative, R_X86_64, type RelocationKind, relocationKind } from "./x86-64.ts";

@@ -104,11 +104,20 @@ export interface ElfSymbol {
 export interface Relocation {
   /** Byte offset into the target section. */
   offset: number;
-  /** R_X86_64_* */
+  /** R_* of the processor. */
   type: number;
   /** Undefined for symbol index 0. */
   symbol: ElfSymbol | undefined;
   addend: number;
+}
+
+/** What a type of relocation is; which numbers there are, the processor says. */
+export interface RelocationKind {
+  name: string;
+  /** Bytes of the field. */
+  size: number;
+  /** The field holds S + A - P. */
+  pcRelative: boolean;
 }
 
 export interface Segment {
@@ -158,15 +167,15 @@ export function newSymbol(init: Pick<ElfSymbol, "name" | "place"> & Partial<ElfS
   };
 }
 
-/** An empty x86-64 relocatable object with its symbol and string tables. */
-export function newObject(file: string): ElfObject {
+/** An empty relocatable object with its symbol and string tables. @param machine EM_* */
+export function newObject(file: string, machine: number): ElfObject {
   const strtab = new Section({ name: ".strtab", type: SHT.STRTAB });
   const symtab = new Section({ name: ".symtab", type: SHT.SYMTAB, align: 8, entsize: 24, link: strtab });
   const shstrtab = new Section({ name: ".shstrtab", type: SHT.STRTAB });
   return {
     file,
     type: 1,
-    machine: 62,
+    machine,
     flags: 0,
     entry: 0,
     osabi: 0,

@@ -17,7 +17,7 @@ interface Planned {
 }
 
 function moduleBytes(symbols: readonly Planned[], modinfo: string): Uint8Array {
-  const elf = newObject("test.ko");
+  const elf = newObject("test.ko", 62);
   const data = (): Uint8Array => new Uint8Array(64);
   const sections = new Map([
     [".text", new Section({ name: ".text", type: SHT.PROGBITS, flags: SHF.ALLOC | SHF.EXECINSTR, data: data() })],
@@ -95,7 +95,7 @@ describe("openModule", () => {
     for (const info of ["", "license=GPL", "license\0", "=GPL\0"])
       expect(await codeOfAsync(opened([], "bad.ko", info))).toBe(info === "" ? undefined : "KERNEL_BAD_MODULE");
     const path = join(folder, "no.ko");
-    writeFileSync(path, writeElf(newObject("no.ko")));
+    writeFileSync(path, writeElf(newObject("no.ko", 62)));
     expect(await codeOfAsync(openModule(new Task(), path))).toBe("KERNEL_BAD_MODULE");
     writeFileSync(path, "no ELF file at all");
     expect(await codeOfAsync(openModule(new Task(), path))).toBe("ELF_NOT_ELF");

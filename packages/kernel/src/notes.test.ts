@@ -17,7 +17,7 @@ const note = (name: string, type: number, descriptor: Uint8Array): Uint8Array =>
     .done();
 
 function objectWith(...sections: Uint8Array[]) {
-  const elf = newObject("test");
+  const elf = newObject("test", 62);
   sections.forEach((data, i) => {
     elf.sections.push(new Section({ name: `.note.${i}`, type: SHT.NOTE, data }));
   });

@@ -35,7 +35,9 @@ export interface CombineOptions {
 
 /** @throws KLP_UNRESOLVED, KLP_AMBIGUOUS, KLP_DUPLICATE_FUNCTION, KLP_DUPLICATE_CALLBACK, KLP_STATE, KLP_TYPES */
 export function combine(parts: readonly Part[], options: CombineOptions): Combined {
-  const elf = newObject(options.name);
+  const [first] = parts.flatMap(({ delta }) => delta.object ?? []);
+  if (first === undefined) throw new Error("nothing is to be combined");
+  const elf = newObject(options.name, first.machine);
   const news = new News(parts);
   const shared: Shared = { news: new Set([PATCH_SYMBOL, ...news.names]), exposed: exposedBy(parts) };
   const outside = new Map<string, ElfSymbol>();

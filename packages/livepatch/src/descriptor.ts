@@ -3,8 +3,9 @@
  * the kernel's own types say. The generic entry point in c/ registers it, and code of the patch may name it (PATCH_SYMBOL): klp_get_state()
  * needs it. An object may have callbacks and no functions: the core needs an array of functions, but that may be empty.
  */
+import { archOf } from "@suture/arch";
 import { CALLBACKS, type CallbackKind } from "@suture/diff";
-import { type ElfObject, type ElfSymbol, newSymbol, R_X86_64, type Relocation, Section, SHF, SHT, STB, STT, viewOf } from "@suture/elf";
+import { type ElfObject, type ElfSymbol, newSymbol, type Relocation, Section, SHF, SHT, STB, STT, viewOf } from "@suture/elf";
 import type { Btf } from "@suture/kernel";
 import { fail } from "./errors.ts";
 
@@ -65,8 +66,9 @@ export function addDescriptor(elf: ElfObject, { objects, states, replace }: Desc
   const self = newSymbol({ name: "", place: section, bind: STB.LOCAL, type: STT.SECTION });
   const module = newSymbol({ name: "__this_module", place: "undef" });
   const relocations: Relocation[] = [];
+  const { pointer: whole } = archOf(elf).relocations;
   const pointer = (offset: number, symbol: ElfSymbol, addend = 0): void => {
-    relocations.push({ offset, type: R_X86_64[64], symbol, addend });
+    relocations.push({ offset, type: whole, symbol, addend });
   };
   pointer(layout.patch.mod.offset, module);
   pointer(layout.patch.objs.offset, self, objectsAt);

@@ -1,19 +1,7 @@
 /** A livepatch from its parts, assembled by code: what is linked, what is refused, and what the last gate catches. */
+import { archOf } from "@suture/arch";
 import { CALLBACKS, type CallbackKind, type Delta } from "@suture/diff";
-import {
-  type ElfObject,
-  newObject,
-  newSymbol,
-  R_X86_64,
-  readElf,
-  relocationSections,
-  Section,
-  SHF,
-  SHT,
-  STB,
-  STT,
-  writeElf,
-} from "@suture/elf";
+import { type ElfObject, newObject, newSymbol, readElf, relocationSections, Section, SHF, SHT, STB, STT, writeElf } from "@suture/elf";
 import type { Btf, Export } from "@suture/kernel";
 import { describe, expect, it } from "vitest";
 import { combine, type Part } from "./combine.ts";
@@ -62,7 +50,7 @@ const world: World = { kernel, vmlinux, module: (name) => owner(name, ["of_modul
 
 /** A function that calls what is named, as the differ emits it. */
 function delta(name: string, calls: readonly string[], originals: readonly string[] = []): Delta {
-  const object = newObject(`${name}.o`);
+  const object = newObject(`${name}.o`, 62);
   const text = new Section({
     name: `.text.${name}`,
     type: SHT.PROGBITS,
@@ -72,7 +60,12 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
   });
   const symbol = newSymbol({ name, place: text, size: text.size, type: STT.FUNC, bind: STB.LOCAL });
   const undefinedSymbols = calls.map((call) => newSymbol({ name: call, place: "undef" }));
-  const relocations = undefinedSymbols.map((target, i) => ({ offset: 5 * i + 1, type: R_X86_64.PLT32, symbol: target, addend: -4 }));
+  const relocations = undefinedSymbols.map((target, i) => ({
+    offset: 5 * i + 1,
+    type: archOf({ machine: 62 }).relocations.branch,
+    symbol: target,
+    addend: -4,
+  }));
   const rela = new Section({
     name: `.rela${text.name}`,
     type: SHT.RELA,
@@ -300,7 +293,7 @@ describe("a finished module", () => {
     [
       "a relocation that the kernel does not apply",
       (elf) => {
-        for (const table of relocationSections(elf).get(text(elf)) ?? []) for (const r of table.relocations) r.type = R_X86_64.PC8;
+        for (const table of relocationSections(elf).get(text(elf)) ?? []) for (const r of table.relocations) r.type = 15;
       },
     ],
   ])("with %s does not", (_, edit) => {

@@ -39,7 +39,7 @@ const WHOLE: Manifest = {
 
 function read(manifest: unknown): Manifest | undefined {
   const data = Buffer.from(typeof manifest === "string" ? manifest : JSON.stringify(manifest));
-  return readManifest({ ...newObject("test.ko"), sections: [new Section({ name: MANIFEST_SECTION, type: SHT.PROGBITS, data })] });
+  return readManifest({ ...newObject("test.ko", 62), sections: [new Section({ name: MANIFEST_SECTION, type: SHT.PROGBITS, data })] });
 }
 
 /** Every value below `value` with what puts another one in its place. */

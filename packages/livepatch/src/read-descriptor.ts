@@ -5,12 +5,12 @@
  *     klp_patch    mod objs states replace       klp_object   name funcs, and the four callbacks
  *     klp_state    id version data               klp_func     old_name new_func old_sympos
  */
+import { archOf } from "@suture/arch";
 import { CALLBACKS, type CallbackKind } from "@suture/diff";
 import {
   type ElfObject,
   type ElfSymbol,
   isSection,
-  R_X86_64,
   type Relocation,
   relocationSections,
   type Section,
@@ -83,9 +83,10 @@ class Data {
 
   constructor(elf: ElfObject) {
     this.#elf = elf;
+    const { pointer: whole } = archOf(elf).relocations;
     for (const [section, tables] of relocationSections(elf)) {
       if ((section.flags & SHF.WRITE) === 0 || (section.flags & SHF.EXECINSTR) !== 0) continue;
-      const pointers = tables.flatMap(({ relocations }) => relocations.filter(({ type }) => type === R_X86_64[64]));
+      const pointers = tables.flatMap(({ relocations }) => relocations.filter(({ type }) => type === whole));
       this.#pointers.set(section, new Map(pointers.map((pointer) => [pointer.offset, pointer])));
     }
   }

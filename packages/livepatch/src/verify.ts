@@ -2,18 +2,14 @@
  * The last gate: nothing in the finished module may be left to chance. Every relocation is one that the module loader can apply to a symbol
  * that it can find, or a well-formed one for the livepatch core; the kernel would load a module that misses one, and then crash in it.
  */
-import { LOADABLE } from "@suture/diff";
-import { type ElfObject, isSection, R_X86_64, readElf, relocationKind, SHF, SHN, SHT } from "@suture/elf";
+import { archOf } from "@suture/arch";
+import { type ElfObject, isSection, R_NONE, readElf, SHF, SHN, SHT } from "@suture/elf";
 import { modinfoOf } from "@suture/kernel";
 import { BRANCH_ADDEND, isBranch } from "./branches.ts";
 import { fail } from "./errors.ts";
 import { isKlpSymbol, parseKlpSection, parseKlpSymbol } from "./names.ts";
 import { readDescriptor } from "./read-descriptor.ts";
 import type { KernelView } from "./resolve.ts";
-
-/** Read before a module of its own can be relocated: only what vmlinux has can be named in them. */
-const early =
-  /^(\.altinstructions|\.parainstructions|__jump_table|\.static_call_sites|\.smp_locks|\.retpoline_sites|\.return_sites|\.call_sites)$/;
 
 /** @throws KLP_BAD_MODULE, KLP_NOT_LIVEPATCH */
 export function verify(bytes: Uint8Array, file: string, release: string, kernel: KernelView): void {
@@ -58,26 +54,26 @@ export function checkForm(elf: ElfObject): void {
     if (klp && (table.flags & SHF.ALLOC) === 0) throw fail("KLP_BAD_MODULE", "livepatch relocations are not allocated", where);
     if (named !== undefined && named.section !== table.target.name)
       throw fail("KLP_BAD_MODULE", `it applies to ${table.target.name}`, where);
-    if (named !== undefined && named.object !== "vmlinux" && early.test(table.target.name))
+    if (named !== undefined && named.object !== "vmlinux" && archOf(elf).tables.early.includes(table.target.name))
       throw fail("KLP_BAD_MODULE", `${table.target.name} is read before ${named.object} may be loaded`, where);
     for (const relocation of table.relocations) {
       const { symbol } = relocation;
       const at = { ...where, symbol: symbol?.name, offset: relocation.offset };
       // Sections that are not loaded (notes of tools, debug information) are not relocated by the kernel.
       if ((table.target.flags & SHF.ALLOC) === 0) continue;
-      if (!(relocation.type === R_X86_64.NONE || LOADABLE.has(relocation.type)))
+      if (!(relocation.type === R_NONE || archOf(elf).relocations.loadable.has(relocation.type)))
         throw fail(
           "KLP_BAD_MODULE",
-          `the kernel does not apply relocations of type ${relocationKind(relocation.type)?.name ?? relocation.type}`,
+          `the kernel does not apply relocations of type ${archOf(elf).relocations.kind(relocation.type)?.name ?? relocation.type}`,
           at,
         );
-      if (relocation.type === R_X86_64.NONE) continue;
+      if (relocation.type === R_NONE) continue;
       if (symbol === undefined) throw fail("KLP_BAD_MODULE", "a relocation has no symbol", at);
       if (klp !== (symbol.place === "livepatch"))
         throw fail("KLP_BAD_MODULE", klp ? "the livepatch core cannot find this symbol" : "the module loader cannot find this symbol", at);
       if (named !== undefined && named.object === "vmlinux" && parseKlpSymbol(symbol.name)?.object !== "vmlinux")
         throw fail("KLP_BAD_MODULE", "the symbol belongs to another object than the relocations", at);
-      if (klp && relocation.addend !== BRANCH_ADDEND && isBranch(table.target, relocation))
+      if (klp && relocation.addend !== BRANCH_ADDEND && isBranch(elf, table.target, relocation))
         throw fail("KLP_BAD_MODULE", "it jumps to a place beside the one that the symbol names", at);
       if (isSection(symbol.place) && (symbol.place.flags & SHF.ALLOC) === 0)
         throw fail("KLP_BAD_MODULE", `it refers to ${symbol.place.name}, which is not loaded`, at);

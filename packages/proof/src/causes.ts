@@ -2,10 +2,8 @@
 import type { ElfObject, ElfSymbol } from "@suture/elf";
 import { KernelImage, type KernelModule } from "@suture/kernel";
 import type { Ground } from "./ground.ts";
-import { likeness } from "./instructions.ts";
 import { fieldsOf, isFunction, type Part, type Parts } from "./items.ts";
 import type { Built, Cause, FunctionProof, Overridden } from "./model.ts";
-import { tables } from "./x86-64.ts";
 
 export interface Differing {
   plain: ElfObject;
@@ -60,7 +58,7 @@ function comments(elf: ElfObject): string[] {
 
 /** objtool describes the stack of all code that it has seen. */
 function objtool({ parts, ground }: Differing): Cause | undefined {
-  const orc = tables.find(({ beside }) => beside !== undefined);
+  const orc = parts.arch.tables.all.find(({ beside }) => beside !== undefined);
   if (orc === undefined || ground.table(orc) === undefined) return undefined;
   if (!parts.all.some(({ role }) => role === "code") || parts.all.some(({ section }) => section.name === orc.section && section.size > 0))
     return undefined;
@@ -140,5 +138,8 @@ function resemblance(part: Part, { name, value, size }: ElfSymbol, ground: Groun
   const kernel = address === undefined ? undefined : ground.read(address, size);
   if (kernel === undefined) return "other";
   const relocations = part.relocations.filter(({ offset }) => offset >= value && offset < value + size);
-  return likeness({ code: part.section.data.subarray(value, value + size), fields: fieldsOf(relocations, value) }, kernel);
+  return part.arch.code.likeness(
+    { code: part.section.data.subarray(value, value + size), fields: fieldsOf(part.arch, relocations, value) },
+    kernel,
+  );
 }

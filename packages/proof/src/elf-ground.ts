@@ -2,22 +2,10 @@
  * A relocatable file as ground: a module, or another build of the object. Its sections and undefined symbols are given addresses so far from
  * each other that no reference to one can be taken for another; what a field refers to is what its relocation says.
  */
-import {
-  type ElfObject,
-  type ElfSymbol,
-  isSection,
-  R_X86_64,
-  relocationKind,
-  relocationSections,
-  type Section,
-  SHF,
-  SHT,
-  STB,
-  STT,
-} from "@suture/elf";
+import { type Arch, archOf, type SpecialTable } from "@suture/arch";
+import { type ElfObject, type ElfSymbol, isSection, R_NONE, relocationSections, type Section, SHF, SHT, STB, STT } from "@suture/elf";
 import type { Field, Ground, Stretch } from "./ground.ts";
 import type { Place } from "./model.ts";
-import type { TableKind } from "./x86-64.ts";
 
 /** More than a section or an addend can be. */
 const APART = 2 ** 33;
@@ -40,6 +28,7 @@ interface Held {
 
 export class ElfGround implements Ground {
   readonly name: string;
+  readonly #arch: Arch;
   readonly #tables: Map<Section, Section[]>;
   readonly #held: Held[] = [];
   readonly #addresses = new Map<Section, Held>();
@@ -50,6 +39,7 @@ export class ElfGround implements Ground {
   /** @param sympos how the livepatch core counts a symbol of this file; undefined where it cannot name it */
   constructor(elf: ElfObject, name: string, sympos: (symbol: ElfSymbol) => number | undefined) {
     this.name = name;
+    this.#arch = archOf(elf);
     this.#nameOf = sympos;
     this.#tables = relocationSections(elf);
     for (const section of elf.sections) {
@@ -106,8 +96,8 @@ export class ElfGround implements Ground {
     return at === undefined ? undefined : this.#relocationsOf(at.held).get(at.offset);
   }
 
-  tag(type: number): string | undefined {
-    return tagOf(type);
+  tag(type: number): string {
+    return this.#arch.relocations.kind(type)?.name ?? String(type);
   }
 
   named(name: string): readonly number[] {
@@ -118,7 +108,7 @@ export class ElfGround implements Ground {
     return this.#addressesOf(name, (symbol) => symbol.bind !== STB.LOCAL);
   }
 
-  table(kind: TableKind): { entries: Stretch; beside: Stretch | undefined } | undefined {
+  table(kind: SpecialTable): { entries: Stretch; beside: Stretch | undefined } | undefined {
     const entries = this.#stretch(kind.section);
     return entries === undefined
       ? undefined
@@ -184,12 +174,12 @@ export class ElfGround implements Ground {
     for (const table of this.#tables.get(held.section) ?? [])
       for (const { offset, type, symbol, addend } of table.relocations) {
         // objtool leaves some behind that mean nothing.
-        if (type === R_X86_64.NONE) continue;
+        if (type === R_NONE) continue;
         const address = this.#addressOf(symbol);
         // Two relocations of one field, or one of something that is not loaded: nothing that the field could be held to.
         const refersTo = address === undefined || byOffset.has(offset) ? Number.NaN : address + addend;
         byOffset.set(offset, { type, refersTo });
-        fields.push({ address: held.address + offset, tag: tagOf(type) });
+        fields.push({ address: held.address + offset, tag: this.tag(type) });
       }
     held.relocations = byOffset;
     held.fields = fields.sort((a, b) => a.address - b.address);
@@ -212,8 +202,4 @@ function firstNotBelow(fields: readonly Field[], address: number): number {
     else high = middle;
   }
   return low;
-}
-
-function tagOf(type: number): string {
-  return relocationKind(type)?.name ?? String(type);
 }

@@ -5,8 +5,8 @@ import type { Ground } from "./ground.ts";
 import { isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt, FunctionProof, Overridden } from "./model.ts";
 import type { Placement } from "./placement.ts";
+import { isInitOnly } from "./sections.ts";
 import type { Verdict } from "./verify.ts";
-import { isInitOnly, paddingNames } from "./x86-64.ts";
 
 export interface Judged {
   functions: FunctionProof[];
@@ -73,7 +73,7 @@ function paddingsOf(part: Part): Map<ElfSymbol, ElfSymbol> {
   const byName = new Map(functions.map((symbol) => [symbol.name, symbol]));
   const paddings = new Map<ElfSymbol, ElfSymbol>();
   for (const symbol of functions)
-    for (const name of paddingNames(symbol.name)) {
+    for (const name of part.arch.code.paddingPrefixes.map((start) => start + symbol.name)) {
       const padding = byName.get(name);
       if (padding !== undefined && padding.value + padding.size === symbol.value) paddings.set(symbol, padding);
     }

@@ -1,7 +1,7 @@
 /** What an object is held against: the kernel's image or a module's file, by address. A module's addresses are made up (elf-ground.ts). */
+import type { SpecialTable } from "@suture/arch";
 import type { ElfSymbol } from "@suture/elf";
 import type { Anchor, Place } from "./model.ts";
-import type { TableKind } from "./x86-64.ts";
 
 /** A part of the ground. */
 export interface Stretch {
@@ -33,7 +33,7 @@ export interface Ground {
   /** Addresses of the global and weak symbols of that name, defined or (in a module) not. */
   globals(name: string): readonly number[];
   /** The special table, and the one beside it; undefined if the kernel has none. */
-  table(kind: TableKind): { entries: Stretch; beside: Stretch | undefined } | undefined;
+  table(kind: SpecialTable): { entries: Stretch; beside: Stretch | undefined } | undefined;
   /** For reports: the address, or section and offset. */
   show(address: number): string;
   /** The section that holds the address, and the address as it is reported. */

@@ -1,19 +1,22 @@
 /** The kernel's image as ground: fields are linked, so what they refer to is worked out from their bytes. */
+import type { Arch, SpecialTable } from "@suture/arch";
 import type { ElfSymbol } from "@suture/elf";
 import { hex, type KernelImage, type KernelSymbol } from "@suture/kernel";
 import type { Field, Ground, Stretch } from "./ground.ts";
 import type { Anchor, Place } from "./model.ts";
-import { linkedValue, relocatedAs, type TableKind } from "./x86-64.ts";
 
 export class ImageGround implements Ground {
   readonly name = "the kernel";
   readonly #image: KernelImage;
+  readonly #arch: Arch;
   /** What is made read-only after boot. */
   readonly #readOnly: { start: number; end: number };
   #first: KernelSymbol | undefined;
 
-  constructor(image: KernelImage) {
+  /** @param arch of the object that is held against it */
+  constructor(image: KernelImage, arch: Arch) {
     this.#image = image;
+    this.#arch = arch;
     const [start = 0, end = 0] = ["__start_rodata", "__end_rodata"].map((name) => image.symbols.named(name)[0]?.address);
     this.#readOnly = { start, end };
   }
@@ -29,7 +32,7 @@ export class ImageGround implements Ground {
   }
 
   refersTo(view: DataView, at: number, type: number, address: number): number | undefined {
-    return linkedValue(view, at, type, address);
+    return this.#arch.relocations.linkedValue(view, at, type, address);
   }
 
   fields(start: number, end: number): readonly Field[] {
@@ -40,7 +43,7 @@ export class ImageGround implements Ground {
     if (missing || !this.#image.hasRelocations) return undefined;
     // Numbers that are no kernel addresses are offsets into the per-cpu area, or constants where it is linked like the rest.
     if (target >= 0 && this.#image.perCpu === undefined) return undefined;
-    return relocatedAs(type, target >= 0);
+    return this.#arch.relocations.relocatedAs(type, target >= 0);
   }
 
   named(name: string): readonly number[] {
@@ -54,7 +57,7 @@ export class ImageGround implements Ground {
     return own === undefined ? found.map((symbol) => symbol.address) : [own];
   }
 
-  table(kind: TableKind): { entries: Stretch; beside: Stretch | undefined } | undefined {
+  table(kind: SpecialTable): { entries: Stretch; beside: Stretch | undefined } | undefined {
     const entries = this.#stretch(kind.section, kind.start, kind.stop);
     if (entries === undefined) return undefined;
     const { beside } = kind;

@@ -1,4 +1,5 @@
 /** An object as the proof sees it: sections with their relocations, cut into functions and variables. */
+import { type Arch, archOf } from "@suture/arch";
 import {
   type ElfObject,
   type ElfSymbol,
@@ -11,7 +12,6 @@ import {
   STT,
   symbolsBySection,
 } from "@suture/elf";
-import { fieldSize, isBuildOnly, tables } from "./x86-64.ts";
 
 /** A function or variable with what follows it up to the next; or the part of a section that no symbol names. */
 export interface Item {
@@ -37,6 +37,7 @@ export type Role =
 
 /** A section of the object. */
 export interface Part {
+  arch: Arch;
   section: Section;
   role: Role;
   /** By offset, without those that mean nothing. */
@@ -49,32 +50,37 @@ export interface Part {
 
 export interface Parts {
   elf: ElfObject;
+  arch: Arch;
   all: readonly Part[];
   of(section: Section): Part | undefined;
 }
 
 export function partsOf(elf: ElfObject): Parts {
+  const arch = archOf(elf);
+  const { besides, tables } = tableNames(arch);
   const relocations = relocationsBySection(elf);
   const symbols = symbolsBySection(elf);
   const bySection = new Map<Section, Part>();
   for (const section of elf.sections) {
     const own = symbols.get(section) ?? [];
-    const part: Part = { section, role: roleOf(section, own), relocations: [], items: [], symbols: own };
+    const role = arch.tables.isBuildOnly(section.name) || besides.has(section.name) ? "none" : roleOf(section, own, tables);
+    const part: Part = { arch, section, role, relocations: [], items: [], symbols: own };
     if (part.role !== "none") {
       part.relocations = relocations.get(section) ?? [];
       part.items = itemsOf(part);
     }
     bySection.set(section, part);
   }
-  return { elf, all: [...bySection.values()], of: (section) => bySection.get(section) };
+  return { elf, arch, all: [...bySection.values()], of: (section) => bySection.get(section) };
 }
 
-const besides: ReadonlySet<string> = new Set(tables.map(({ beside }) => beside?.section ?? ""));
-const tableNames: ReadonlySet<string> = new Set(tables.map(({ section }) => section));
+function tableNames({ tables: { all } }: Arch): { besides: ReadonlySet<string>; tables: ReadonlySet<string> } {
+  return { besides: new Set(all.map(({ beside }) => beside?.section ?? "")), tables: new Set(all.map(({ section }) => section)) };
+}
 
-function roleOf(section: Section, symbols: readonly ElfSymbol[]): Role {
-  if ((section.flags & SHF.ALLOC) === 0 || isBuildOnly(section.name) || besides.has(section.name)) return "none";
-  if (tableNames.has(section.name)) return "table";
+function roleOf(section: Section, symbols: readonly ElfSymbol[], tables: ReadonlySet<string>): Role {
+  if ((section.flags & SHF.ALLOC) === 0) return "none";
+  if (tables.has(section.name)) return "table";
   // Empty variables (lock classes without lockdep) still have addresses.
   if (section.size === 0 && symbols.length === 0) return "none";
   if ((section.flags & SHF.MERGE) !== 0) return "merged";
@@ -118,7 +124,7 @@ export function hasNoBytes({ type }: Section): boolean {
 }
 
 /** Bytes of a run that relocations change, from the run's start. */
-export function fieldsOf(relocations: readonly Relocation[], start: number): Set<number> {
+export function fieldsOf({ relocations: { fieldSize } }: Arch, relocations: readonly Relocation[], start: number): Set<number> {
   const changed = new Set<number>();
   for (const { offset, type } of relocations) for (let i = 0; i < (fieldSize(type) ?? 0); i++) changed.add(offset - start + i);
   return changed;

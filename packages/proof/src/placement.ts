@@ -3,13 +3,14 @@
  * without such symbols are placed by what placed code and table entries refer to. Nothing is taken for granted here: verify.ts then holds
  * every symbol, byte and reference against these bases.
  */
+import type { Arch } from "@suture/arch";
 import { viewOf } from "@suture/elf";
 import type { Ground } from "./ground.ts";
 import { hasNoBytes, isWeak, type Part, type Parts } from "./items.ts";
 import { targetOf } from "./references.ts";
+import { isFilledLater } from "./sections.ts";
 import { firstKey, type GroundTables, type TableIndex } from "./table-index.ts";
 import type { Entry, ObjectTable } from "./tables.ts";
-import { fieldSize, isFilledLater } from "./x86-64.ts";
 
 export interface Placement {
   /** The bases; a part that is not here has no place. */
@@ -107,7 +108,7 @@ class Placing {
       for (const number of entriesFor(index, base + entry.offset)) {
         const at = number * table.size;
         const bytes = index.entries.bytes.subarray(at, at + table.size);
-        if (bytesAgree(entry.table.data.subarray(entry.start, entry.end), bytes, entry.relocations, entry.start))
+        if (bytesAgree(this.#parts.arch, entry.table.data.subarray(entry.start, entry.end), bytes, entry.relocations, entry.start))
           this.#count(entry.relocations.slice(1), bytes, entry.start, index.entries.address + at);
       }
     }
@@ -118,7 +119,7 @@ class Placing {
     const view = viewOf(bytes);
     for (const relocation of relocations) {
       const target = targetOf(relocation, this.#parts);
-      if (target.kind !== "part" || fieldSize(relocation.type) === undefined) continue;
+      if (target.kind !== "part" || this.#parts.arch.relocations.fieldSize(relocation.type) === undefined) continue;
       if (this.#bases.has(target.part)) continue;
       const at = relocation.offset - start;
       const value = this.#ground.refersTo(view, at, relocation.type, address + at);
@@ -136,7 +137,7 @@ class Placing {
   #bytesFit(part: Part, base: number): boolean {
     const bytes = this.#ground.read(base, part.section.size);
     const data = hasNoBytes(part.section) ? new Uint8Array(part.section.size) : part.section.data;
-    return bytes !== undefined && (isFilledLater(part.section.name) || bytesAgree(data, bytes, part.relocations, 0));
+    return bytes !== undefined && (isFilledLater(part.section.name) || bytesAgree(part.arch, data, bytes, part.relocations, 0));
   }
 
   #referencesFit(part: Part, base: number): boolean {
@@ -170,7 +171,13 @@ function* entriesFor(index: TableIndex, key: number): Generator<number> {
 }
 
 /** Whether the bytes outside of relocations are equal. @param start of the relocations' span in their section */
-function bytesAgree(data: Uint8Array, bytes: Uint8Array, relocations: Part["relocations"], start: number): boolean {
+function bytesAgree(
+  { relocations: { fieldSize } }: Arch,
+  data: Uint8Array,
+  bytes: Uint8Array,
+  relocations: Part["relocations"],
+  start: number,
+): boolean {
   let from = 0;
   for (const { offset, type } of relocations) {
     if (!equal(data, bytes, from, offset - start)) return false;

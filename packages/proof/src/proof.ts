@@ -1,5 +1,6 @@
 /** The proof of one object: what was just compiled is what the kernel runs. */
-import { type ElfObject, type ElfSymbol, EM_X86_64, ET, isSection } from "@suture/elf";
+import { type Arch, archOf, isKnownMachine } from "@suture/arch";
+import { type ElfObject, type ElfSymbol, ET, isSection } from "@suture/elf";
 import { KernelImage, type KernelModule } from "@suture/kernel";
 import { anchors } from "./anchors.ts";
 import { causesOf } from "./causes.ts";
@@ -9,27 +10,26 @@ import type { Finding } from "./findings.ts";
 import { judge } from "./functions.ts";
 import type { Ground, Stretch } from "./ground.ts";
 import { ImageGround } from "./image-ground.ts";
-import { textAt } from "./instructions.ts";
 import { isFunction, itemAt, partsOf } from "./items.ts";
 import type { Anchor, FunctionProof, Mismatch, ObjectProof, Place, ProofInput } from "./model.ts";
 import { placeParts } from "./placement.ts";
+import { isInitOnly } from "./sections.ts";
 import { holdSplit, type Split } from "./split.ts";
 import { GroundTables } from "./table-index.ts";
 import { tablesOf } from "./tables.ts";
 import { verify } from "./verify.ts";
-import { isInitOnly, paddingNames } from "./x86-64.ts";
 
 /** @throws PROOF_NOT_AN_OBJECT, PROOF_NO_LAYOUT, PROOF_BAD_TABLE */
 export function proveObject({ object, plain, sections, against, layouts, built = {} }: ProofInput): ObjectProof {
   for (const elf of [plain, sections]) if (elf !== undefined) checkObject(elf);
-  const { ground, index } = groundOf(against);
+  const { ground, index } = groundOf(against, archOf(plain));
   const parts = partsOf(plain);
   const tables = tablesOf(parts, layouts);
   const placement = placeParts(parts, tables, ground, index);
   const verdict = verify(parts, tables, placement, ground, index);
   const { functions, overridden } = judge(parts, placement, verdict, ground);
   const split = sections === undefined ? undefined : holdSplit(partsOf(sections), parts);
-  doubtSplit(functions, split);
+  doubtSplit(functions, split, parts.arch.code.paddingPrefixes);
   const provenNames = new Set(functions.map(({ name }) => name));
   for (const { name, proven } of functions) if (!proven) provenNames.delete(name);
   const bad = new Set(verdict.findings.filter(({ part, at }) => part.role !== "code" || at === undefined).map(({ part }) => part));
@@ -87,9 +87,11 @@ function byName(symbols: readonly ElfSymbol[]): Map<string, ElfSymbol[]> {
 }
 
 /** A function that the build with sections has otherwise is not proven. */
-function doubtSplit(functions: FunctionProof[], split: Split | undefined): void {
+function doubtSplit(functions: FunctionProof[], split: Split | undefined, prefixes: readonly string[]): void {
   for (const f of functions) {
-    const why = [f.name, ...paddingNames(f.name)].map((name) => split?.doubts.get(name)).find((doubt) => doubt !== undefined);
+    const why = [f.name, ...prefixes.map((start) => start + f.name)]
+      .map((name) => split?.doubts.get(name))
+      .find((doubt) => doubt !== undefined);
     if (why === undefined) continue;
     f.proven = false;
     f.doubts.push({ code: "split", why });
@@ -97,7 +99,7 @@ function doubtSplit(functions: FunctionProof[], split: Split | undefined): void 
 }
 
 function checkObject(elf: ElfObject): void {
-  if (elf.type !== ET.REL || elf.machine !== EM_X86_64)
+  if (elf.type !== ET.REL || !isKnownMachine(elf.machine))
     throw fail("PROOF_NOT_AN_OBJECT", `ELF type ${elf.type} of machine ${elf.machine}`, { file: elf.file });
 }
 
@@ -108,12 +110,12 @@ interface Prepared {
 
 const prepared = new WeakMap<KernelImage | KernelModule, Prepared>();
 
-function groundOf(against: KernelImage | KernelModule): Prepared {
+function groundOf(against: KernelImage | KernelModule, arch: Arch): Prepared {
   const known = prepared.get(against);
   if (known !== undefined) return known;
   const ground =
     against instanceof KernelImage
-      ? new ImageGround(against)
+      ? new ImageGround(against, arch)
       : new ElfGround(against.elf, `the module ${against.name}`, (symbol) => against.sympos(symbol));
   const made = { ground, index: new GroundTables(ground) };
   prepared.set(against, made);
@@ -132,8 +134,8 @@ function mismatchOf({ code, part, at, why, section, offset, bytes }: Finding, ke
     instructions() {
       // An entry of a table is no code.
       if (item === undefined || bytes === undefined || section !== part.section.name || kernel === undefined) return undefined;
-      const own = textAt(part.section.data.subarray(item.start, item.end), offset - item.start, item.start);
-      const theirs = textAt(kernel.bytes, offset - item.start, kernel.address);
+      const own = part.arch.code.textAt(part.section.data.subarray(item.start, item.end), offset - item.start, item.start);
+      const theirs = part.arch.code.textAt(kernel.bytes, offset - item.start, kernel.address);
       return own === undefined || theirs === undefined ? undefined : { object: own.text, kernel: theirs.text };
     },
   };

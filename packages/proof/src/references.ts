@@ -1,15 +1,16 @@
 /** Relocations of an object, as what they say about the ground: where a part must lie, or what a symbol's address must be. */
-import { type ElfSymbol, isPcRelative, isSection, type Relocation, type Section, SHF, STB, STT } from "@suture/elf";
+import type { Arch } from "@suture/arch";
+import { type ElfSymbol, isSection, type Relocation, type Section, SHF, STB, STT } from "@suture/elf";
 import type { Ground } from "./ground.ts";
 import type { Part, Parts } from "./items.ts";
-import { isInitOnly } from "./x86-64.ts";
+import { isInitOnly } from "./sections.ts";
 
 /** What a relocation's symbol stands for. */
 export type Target =
   /** A place in a part of this object that the linker keeps as it is. `strong`: a global symbol, which the kernel must have at that place. */
   | { kind: "part"; part: Part; offset: number; strong: ElfSymbol | undefined }
   /** A string or constant that the linker merges with equal ones. `exact`: S + A is where it is, not S. */
-  | { kind: "merged"; section: Section; offset: number; exact: boolean }
+  | { kind: "merged"; arch: Arch; section: Section; offset: number; exact: boolean }
   /** A symbol whose address is found by its name. */
   | { kind: "name"; symbol: ElfSymbol; own: { part: Part; offset: number } | undefined }
   /** A constant. */
@@ -23,7 +24,7 @@ export function targetOf({ symbol, type, addend }: Relocation, parts: Parts): Ta
   if (place === "undef") return { kind: "name", symbol, own: undefined };
   if (!isSection(place)) return { kind: "unknown", why: `refers to ${symbol.name}, a ${place} symbol` };
   const part = parts.of(place);
-  if (part?.role === "merged") return merged(symbol, place, type, addend);
+  if (part?.role === "merged") return merged(part.arch, symbol, place, type, addend);
   if (part === undefined || part.role === "none" || part.role === "table")
     return { kind: "unknown", why: `refers to ${place.name}, which is not in the kernel as it is in the object` };
   if (symbol.bind === STB.LOCAL) return { kind: "part", part, offset: symbol.value, strong: undefined };
@@ -32,10 +33,11 @@ export function targetOf({ symbol, type, addend }: Relocation, parts: Parts): Ta
 }
 
 /** The linker looks up the string at symbol + addend where the symbol is the section's, else the one at the symbol. */
-function merged(symbol: ElfSymbol, section: Section, type: number, addend: number): Target {
-  if (symbol.type !== STT.SECTION) return { kind: "merged", section, offset: symbol.value, exact: false };
-  if (isPcRelative(type)) return { kind: "unknown", why: `refers to ${section.name} relative to the instruction, without a symbol` };
-  return { kind: "merged", section, offset: symbol.value + addend, exact: true };
+function merged(arch: Arch, symbol: ElfSymbol, section: Section, type: number, addend: number): Target {
+  if (symbol.type !== STT.SECTION) return { kind: "merged", arch, section, offset: symbol.value, exact: false };
+  if (arch.relocations.isPcRelative(type))
+    return { kind: "unknown", why: `refers to ${section.name} relative to the instruction, without a symbol` };
+  return { kind: "merged", arch, section, offset: symbol.value + addend, exact: true };
 }
 
 export type MergedTarget = Extract<Target, { kind: "merged" }>;
@@ -69,7 +71,7 @@ export function findMerged(
   if (kernel === undefined || Buffer.compare(kernel, entity.bytes) !== 0)
     return `refers to ${textOf(entity.bytes)}, ${ground.name} to ${kernel === undefined ? "nothing" : textOf(kernel)}`;
   // What could be equal by chance must be referred to inside of it, or at its end: the limit of a loop over its characters. A precision is such a limit too.
-  const inside = exact ? 0 : Math.min(...ahead(type, user).map((bytes) => Math.abs(offset - entity.start + addend + bytes)));
+  const inside = exact ? 0 : Math.min(...ahead(target.arch, type, user).map((bytes) => Math.abs(offset - entity.start + addend + bytes)));
   return inside <= entity.bytes.length || entity.bytes.length >= TELLING
     ? { section, bytes: entity.bytes, address: start }
     : `refers to ${addend} bytes from ${textOf(entity.bytes)}`;
@@ -79,8 +81,8 @@ export function findMerged(
 const TELLING = 6;
 
 /** Bytes that may lie between the place a distance counts from and its field: the field itself and an immediate. */
-function ahead(type: number, { flags }: Section): readonly number[] {
-  return isPcRelative(type) && (flags & SHF.EXECINSTR) !== 0 ? [4, 5, 6, 8] : [0];
+function ahead({ relocations, code }: Arch, type: number, { flags }: Section): readonly number[] {
+  return relocations.isPcRelative(type) && (flags & SHF.EXECINSTR) !== 0 ? code.fieldToEnds : [0];
 }
 
 /** The string (with its end) or constant at the offset; undefined if it does not end. */

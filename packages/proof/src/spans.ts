@@ -1,12 +1,12 @@
 /** Runs of bytes with relocations, held against the ground: each byte is the same, and each reference leads to the same. */
+import type { Arch } from "@suture/arch";
 import { type Relocation, viewOf } from "@suture/elf";
 import type { Field, Ground } from "./ground.ts";
-import { likeness } from "./instructions.ts";
 import { fieldsOf, type Item, isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt } from "./model.ts";
 import type { Placement } from "./placement.ts";
 import { checkName, findMerged, type Merged, targetOf } from "./references.ts";
-import { fieldSize, isInitOnly } from "./x86-64.ts";
+import { isInitOnly } from "./sections.ts";
 
 /** A run of bytes with relocations: an item, or an entry of a table. */
 export interface Span {
@@ -36,9 +36,11 @@ export class SpanChecker {
   readonly #parts: Parts;
   readonly #placement: Placement;
   readonly #ground: Ground;
+  readonly #fieldSize: (type: number) => number | undefined;
 
   constructor(parts: Parts, placement: Placement, ground: Ground) {
     this.#parts = parts;
+    this.#fieldSize = parts.arch.relocations.fieldSize;
     this.#placement = placement;
     this.#ground = ground;
   }
@@ -49,7 +51,7 @@ export class SpanChecker {
     let from = span.start;
     for (const relocation of span.relocations) {
       const { offset, type } = relocation;
-      const size = fieldSize(type);
+      const size = this.#fieldSize(type);
       if (size === undefined || offset < from || offset + size > span.end)
         return { code: "unsupported", offset, why: `a relocation of type ${type} that is not understood` };
       const different = firstDifference(span, from, offset);
@@ -113,7 +115,7 @@ export class SpanChecker {
     const fields: Field[] = [];
     for (const relocation of relocations) {
       const at = relocation.offset - start;
-      if (fieldSize(relocation.type) === undefined) continue;
+      if (this.#fieldSize(relocation.type) === undefined) continue;
       const value = this.#ground.refersTo(view, at, relocation.type, address + at);
       if (value === undefined) continue;
       const { symbol } = relocation;
@@ -132,8 +134,8 @@ export class SpanChecker {
 }
 
 /** Whether only distances to other places differ. */
-export function isMoved({ data, start, end, relocations, bytes }: Span): boolean {
-  return likeness({ code: data.subarray(start, end), fields: fieldsOf(relocations, start) }, bytes) === "same";
+export function isMoved(arch: Arch, { data, start, end, relocations, bytes }: Span): boolean {
+  return arch.code.likeness({ code: data.subarray(start, end), fields: fieldsOf(arch, relocations, start) }, bytes) === "same";
 }
 
 function wrongIf(why: string | undefined): { code: Doubt; why: string } | undefined {

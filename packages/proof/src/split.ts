@@ -3,15 +3,14 @@
  * proven. Functions are equal but for references, which go to the same thing, and for jumps out of the function that grew from one byte to
  * four because their target moved to another section.
  */
-import { firstFrom, isPcRelative, type Relocation, type Section, viewOf } from "@suture/elf";
+import type { Arch, Instruction } from "@suture/arch";
+import { firstFrom, type Relocation, type Section, viewOf } from "@suture/elf";
 import { ElfGround } from "./elf-ground.ts";
-import { decode, type Instruction } from "./instructions.ts";
 import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from "./items.ts";
 import { type Placement, placeParts } from "./placement.ts";
 import { findMerged, targetOf } from "./references.ts";
 import { GroundTables } from "./table-index.ts";
 import { isUnnamed, type Piece, piecesOf, type Referred } from "./unnamed.ts";
-import { fieldSize, isNear, jumpsOrLoadsAddress } from "./x86-64.ts";
 
 export interface Split {
   /** Why each function of either build is not the same in both. */
@@ -29,6 +28,7 @@ export function holdSplit(split: Parts, plain: Parts): Split {
 class Holding implements Split {
   readonly doubts = new Map<string, string>();
   readonly #split: Parts;
+  readonly #arch: Arch;
   readonly #plain: Parts;
   readonly #ground: ElfGround;
   readonly #placement: Placement;
@@ -46,6 +46,7 @@ class Holding implements Split {
 
   constructor(split: Parts, plain: Parts) {
     this.#split = split;
+    this.#arch = split.arch;
     this.#plain = plain;
     this.#ground = new ElfGround(plain.elf, "the plain build", () => undefined);
     this.#placement = placeParts(split, [], this.#ground, new GroundTables(this.#ground));
@@ -204,7 +205,7 @@ class Holding implements Split {
     let from = start;
     for (const relocation of relocations) {
       const { offset, type } = relocation;
-      const width = fieldSize(type);
+      const width = this.#arch.relocations.fieldSize(type);
       if (width === undefined || offset < from || offset + width > start + size)
         return `a relocation of type ${type} at 0x${offset.toString(16)}`;
       if (!equal(data, bytes, from, offset, start)) return `other bytes before 0x${(offset - start).toString(16)}`;
@@ -220,8 +221,10 @@ class Holding implements Split {
   #plainValue(bytes: Uint8Array, at: number, type: number, address: number): number | undefined {
     const reference = this.#ground.relocationAt(address);
     if (reference !== undefined)
-      return reference.type === type || (isNear(reference.type) && isNear(type)) ? reference.refersTo : undefined;
-    if (!isNear(type)) return undefined;
+      return reference.type === type || (this.#arch.relocations.isNear(reference.type) && this.#arch.relocations.isNear(type))
+        ? reference.refersTo
+        : undefined;
+    if (!this.#arch.relocations.isNear(type)) return undefined;
     const value = viewOf(bytes).getInt32(at, true) + address;
     const target = this.#ground.sectionAt(value + 4);
     return target?.section === this.#ground.sectionAt(address)?.section ? value : undefined;
@@ -261,8 +264,8 @@ class Holding implements Split {
         : `does not refer to ${to.section.name} + ${symbol + addend}`;
     }
     // Where a field relative to the instruction's end points is certain for jumps, calls and lea, which end with it.
-    const near = isPcRelative(type);
-    if (near && !this.#rigid.has(to) && !jumpsOrLoadsAddress(from.section.data, field))
+    const near = this.#arch.relocations.isPcRelative(type);
+    if (near && !this.#rigid.has(to) && !this.#arch.code.jumpsOrLoadsAddress(from.section.data, field))
       return "refers to code in a way that is not understood";
     const shift = near ? 4 : 0;
     const address = this.#codeAddress(to, symbol + addend + shift);
@@ -274,7 +277,7 @@ class Holding implements Split {
   /** Whether the places agree is seen when all are known. */
   #constant(to: Part, offset: number, value: number, from: Part, relocation: Relocation): string | undefined {
     const { type, offset: field } = relocation;
-    const shift = isPcRelative(type) ? this.#toEnd(from, field) : 0;
+    const shift = this.#arch.relocations.isPcRelative(type) ? this.#toEnd(from, field) : 0;
     if (shift === undefined) return "refers to a constant in a way that is not understood";
     const references = this.#unnamed.get(to) ?? new Map<number, Referred>();
     this.#unnamed.set(to, references);
@@ -286,11 +289,11 @@ class Holding implements Split {
 
   /** Bytes from a field to the end of its instruction. */
   #toEnd(from: Part, field: number): number | undefined {
-    if (jumpsOrLoadsAddress(from.section.data, field)) return 4;
+    if (this.#arch.code.jumpsOrLoadsAddress(from.section.data, field)) return 4;
     const item = itemAt(from, field);
     const size = item?.symbols.find(isFunction)?.size;
     if (from.role !== "code" || item === undefined || size === undefined) return undefined;
-    const instructions = decode(from.section.data.subarray(item.start, item.start + size));
+    const instructions = this.#arch.code.decode(from.section.data.subarray(item.start, item.start + size));
     const one = instructions?.find(({ relative }) => relative?.field === field - item.start);
     return one === undefined ? undefined : one.end - (field - item.start);
   }
@@ -307,8 +310,8 @@ class Holding implements Split {
     const name = item.symbols.find(isFunction)?.name ?? "";
     const own = part.section.data.subarray(item.start, item.start + size);
     const bytes = this.#ground.read(address, plainSize);
-    const these = decode(own);
-    const those = bytes === undefined ? undefined : decode(bytes);
+    const these = this.#arch.code.decode(own);
+    const those = bytes === undefined ? undefined : this.#arch.code.decode(bytes);
     if (bytes === undefined || these === undefined || those === undefined) return "is not code that can be decoded";
     if (these.length !== those.length) return `${these.length} instructions, the plain build has ${those.length}`;
     const relocations = new Map(within(part, item.start, item.start + size).map((r) => [r.offset, r]));
@@ -328,11 +331,18 @@ class Holding implements Split {
       if (one.branch === undefined || other.branch === undefined || one.branch.kind !== other.branch.kind) return "another instruction";
       const reference = this.#ground.relocationAt(address + other.branch.field);
       // A relocation's addend counts from its field, and the field ends the instruction.
-      const plain = reference === undefined ? address + other.branch.target : isNear(reference.type) ? reference.refersTo + 4 : undefined;
+      const plain =
+        reference === undefined
+          ? address + other.branch.target
+          : this.#arch.relocations.isNear(reference.type)
+            ? reference.refersTo + 4
+            : undefined;
       if (plain === undefined) return "a jump that is not understood";
       const relocation = relocations.get(item.start + one.branch.field);
       if (relocation !== undefined)
-        return isNear(relocation.type) ? this.#reference(part, relocation, plain - 4, name) : "a jump that is not understood";
+        return this.#arch.relocations.isNear(relocation.type)
+          ? this.#reference(part, relocation, plain - 4, name)
+          : "a jump that is not understood";
       return this.#internal(pair, one.branch.target) === plain ? undefined : "jumps elsewhere";
     }
     const length = one.end - one.start;
@@ -346,7 +356,7 @@ class Holding implements Split {
         if (this.#ground.relocationAt(address + plainAt) !== undefined) return "a reference is not there";
         continue;
       }
-      const width = relocation === undefined ? 4 : fieldSize(relocation.type);
+      const width = relocation === undefined ? 4 : this.#arch.relocations.fieldSize(relocation.type);
       if (width === undefined || at + width > one.end) return "a relocation that is not understood";
       if (!same(own, from, bytes, other.start + from - one.start, at - from)) return "another instruction";
       from = at + width;

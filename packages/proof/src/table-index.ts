@@ -1,8 +1,8 @@
 /** The ground's special tables by the code that their entries are about. Made once for a kernel and kept with it. */
+import type { SpecialTable } from "@suture/arch";
 import { viewOf } from "@suture/elf";
 import { fail } from "./errors.ts";
 import type { Ground, Stretch } from "./ground.ts";
-import type { TableKind } from "./x86-64.ts";
 
 export interface TableIndex {
   entries: Stretch;
@@ -24,13 +24,13 @@ export class GroundTables {
   }
 
   /** Undefined if the ground has no such table. @param size of an entry, in bytes */
-  get(kind: TableKind, size: number): TableIndex | undefined {
+  get(kind: SpecialTable, size: number): TableIndex | undefined {
     if (!this.#made.has(kind.section)) this.#made.set(kind.section, makeIndex(this.#ground, kind, size));
     return this.#made.get(kind.section);
   }
 }
 
-function makeIndex(ground: Ground, kind: TableKind, size: number): TableIndex | undefined {
+function makeIndex(ground: Ground, kind: SpecialTable, size: number): TableIndex | undefined {
   const table = ground.table(kind);
   if (table === undefined) return undefined;
   const { entries, beside } = table;
@@ -41,7 +41,7 @@ function makeIndex(ground: Ground, kind: TableKind, size: number): TableIndex | 
   const view = viewOf(entries.bytes);
   const found = new Float64Array(count);
   for (let i = 0; i < count; i++)
-    found[i] = ground.refersTo(view, i * size, kind.key, entries.address + i * size) ?? Number.NEGATIVE_INFINITY;
+    found[i] = ground.refersTo(view, i * size, kind.pointer, entries.address + i * size) ?? Number.NEGATIVE_INFINITY;
   const order = Uint32Array.from(found.keys());
   if (!ascending(found)) order.sort((a, b) => (found[a] as number) - (found[b] as number) || a - b);
   return { entries, beside, size, keys: Float64Array.from(order, (i) => found[i] as number), order };

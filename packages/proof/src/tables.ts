@@ -1,9 +1,9 @@
 /** The special tables of the object, entry by entry, by the code that each is about. */
+import type { SpecialTable } from "@suture/arch";
 import { isSection, type Relocation, type Section } from "@suture/elf";
 import { fail } from "./errors.ts";
 import type { Part, Parts } from "./items.ts";
 import type { Layouts } from "./model.ts";
-import { type TableKind, tables } from "./x86-64.ts";
 
 export interface Entry {
   /** The section that holds it. */
@@ -19,7 +19,7 @@ export interface Entry {
 }
 
 export interface ObjectTable {
-  kind: TableKind;
+  kind: SpecialTable;
   /** Undefined if the object has none: then the kernel must have no entries about its code. */
   part: Part | undefined;
   /** Bytes of an entry. */
@@ -31,7 +31,7 @@ export interface ObjectTable {
 /** A table of every kind. @throws PROOF_NO_LAYOUT, PROOF_BAD_TABLE */
 export function tablesOf(parts: Parts, layouts: Layouts): ObjectTable[] {
   const found: ObjectTable[] = [];
-  for (const kind of tables) {
+  for (const kind of parts.arch.tables.all) {
     const own = parts.all.filter(({ section, role }) => role === "table" && section.name === kind.section && section.size > 0);
     found.push(...own.map((part) => read(kind, part, parts, layouts)));
     // A kernel without the structure has no such table.
@@ -41,7 +41,7 @@ export function tablesOf(parts: Parts, layouts: Layouts): ObjectTable[] {
   return found;
 }
 
-function read(kind: TableKind, part: Part, parts: Parts, layouts: Layouts): ObjectTable {
+function read(kind: SpecialTable, part: Part, parts: Parts, layouts: Layouts): ObjectTable {
   const { file } = parts.elf;
   const where = { file, section: part.section.name };
   const size = typeof kind.size === "number" ? kind.size : structSize(kind.size.struct, layouts, file, kind.section);
@@ -59,7 +59,7 @@ function read(kind: TableKind, part: Part, parts: Parts, layouts: Layouts): Obje
     if (key === undefined) continue;
     const place = key.symbol?.place;
     const code = place !== undefined && isSection(place) ? parts.of(place) : undefined;
-    if (key.offset !== start || key.type !== kind.key || code === undefined || key.symbol === undefined)
+    if (key.offset !== start || key.type !== kind.pointer || code === undefined || key.symbol === undefined)
       throw fail("PROOF_BAD_TABLE", "an entry does not start with a pointer to code of this object", { ...where, offset: start });
     entries.push({ table: part.section, start, end: start + size, relocations, code, offset: key.symbol.value + key.addend });
   }
@@ -73,7 +73,7 @@ function structSize(struct: string, layouts: Layouts, file: string, section: str
 }
 
 function besideOf(
-  beside: NonNullable<TableKind["beside"]>,
+  beside: NonNullable<SpecialTable["beside"]>,
   part: Part,
   entry: number,
   parts: Parts,

@@ -4,8 +4,8 @@ import type { Findings } from "./findings.ts";
 import type { Ground, Stretch } from "./ground.ts";
 import { hasNoBytes, type Item, isWeak, itemAt, type Part } from "./items.ts";
 import type { Placement } from "./placement.ts";
+import { isFilledLater } from "./sections.ts";
 import { differences, isMoved, type Span, type SpanChecker } from "./spans.ts";
-import { isFilledLater } from "./x86-64.ts";
 
 export class PartVerifier {
   readonly #placement: Placement;
@@ -51,7 +51,7 @@ export class PartVerifier {
       if (there === undefined) continue;
       const span: Span = { data, start: item.start, end: item.end, relocations: part.relocations.slice(first, next), ...there };
       const found = isFilledLater(section.name) ? undefined : this.#spans.compare(span, item);
-      if (found === undefined || (astray && found.code === "bytes" && isMoved(span))) continue;
+      if (found === undefined || (astray && found.code === "bytes" && isMoved(part.arch, span))) continue;
       wrong.add(item);
       this.#findings.put(part, found, section.name, span, found.offset);
     }

@@ -20,7 +20,7 @@ export async function checkLandings(task: Task, kernel: KernelContext, livepatch
     for (const relocation of tables.flatMap(({ relocations }) => relocations)) {
       const klp = parseKlpSymbol(relocation.symbol?.name ?? "");
       // Farther on there are strings, which are found by the kernel's first symbol.
-      if (klp === undefined || isBranch(target, relocation) || relocation.addend > 0) continue;
+      if (klp === undefined || isBranch(livepatch, target, relocation) || relocation.addend > 0) continue;
       let isSealed = known.get(klp.object);
       if (isSealed === undefined) {
         isSealed = klp.object === "vmlinux" ? inImage(kernel.image) : inModule(await kernel.module(task, klp.object));

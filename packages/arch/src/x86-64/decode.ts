@@ -1,25 +1,6 @@
-/** Decoding, where bytes and relocations alone do not tell. The decoder takes 80 ms to load, so it is loaded when first needed. */
-import { createRequire } from "node:module";
-
-type Iced = typeof import("iced-x86");
-let loaded: Iced | undefined;
-
-function iced(): Iced {
-  loaded ??= createRequire(import.meta.url)("iced-x86") as Iced;
-  return loaded;
-}
-
-export interface Instruction {
-  /** Operation and kinds of operands. */
-  code: number;
-  /** Bytes from the start of the code. */
-  start: number;
-  end: number;
-  /** A jump, call or conditional jump to a fixed place, whose distance ends it; which one, whatever its length. */
-  branch: { kind: number; field: number; target: number } | undefined;
-  /** A memory operand relative to the instruction's end. */
-  relative: { field: number; target: number } | undefined;
-}
+/** Decoding, where bytes and relocations alone do not tell. */
+import type { Instruction } from "../code.ts";
+import { iced } from "./iced.ts";
 
 /** Undefined if the bytes are not all instructions. */
 export function decode(code: Uint8Array): Instruction[] | undefined {

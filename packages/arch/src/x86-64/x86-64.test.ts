@@ -1,7 +1,9 @@
-import { R_X86_64, relocationKind, viewOf } from "@suture/elf";
+import { viewOf } from "@suture/elf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fieldSize, isBuildOnly, isInitOnly, jumpsOrLoadsAddress, linkedValue, relocatedAs, tables } from "./x86-64.ts";
+import { jumpsOrLoadsAddress } from "./code.ts";
+import { fieldSize, linkedValue, R_X86_64, relocatedAs, relocationKind } from "./relocations.ts";
+import { tables } from "./tables.ts";
 
 const kernelAddress = fc.integer({ min: -0x80000000, max: -1 });
 const addend = fc.integer({ min: -0x1000, max: 0x1000 });
@@ -53,8 +55,6 @@ test("calls, jumps and lea end with their distance, other operands may not", () 
 });
 
 test("sections are known by their names", () => {
-  expect([".init.text", ".exit.text", ".head.text"].every(isInitOnly)).toBe(true);
-  expect([".text", ".text.unlikely", ".initial", ".noinstr.text"].some(isInitOnly)).toBe(false);
-  expect([".discard.reachable", ".modinfo", ".comment"].every(isBuildOnly)).toBe(true);
-  expect(tables.some(({ section }) => isBuildOnly(section))).toBe(false);
+  expect([".discard.reachable", ".modinfo", ".comment"].every((name) => tables.isBuildOnly(name))).toBe(true);
+  expect(tables.all.some(({ section }) => tables.isBuildOnly(section))).toBe(false);
 });

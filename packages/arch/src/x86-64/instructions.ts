@@ -1,19 +1,13 @@
 /**
  * Decoding, where bytes and relocations alone do not tell: which instruction holds a field, and which places of its own section code refers
- * to without a relocation. The decoder takes 80 ms to load, so it is loaded when the first object needs it.
+ * to without a relocation.
  */
-import { createRequire } from "node:module";
-import { R_X86_64 } from "@suture/elf";
-import { FIELD_TO_END } from "./x86-64.ts";
+import type { Access, Implied, PointerUse, Step } from "../code.ts";
+import { FIELD_TO_END } from "./code.ts";
+import { type Iced, iced } from "./iced.ts";
+import { R_X86_64 } from "./relocations.ts";
 
-type Iced = typeof import("iced-x86");
 type Instruction = InstanceType<Iced["Instruction"]>;
-let loaded: Iced | undefined;
-
-function iced(): Iced {
-  loaded ??= createRequire(import.meta.url)("iced-x86") as Iced;
-  return loaded;
-}
 
 /** Code is decoded as if it stood here, so that places before its start stay positive. */
 const BASE = 0x100000000n;
@@ -62,9 +56,6 @@ export function operandEnds(code: Uint8Array): ReadonlyMap<number, number> {
   return ends;
 }
 
-/** What an instruction does with the place that one of its fields names. */
-export type Access = "read" | "write" | "pointer" | "comparison";
-
 /** By the byte offset of the field. */
 export function accessesIn(code: Uint8Array): Map<number, Access> {
   const { InstructionInfoFactory, Mnemonic, OpAccess } = iced();
@@ -90,17 +81,6 @@ export function accessesIn(code: Uint8Array): Map<number, Access> {
   });
   factory.free();
   return found;
-}
-
-/** One instruction, as far as it says what is done and with what. */
-export interface Step {
-  /** Byte offsets of the fields that may name places. */
-  fields: number[];
-  /** Immediates and offsets from pointers, by the byte offset of their field; distances on the stack are left out. */
-  numbers: [at: number, value: bigint][];
-  flow: "next" | "call" | "branch" | "end";
-  /** What is calculated of registers alone, by the instruction's name. */
-  work: string | undefined;
 }
 
 /** Instructions that make a value of others; that of two equal registers is zero. */
@@ -139,13 +119,6 @@ export function stepsIn(code: Uint8Array): Step[] {
   return steps;
 }
 
-/** Bytes from the start of `code`: a field that names a place, and what becomes of the pointer to it. */
-export interface PointerUse {
-  at: number;
-  /** The field of the call or jump that gets it as an argument, and that alone; undefined if it is used otherwise, or not seen how. */
-  argumentOf: number | undefined;
-}
-
 /** Where code makes pointers. Only straight ways from a register to a call are followed. */
 export function pointersIn(code: Uint8Array): PointerUse[] {
   const { FlowControl, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register, RegisterExt } = iced();
@@ -180,19 +153,6 @@ export function pointersIn(code: Uint8Array): PointerUse[] {
   });
   factory.free();
   return found;
-}
-
-/** A reference that the assembler resolved by itself. */
-export interface Implied {
-  /** Byte offset of the field. */
-  at: number;
-  /** The relocation that the field would have. */
-  type: number;
-  /** Where it goes, from the start of the code. */
-  target: number;
-  /** Bytes from the field to the instruction's end. */
-  toEnd: number;
-  branch: boolean;
 }
 
 /** Direct branches and PC-relative operands that leave `code`. Those with a relocation are among them; the caller knows which these are. */

@@ -1,0 +1,49 @@
+/** What is known of a processor, behind one interface. README.md says what a second one has to bring. */
+import type { Code } from "./code.ts";
+import { fail } from "./errors.ts";
+import type { Relocations } from "./relocations.ts";
+import type { Rewrite } from "./rewrite.ts";
+import type { Tables } from "./tables.ts";
+import { x86_64 } from "./x86-64/x86-64.ts";
+
+export interface Arch {
+  /** In words, for messages. */
+  name: string;
+  /** EM_* of its objects. */
+  machine: number;
+  relocations: Relocations;
+  code: Code;
+  tables: Tables;
+  /** Code that the kernel fills in at boot, or switches by keys that a livepatch cannot reach. */
+  rewrite: Rewrite;
+  ftrace: {
+    /** The section that lists the calls that ftrace can redirect. */
+    sites: string;
+    /** What these calls call. */
+    callee: string;
+    /** From the function's first byte to the field of the call that it begins with; undefined where it does not begin with one. */
+    callField(code: Uint8Array, entry: number): number | undefined;
+  };
+  kbuild: {
+    /** What `make` is told with ARCH=, and the folder of arch/ that its sources are in. */
+    arch: string;
+    /** The image that a kernel's build makes, from the tree's root. */
+    image: string;
+    /** Of `ld`, for relocatable output. */
+    linker: readonly string[];
+    /** The option of a kernel for this processor. */
+    option: string;
+  };
+}
+
+const known: readonly Arch[] = [x86_64];
+
+export function isKnownMachine(machine: number): boolean {
+  return known.some((arch) => arch.machine === machine);
+}
+
+/** @throws ARCH_UNKNOWN */
+export function archOf({ machine, file }: { machine: number; file?: string }): Arch {
+  for (const arch of known) if (arch.machine === machine) return arch;
+  throw fail("ARCH_UNKNOWN", `machine ${machine} of the ELF header`, file === undefined ? {} : { file });
+}

@@ -1,0 +1,6 @@
+export { type Arch, archOf, isKnownMachine } from "./arch.ts";
+export type { Access, Code, Implied, Instruction, PointerUse, Step } from "./code.ts";
+export { archErrors } from "./errors.ts";
+export type { Relocations } from "./relocations.ts";
+export type { Field as RewrittenField, KeyBranch, KeyRead, Rewrite } from "./rewrite.ts";
+export type { EntryShape, SpecialTable, Tables, TypeLayouts } from "./tables.ts";

@@ -1,0 +1,11 @@
+/** Sections of the kernel by their names. */
+
+/** The numbers of types are filled in after the link, and sorted; what they are of, the names of the section's symbols say. */
+export function isFilledLater(section: string): boolean {
+  return section === ".BTF_ids";
+}
+
+/** Sections whose code is gone when the kernel has booted, the module is loaded, or is going. */
+export function isInitOnly(section: string): boolean {
+  return /^\.(init|exit|meminit|memexit|cpuinit|devinit|head)\b/.test(section);
+}
