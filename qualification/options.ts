@@ -1,6 +1,5 @@
 /** The words of the command line, the same for all runs. */
 import { parseArgs } from "node:util";
-import type { Run } from "./run.ts";
 
 export interface Word {
   /** What a value is called; without, it is a flag. */
@@ -41,7 +40,7 @@ export class Options {
   }
 
   /** @throws WrongUse */
-  static of({ words: own }: Pick<Run, "words">, args: readonly string[]): Options {
+  static of({ words: own }: { words: Record<string, Word> }, args: readonly string[]): Options {
     const words = { ...own, ...ALWAYS };
     const options = Object.fromEntries(
       Object.entries(words).map(([name, { value }]) => [name, { type: value === undefined ? ("boolean" as const) : ("string" as const) }]),
@@ -82,7 +81,7 @@ export class Options {
   }
 }
 
-export function helpOf({ name, what, words }: Run): string {
+export function helpOf({ name, what, words }: { name: string; what: string; words: Record<string, Word> }): string {
   const rows = Object.entries({ ...words, ...ALWAYS }).map(([word, { value, what: about, is, short }]) => {
     const numbers = [...(is === undefined ? [] : [`${is} unless given`]), ...(short === undefined ? [] : [`with --short ${short}`])];
     return `  ${`--${word}${value === undefined ? "" : ` ${value}`}`.padEnd(20)} ${about}${numbers.length === 0 ? "" : ` (${numbers.join("; ")})`}`;

@@ -1,10 +1,8 @@
 /** What is known of a processor, behind one interface. README.md says what a second one has to bring. */
 import type { Code } from "./code.ts";
-import { fail } from "./errors.ts";
 import type { Relocations } from "./relocations.ts";
 import type { Rewrite } from "./rewrite.ts";
 import type { Tables } from "./tables.ts";
-import { x86_64 } from "./x86-64/x86-64.ts";
 
 export interface Arch {
   /** In words, for messages. */
@@ -34,16 +32,4 @@ export interface Arch {
     /** The option of a kernel for this processor. */
     option: string;
   };
-}
-
-const known: readonly Arch[] = [x86_64];
-
-export function isKnownMachine(machine: number): boolean {
-  return known.some((arch) => arch.machine === machine);
-}
-
-/** @throws ARCH_UNKNOWN */
-export function archOf({ machine, file }: { machine: number; file?: string }): Arch {
-  for (const arch of known) if (arch.machine === machine) return arch;
-  throw fail("ARCH_UNKNOWN", `machine ${machine} of the ELF header`, file === undefined ? {} : { file });
 }

@@ -8,7 +8,7 @@ import { type Item, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Pairs } from "./pairs.ts";
-import type { Side } from "./plan.ts";
+import type { Side } from "./side.ts";
 import { signatures, type Use, Uses } from "./uses.ts";
 
 /** @throws DIFF_VARIABLE_LOST */

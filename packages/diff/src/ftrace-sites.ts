@@ -1,7 +1,7 @@
 /** Whether ftrace can redirect calls of a function. */
 import { archOf } from "@suture/arch";
 import { bytesOf, type Cut, type Item, isItem } from "./items.ts";
-import type { Side } from "./plan.ts";
+import type { Side } from "./side.ts";
 
 /** The tool that lists the calls that ftrace can redirect has not run yet. */
 export function hasNoSites({ elf }: Cut): boolean {

@@ -5,8 +5,8 @@
 import { Comparer } from "./compare.ts";
 import { bytesOf, type Item, isGlobal } from "./items.ts";
 import { group, type Pairs } from "./pairs.ts";
-import type { Side } from "./plan.ts";
 import { functionDifference } from "./same-function.ts";
+import type { Side } from "./side.ts";
 
 /** Only where one of those that are gone and one of those that are new have the same bytes: which of several is which cannot be told. */
 export function pairRenamedFunctions(original: Side, patched: Side, pairs: Pairs, isElsewhere: (name: string) => boolean): void {

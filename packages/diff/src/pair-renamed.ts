@@ -10,8 +10,8 @@ import { isLiteral } from "./literals.ts";
 import { coldParent, isBookkeeping, stem } from "./names.ts";
 import { usedBy } from "./pair-locals.ts";
 import type { Pairs } from "./pairs.ts";
-import type { Side } from "./plan.ts";
 import { functionDifference } from "./same-function.ts";
+import type { Side } from "./side.ts";
 import { placeOf, signatures, type Use, Uses } from "./uses.ts";
 
 /** @returns those that were paired here, of the patched object. @throws DIFF_STATIC_LOCAL, DIFF_VARIABLE_LOST */

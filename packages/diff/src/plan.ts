@@ -9,16 +9,8 @@ import { type Marks, sourceName } from "./marks.ts";
 import { coldParent, stem } from "./names.ts";
 import type { Pairs } from "./pairs.ts";
 import type { Build } from "./sections.ts";
-import type { Entries, Entry } from "./tables.ts";
-import type { Users } from "./users.ts";
-
-export interface Side {
-  cut: Cut;
-  entries: Entries;
-  users: Users;
-  /** Functions that begin with the call that ftrace redirects count as having an ftrace entry. */
-  tracerCalls: boolean;
-}
+import type { Side } from "./side.ts";
+import type { Entry } from "./tables.ts";
 
 export interface Inputs {
   original: Side;

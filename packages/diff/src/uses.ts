@@ -3,7 +3,7 @@ import { accessOf, byteOf } from "./accesses.ts";
 import { type Item, isItem, type Ref } from "./items.ts";
 import { stem } from "./names.ts";
 import type { Pairs } from "./pairs.ts";
-import type { Side } from "./plan.ts";
+import type { Side } from "./side.ts";
 
 /** A reference to a variable, of code or data or of a row of a special section that belongs to that. */
 export interface Use {

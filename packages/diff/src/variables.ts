@@ -1,7 +1,8 @@
 /** The variables of one object, for comparisons between objects. */
 import { type ElfObject, type ElfSymbol, STB } from "@suture/elf";
 import { type Home, homeOf } from "./homes.ts";
-import { bytesOf, cut, type Item, isItem, sizeOf } from "./items.ts";
+import { cut } from "./itemize.ts";
+import { bytesOf, type Item, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { coldParent, isBookkeeping, stem } from "./names.ts";
 import type { Build } from "./sections.ts";

@@ -1,8 +1,5 @@
 /** What a command printed before, with and after a livepatch, held against what it has to. */
-import type { JudgedReport, ProbeReport, ProbeResult } from "./trial-report.ts";
-
-/** What a check has to do when the livepatch is out again. */
-export type After = "fail" | "succeed";
+import type { After, JudgedReport, ProbeReport, ProbeResult } from "./trial-report.ts";
 
 type Verdict = Pick<JudgedReport, "holds" | "why" | "at">;
 type At = NonNullable<Verdict["at"]>;

@@ -1,10 +1,12 @@
 import type { Guest, RunResult } from "./guest.ts";
-import type { After } from "./judge.ts";
 import type { KernelEvent } from "./kernel-events.ts";
 import type { KernelLine } from "./kernel-log.ts";
 import type { Limits, LivepatchSize } from "./limits.ts";
 import type { Accelerator } from "./machine.ts";
 import type { Taint } from "./taint.ts";
+
+/** What a check has to do when the livepatch is out again. */
+export type After = "fail" | "succeed";
 
 /** A shell command for the guest. */
 export interface Command {
