@@ -10,8 +10,8 @@ import type { KernelContext } from "@suture/kbuild";
 import type { KernelImage, KernelModule } from "@suture/kernel";
 import { type Built, type FunctionProof, type ObjectProof, proveObject } from "@suture/proof";
 import { Task } from "@suture/task";
-import { type CompiledObject, compileObject, type ObjectOptions } from "../test/compile-object.ts";
-import { EDIT_KINDS, edits } from "../test/source-edits.ts";
+import { type CompiledObject, compileObject, type ObjectOptions } from "@suture/testkit/compile-object";
+import { EDIT_KINDS, edits } from "@suture/testkit/source-edits";
 import { median, row } from "./text.ts";
 
 export interface Sample {

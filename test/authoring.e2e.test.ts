@@ -7,8 +7,8 @@ import type { KernelContext } from "@suture/kbuild";
 import type { Guest } from "@suture/lab";
 import { buildLivepatch, type Livepatch, readUpon } from "@suture/pipeline";
 import { Task } from "@suture/task";
+import { bootWith, buildExamples, buildFrom, EXAMPLE_CHECKS, kernelOf, SERIES, said } from "@suture/testkit/authoring";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bootWith, buildExamples, buildFrom, EXAMPLE_CHECKS, kernelOf, SERIES, said } from "./authoring.ts";
 
 const REFUSING = `// SPDX-License-Identifier: GPL-2.0
 #include <suture.h>

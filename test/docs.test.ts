@@ -1,6 +1,6 @@
 /** The pages of docs/ say what the sources say. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { expect, test } from "vitest";
 import { errorsPage, kindsOf } from "../scripts/errors-page.ts";
 import { jsonPage } from "../scripts/json-page.ts";
@@ -90,11 +90,35 @@ test("a package imports other packages by name, and only those that it declares"
       for (const [, from = ""] of readFileSync(join(folder, file), "utf8").matchAll(
         /(?:from |import\()"(@suture\/[^"]+|(?:\.\.?\/)+[^"]+)"/g,
       )) {
-        const other = /^@suture\/(.+)$/.exec(from)?.[1];
+        const other = /^@suture\/([^/]+)/.exec(from)?.[1];
         if (other === undefined ? /^(?:\.\.\/)+(?:packages|src)\//.test(from) : !allowed.includes(other))
           wrong.push(`${name}/${file}: ${from}`);
       }
     }
   }
   expect(wrong).toEqual([]);
+});
+
+test("only tests, bench and qualification use the testkit, by its name; a package's own test helpers are used by its own tests", () => {
+  const wrong: string[] = [];
+  for (const folder of ["packages", "scripts", "qualification", "bench", "test"])
+    for (const file of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })) {
+      if (!file.endsWith(".ts") || file.includes("node_modules")) continue;
+      const [name = "", part = ""] = file.split("/");
+      const mayUse = folder !== "scripts" && (folder !== "packages" || name === "testkit" || part === "test" || file.endsWith(".test.ts"));
+      for (const [, from = ""] of readFileSync(join(root, folder, file), "utf8").matchAll(/(?:from |import\()"([^"]+)"/g)) {
+        const to = from.startsWith(".") ? relative(root, join(root, folder, file, "..", from)) : from;
+        const [, owner] = /^packages\/(\w+)\/test\//.exec(to) ?? [];
+        if (owner !== undefined && !(folder === "packages" && name === owner)) wrong.push(`${folder}/${file}: ${from}`);
+        if (/^packages\/testkit\//.test(to) && !(folder === "packages" && name === "testkit")) wrong.push(`${folder}/${file}: ${from}`);
+        if (to.startsWith("@suture/testkit") && !mayUse) wrong.push(`${folder}/${file}: ${from}`);
+      }
+    }
+  expect(wrong).toEqual([]);
+  for (const name of packages) {
+    const { dependencies = {} } = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8")) as {
+      dependencies?: object;
+    };
+    expect(Object.keys(dependencies), name).not.toContain("@suture/testkit");
+  }
 });

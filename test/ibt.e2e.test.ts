@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { isSection, readElf, STT } from "@suture/elf";
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
+import { documentIn } from "@suture/testkit/document";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { documentIn } from "../packages/cli/test/document.ts";
 
 const suture = join(import.meta.dirname, "../suture");
 const folder = mkdtempSync(join(tmpdir(), "suture-ibt-"));

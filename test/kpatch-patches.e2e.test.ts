@@ -11,9 +11,9 @@ import { boot, type Guest, loadOrder, trial } from "@suture/lab";
 import { inspect, type Manifest } from "@suture/livepatch";
 import { buildLivepatch, readPatch } from "@suture/pipeline";
 import { Task } from "@suture/task";
+import { testContext } from "@suture/testkit/context";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { testKernel } from "./kernel.ts";
 
 const task = new Task();
 const folder = mkdtempSync(join(tmpdir(), "suture-kpatch-"));
@@ -21,7 +21,7 @@ let kernel: KernelContext;
 let guest: Guest;
 
 beforeAll(async () => {
-  kernel = await testKernel();
+  kernel = await testContext();
   guest = await boot(task, { image: kernel.target.image, cpus: 1, cache: kernel.cache });
 }, 600_000);
 afterAll(async () => {

@@ -5,16 +5,16 @@ import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
 import { buildLivepatch, readPatch } from "@suture/pipeline";
 import { Task } from "@suture/task";
+import { testContext } from "@suture/testkit/context";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { testKernel } from "./kernel.ts";
 
 const task = new Task();
 const folder = mkdtempSync(join(tmpdir(), "suture-left-out-"));
 let kernel: KernelContext;
 
 beforeAll(async () => {
-  kernel = await testKernel();
+  kernel = await testContext();
 });
 afterAll(() => {
   kernel?.close();

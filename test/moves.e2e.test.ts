@@ -8,9 +8,9 @@ import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
 import { buildLivepatch, type Livepatch, readPatch } from "@suture/pipeline";
 import { Task } from "@suture/task";
+import { bootWith, kernelOf, SERIES, said } from "@suture/testkit/authoring";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bootWith, kernelOf, SERIES, said } from "./authoring.ts";
 
 const [SIX_ONE = /^$/, SIX_TWELVE = /^$/] = SERIES;
 const folder = mkdtempSync(join(tmpdir(), "suture-moves-"));

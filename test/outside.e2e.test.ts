@@ -6,10 +6,10 @@ import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
 import { boot, type Guest } from "@suture/lab";
 import { run, Task } from "@suture/task";
+import { testContext } from "@suture/testkit/context";
+import { documentIn } from "@suture/testkit/document";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { documentIn } from "../packages/cli/test/document.ts";
-import { testKernel } from "./kernel.ts";
 
 const program = join(import.meta.dirname, "../suture");
 const folder = mkdtempSync(join(tmpdir(), "suture-outside-"));
@@ -57,7 +57,7 @@ let kernel: KernelContext;
 let guest: Guest;
 
 beforeAll(async () => {
-  kernel = await testKernel();
+  kernel = await testContext();
   for (const [name, text] of Object.entries(FILES)) {
     mkdirSync(join(source, name, ".."), { recursive: true });
     writeFileSync(join(source, name), text);

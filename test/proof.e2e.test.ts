@@ -6,10 +6,10 @@ import { SHF, STT } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
 import { type ObjectProof, proveObject } from "@suture/proof";
 import { Task } from "@suture/task";
+import { type CompiledObject, compileObject, type ObjectOptions } from "@suture/testkit/compile-object";
+import { testContext } from "@suture/testkit/context";
+import { EDIT_KINDS, edits } from "@suture/testkit/source-edits";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CompiledObject, compileObject, type ObjectOptions } from "./compile-object.ts";
-import { testKernel } from "./kernel.ts";
-import { EDIT_KINDS, edits } from "./source-edits.ts";
 
 /** With alternatives, static keys and calls, per-cpu data, weak functions, warnings, exception tables and cold parts. */
 const VMLINUX = ["fs/pipe.o", "kernel/cpu.o", "kernel/seccomp.o", "mm/util.o"];
@@ -22,7 +22,7 @@ const folder = mkdtempSync(join(tmpdir(), "suture-proof-"));
 const compiled = new Map<string, { plain: CompiledObject; sections: CompiledObject; proof: ObjectProof }>();
 
 beforeAll(async () => {
-  kernel = await testKernel();
+  kernel = await testContext();
   for (const object of [...VMLINUX, ...MODULES, ...UNNAMED]) {
     const plain = compile(object);
     const sections = compile(object, { sections: true });

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
+import { documentIn } from "@suture/testkit/document";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { documentIn } from "../packages/cli/test/document.ts";
 
 const suture = join(import.meta.dirname, "../suture");
 const folder = mkdtempSync(join(tmpdir(), "suture-e2e-"));

@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheRoot, newestKernel, prepareTarget, type Target } from "@suture/sources";
 import { Task } from "@suture/task";
+import { documentIn } from "@suture/testkit/document";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { documentIn } from "../packages/cli/test/document.ts";
 
 const suture = join(import.meta.dirname, "../suture");
 const folder = mkdtempSync(join(tmpdir(), "suture-tree-"));

@@ -8,8 +8,8 @@ import { readSources } from "@suture/authored";
 import type { KernelContext } from "@suture/kbuild";
 import { buildLivepatch, type Livepatch, readPatch, readUpon, type SourcePatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
+import { bootWith, said } from "@suture/testkit/authoring";
 import { createTwoFilesPatch } from "diff";
-import { bootWith, said } from "../../test/authoring.ts";
 
 const FILE = "fs/proc/meminfo.c";
 /** Each is another line of /proc/meminfo, and a patch of its own. */

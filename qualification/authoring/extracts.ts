@@ -7,7 +7,7 @@ import { SutureError } from "@suture/errors";
 import { type KernelContext, pick } from "@suture/kbuild";
 import { buildLivepatch, type Livepatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
-import { bootWith, said } from "../../test/authoring.ts";
+import { bootWith, said } from "@suture/testkit/authoring";
 
 const FOLDERS = ["kernel", "mm", "fs", "net", "block", "lib", "drivers"];
 

@@ -9,8 +9,8 @@ import { extractFunctions, readSources } from "@suture/authored";
 import type { KernelContext } from "@suture/kbuild";
 import { type BuildOptions, buildLivepatch, type Livepatch, readPatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
+import { bootWith, said } from "@suture/testkit/authoring";
 import { applyPatch, createTwoFilesPatch } from "diff";
-import { bootWith, said } from "../../test/authoring.ts";
 
 interface Fix {
   /** Of the corpus. */

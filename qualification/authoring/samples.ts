@@ -7,7 +7,7 @@ import { SutureError } from "@suture/errors";
 import type { KernelContext } from "@suture/kbuild";
 import { buildLivepatch } from "@suture/pipeline";
 import { run, type Task } from "@suture/task";
-import { bootWith, said } from "../../test/authoring.ts";
+import { bootWith, said } from "@suture/testkit/authoring";
 
 const FOLDERS = ["samples/livepatch", "lib/livepatch", "tools/testing/selftests/livepatch/test_modules"];
 

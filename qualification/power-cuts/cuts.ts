@@ -1,6 +1,6 @@
 /** The power goes at random moments. */
 import { SutureError } from "@suture/errors";
-import { MODULES } from "../../packages/host/test/guest.ts";
+import { MODULES } from "@suture/testkit/host-guest";
 import type { SystemMachine } from "./system-machine.ts";
 
 const NAME = "host_cmdline";

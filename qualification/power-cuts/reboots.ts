@@ -1,6 +1,6 @@
 /** What a person sees who installs a livepatch and reboots. */
 import { SutureError } from "@suture/errors";
-import { MODULES } from "../../packages/host/test/guest.ts";
+import { MODULES } from "@suture/testkit/host-guest";
 import type { SystemMachine } from "./system-machine.ts";
 
 const CMDLINE = `${MODULES}/host_cmdline.ko`;

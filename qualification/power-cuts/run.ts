@@ -7,8 +7,8 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { testModules } from "../../packages/host/test/guest.ts";
-import { testKernel } from "../../packages/lab/test/kernel.ts";
+import { testModules } from "@suture/testkit/host-guest";
+import { testKernel } from "@suture/testkit/stock-kernel";
 import { bundle } from "../guest/bundle.ts";
 import { systemImage } from "../guest/system.ts";
 import { counted } from "../kept.ts";

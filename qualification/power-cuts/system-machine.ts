@@ -5,7 +5,7 @@ import { cp } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { boot, type Guest, type GuestFile } from "@suture/lab";
 import { Task } from "@suture/task";
-import type { TestKernel } from "../../packages/lab/test/kernel.ts";
+import type { TestKernel } from "@suture/testkit/stock-kernel";
 
 interface Parts {
   kernel: TestKernel;

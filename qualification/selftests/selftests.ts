@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { boot, type Guest, type GuestFile, programFiles } from "@suture/lab";
 import type { Target } from "@suture/sources";
 import type { Task } from "@suture/task";
-import { buildTestModules, type TestKernel, testKernel } from "../../packages/lab/test/kernel.ts";
+import { buildTestModules, type TestKernel, testKernel } from "@suture/testkit/stock-kernel";
 import { bundle } from "../guest/bundle.ts";
 
 const TESTS = "tools/testing/selftests/livepatch";

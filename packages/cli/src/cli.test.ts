@@ -1,6 +1,6 @@
 import { SutureError } from "@suture/errors";
+import { documentIn } from "@suture/testkit/document";
 import { expect, test } from "vitest";
-import { documentIn } from "../test/document.ts";
 import { runCli } from "./cli.ts";
 import { exitCode, failureText, sutureError } from "./failure.ts";
 

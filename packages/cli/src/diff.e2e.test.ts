@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readElf } from "@suture/elf";
+import { documentIn } from "@suture/testkit/document";
 import { afterAll, expect, test } from "vitest";
-import { documentIn } from "../test/document.ts";
 import { runCli } from "./cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "suture-diff-"));

@@ -1,9 +1,9 @@
 /** Livepatches across reboots of a guest whose store is on a disk: kept, guarded, and whole whenever the power goes. */
 import { SutureError } from "@suture/errors";
 import { Task } from "@suture/task";
+import { MODULES, suture, Yard } from "@suture/testkit/host-guest";
+import { KERNELS } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { KERNELS } from "../../lab/test/kernel.ts";
-import { MODULES, suture, Yard } from "../test/guest.ts";
 
 const task = new Task();
 /** Cuts of the power; each costs a boot. */

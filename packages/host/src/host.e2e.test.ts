@@ -1,9 +1,9 @@
 /** The commands for the running machine, in a guest with a stock kernel: the bundled file, node, and nothing else. */
 import type { Guest } from "@suture/lab";
 import { Task } from "@suture/task";
+import { type Answer, MODULES, suture, TRAMPOLINE, Yard } from "@suture/testkit/host-guest";
+import { KERNELS } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { KERNELS } from "../../lab/test/kernel.ts";
-import { type Answer, MODULES, suture, TRAMPOLINE, Yard } from "../test/guest.ts";
 
 const task = new Task();
 const CMDLINE = `${MODULES}/host_cmdline.ko`;

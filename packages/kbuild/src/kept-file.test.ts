@@ -2,9 +2,9 @@ import { readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { keepJson, readKept } from "@suture/files";
 import { type Reporter, silentReporter, Task } from "@suture/task";
+import { folderOf } from "@suture/testkit/folders";
 import * as v from "valibot";
 import { expect, test } from "vitest";
-import { folderOf } from "../../files/test/folders.ts";
 import { sweepObjects } from "./sweep-objects.ts";
 
 const schema = v.array(v.tuple([v.string(), v.number()]));

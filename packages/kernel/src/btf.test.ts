@@ -1,6 +1,6 @@
+import { BtfBuilder } from "@suture/testkit/btf-builder";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BtfBuilder } from "../test/btf-builder.ts";
 import { codeOf } from "../test/errors.ts";
 import { Btf } from "./btf.ts";
 

@@ -1,7 +1,7 @@
 import { newObject, Section, SHT } from "@suture/elf";
+import { Bytes } from "@suture/testkit/bytes";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Bytes } from "../test/bytes.ts";
 import { codeOf } from "../test/errors.ts";
 import { buildIdOf, readNotes } from "./notes.ts";
 

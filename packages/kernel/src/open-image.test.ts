@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { silentReporter, Task } from "@suture/task";
+import { BtfBuilder } from "@suture/testkit/btf-builder";
+import { Bytes } from "@suture/testkit/bytes";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BtfBuilder } from "../test/btf-builder.ts";
-import { Bytes } from "../test/bytes.ts";
 import { codeOf, codeOfAsync } from "../test/errors.ts";
 import { testFolder } from "../test/folders.ts";
 import {

@@ -1,6 +1,6 @@
+import { Bytes } from "@suture/testkit/bytes";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Bytes } from "../test/bytes.ts";
 import { codeOf } from "../test/errors.ts";
 import { ImageLayout } from "./layout.ts";
 import { firstNotBelow, holds, readRelocationTable } from "./relocation-table.ts";

@@ -1,6 +1,6 @@
 /** Assembles a small kernel image: an ELF file with the sections that matter, its relocation table, and a bzImage around both. */
 import { gzipSync } from "node:zlib";
-import { Bytes } from "./bytes.ts";
+import { Bytes } from "@suture/testkit/bytes";
 import { type BuiltSymbol, buildKallsyms, type KallsymsShape } from "./kallsyms-builder.ts";
 
 export const TEXT = -0x7f000000;

@@ -1,5 +1,5 @@
 /** Assembles the kallsyms of a kernel in each of the layouts that kernels have had. */
-import { Bytes } from "./bytes.ts";
+import { Bytes } from "@suture/testkit/bytes";
 
 export interface BuiltSymbol {
   /** Signed: per-cpu offsets are not negative. */

@@ -1,5 +1,5 @@
 /** Writes LZ4's legacy frame from sequences, and tells what they unpack to. */
-import { Bytes } from "./bytes.ts";
+import { Bytes } from "@suture/testkit/bytes";
 
 /** Literals, then a match of `length` (at least 4) bytes from `distance` back. */
 export interface Sequence {

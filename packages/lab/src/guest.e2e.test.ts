@@ -5,8 +5,8 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Task } from "@suture/task";
+import { KERNELS, type TestKernel, testKernel } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { KERNELS, type TestKernel, testKernel } from "../test/kernel.ts";
 import { type BootOptions, boot, type Guest, lineText } from "./index.ts";
 
 const task = new Task();

@@ -4,8 +4,8 @@ import { copyFile, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Task } from "@suture/task";
+import { KERNELS, type TestKernel, testKernel } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { KERNELS, type TestKernel, testKernel } from "../test/kernel.ts";
 import { boot, type Guest } from "./index.ts";
 
 const task = new Task();

@@ -2,8 +2,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Task } from "@suture/task";
+import { buildTestModules, KERNELS, testKernel } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildTestModules, KERNELS, testKernel } from "../test/kernel.ts";
 import { type BootOptions, type TrialOptions, tryModule } from "./index.ts";
 
 const task = new Task();

@@ -2,8 +2,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Task } from "@suture/task";
+import { buildTestModules, KERNELS, type TestKernel, testKernel } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildTestModules, KERNELS, type TestKernel, testKernel } from "../test/kernel.ts";
 import { type BootOptions, boot, type TrialOptions, type TrialReport, trial, tryModule } from "./index.ts";
 
 const task = new Task();

@@ -1,5 +1,5 @@
+import { codeOf } from "@suture/testkit/folders";
 import { describe, expect, it } from "vitest";
-import { codeOf } from "../../files/test/folders.ts";
 import { patchName } from "./name.ts";
 import type { SourcePatch } from "./patch/read.ts";
 

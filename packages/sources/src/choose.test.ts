@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { folderOf } from "@suture/testkit/folders";
 import { expect, it } from "vitest";
-import { folderOf } from "../../files/test/folders.ts";
 import { installedTree } from "./choose.ts";
 
 const RELEASE = "6.1.0-own";

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { Task } from "@suture/task";
+import { folderOf } from "@suture/testkit/folders";
 import { expect, it } from "vitest";
-import { folderOf } from "../../files/test/folders.ts";
 import { examineCache, examineTree } from "./examine.ts";
 
 const [GCC = ""] = execFileSync("gcc-12", ["--version"], { encoding: "utf8" }).split("\n");

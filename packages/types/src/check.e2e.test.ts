@@ -5,10 +5,10 @@ import { type External, stem } from "@suture/diff";
 import { type ElfObject, newSymbol, readElf, STT, writeElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
 import { Btf } from "@suture/kernel";
+import { BtfBuilder } from "@suture/testkit/btf-builder";
+import { folderOf } from "@suture/testkit/folders";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { folderOf } from "../../files/test/folders.ts";
-import { BtfBuilder } from "../../kernel/test/btf-builder.ts";
 import { checkKernelLayouts, checkLayouts, checkVariables } from "./check.ts";
 import { DwarfTypes } from "./dwarf.ts";
 

@@ -1,6 +1,7 @@
 /** On this machine, whatever it is: what is asked needs no rights. */
+
+import { documentIn } from "@suture/testkit/document";
 import { expect, test } from "vitest";
-import { documentIn } from "../../test/document.ts";
 import { runCli } from "../cli.ts";
 
 test("status --watch --json prints a document a line, and ends well when it is interrupted", async () => {

@@ -1,5 +1,5 @@
+import { codeOf } from "@suture/testkit/folders";
 import { describe, expect, it } from "vitest";
-import { codeOf } from "../../../files/test/folders.ts";
 import { Commands, rowsOf } from "./commands.ts";
 
 /** What make -n prints for an object, as scripts/Kbuild.include writes it. */

@@ -1,7 +1,7 @@
 import type { Target } from "@suture/sources";
 import { Task } from "@suture/task";
+import { folderOf } from "@suture/testkit/folders";
 import { describe, expect, it } from "vitest";
-import { folderOf } from "../../../files/test/folders.ts";
 import { IncludeGraph, includesOf } from "./includes.ts";
 
 describe("what a changed file reaches", () => {

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { folderOf } from "@suture/testkit/folders";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { folderOf } from "../../../files/test/folders.ts";
 import { SourceView } from "./view.ts";
 
 const TREE = {

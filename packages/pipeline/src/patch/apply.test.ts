@@ -1,7 +1,7 @@
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { codeOf, folderOf } from "@suture/testkit/folders";
 import { describe, expect, it } from "vitest";
-import { codeOf, folderOf } from "../../../files/test/folders.ts";
 import { applyPatches } from "./apply.ts";
 import { parseSourcePatch, type SourcePatch } from "./read.ts";
 

@@ -1,8 +1,8 @@
 /** Every form of patch file, as docs/patch-files.md tells it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { folderOf } from "@suture/testkit/folders";
 import { expect, it } from "vitest";
-import { folderOf } from "../../../files/test/folders.ts";
 import { CHANGED, formsTable, PATCH_FORMS, SOURCE } from "../../test/patch-forms.ts";
 import { isNoCode } from "../reach/no-code.ts";
 import { applyPatches } from "./apply.ts";

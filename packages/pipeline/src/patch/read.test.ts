@@ -1,5 +1,5 @@
+import { codeOf } from "@suture/testkit/folders";
 import { describe, expect, it } from "vitest";
-import { codeOf } from "../../../files/test/folders.ts";
 import { parseSourcePatch } from "./read.ts";
 
 const HUNK = "@@ -1,3 +1,3 @@ int f\n a\n-b\n+c\n d\n";

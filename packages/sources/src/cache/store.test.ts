@@ -5,8 +5,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { type Reporter, silentReporter, Task } from "@suture/task";
+import { folderOf } from "@suture/testkit/folders";
 import { afterEach, expect, test } from "vitest";
-import { folderOf } from "../../../files/test/folders.ts";
 import { fail } from "../errors.ts";
 import { inCache, makeOnce } from "./store.ts";
 

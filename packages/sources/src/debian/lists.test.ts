@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Task } from "@suture/task";
+import { codeOf, folderOf } from "@suture/testkit/folders";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { codeOf, folderOf } from "../../../files/test/folders.ts";
 import { kernelPath } from "../cache/layout.ts";
 import { listKernels } from "./list.ts";
 import { ageNote, listsPublished } from "./lists.ts";

@@ -3,8 +3,8 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, rmSync, s
 import { join } from "node:path";
 import { KernelConfig } from "@suture/kernel";
 import { Task } from "@suture/task";
+import { folderOf } from "@suture/testkit/folders";
 import { describe, expect, it } from "vitest";
-import { folderOf } from "../../../files/test/folders.ts";
 import { compilerOf, sameVersion } from "./compiler.ts";
 import { linkTree, listTree } from "./links.ts";
 import { preparedTree } from "./prepared.ts";

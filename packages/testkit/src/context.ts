@@ -4,7 +4,7 @@ import { KernelContext } from "@suture/kbuild";
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 
-export async function testKernel(): Promise<KernelContext> {
+export async function testContext(): Promise<KernelContext> {
   const task = new Task();
   const cache = cacheRoot(process.env);
   const release = await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/);

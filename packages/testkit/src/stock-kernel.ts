@@ -17,7 +17,7 @@ export interface TestKernel {
 export const KERNELS = ["linux-image-cloud-amd64", "linux-image-6.12-cloud-amd64"] as const;
 
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "suture-test-kernels");
-const SOURCES = join(import.meta.dirname, "modules");
+const SOURCES = join(import.meta.dirname, "../modules");
 
 /** Unpacked on the first call; a few seconds and 50 MB of download. @param which a meta package, or a release */
 export async function testKernel(task: Task, which: string): Promise<TestKernel> {
@@ -64,7 +64,7 @@ async function depends(task: Task, name: string, pattern: RegExp): Promise<strin
   return [...stdout.matchAll(/^\s*Depends: (\S+)$/gm)].map(([, found = ""]) => found).filter((found) => pattern.test(found));
 }
 
-/** Builds the test modules (test/modules, or another folder with a Kbuild file) for a kernel. @returns the directory that holds the .ko files; the caller removes it. */
+/** Builds the test modules (modules/, or another folder with a Kbuild file) for a kernel. @returns the directory that holds the .ko files; the caller removes it. */
 export async function buildTestModules(task: Task, kernel: TestKernel, sources = SOURCES): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "suture-lab-modules-"));
   for (const name of await readdir(sources)) await copyFile(join(sources, name), join(directory, name));

@@ -9,7 +9,7 @@ import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import type { Task } from "@suture/task";
 
 export const SERIES = [/^6\.1\.\d+-\d+-cloud-amd64$/, /^6\.12\.\d+\+deb\d+-cloud-amd64$/];
-const EXAMPLES = join(import.meta.dirname, "../docs/examples");
+const EXAMPLES = join(import.meta.dirname, "../../../docs/examples");
 
 export async function kernelOf(task: Task, series: RegExp): Promise<KernelContext> {
   const cache = cacheRoot(process.env);

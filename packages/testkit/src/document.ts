@@ -1,6 +1,7 @@
 /** What the program prints with --json, held against the schema that it names. */
+
+import { DOCUMENTS } from "@suture/cli/documents";
 import * as v from "valibot";
-import { DOCUMENTS } from "../src/documents/index.ts";
 
 /** @throws if it is not one document of a schema that is known */
 export function documentIn(stdout: string): ReturnType<typeof JSON.parse> {

@@ -8,14 +8,14 @@ import { openImage } from "@suture/kernel";
 import { type BootOptions, boot, type Guest, type GuestFile, programFiles } from "@suture/lab";
 import { type DraftManifest, finish, inspect } from "@suture/livepatch";
 import type { Task } from "@suture/task";
-import { documentIn } from "../../cli/test/document.ts";
-import { buildTestModules, type TestKernel, testKernel } from "../../lab/test/kernel.ts";
+import { documentIn } from "./document.ts";
+import { buildTestModules, type TestKernel, testKernel } from "./stock-kernel.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
-const PROGRAMS = join(import.meta.dirname, "programs");
-const SOURCES = join(import.meta.dirname, "modules");
+const PROGRAMS = join(import.meta.dirname, "../programs");
+const SOURCES = join(import.meta.dirname, "../host-modules");
 const SUTURE = "/opt/suture.mjs";
-/** A program that puts a BPF trampoline on a function (test/programs). */
+/** A program that puts a BPF trampoline on a function (programs/). */
 export const TRAMPOLINE = "/opt/trampoline";
 /** Where the guest has the livepatches. */
 export const MODULES = "/opt/modules";
@@ -115,7 +115,7 @@ export async function suture(guest: Guest, line: string, timeoutMs = 120_000, be
   return { code, document: text === "" ? undefined : documentIn(text), stderr };
 }
 
-/** The modules of test/modules, the livepatches among them with a manifest, and some that must not be loaded. */
+/** The modules of host-modules/, the livepatches among them with a manifest, and some that must not be loaded. */
 export async function testModules(task: Task, kernel: TestKernel): Promise<(GuestFile & { content: Uint8Array })[]> {
   const image = await openImage(task, kernel.image, {});
   const built = await buildTestModules(task, kernel, SOURCES);
