@@ -301,5 +301,5 @@ test("Ctrl-C ends a build at any moment, leaves no child and nothing half-writte
     expect(left).toBe("");
   }
   expect(existsSync(output)).toBe(false);
-  expect(readdirSync(folder).filter((name) => name.endsWith(".part"))).toEqual([]);
+  expect(readdirSync(folder).filter((name) => name.includes(".partial"))).toEqual([]);
 });

@@ -2,8 +2,8 @@
  * Sources that were written by hand → a livepatch. What they declare (<suture.h>) says what replaces what; what they refer to and do not define
  * is the kernel's. The objects that hold what is replaced are compiled from the kernel's source and proven like those of a source patch.
  */
-import { createHash } from "node:crypto";
 import { type ElfObject, newObject, readElf, writeElf } from "@suture/elf";
+import { sha256 as sha256Of } from "@suture/files";
 import type { KernelContext } from "@suture/kbuild";
 import type { Part, Resolved, State } from "@suture/livepatch";
 import type { Task } from "@suture/task";
@@ -60,7 +60,7 @@ export async function authoredParts(
   const declarations = takeDeclarations(elf);
   checkDeclared(declarations, from);
   // Without what is only about types, which names folders of this run.
-  const sha256 = createHash("sha256").update(writeElf(elf)).digest("hex");
+  const sha256 = sha256Of(writeElf(elf));
   return task.stage("prove", async (stage) => {
     const pairs = await findReplaced(kernel, originals, declarations, elves);
     const notes = await notReached(task, kernel, originals, pairs);

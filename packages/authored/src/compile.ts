@@ -2,6 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { SutureError } from "@suture/errors";
+import { shellWord } from "@suture/files";
 import type { KernelContext } from "@suture/kbuild";
 import { FOLDER, NAME, objectsNamed } from "@suture/kbuild";
 import { headerFolder } from "@suture/livepatch";
@@ -26,8 +27,8 @@ async function compileIn(folder: string, task: Task, kernel: KernelContext, sour
     .slice(0, at)
     .replaceAll(NAME, module)
     .replace(/(-DKBUILD_BASENAME=)\S+/, `$1'"${basename(source.name, ".c").replaceAll("-", "_")}"'`);
-  const own = [...flagsLike(kernel, source), `-I${quoted(headerFolder())}`, "-I.", `-fmacro-prefix-map=${quoted(`${folder}/=`)}`];
-  const line = `${flags} ${own.join(" ")} -gbtf -c -o ${out} ${quoted(path)} ${recipe.slice(at + target.length).replaceAll(`${FOLDER}/${NAME}.o`, out)}`;
+  const own = [...flagsLike(kernel, source), `-I${shellWord(headerFolder())}`, "-I.", `-fmacro-prefix-map=${shellWord(`${folder}/=`)}`];
+  const line = `${flags} ${own.join(" ")} -gbtf -c -o ${out} ${shellWord(path)} ${recipe.slice(at + target.length).replaceAll(`${FOLDER}/${NAME}.o`, out)}`;
   const said = (text: string): string => text.replaceAll(`${folder}/`, source.folder === undefined ? "" : `${source.folder}/`);
   try {
     for (const { name, bytes } of [source, ...source.beside]) await writeFile(join(folder, name), bytes);
@@ -84,8 +85,4 @@ async function joinIn(folder: string, task: Task, objects: readonly Uint8Array[]
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
     throw fail("BUILD_LINK", error.message, {}, { cause: error });
   }
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

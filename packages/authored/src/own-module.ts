@@ -2,11 +2,11 @@
  * Livepatch modules that register themselves, as the kernel's samples and self-tests do: built by the kernel's own build, unchanged. What they
  * say of the functions they replace is held against the kernel as far as it has them.
  */
-import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type ElfObject, readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
+import { sha256 } from "@suture/files";
 import type { KernelContext } from "@suture/kbuild";
 import { type DraftManifest, inspect, moduleName } from "@suture/livepatch";
 import { inScratch } from "@suture/sources";
@@ -140,8 +140,4 @@ async function makeIn(folder: string, task: Task, kernel: KernelContext, source:
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
     throw fail("BUILD_LINK", error.message, { file: source.name }, { cause: error });
   }
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -38,7 +38,7 @@ test("a link stays, and what it leads to is replaced", async () => {
 
 test("what cannot be written is told by the name that was asked for, before the work and after it", async () => {
   const path = join(folder, "nowhere", "x.ko");
-  const refusal = { code: "CLI_FILE", where: { file: path }, message: expect.not.stringContaining(".part") };
+  const refusal = { code: "CLI_FILE", where: { file: path }, message: expect.not.stringContaining(".partial") };
   await expect(writeWhole(path, bytes)).rejects.toMatchObject(refusal);
   await expect(checkWritable(path)).rejects.toMatchObject(refusal);
   await expect(checkWritable(folder)).rejects.toMatchObject({ code: "CLI_FILE", message: expect.stringContaining("is a directory") });

@@ -1,6 +1,7 @@
-/** Files that are there whole or not at all, also after the power went. */
-import { access, constants, open, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+/** Files whose names a person gave. */
+import { access, constants, realpath, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { writeAtomic } from "@suture/files";
 import { fail } from "./errors.ts";
 
 /**
@@ -12,22 +13,11 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
   const kind = await kindOf(path);
   if (kind === "stream") return await writeFile(path, bytes);
   const target = kind === "file" ? await realpath(path) : path;
-  const part = `${target}.${process.pid}.part`;
   try {
-    const file = await open(part, "w");
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(part, target);
+    await writeAtomic(target, bytes);
   } catch (error) {
-    // The part is no file that anybody asked for.
-    if (error instanceof Error) throw fail("CLI_FILE", error.message.replaceAll(part, path), { file: path }, { cause: error });
+    if (error instanceof Error) throw fail("CLI_FILE", error.message.replaceAll(target, path), { file: path }, { cause: error });
     throw error;
-  } finally {
-    await rm(part, { force: true });
   }
 }
 

@@ -1,9 +1,9 @@
-/** Files of the cache that are there whole or not at all, whoever else writes the same. */
-import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+/** Files of a cache: whoever finds one missing or damaged makes it anew. */
+import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Task } from "@suture/task";
 import * as v from "valibot";
+import { writeAtomic } from "./atomic.ts";
 
 /** What is kept there; undefined where it is not there, or not what was written: it is then made anew. */
 export async function readKept<T>(path: string, schema: v.GenericSchema<T>): Promise<T | undefined> {
@@ -29,20 +29,8 @@ export async function keepJson(task: Task, path: string, value: unknown): Promis
   }
 }
 
-/** It is on the disk when it takes its name: a power cut leaves no empty file. */
+/** With the directory that it is in. */
 export async function keepFile(path: string, content: string | Uint8Array): Promise<void> {
-  const part = `${path}.${randomBytes(6).toString("hex")}.part`;
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    const handle = await open(part, "wx");
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(part, path);
-  } finally {
-    await rm(part, { force: true });
-  }
+  await mkdir(dirname(path), { recursive: true });
+  await writeAtomic(path, content);
 }

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { SutureError } from "@suture/errors";
-import { keepFile } from "@suture/files";
+import { keepFile, sha256 } from "@suture/files";
 import { inScratch } from "@suture/sources";
 import { run, type Task } from "@suture/task";
 import * as v from "valibot";
@@ -58,7 +58,7 @@ export async function compileKept(
   compiler: Compiler,
 ): Promise<Compiled> {
   const { object } = command;
-  const key = sha256([compiler.identity, view.root, object, command.compile, command.objtool ?? "", OPTIONS[variant]]);
+  const key = hashParts([compiler.identity, view.root, object, command.compile, command.objtool ?? "", OPTIONS[variant]]);
   const path = join(compiler.cache, key.slice(0, 2), `${key.slice(2)}.o`);
   const kept = await openKept(path, view);
   if (kept !== undefined) return { object, bytes: kept, ms: 0 };
@@ -103,7 +103,7 @@ async function openKept(path: string, view: SourceView): Promise<Uint8Array | un
   const bytes = file.subarray(end + 1);
   try {
     const head = v.parse(HEAD, JSON.parse(file.toString("utf8", 0, end)));
-    const sound = head.sha256 === sha256([bytes]) && head.inputsSha256 === (await hashInputs(head.inputs, view));
+    const sound = head.sha256 === hashParts([bytes]) && head.inputsSha256 === (await hashInputs(head.inputs, view));
     if (!sound) return undefined;
     await used(path);
     return bytes;
@@ -121,7 +121,7 @@ async function used(path: string): Promise<void> {
 
 /** A full disk costs time only. */
 async function keep(task: Task, path: string, bytes: Uint8Array, inputs: string[], view: SourceView): Promise<void> {
-  const head: Head = { sha256: sha256([bytes]), inputs, inputsSha256: await hashInputs(inputs, view) };
+  const head: Head = { sha256: hashParts([bytes]), inputs, inputsSha256: await hashInputs(inputs, view) };
   try {
     await keepFile(path, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bytes]));
   } catch (error) {
@@ -135,8 +135,6 @@ async function hashInputs(inputs: readonly string[], view: SourceView): Promise<
   return hash.digest("hex");
 }
 
-function sha256(parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part).update("\0");
-  return hash.digest("hex");
+function hashParts(parts: readonly (string | Uint8Array)[]): string {
+  return sha256(...parts.flatMap((part) => [part, "\0"]));
 }

@@ -9,11 +9,12 @@
  * The tables are read and checked when the file is opened, the blocks when they are needed. Whatever is not exactly as it was written counts
  * as not there. What is trusted is the directory: somebody who may write to it can make up a kernel.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { viewOf } from "@suture/elf";
+import { PARTIAL, writeAtomic } from "@suture/files";
 import type { Task } from "@suture/task";
 import { BLOCK, BlockFile, blockDigests, DIGEST } from "./block-file.ts";
 import type { DecodedImage } from "./decode.ts";
@@ -28,7 +29,6 @@ const PREFIX = 16;
 const HEADER = PREFIX + DIGEST;
 const LARGEST_TABLES = 1 << 28;
 const SUFFIX = ".image";
-const UNFINISHED = ".unfinished";
 const HOUR = 3_600_000;
 
 /** What the JSON holds. `arrays` are the byte lengths of those that follow it, in the order of `toArrays`. */
@@ -135,7 +135,6 @@ function encodeTables(parts: ImageParts, elfSize: number, digests: Uint8Array): 
   return Buffer.concat(pieces);
 }
 
-/** Writes the decoded form beside its final name and renames it when it is complete and on the disk. */
 export async function writeCached(task: Task, directory: string, sha256: string, { parts, storage }: DecodedImage): Promise<void> {
   const tables = encodeTables(parts, storage.size, blockDigests(storage));
   const header = Buffer.alloc(HEADER);
@@ -146,20 +145,13 @@ export async function writeCached(task: Task, directory: string, sha256: string,
   createHash("sha256").update(tables).digest().copy(header, PREFIX);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await removeUnfinished(directory);
-  const path = join(directory, `${sha256}.${randomBytes(8).toString("hex")}${UNFINISHED}`);
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(path, "wx", 0o600);
-    await writeAt(handle, header, 0);
-    await writeAt(handle, tables, HEADER);
-    await writeBlocks(task, handle, HEADER + tables.length, storage);
-    await handle.truncate(HEADER + tables.length + storage.size);
-    await handle.sync();
-    await rename(path, join(directory, sha256 + SUFFIX));
-  } finally {
-    await handle?.close();
-    await rm(path, { force: true });
-  }
+  const content = async (file: FileHandle): Promise<void> => {
+    await writeAt(file, header, 0);
+    await writeAt(file, tables, HEADER);
+    await writeBlocks(task, file, HEADER + tables.length, storage);
+    await file.truncate(HEADER + tables.length + storage.size);
+  };
+  await writeAtomic(join(directory, sha256 + SUFFIX), content, 0o600);
 }
 
 /** Leaves blocks of zeros out: they become holes in the file. */
@@ -182,7 +174,7 @@ async function writeAt(handle: FileHandle, bytes: Uint8Array, offset: number): P
 /** Files that a killed run left behind. No write takes an hour. */
 async function removeUnfinished(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    if (!name.endsWith(UNFINISHED)) continue;
+    if (!name.startsWith(PARTIAL)) continue;
     const path = join(directory, name);
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
     if (Date.now() - mtimeMs > HOUR) await rm(path, { force: true });

@@ -1,12 +1,11 @@
 /** Reading whole files, bounded and with typed errors. */
-import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
+import { sha256OfFile } from "@suture/files";
 import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
 
 /** vmlinux with debug information is the largest file that is given here. */
 const LARGEST_FILE = 2 ** 31 - 1;
-const CHUNK = 1 << 20;
 
 async function opened<T>(path: string, work: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
   const unreadable = (why: string, cause?: unknown) => fail("KERNEL_UNREADABLE", why, { file: path }, { cause });
@@ -40,18 +39,5 @@ export async function readWhole(path: string): Promise<Uint8Array> {
 
 /** SHA-256 of a file in hex, through one small buffer. @throws KERNEL_UNREADABLE, KERNEL_TOO_BIG */
 export async function hashFile(task: Task, path: string): Promise<string> {
-  return opened(path, async (handle) => {
-    const hash = createHash("sha256");
-    const buffer = Buffer.allocUnsafe(CHUNK);
-    for (;;) {
-      task.check();
-      const { bytesRead } = await handle.read(buffer, 0, CHUNK, null);
-      if (bytesRead === 0) return hash.digest("hex");
-      hash.update(buffer.subarray(0, bytesRead));
-    }
-  });
-}
-
-export function sha256Of(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+  return opened(path, (handle) => sha256OfFile(task, handle));
 }

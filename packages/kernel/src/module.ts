@@ -1,10 +1,11 @@
 /** A kernel module's file: .ko, or packed as .ko.xz, .ko.zst or .ko.gz. */
 import { basename } from "node:path";
 import { type ElfObject, type ElfSymbol, ET, isSection, readElf, type Section, SHF } from "@suture/elf";
+import { sha256 } from "@suture/files";
 import type { Task } from "@suture/task";
 import { compressionOf, decompress } from "./decompress.ts";
 import { fail } from "./errors.ts";
-import { readWhole, sha256Of } from "./files.ts";
+import { readWhole } from "./files.ts";
 import { modinfoOf } from "./modinfo.ts";
 import { buildIdOf } from "./notes.ts";
 
@@ -98,5 +99,5 @@ export async function openModule(task: Task, path: string): Promise<KernelModule
   const elf = readElf(bytes, path);
   if (elf.type !== ET.REL)
     throw fail("KERNEL_BAD_MODULE", `an ELF file of type ${elf.type}, modules have type ${ET.REL}`, { file: path, offset: 16 });
-  return new KernelModule(path, sha256Of(packed), elf);
+  return new KernelModule(path, sha256(packed), elf);
 }

@@ -278,10 +278,10 @@ describe("the cache of openImage", () => {
   it("removes what a killed run left behind, and leaves what another run is writing", async () => {
     const cache = emptyCache();
     mkdirSync(cache);
-    for (const name of ["old.unfinished", "new.unfinished", "other"]) writeFileSync(join(cache, name), "x");
-    utimesSync(join(cache, "old.unfinished"), new Date(0), new Date(0));
+    for (const name of [".partial-old", ".partial-new", "other"]) writeFileSync(join(cache, name), "x");
+    utimesSync(join(cache, ".partial-old"), new Date(0), new Date(0));
     const image = await open(buildGzipImage(smallPlan()), cache);
-    expect(readdirSync(cache).sort()).toEqual([`${image.sha256}.image`, "new.unfinished", "other"].sort());
+    expect(readdirSync(cache).sort()).toEqual([`${image.sha256}.image`, ".partial-new", "other"].sort());
   });
 
   it("leaves nothing behind when it is cancelled", async () => {

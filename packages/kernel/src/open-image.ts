@@ -1,8 +1,9 @@
 /** Opens a kernel's image: from the cache where it is there and sound, else by decoding it. */
+import { sha256 as sha256Of } from "@suture/files";
 import type { Task } from "@suture/task";
 import { openCached, writeCached } from "./cache.ts";
 import { type DecodedImage, decodeImage } from "./decode.ts";
-import { hashFile, readWhole, sha256Of } from "./files.ts";
+import { hashFile, readWhole } from "./files.ts";
 import { KernelImage } from "./image.ts";
 
 export interface OpenImageOptions {

@@ -1,8 +1,9 @@
 /** KVM or not. /dev/kvm may be there and still abort QEMU or hang the guest, so only a boot tells; the answer holds until this machine reboots. */
 import { constants } from "node:fs";
-import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { keepFile, mayUse } from "@suture/files";
 import type { Accelerator } from "./machine.ts";
 
 const KVM = "/dev/kvm";
@@ -10,11 +11,7 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 /** `known` is false when KVM has to be tried. */
 export async function chooseAccelerator(cache: string | undefined): Promise<{ accelerator: Accelerator; known: boolean }> {
-  const there = await access(KVM, constants.R_OK | constants.W_OK).then(
-    () => true,
-    () => false,
-  );
-  if (!there) return { accelerator: "tcg", known: true };
+  if (!(await mayUse(KVM, constants.R_OK | constants.W_OK))) return { accelerator: "tcg", known: true };
   const [bootId, accelerator] = await Promise.all([
     readFile(BOOT_ID, "utf8"),
     readFile(cacheFile(cache), "utf8").then(
@@ -29,14 +26,9 @@ export async function chooseAccelerator(cache: string | undefined): Promise<{ ac
 /** A cache that cannot be written costs the next run a try, nothing else. */
 export async function rememberAccelerator(accelerator: Accelerator, cache: string | undefined): Promise<void> {
   const file = cacheFile(cache);
-  const partial = `${file}.${process.pid}`;
   try {
-    await mkdir(join(file, ".."), { recursive: true });
-    await writeFile(partial, `${(await readFile(BOOT_ID, "utf8")).trim()}\n${accelerator}\n`);
-    await rename(partial, file);
-  } catch {
-    await rm(partial, { force: true }).catch(() => {});
-  }
+    await keepFile(file, `${(await readFile(BOOT_ID, "utf8")).trim()}\n${accelerator}\n`);
+  } catch {}
 }
 
 function cacheFile(cache: string | undefined): string {

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { basename } from "node:path";
 import { SutureError } from "@suture/errors";
+import { shellWord } from "@suture/files";
 import type { Task } from "@suture/task";
 import { chooseAccelerator, rememberAccelerator } from "./accelerator.ts";
 import { Agent } from "./agent.ts";
@@ -12,7 +13,6 @@ import { buildInitramfs, type GuestFile, readable } from "./initramfs.ts";
 import { KernelLog } from "./kernel-log.ts";
 import { type Accelerator, type Disk, startMachine } from "./machine.ts";
 import { loadOrder } from "./modules.ts";
-import { quote } from "./shell.ts";
 import { systemInit } from "./system-init.ts";
 
 export interface BootOptions {
@@ -138,7 +138,7 @@ async function bootWith(task: Task, accelerator: Accelerator, options: BootOptio
 }
 
 async function loadModule(guest: Guest, name: string, image: string): Promise<void> {
-  const loaded = await guest.run(`grep -q ${quote(`^${name} `)} /proc/modules || insmod ${quote(`${GUEST_MODULES}/${name}.ko`)}`);
+  const loaded = await guest.run(`grep -q ${shellWord(`^${name} `)} /proc/modules || insmod ${shellWord(`${GUEST_MODULES}/${name}.ko`)}`);
   if (loaded.code === 0) return;
   const said = [loaded.output.trim(), ...loaded.log.map(({ text }) => text)].join("\n");
   throw fail("LAB_MODULE_REFUSED", `module ${name} was not loaded:\n${said}`, { file: image });

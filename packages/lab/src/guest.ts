@@ -2,6 +2,7 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { SutureError } from "@suture/errors";
+import { shellWord } from "@suture/files";
 import type { Task } from "@suture/task";
 import type { Agent, Answer } from "./agent.ts";
 import { fail } from "./errors.ts";
@@ -10,7 +11,6 @@ import { findEvents, type KernelEvent, lastLines } from "./kernel-events.ts";
 import { type KernelLine, type KernelLog, lineText } from "./kernel-log.ts";
 import type { Accelerator, Machine } from "./machine.ts";
 import { readNotes } from "./notes.ts";
-import { quote } from "./shell.ts";
 
 export interface RunOptions {
   /** Milliseconds of this machine's time after which the command is killed; 30 s unless given. */
@@ -217,7 +217,7 @@ export class Guest {
   async #put(path: string, bytes: Uint8Array, mode: number): Promise<void> {
     // The port is the slow part: 70 KiB in a second when the guest is emulated.
     const packed = await promisify(gzip)(bytes);
-    const [from, to] = [quote(PUT_FILE), quote(path)];
+    const [from, to] = [shellWord(PUT_FILE), shellWord(path)];
     for (let offset = 0; offset < packed.length; offset += CHUNK) {
       const answer = await this.#request("data", packed.subarray(offset, offset + CHUNK), this.#graceMs);
       if (answer === undefined) throw await this.#hang(`no answer for ${this.#graceMs} ms while ${path} was written`);

@@ -1,10 +1,10 @@
 /** One QEMU process: its command line, its three lines to us, its end. */
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { access, mkdtemp, open, rm } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
+import { findProgram } from "@suture/files";
 import { start, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
 
@@ -139,14 +139,8 @@ function drive(disk: Disk): string[] {
 
 /** @throws LAB_QEMU_MISSING */
 async function findQemu(): Promise<string> {
-  for (const directory of (process.env.PATH ?? "").split(delimiter)) {
-    const path = join(directory, QEMU);
-    const usable = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (directory !== "" && usable) return path;
-  }
+  const path = await findProgram(QEMU);
+  if (path !== undefined) return path;
   throw fail("LAB_QEMU_MISSING", `there is no ${QEMU}`, { file: QEMU });
 }
 

@@ -1,12 +1,9 @@
 /** Programs of this machine, with the libraries that they need, as files for a guest. */
-import { access, constants, realpath } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { realpath } from "node:fs/promises";
+import { findProgram, programFolders, SBIN } from "@suture/files";
 import { run, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import type { GuestFile } from "./initramfs.ts";
-
-/** Where administrators' programs are, even if the caller's PATH does not say so. */
-const FOLDERS = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"].filter((folder) => folder !== "");
 
 /**
  * @param names of programs; each becomes /bin/NAME. Busybox's shell has its own of many names all the same: only by its path is such a one run.
@@ -26,13 +23,7 @@ export async function programFiles(task: Task, names: readonly string[]): Promis
 }
 
 async function find(name: string): Promise<string> {
-  for (const folder of FOLDERS) {
-    const path = join(folder, name);
-    const there = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (there) return realpath(path);
-  }
-  throw fail("LAB_PROGRAM_MISSING", `there is no ${name} in ${FOLDERS.join(", ")}`, { file: name });
+  const path = await findProgram(name, SBIN);
+  if (path !== undefined) return realpath(path);
+  throw fail("LAB_PROGRAM_MISSING", `there is no ${name} in ${programFolders(SBIN).join(", ")}`, { file: name });
 }

@@ -1,5 +1,6 @@
 /** The steps of one trial. */
 import { constants } from "node:os";
+import { shellWord } from "@suture/files";
 import type { Stage } from "@suture/task";
 import { fail } from "./errors.ts";
 import type { Guest, RunResult } from "./guest.ts";
@@ -9,7 +10,6 @@ import type { EventKind } from "./kernel-events.ts";
 import { lineText } from "./kernel-log.ts";
 import { type Limits, limitsFor } from "./limits.ts";
 import type { KernelModuleFile } from "./modules.ts";
-import { quote } from "./shell.ts";
 import {
   type Blocker,
   type Command,
@@ -204,7 +204,7 @@ export class TrialRun {
         leftOut.push({ module: module.name, why: `it needs ${needed}` });
         continue;
       }
-      const script = `grep -q ${quote(`^${module.name} `)} /proc/modules || insmod ${quote(pathOf(module))}`;
+      const script = `grep -q ${shellWord(`^${module.name} `)} /proc/modules || insmod ${shellWord(pathOf(module))}`;
       const loaded = await this.#run(script, this.#timeouts.loadMs);
       if (loaded.code === 0) continue;
       const said = [loaded.output.trim(), ...loaded.log.map(lineText)].join("\n");
@@ -223,7 +223,7 @@ export class TrialRun {
     const there = this.#modules.filter(({ name }) => this.#coming.has(name) && !this.#report.leftOut.some(({ module }) => module === name));
     for (const { name } of there.reverse()) {
       this.#stage.note(`taking out ${name}`);
-      const removed = await this.#run(`rmmod ${quote(name)}`, this.#timeouts.unloadMs);
+      const removed = await this.#run(`rmmod ${shellWord(name)}`, this.#timeouts.unloadMs);
       if (removed.code === 0) continue;
       throw new TrialEnd(
         "incomplete",
@@ -237,7 +237,7 @@ export class TrialRun {
     this.loadedAt = this.#guest.logPosition;
     const before = await this.#run("cat /proc/sys/kernel/tainted", this.#timeouts.probeMs);
     this.#report.taint.before = readTaint(before.output);
-    const words = [GUEST_FILE, ...(this.#options.parameters ?? [])].map(quote).join(" ");
+    const words = [GUEST_FILE, ...(this.#options.parameters ?? [])].map(shellWord).join(" ");
     this.#stage.note(`insmod, for up to ${Math.round(this.#timeouts.loadMs / 1000)} s`);
     const result = await this.#run(`insmod ${words}`, this.#timeouts.loadMs);
     if (result.code === 0) return;

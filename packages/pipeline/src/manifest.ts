@@ -1,8 +1,8 @@
 /** What the module says of itself: what it is made of, for which kernel, what is proven, and what it replaces. */
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Authored } from "@suture/authored";
+import { sha256 } from "@suture/files";
 import type { KernelContext } from "@suture/kbuild";
 import { refuseUnproven } from "@suture/kbuild";
 import type { Combined, DraftManifest, State } from "@suture/livepatch";
@@ -92,8 +92,4 @@ export async function manifestOf(
 function modulesOf(kernel: KernelContext, { functions }: Combined): Pick<DraftManifest, "modules"> {
   const names = [...new Set(functions.map(({ owner }) => owner))].filter((owner) => owner !== "vmlinux").sort();
   return names.length === 0 ? {} : { modules: names.map((name) => kernel.moduleIdentity(name)) };
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

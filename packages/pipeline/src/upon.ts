@@ -2,9 +2,9 @@
  * Livepatches that take the place of others: what a livepatch was made of stands in its manifest, so that the next one can be made of the same and
  * more. It contains all that the old one does, knows its states, and frees its shadow variables when it goes.
  */
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import { sha256 } from "@suture/files";
 import type { KernelContext } from "@suture/kbuild";
 import { inspect, type Made } from "@suture/livepatch";
 import { fail } from "./errors.ts";
@@ -78,8 +78,4 @@ export function madeOf({ patches, sources = [], rebuild = [], acceptLayouts = []
     acceptLayouts: [...acceptLayouts],
     ...(acceptInits.length === 0 ? {} : { acceptInits: [...acceptInits] }),
   };
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -3,9 +3,9 @@
  * links it from /lib/modules/RELEASE/build) is built for in that tree, all others with the packages of the archive.
  */
 import { join } from "node:path";
+import { exists } from "@suture/files";
 import { livepatchObstacles } from "@suture/kernel";
 import type { Task } from "@suture/task";
-import { exists } from "./cache/store.ts";
 import { configurationOf } from "./configuration.ts";
 import { type PrepareOptions, prepareTarget } from "./debian/prepare.ts";
 import { fail } from "./errors.ts";

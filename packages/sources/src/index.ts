@@ -1,6 +1,6 @@
 export { cacheRoot, sourcePath } from "./cache/layout.ts";
 export { inScratch, newScratch, tellingFull } from "./cache/scratch.ts";
-export { exists, saysFull } from "./cache/store.ts";
+export { saysFull } from "./cache/store.ts";
 export { chooseTarget } from "./choose.ts";
 export type { KernelList, ListedKernel } from "./debian/list.ts";
 export { listKernels } from "./debian/list.ts";

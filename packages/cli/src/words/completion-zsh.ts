@@ -1,3 +1,4 @@
+import { shellWord } from "@suture/files";
 import type { Kind } from "./kinds.ts";
 import type { ArgumentOutline, CommandOutline, OptionOutline, ProgramOutline } from "./outline.ts";
 import { LISTS } from "./sources.ts";
@@ -8,20 +9,20 @@ export function zshScript(program: ProgramOutline): string {
 # zsh completion for suture ${program.version}; made by \`suture completion zsh\`
 _suture_kernels() {
   local -a found
-  found=(\${(f)"$(sh -c ${quote(LISTS.kernel ?? "")})"})
+  found=(\${(f)"$(sh -c ${shellWord(LISTS.kernel ?? "")})"})
   compadd -a found
 }
 
 _suture_livepatches() {
   local -a found
-  found=(\${(f)"$(sh -c ${quote(LISTS.livepatch ?? "")})"})
+  found=(\${(f)"$(sh -c ${shellWord(LISTS.livepatch ?? "")})"})
   compadd -a found
 }
 
 _suture_commands() {
   local -a commands
   commands=(
-${[...program.commands, HELP].map(({ name, description }) => `    ${quote(`${name}:${colons(description)}`)}`).join("\n")}
+${[...program.commands, HELP].map(({ name, description }) => `    ${shellWord(`${name}:${colons(description)}`)}`).join("\n")}
   )
   _describe command commands
 }
@@ -46,7 +47,7 @@ if [[ $funcstack[1] == _suture ]]; then _suture "$@"; else compdef _suture sutur
 const HELP = { name: "help", description: "the help of a command" };
 
 function commandCase(command: CommandOutline, program: ProgramOutline): string {
-  const positional = command.arguments.map((argument, i) => `      ${quote(argumentSpec(argument, i + 1))}`);
+  const positional = command.arguments.map((argument, i) => `      ${shellWord(argumentSpec(argument, i + 1))}`);
   return `    ${command.name}) _arguments -S \\
 ${optionSpecs({ ...command, options: [...command.options, ...program.common] })}${positional.map((spec) => `${spec} \\\n`).join("")}      && return 0 ;;`;
 }
@@ -57,7 +58,7 @@ function argumentSpec({ name, kind, choices, required, variadic }: ArgumentOutli
 }
 
 function optionSpecs({ options }: CommandOutline): string {
-  return options.flatMap((option) => option.flags.map((flag) => `      ${quote(optionSpec(flag, option))} \\\n`)).join("");
+  return options.flatMap((option) => option.flags.map((flag) => `      ${shellWord(optionSpec(flag, option))} \\\n`)).join("");
 }
 
 function optionSpec(flag: string, { description, value }: OptionOutline): string {
@@ -85,8 +86,4 @@ function action(kind: Kind, choices: readonly string[]): string {
 
 function colons(text: string): string {
   return text.replace(/[\\:]/g, "\\$&");
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,11 +1,9 @@
-/**
- * One operator at a time: a lock on /run/suture/lock. The kernel holds it with the open file, so it ends with the process however that ends.
- * Node has no flock; the program of that name locks the open file that it inherits from us.
- */
-import { once } from "node:events";
+/** One operator at a time: a lock on /run/suture/lock. */
 import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { start, type Task } from "@suture/task";
+import { SutureError } from "@suture/errors";
+import { lockFile } from "@suture/files";
+import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { reasonOf } from "../store/disk.ts";
 import type { Machine } from "./machine.ts";
@@ -14,15 +12,13 @@ export const RUN_FOLDER = "/run/suture";
 const FILE = `${RUN_FOLDER}/lock`;
 /** Most operations take a few seconds: so long another one is waited for. */
 const PATIENCE_S = 10;
-/** What flock is to end with when the time is over: no other program's exit code. */
-const HELD = 75;
 
 /** Runs `work` while no other suture changes anything. @throws HOST_BUSY, HOST_TOOL_MISSING, HOST_NOT_ROOT, HOST_RUN_FOLDER */
 export async function locked<T>(task: Task, machine: Machine, what: string, work: () => Promise<T>): Promise<T> {
   const path = machine.path(FILE);
   const file = await openLock(path);
   try {
-    if (!(await lock(task, file.fd)))
+    if (!(await lock(task, file)))
       throw fail("HOST_BUSY", `another suture is at work: ${(await readFile(path, "utf8")).trim()}`, { file: path });
     await sign(file, what);
     return await work();
@@ -59,17 +55,11 @@ async function openLock(path: string): Promise<FileHandle> {
 }
 
 /** False if another one has held it for too long. */
-async function lock(task: Task, fd: number): Promise<boolean> {
-  const argv = ["flock", "--timeout", String(PATIENCE_S), "--conflict-exit-code", String(HELD), "3"];
-  const child = start(task, argv, { stdio: ["ignore", "ignore", "ignore", fd] });
-  let code: number | null;
+async function lock(task: Task, file: FileHandle): Promise<boolean> {
   try {
-    [code] = (await once(child, "exit")) as [number | null];
+    return await lockFile(task, file, PATIENCE_S);
   } catch (cause) {
-    task.check();
-    throw fail("HOST_TOOL_MISSING", "the program flock is not there", { file: "flock" }, { cause });
+    if (cause instanceof SutureError || !(cause instanceof Error)) throw cause;
+    throw fail("HOST_TOOL_MISSING", cause.message, { file: "flock" }, { cause });
   }
-  task.check();
-  if (code === 0 || code === HELD) return code === 0;
-  throw fail("HOST_TOOL_MISSING", `flock does not lock (it ended with ${code}): that of util-linux is needed`, { file: "flock" });
 }

@@ -1,6 +1,6 @@
 /** A livepatch's file, read and held against its own manifest. */
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { sha256 } from "@suture/files";
 import { type Inspection, inspect, type Manifest, moduleName } from "@suture/livepatch";
 import { fail } from "../errors.ts";
 
@@ -36,7 +36,7 @@ export function moduleFileOf(bytes: Buffer, file: string): ModuleFile {
   return {
     file,
     bytes,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
+    sha256: sha256(bytes),
     name,
     release: inspection.release,
     signed: bytes.subarray(-SIGNATURE_MARK.length).toString("latin1") === SIGNATURE_MARK,

@@ -2,6 +2,7 @@
  * The crash guard: a livepatch with which the machine went down is not loaded again by itself. Before an installed livepatch goes in, its marker is written
  * (marker.ts); that one stays until the livepatch has settled, whatever else can or cannot be written by then.
  */
+import { removeDurably, writeDurably } from "@suture/files";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { runningKernel, uptime } from "../machine/kernel.ts";
@@ -10,7 +11,6 @@ import type { Machine } from "../machine/machine.ts";
 import type { ModuleFile } from "../module/module-file.ts";
 import { isLeft } from "../transition/transition.ts";
 import { fileOnDisk, reasonOf } from "./disk.ts";
-import { removeDurably, writeDurably } from "./durable.ts";
 import type { Marker } from "./marker.ts";
 import { type Installed, installedFor } from "./store.ts";
 import { ENDED, storePath } from "./store-path.ts";

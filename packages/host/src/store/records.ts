@@ -4,6 +4,7 @@
  */
 import { rm } from "node:fs/promises";
 import { SutureError } from "@suture/errors";
+import { makeFolderDurably, writeDurably } from "@suture/files";
 import * as v from "valibot";
 import { fail } from "../errors.ts";
 import { uptime } from "../machine/kernel.ts";
@@ -12,7 +13,6 @@ import type { Machine } from "../machine/machine.ts";
 import { type ModuleFile, moduleFileOf } from "../module/module-file.ts";
 import { isLoadedFrom } from "../module/same-module.ts";
 import { fileOnDisk, folderOnDisk, reasonOf } from "./disk.ts";
-import { makeFolder, writeDurably } from "./durable.ts";
 
 const FOLDER = `${RUN_FOLDER}/loaded`;
 
@@ -39,7 +39,7 @@ export async function keepRecord(machine: Machine, module: ModuleFile, parameter
   const path = machine.path(`${FOLDER}/${module.name}.ko`);
   const load: Load = { parameters: [...parameters], uptime: uptime(machine) };
   try {
-    await makeFolder(machine.path(FOLDER), 0o700);
+    await makeFolderDurably(machine.path(FOLDER), 0o700);
     await writeOver(machine, `${FOLDER}/${module.name}.json`, JSON.stringify(load));
     await writeOver(machine, `${FOLDER}/${module.name}.ko`, module.bytes);
   } catch (cause) {

@@ -2,15 +2,14 @@
  * Livepatches that are loaded again at each boot: /var/lib/suture/patches/RELEASE, for each NAME.ko and NAME.json; the second makes it one. Beside them are
  * the crash guard's files (crash-guard.ts). Every file is whole or not there, whenever the power goes; one that cannot be read stops its own livepatch only.
  */
-import { createHash } from "node:crypto";
 import { SutureError } from "@suture/errors";
+import { makeFolderDurably, PARTIAL, removeDurably, removeEmptyFolder, sha256 as sha256Of, writeDurably } from "@suture/files";
 import * as v from "valibot";
 import { fail } from "../errors.ts";
 import { runningKernel } from "../machine/kernel.ts";
 import type { Machine } from "../machine/machine.ts";
 import { type ModuleFile, moduleFileOf } from "../module/module-file.ts";
 import { fileOnDisk, folderOnDisk } from "./disk.ts";
-import { makeFolder, PARTIAL, removeDurably, removeEmptyFolder, writeDurably } from "./durable.ts";
 import { type Marker, markerOf, markerOfLoaded } from "./marker.ts";
 import { ENDED, STORE, STORE_ROOT, type StoreFile, storePath } from "./store-path.ts";
 
@@ -113,7 +112,7 @@ export function storedModule(machine: Machine, { release, name, sha256 }: Instal
   const where = { file: machine.path(path) };
   if (unreadable !== undefined) throw fail("HOST_STORE", `the module of ${name} cannot be read: ${unreadable}`, where);
   if (bytes === undefined) throw fail("HOST_STORE", `the module of ${name} is not there`, where);
-  if (createHash("sha256").update(bytes).digest("hex") !== sha256) throw fail("HOST_STORE", `${name} is not what was installed`, where);
+  if (sha256Of(bytes) !== sha256) throw fail("HOST_STORE", `${name} is not what was installed`, where);
   return moduleFileOf(bytes, where.file);
 }
 
@@ -156,7 +155,7 @@ async function writing<T>(machine: Machine, work: () => Promise<T>): Promise<T> 
 
 async function put(machine: Machine, module: ModuleFile, allowed: { unproven: boolean; stack: boolean }): Promise<Installed> {
   const { name, release, manifest, bytes, sha256 } = module;
-  await makeFolder(machine.path(`${STORE}/${release}`));
+  await makeFolderDurably(machine.path(`${STORE}/${release}`));
   await sweep(machine, release);
   const { entries: others, unreadable } = installedFor(machine, release);
   if (unreadable.length > 0) throw fail("HOST_STORE", `the store cannot be read: ${unreadable.join("; ")}`);

@@ -1,9 +1,9 @@
 /** The systemd units that load kept livepatches early in boot, and tell the crash guard when all is well. */
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
+import { linkDurably, removeDurably, removeEmptyFolder, writeDurably } from "@suture/files";
 import { run, type Task } from "@suture/task";
 import type { Machine } from "../machine/machine.ts";
-import { linkDurably, removeDurably, removeEmptyFolder, writeDurably } from "./durable.ts";
 
 const UNITS = "/etc/systemd/system";
 export const SERVICE = "suture.service";

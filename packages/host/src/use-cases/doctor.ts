@@ -1,7 +1,8 @@
 /** What this machine can do with livepatches and what it cannot, with the command that mends each. */
 import { existsSync } from "node:fs";
 import { access, constants, statfs } from "node:fs/promises";
-import { delimiter, dirname, join } from "node:path";
+import { dirname } from "node:path";
+import { onPath, SBIN } from "@suture/files";
 import type { Task } from "@suture/task";
 import { attachedFunctions } from "../machine/holders.ts";
 import {
@@ -111,7 +112,7 @@ async function tools(task: Task): Promise<Diagnosis[]> {
   const tool = await moduleTool(task);
   return [
     tool === undefined ? bad("module tools", "there is no insmod", "apt-get install kmod") : good("module tools", tool),
-    (await onPath("flock")) ? good("locks", "flock") : bad("locks", "there is no flock", "apt-get install util-linux"),
+    (await onPath("flock", SBIN)) ? good("locks", "flock") : bad("locks", "there is no flock", "apt-get install util-linux"),
   ];
 }
 
@@ -214,7 +215,7 @@ const BUILD_TOOLS: readonly (readonly [program: string, what: string])[] = [
 
 async function buildTools(): Promise<Diagnosis[]> {
   const missing: string[] = [];
-  for (const [program, pack] of BUILD_TOOLS) if (!(await onPath(program))) missing.push(pack);
+  for (const [program, pack] of BUILD_TOOLS) if (!(await onPath(program, SBIN))) missing.push(pack);
   if (missing.length === 0) return [good("building", "the tools are here")];
   return [
     limited(
@@ -223,17 +224,4 @@ async function buildTools(): Promise<Diagnosis[]> {
       `apt-get install ${missing.join(" ")}`,
     ),
   ];
-}
-
-async function onPath(program: string): Promise<boolean> {
-  for (const folder of [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"])
-    if (folder !== "" && (await usable(join(folder, program), constants.X_OK))) return true;
-  return false;
-}
-
-function usable(path: string, mode: number): Promise<boolean> {
-  return access(path, mode).then(
-    () => true,
-    () => false,
-  );
 }

@@ -9,7 +9,7 @@ import { readFile } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { keepJson, readKept } from "@suture/files";
+import { keepJson, literally, readKept } from "@suture/files";
 import { moduleName } from "@suture/livepatch";
 import type { Target } from "@suture/sources";
 import { run, type Task } from "@suture/task";
@@ -217,8 +217,4 @@ function ownerOf(compile: string, object: string): string {
   if (!/\s-DMODULE(?=\s|$)/.test(compile)) return "vmlinux";
   const name = /-DKBUILD_MODNAME='"([^"]*)"'/.exec(compile)?.[1] ?? moduleName(object.slice(object.lastIndexOf("/") + 1, -2));
   return name.includes(":") ? SEVERAL : name;
-}
-
-function literally(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

@@ -1,8 +1,7 @@
 /** What the preprocessor makes of an object's source. Hashes of the tree as it is are kept: the next header takes half the time. */
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { keepJson, readKept } from "@suture/files";
+import { keepJson, literally, readKept, sha256 } from "@suture/files";
 import type { Target } from "@suture/sources";
 import { inScratch, saysFull } from "@suture/sources";
 import { run, type Task } from "@suture/task";
@@ -110,12 +109,4 @@ export class PreprocessedTree {
     if (this.#path === undefined) return;
     await keepJson(task, this.#path, [...this.#hashes]);
   }
-}
-
-function literally(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

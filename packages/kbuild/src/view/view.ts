@@ -6,6 +6,7 @@
  */
 import { mkdir, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
+import { literally } from "@suture/files";
 import { newScratch, tellingFull } from "@suture/sources";
 import { fail } from "../errors.ts";
 import { needsFixHeaders, withFixHeaders } from "./fix-headers.ts";
@@ -165,8 +166,4 @@ async function mirror(tree: string, view: string, folder: string, real: RealFold
     if ((entry.isDirectory() && deep) || (real.onPath.has(path) && !entry.isFile())) await mirror(tree, view, path, real, deep);
     else await symlink(join(tree, path), join(view, path));
   }
-}
-
-function literally(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

@@ -4,9 +4,9 @@
  */
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join, normalize } from "node:path";
+import { exists } from "@suture/files";
 import type { Commands, IncludeGraph, KernelContext, ObjectCommand, SourceView } from "@suture/kbuild";
 import { foldersOf, makeStep, readStep, type Step } from "@suture/kbuild";
-import { exists } from "@suture/sources";
 import type { Task } from "@suture/task";
 import { inParallel } from "@suture/task";
 import { fail } from "../errors.ts";

@@ -16,9 +16,9 @@
  *
  * What is there under its name is complete. It is made beside it, under a name that ends in `.unfinished`, and renamed when it is on the disk.
  */
-import { createHash } from "node:crypto";
 import { homedir, userInfo } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { sha256 } from "@suture/files";
 import { fail } from "../errors.ts";
 
 /** To be raised when a kernel's directory is made in another way than before: older ones are then not used. */
@@ -101,7 +101,7 @@ export function treesDirectory(cache: string): string {
 
 /** What the names of all states of one tree begin with. */
 export function treeFamily(directory: string): string {
-  return createHash("sha256").update(directory).digest("hex").slice(0, 16);
+  return sha256(directory).slice(0, 16);
 }
 
 export function treePath(cache: string, family: string, state: string): string {

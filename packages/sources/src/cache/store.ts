@@ -3,21 +3,14 @@
  * killed leaves a directory or file that ends in `.unfinished`, which the next run that makes the same thing removes.
  */
 import { randomBytes } from "node:crypto";
-import { access, mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SutureError } from "@suture/errors";
-import { oddIn } from "@suture/files";
+import { exists, oddIn, syncFolder } from "@suture/files";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { isUnfinished, lockPath, unfinishedPath } from "./layout.ts";
 import { withLock } from "./lock.ts";
-
-export async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
 
 /**
  * Sees to it that the cache's directory is there and that the kernel's build can work in it.
@@ -78,7 +71,7 @@ export async function makeOnce(
         // One program for all files of the tree is much quicker than a call for each.
         await run(task, ["sync", "--file-system", beside]);
         await rename(beside, path);
-        await syncDirectory(dirname(path));
+        await syncFolder(dirname(path));
       } finally {
         await rm(beside, { recursive: true, force: true });
       }
@@ -118,16 +111,6 @@ export async function removeUnfinished(path: string): Promise<void> {
   const directory = dirname(path);
   for (const name of await readdir(directory).catch(() => []))
     if (isUnfinished(name, path)) await rm(join(directory, name), { recursive: true, force: true, maxRetries: 3 });
-}
-
-/** Makes a rename in the directory last. */
-export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Does `work` on the cache; a full or unwritable disk is told as such, whoever met it. */

@@ -1,11 +1,11 @@
 /** Packages into the cache, by apt, each held against the archive's own hash before it is trusted. */
-import { createHash, randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { sha256OfFile, syncFolder } from "@suture/files";
 import { run, type Task } from "@suture/task";
 import { debPath, debsDirectory, unfinishedPath } from "../cache/layout.ts";
-import { exclusively, inCache, removeUnfinished, syncDirectory } from "../cache/store.ts";
+import { exclusively, inCache, removeUnfinished } from "../cache/store.ts";
 import { fail } from "../errors.ts";
 import { aptSaid } from "./archive.ts";
 import type { Package } from "./packages.ts";
@@ -59,7 +59,7 @@ async function download(task: Task, cache: string, packages: readonly Downloadab
       clearInterval(look);
       stage.progress(total, total, "bytes");
       for (const p of packages) await adopt(task, cache, beside, p);
-      await syncDirectory(debsDirectory(cache));
+      await syncFolder(debsDirectory(cache));
       stage.result(`${packages.length} packages, ${Math.round(total / 1e6)} MB`);
     } finally {
       clearInterval(look);
@@ -90,12 +90,7 @@ async function adopt(task: Task, cache: string, beside: string, p: Downloadable)
 async function isPackage(task: Task, path: string, p: Downloadable): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found?.size !== p.download.size) return false;
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    task.check();
-    hash.update(chunk as Buffer);
-  }
-  return hash.digest("hex") === p.download.sha256;
+  return (await sha256OfFile(task, path)) === p.download.sha256;
 }
 
 async function sizeOf(directory: string): Promise<number> {

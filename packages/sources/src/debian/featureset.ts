@@ -2,13 +2,12 @@
  * The patches that some flavours (rt) are built with on top of what linux-source has. Only Debian's source package has them, as
  * debian/patches-FEATURESET, and most machines do not ask their mirrors for source packages: apt is asked here, with lists of its own.
  */
-import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { readKept } from "@suture/files";
+import { exists, readKept, sha256OfFile } from "@suture/files";
 import { run, type Task } from "@suture/task";
 import { aptPath, featuresetPath, inFeatureset } from "../cache/layout.ts";
-import { exclusively, exists, makeOnce, mortal, removeUnfinished } from "../cache/store.ts";
+import { exclusively, makeOnce, mortal, removeUnfinished } from "../cache/store.ts";
 import { fail } from "../errors.ts";
 import { INPUT, type TargetInput } from "../target.ts";
 import { aptSaid } from "./archive.ts";
@@ -101,9 +100,7 @@ async function fetchSource(task: Task, cache: string, source: SourceName, direct
     if (line?.[1] === undefined || line[2] === undefined) throw missing("apt-get does not give its address and SHA-256", undefined);
     await get(["--quiet", ...wanted]);
     const path = join(directory, basename(line[1]));
-    const found = createHash("sha256")
-      .update(await readFile(path))
-      .digest("hex");
+    const found = await sha256OfFile(task, path);
     if (found !== line[2])
       throw fail("ARCHIVE_DAMAGED", `the SHA-256 of what was downloaded is ${found}, not ${line[2]}, which the archive's index gives`, {
         file: line[1],

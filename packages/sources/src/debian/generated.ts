@@ -3,8 +3,9 @@
  * hold them. make says how they are made, along with how every object is compiled (`make -n`); what makes sources is then run, a second's work.
  */
 import { join } from "node:path";
+import { exists } from "@suture/files";
 import { run, type Task } from "@suture/task";
-import { exists, mortal, saysFull } from "../cache/store.ts";
+import { mortal, saysFull } from "../cache/store.ts";
 import { fail } from "../errors.ts";
 
 /** Programs of scripts/ that other folders' rules call, without having a rule for them, and that the kbuild package does not have. */

@@ -4,8 +4,9 @@
  */
 import { chmod, copyFile, cp, mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { exists } from "@suture/files";
 import { run, type Task } from "@suture/task";
-import { exists, mortal } from "../cache/store.ts";
+import { mortal } from "../cache/store.ts";
 import { fail } from "../errors.ts";
 
 /** Where the unpacked packages are. */

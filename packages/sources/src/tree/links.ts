@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, symlinkSync } from "node:fs";
-import { copyFile, lstat, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { copyFile, lstat, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run, type Task } from "@suture/task";
 import { mortal } from "../cache/store.ts";
@@ -103,11 +103,4 @@ export async function linkTree(task: Task, tree: PreparedTree, listing: Listing,
   await writeFile(join(into, "include/config/auto.conf.cmd"), "");
   const past = new Date("2000-01-01");
   await utimes(join(into, ".config"), past, past);
-}
-
-/** SHA-256 of a file, for what says what a target was made from. */
-export async function sha256Of(path: string): Promise<string> {
-  return createHash("sha256")
-    .update(await readFile(path))
-    .digest("hex");
 }

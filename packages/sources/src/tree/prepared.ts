@@ -4,8 +4,8 @@
  */
 import { readFile, readlink, realpath } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
+import { exists } from "@suture/files";
 import { KernelConfig } from "@suture/kernel";
-import { exists } from "../cache/store.ts";
 import { fail } from "../errors.ts";
 
 export interface PreparedTree {

@@ -1,15 +1,16 @@
 /** A prepared tree, an image and its modules as a target. */
 import { readdir, readFile, realpath, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { exists, sha256OfFile } from "@suture/files";
 import { KernelConfig, livepatchObstacles } from "@suture/kernel";
 import type { Task } from "@suture/task";
 import { treeFamily, treePath, treesDirectory } from "../cache/layout.ts";
-import { exists, makeOnce, openCache } from "../cache/store.ts";
+import { makeOnce, openCache } from "../cache/store.ts";
 import { DONE } from "../debian/tree.ts";
 import { fail } from "../errors.ts";
 import type { Target } from "../target.ts";
 import { compilerOf } from "./compiler.ts";
-import { linkTree, listTree, sha256Of } from "./links.ts";
+import { linkTree, listTree } from "./links.ts";
 import { type PreparedTree, preparedTree } from "./prepared.ts";
 
 export interface TreeOptions {
@@ -46,7 +47,11 @@ export async function treeTarget(task: Task, options: TreeOptions): Promise<Targ
   const modules = options.modules ?? ((await exists(join(tree.outputs, "modules.order"))) ? tree.outputs : undefined);
   const linked = await linkedTree(task, cache, tree);
   const inputs = await Promise.all(
-    [".config", "Module.symvers"].map(async (name) => ({ kind: "tree" as const, name, sha256: await sha256Of(join(linked.path, name)) })),
+    [".config", "Module.symvers"].map(async (name) => ({
+      kind: "tree" as const,
+      name,
+      sha256: await sha256OfFile(task, join(linked.path, name)),
+    })),
   );
   return {
     release: tree.release,

@@ -1,29 +1,6 @@
-/** Files that are whole or not there, whenever the power goes: written beside, flushed, renamed, and the directory flushed. */
-import { mkdir, open, rename, rm, rmdir, symlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
-
-/** What a write in progress is called; what is found under such a name is left from one that was interrupted. */
-export const PARTIAL = ".partial-";
-/** Several writers may be at work in one process. */
-let writes = 0;
-
-export async function writeDurably(path: string, bytes: Uint8Array | string, mode = 0o644): Promise<void> {
-  const partial = join(dirname(path), `${PARTIAL}${process.pid}-${writes++}`);
-  try {
-    const file = await open(partial, "w", mode);
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(partial, path);
-  } catch (error) {
-    await rm(partial, { force: true }).catch(() => {});
-    throw error;
-  }
-  await syncFolder(dirname(path));
-}
+/** Changes of directories that hold when they are done, whenever the power goes. */
+import { mkdir, open, rm, rmdir, symlink } from "node:fs/promises";
+import { dirname } from "node:path";
 
 /** Whatever is there under that name: a folder goes with all that is in it. */
 export async function removeDurably(path: string): Promise<void> {
@@ -48,7 +25,7 @@ export async function removeEmptyFolder(path: string): Promise<boolean> {
 }
 
 /** The directory and all above it that are not there yet. */
-export async function makeFolder(path: string, mode = 0o755): Promise<void> {
+export async function makeFolderDurably(path: string, mode = 0o755): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode });
   if (first === undefined) return;
   for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncFolder(dirname(folder));
@@ -56,7 +33,7 @@ export async function makeFolder(path: string, mode = 0o755): Promise<void> {
 
 /** A link that leads to `target`; one that is there already stays. */
 export async function linkDurably(target: string, path: string): Promise<void> {
-  await makeFolder(dirname(path));
+  await makeFolderDurably(dirname(path));
   try {
     await symlink(target, path);
   } catch (error) {
@@ -65,7 +42,8 @@ export async function linkDurably(target: string, path: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Makes what was made, renamed or removed in the directory last. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {
     await folder.sync();

@@ -1,11 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { folderOf } from "@suture/testkit/folders";
 import { expect, test } from "vitest";
-import { machineOf } from "../../test/tree.ts";
-import { removeDurably, removeEmptyFolder, writeDurably } from "./durable.ts";
+import { writeDurably } from "./atomic.ts";
+import { removeDurably, removeEmptyFolder } from "./durable.ts";
 
 test("several writers of one process do not write into each other's files", async () => {
-  const { root } = machineOf({});
+  const root = folderOf({});
   const texts = Array.from({ length: 20 }, (_, i) => String(i).repeat(100_000));
   await Promise.all(texts.map((text, i) => writeDurably(join(root, String(i % 4)), text)));
   expect(readdirSync(root)).toEqual(["0", "1", "2", "3"]);
@@ -14,7 +15,7 @@ test("several writers of one process do not write into each other's files", asyn
 });
 
 test("a write that fails leaves nothing", async () => {
-  const { root } = machineOf({});
+  const root = folderOf({});
   mkdirSync(join(root, "x/inside"), { recursive: true });
   await expect(writeDurably(join(root, "x"), "text")).rejects.toThrow("EISDIR");
   expect(readdirSync(root)).toEqual(["x"]);
@@ -22,4 +23,10 @@ test("a write that fails leaves nothing", async () => {
   await removeDurably(join(root, "x"));
   expect(await removeEmptyFolder(join(root, "x"))).toBe(true);
   expect(readdirSync(root)).toEqual([]);
+});
+
+test("what goes wrong is told of the file that was asked for", async () => {
+  const root = folderOf({});
+  const path = join(root, "nowhere/x");
+  await expect(writeDurably(path, "text")).rejects.toThrow(`ENOENT: no such file or directory, open '${path}'`);
 });
