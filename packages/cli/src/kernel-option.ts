@@ -1,7 +1,7 @@
 /** Which kernel is meant: one of the archive, or one that somebody built. */
 import { release } from "node:os";
 import { KernelContext } from "@suture/kbuild";
-import { cacheRoot, chooseTarget, type Target, treeTarget } from "@suture/sources";
+import { cacheRoot, chooseTarget, type Provider, type Target, treeProvider } from "@suture/sources";
 import type { Task } from "@suture/task";
 import type { Command } from "commander";
 import { fail } from "./errors.ts";
@@ -60,11 +60,17 @@ export function targetOf(task: Task, { kernel, tree, image, modules, make }: Ker
   const cache = cacheDirectory();
   if (tree !== undefined) {
     if (kernel !== undefined) throw fail("CLI_USAGE", "--kernel and --tree name two kernels");
-    return treeTarget(task, { tree, image, modules, make, cache });
+    return onlyTarget(task, treeProvider({ tree, image, modules, make, cache }));
   }
   const [alone] = Object.entries({ image, modules, make }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   if (alone !== undefined) throw fail("CLI_USAGE", `--${alone} belongs to --tree`);
   return chooseTarget(task, kernel ?? release(), { cache });
+}
+
+/** Of a provider that has one kernel. */
+async function onlyTarget(task: Task, provider: Provider): Promise<Target> {
+  const [release = ""] = await provider.list(task);
+  return provider.prepare(task, release);
 }
 
 /** The kernel, or the modules outside of its tree, with all that is known of it. Close it. */

@@ -1,20 +1,27 @@
 /**
- * The target for a release, the running kernel's unless another is named: a kernel whose own tree is installed with it (make modules_install
- * links it from /lib/modules/RELEASE/build) is built for in that tree, all others with the packages of the archive.
+ * The provider of a release: a kernel whose own tree is installed with it (make modules_install links it from /lib/modules/RELEASE/build) is
+ * built for in that tree, all others with the packages of the archive.
  */
 import { join } from "node:path";
 import { exists } from "@suture/files";
 import { livepatchObstacles } from "@suture/kernel";
 import type { Task } from "@suture/task";
-import { configurationOf } from "./configuration.ts";
-import { type PrepareOptions, prepareTarget } from "./debian/prepare.ts";
+import type { PrepareOptions } from "./debian/prepare.ts";
+import { debianProvider } from "./debian/provider.ts";
 import { fail } from "./errors.ts";
+import type { Provider } from "./provider.ts";
 import type { Target } from "./target.ts";
-import { treeTarget } from "./tree/target.ts";
+import { treeProvider } from "./tree/provider.ts";
+
+export async function providerOf(release: string, options: PrepareOptions): Promise<Provider> {
+  const own = await installedTree(release);
+  return own === undefined ? debianProvider(options) : treeProvider({ ...own, cache: options.cache });
+}
 
 /** @throws KERNEL_NOT_PATCHABLE, KERNEL_NOT_FOUND, SOURCE_*, ARCHIVE_*, TREE_*, CACHE_* */
 export async function chooseTarget(task: Task, release: string, options: PrepareOptions): Promise<Target> {
-  const known = await configurationOf(release, options.cache);
+  // Of one that is installed, whose ever it is: nothing is downloaded for a kernel that cannot be patched.
+  const known = await debianProvider(options).configuration(release);
   const [obstacle] = known === undefined ? [] : livepatchObstacles(known.config).filter(({ outcome }) => outcome === "bad");
   if (known !== undefined && obstacle !== undefined)
     throw fail(
@@ -23,8 +30,7 @@ export async function chooseTarget(task: Task, release: string, options: Prepare
       { file: known.file },
       { mend: `\`suture doctor --kernel ${release}\` lists all that is missing.` },
     );
-  const own = await installedTree(release);
-  return own === undefined ? prepareTarget(task, release, options) : treeTarget(task, { ...own, cache: options.cache });
+  return (await providerOf(release, options)).prepare(task, release);
 }
 
 /** @param root of the file system. @returns undefined where what is installed is a headers package, or nothing */

@@ -35,9 +35,10 @@ async function diagnose(task: Task, { kernel, tree }: Options): Promise<Diagnosi
     const { doctor, THIS_MACHINE } = await import("@suture/host");
     return doctor(task, THIS_MACHINE);
   }
-  const { examineCache, examineKernel, examineTree } = await import("@suture/sources");
+  const { debianProvider, examineCache, treeProvider } = await import("@suture/sources");
   const cache = cacheDirectory();
-  const found = await (tree === undefined ? examineKernel(task, kernel ?? "", { cache }) : examineTree(task, tree));
+  const provider = tree === undefined ? debianProvider({ cache }) : treeProvider({ tree, cache });
+  const found = await provider.examine(task, kernel ?? "");
   return [...found, await examineCache(task, cache)];
 }
 

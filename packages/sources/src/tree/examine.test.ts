@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { Task } from "@suture/task";
 import { folderOf } from "@suture/testkit/folders";
 import { expect, it } from "vitest";
-import { examineCache, examineTree } from "./examine.ts";
+import { examineCache } from "../findings.ts";
+import { examineTree } from "./examine.ts";
 
 const [GCC = ""] = execFileSync("gcc-12", ["--version"], { encoding: "utf8" }).split("\n");
 const OPTIONS = ["X86_64", "MODULES", "SYSFS", "KALLSYMS_ALL", "DYNAMIC_FTRACE_WITH_REGS", "LIVEPATCH", "UNWINDER_ORC", "MODULE_UNLOAD"];
