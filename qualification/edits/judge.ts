@@ -54,9 +54,7 @@ export async function judge(
       replace: false,
       unproven: false,
       jobs: 1,
-      observe: (compiled) => {
-        for (const { object, original, patched } of compiled) observe(object, original, patched);
-      },
+      observe: ({ object, original, patched }) => observe(object, original, patched),
     });
   } catch (error) {
     task.check();

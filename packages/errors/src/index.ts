@@ -24,6 +24,8 @@ export interface SutureErrorJson {
   why: string;
   where: Where;
   mend: string;
+  /** What else was refused at the same time. */
+  others?: SutureErrorJson[];
 }
 
 export class SutureError extends Error {
@@ -31,17 +33,26 @@ export class SutureError extends Error {
   readonly where: Where;
   /** What the user can do about it. */
   readonly mend: string;
+  /** What else was refused at the same time. */
+  readonly others: readonly SutureError[];
 
-  constructor(code: string, why: string, where: Where, mend: string, cause?: unknown) {
+  constructor(code: string, why: string, where: Where, mend: string, cause?: unknown, others: readonly SutureError[] = []) {
     super(why, cause === undefined ? undefined : { cause });
     this.name = "SutureError";
     this.code = code;
     this.where = where;
     this.mend = mend;
+    this.others = others;
+  }
+
+  /** The same, with what else was refused. */
+  with(others: readonly SutureError[]): SutureError {
+    return new SutureError(this.code, this.message, this.where, this.mend, this.cause, [...this.others, ...others]);
   }
 
   toJSON(): SutureErrorJson {
-    return { code: this.code, why: this.message, where: this.where, mend: this.mend };
+    const others = this.others.map((other) => other.toJSON());
+    return { code: this.code, why: this.message, where: this.where, mend: this.mend, ...(others.length === 0 ? {} : { others }) };
   }
 }
 

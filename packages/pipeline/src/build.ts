@@ -15,8 +15,7 @@ import { overlayOf } from "./patch/overlay.ts";
 import { mayChangeTypes } from "./patch/scope.ts";
 import { type Affected, affectedObjects } from "./reach/affected.ts";
 import { isNoCode } from "./reach/no-code.ts";
-import { compareObjects } from "./run/compare-objects.ts";
-import { checkProofs, compileObjects } from "./run/compile-objects.ts";
+import { PatchRun } from "./run/patch-run.ts";
 import { askedObjects } from "./run/rebuild.ts";
 import { checkTypesEarly } from "./run/types-early.ts";
 import { withUpon } from "./upon.ts";
@@ -52,7 +51,7 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, given: B
   });
 }
 
-const NOTHING: Results = { parts: [], compiled: [], notes: [] };
+const NOTHING: Results = { parts: [], objects: [], notes: [] };
 
 /** A module that registers itself is built as it is. @throws AUTHORED_SOURCE */
 function checkAlone({ patches, sources = [], rebuild = [], name, replace, upon, states = [] }: BuildOptions, file: string): void {
@@ -101,13 +100,21 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
     tell(affected.notes);
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     for (const note of checkMacros(files, accepted)) task.reporter.warn(note);
-    const compiled = await compileObjects(task, kernel, { affected: affected.objects, asked: [...asked.keys()] }, view, { jobs, variant });
-    options.observe?.(compiled.map(({ command: { object }, original, patched }) => ({ object, original: original.bytes, patched })));
-    checkProofs(task, compiled, options.unproven);
+    const { unproven, observe } = options;
     const acceptInits = new Set(options.acceptInits);
-    const { unproven } = options;
-    const parts = await compareObjects(task, kernel, compiled, { asked, overlay, variant, accepted, acceptInits, from, view, unproven });
-    return { compiled, notes: [...notes, ...affected.notes], parts };
+    const run = new PatchRun(task, kernel, {
+      view,
+      overlay,
+      variant,
+      asked,
+      acceptLayouts: accepted,
+      acceptInits,
+      unproven,
+      from,
+      jobs,
+      observe,
+    });
+    return { ...(await run.run(affected.objects)), notes: [...notes, ...affected.notes] };
   } finally {
     await view.dispose();
   }

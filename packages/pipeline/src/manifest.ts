@@ -4,18 +4,16 @@ import { basename } from "node:path";
 import type { Authored } from "@suture/authored";
 import { sha256 } from "@suture/files";
 import type { KernelContext } from "@suture/kbuild";
-import { refuseUnproven } from "@suture/kbuild";
 import type { Combined, DraftManifest, State } from "@suture/livepatch";
 import type { BuildOptions } from "./options.ts";
 import type { PatchNote } from "./patch/apply.ts";
-import type { Compared } from "./run/compare-objects.ts";
-import type { Compiled } from "./run/compile-objects.ts";
+import { type Compared, type ObjectRecord, recordOf } from "./run/patch-run.ts";
 import { madeOf } from "./upon.ts";
 
 /** What the pipeline made of the patches. */
 export interface Results {
   parts: readonly Compared[];
-  compiled: readonly Compiled[];
+  objects: readonly ObjectRecord[];
   /** What was left out of the patches, or went in elsewhere. */
   notes: readonly PatchNote[];
 }
@@ -26,31 +24,26 @@ export async function manifestOf(
   name: string,
   results: Results & { combined: Combined; authored: Authored | undefined; states: State[] },
 ): Promise<DraftManifest> {
-  const { parts, combined, compiled, authored, states } = results;
+  const { parts, combined, objects, authored, states } = results;
   const { sources = [], upon } = options;
   const handed = parts.flatMap(({ object, delta }) => delta.handed.map((one) => ({ object, ...one })));
-  const named = (authored?.originals ?? []).filter(({ command }) => !compiled.some((other) => other.command.object === command.object));
-  const proofs = [...compiled, ...named].map(({ proof }) => proof);
+  const named = (authored?.originals ?? []).filter(({ command }) => !objects.some((other) => other.object === command.object));
+  const proofs = [...objects.map(({ proof }) => proof), ...named.map(({ proof }) => recordOf(proof))];
   const symbols = [...combined.symbols, ...(authored?.references ?? [])].sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
   const shadows = authored?.shadows ?? [];
-  const doubtful = proofs.filter((proof) => !proof.complete);
+  const doubts = proofs.flatMap(({ doubt }) => doubt ?? []);
   return {
     suture: 1,
     name,
     kernel: { release: kernel.image.release, buildId: kernel.image.buildId },
     proof: {
-      proven: doubtful.length === 0,
-      functions: proofs.reduce((sum, proof) => sum + proof.functions.filter((f) => f.proven).length, 0),
-      ...(doubtful.length === 0 ? {} : { reason: doubtful.map((proof) => refuseUnproven(proof).message).join("; ") }),
+      proven: doubts.length === 0,
+      functions: proofs.reduce((sum, proof) => sum + proof.functions, 0),
+      ...(doubts.length === 0 ? {} : { reason: doubts.join("; ") }),
     },
     replace: options.replace,
     objects: [
-      ...compiled.map(({ command, original, patched }) => ({
-        path: command.object,
-        owner: command.owner,
-        original: sha256(original.bytes),
-        patched: sha256(patched),
-      })),
+      ...objects.map(({ object, owner, original, patched }) => ({ path: object, owner, original, patched })),
       ...named.map(({ command, bytes }) => ({
         path: command.object,
         owner: command.owner,

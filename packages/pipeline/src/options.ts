@@ -38,8 +38,8 @@ export interface BuildOptions {
   acceptLayouts?: readonly string[] | undefined;
   /** Functions that run only at boot, or when their module is loaded or goes: somebody knows that nothing carried depends on what changed in them. */
   acceptInits?: readonly string[] | undefined;
-  /** Is given the affected objects as they were compiled, before anything is decided of them. */
-  observe?: ((compiled: readonly { object: string; original: Uint8Array; patched: Uint8Array }[]) => void) | undefined;
+  /** Is given each affected object as it was compiled, before anything is decided of it. */
+  observe?: ((object: { object: string; original: Uint8Array; patched: Uint8Array }) => void | Promise<void>) | undefined;
   /** Compilers at a time; as many as there are processors unless given. */
   jobs?: number | undefined;
 }

@@ -6,12 +6,12 @@
 import { definedIn, type Found, hasEntry, holdPrototypes, holdVariables, Originals, typesOf } from "@suture/authored";
 import { type Elsewhere, type Variable, variablesOf } from "@suture/diff";
 import { type ElfObject, type ElfSymbol, isSection, readElf, SHF, STB, STT } from "@suture/elf";
-import type { KernelContext, SourceView } from "@suture/kbuild";
+import type { KernelContext, ObjectCommand, SourceView } from "@suture/kbuild";
 import { compile, diffOptions, locator } from "@suture/kbuild";
 import type { Owner, Place } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
-import type { Compiled } from "./compile-objects.ts";
+import type { BuiltObjects } from "./built-objects.ts";
 
 export interface Moves {
   /** For the differ, by object. */
@@ -22,32 +22,48 @@ export interface Moves {
   notes: ReadonlyMap<string, readonly string[]>;
 }
 
-/** An object with what it defines, before and after. */
-interface Side {
-  compiled: Compiled;
-  after: ElfObject;
-  before: Map<string, ElfSymbol>;
-  now: Map<string, ElfSymbol>;
+type Defined = Pick<ElfSymbol, "name" | "type" | "bind">;
+
+/** What an object defines for others before and after, and whether variables go or come: all that is kept of one while others are looked at. */
+export interface Outline {
+  command: ObjectCommand;
+  before: ReadonlyMap<string, Defined>;
+  now: ReadonlyMap<string, Defined>;
+  /** Global names that it did not have before, not even for itself. */
+  added: readonly Defined[];
+  loses: boolean;
+  gains: boolean;
 }
 
-/** @throws BUILD_DEFINED_TWICE, BUILD_MOVED */
+export function outlineOf(command: ObjectCommand, before: ElfObject, after: ElfObject): Outline {
+  const known = new Set(before.symbols.filter(({ place }) => isSection(place)).map(({ name }) => name));
+  const plain = (symbols: Map<string, ElfSymbol>): Map<string, Defined> =>
+    new Map([...symbols].map(([name, { type, bind }]) => [name, { name, type, bind }]));
+  const now = plain(definitions(after));
+  return {
+    command,
+    before: plain(definitions(before)),
+    now,
+    added: [...now.values()].filter(({ name }) => !known.has(name)),
+    loses: goneFrom(before, after).length > 0,
+    gains: goneFrom(after, before).length > 0,
+  };
+}
+
+/** @param outlines of the objects that the fix changes. @throws BUILD_DEFINED_TWICE, BUILD_MOVED */
 export async function movesBetween(
   task: Task,
   kernel: KernelContext,
-  compiled: readonly Compiled[],
+  built: BuiltObjects,
+  outlines: readonly Outline[],
   options: { view: SourceView; unproven: boolean },
 ): Promise<Moves> {
-  const changed = compiled.filter(({ original, patched }) => patched !== original.bytes);
-  const sides = changed.map((one): Side => {
-    const after = readElf(one.patched, one.command.object);
-    return { compiled: one, after, before: definitions(one.original.elf), now: definitions(after) };
-  });
-  const found = new Finder(task, kernel, sides, options);
-  for (const owner of new Set(changed.map(({ command }) => command.owner))) {
+  const found = new Finder(task, kernel, built, outlines, options);
+  for (const owner of new Set(outlines.map(({ command }) => command.owner))) {
     if (owner !== "vmlinux") await kernel.module(task, owner);
-    const own = sides.filter(({ compiled: { command } }) => command.owner === owner);
+    const own = outlines.filter(({ command }) => command.owner === owner);
     for (const side of own) await found.globals(side, own);
-    if (own.length > 1) found.state(own);
+    if (own.length > 1) await found.state(own);
   }
   return found.moves;
 }
@@ -63,10 +79,28 @@ function definitions({ symbols }: ElfObject): Map<string, ElfSymbol> {
   return new Map(symbols.filter(isMeant).map((symbol) => [symbol.name, symbol]));
 }
 
+/** Variables of one object that the other has none of the name of. */
+function goneFrom(elf: ElfObject, other: ElfObject): ElfSymbol[] {
+  const names = new Set(other.symbols.filter(({ type }) => type === STT.OBJECT).map(({ name }) => stemOf(name)));
+  return elf.symbols.filter(({ type, name, place }) => type === STT.OBJECT && isSection(place) && !names.has(stemOf(name)));
+}
+
+type State = Omit<Variable, "symbol">;
+
+/** A variable that an object does not have any more. Its symbol would hold the whole object. */
+interface Lost {
+  side: Outline;
+  variable: State;
+  symbol: string;
+  /** Among what its object lost. */
+  index: number;
+}
+
 class Finder {
   readonly #task: Task;
   readonly #kernel: KernelContext;
-  readonly #sides: readonly Side[];
+  readonly #built: BuiltObjects;
+  readonly #sides: readonly Outline[];
   readonly #view: SourceView;
   readonly #originals: Originals;
   readonly #shared = new Map<string, Map<string, Elsewhere>>();
@@ -75,16 +109,23 @@ class Finder {
   readonly #notes = new Map<string, string[]>();
   readonly #typed = new Map<string, ElfObject>();
 
-  constructor(task: Task, kernel: KernelContext, sides: readonly Side[], { view, unproven }: { view: SourceView; unproven: boolean }) {
+  constructor(
+    task: Task,
+    kernel: KernelContext,
+    built: BuiltObjects,
+    sides: readonly Outline[],
+    { view, unproven }: { view: SourceView; unproven: boolean },
+  ) {
     this.#task = task;
     this.#kernel = kernel;
+    this.#built = built;
     this.#sides = sides;
     this.#view = view;
     this.#originals = new Originals(task, kernel, unproven);
   }
 
   get moves(): Moves {
-    const owners = new Map(this.#sides.map(({ compiled: { command } }) => [command.object, command.owner]));
+    const owners = new Map(this.#sides.map(({ command }) => [command.object, command.owner]));
     const none = new Map<string, Elsewhere>();
     return {
       of: (object) => {
@@ -98,24 +139,18 @@ class Finder {
   }
 
   /** Global names that an object did not define before. */
-  async globals(side: Side, own: readonly Side[]): Promise<void> {
-    const { command, original } = side.compiled;
+  async globals(side: Outline, own: readonly Outline[]): Promise<void> {
+    const { command } = side;
     const owner = this.#kernel.owner(command.owner);
-    const known = new Set(original.elf.symbols.filter(({ place }) => isSection(place)).map(({ name }) => name));
-    for (const [name, symbol] of side.now) {
-      if (known.has(name)) continue;
+    for (const { name } of side.added) {
       const where = { file: command.object, symbol: name };
       const twin = own.find((other) => other !== side && !other.before.has(name) && other.now.has(name));
       if (twin !== undefined)
-        throw fail(
-          "BUILD_DEFINED_TWICE",
-          `${twin.compiled.command.object} gets a new ${name} too, and both are linked into ${owner.name}`,
-          where,
-        );
+        throw fail("BUILD_DEFINED_TWICE", `${twin.command.object} gets a new ${name} too, and both are linked into ${owner.name}`, where);
       this.#checkParts(name, owner, where);
       if (owner.global(name, command.object) === undefined) continue;
       const found = await this.#definer(side, own, name);
-      await this.#meet(side, symbol, found);
+      await this.#meet(side, name, found);
     }
   }
 
@@ -131,11 +166,11 @@ class Finder {
   }
 
   /** The object that defines what the kernel runs under the name: gone from there in the fix, or weak. */
-  async #definer(side: Side, own: readonly Side[], name: string): Promise<Found> {
-    const { command } = side.compiled;
+  async #definer(side: Outline, own: readonly Outline[], name: string): Promise<Found> {
+    const { command } = side;
     const where = { file: command.object, symbol: name };
     const inFix = own.find((other) => other !== side && other.before.has(name));
-    const objects = inFix === undefined ? await definedIn(this.#task, this.#kernel, command.owner, name) : [inFix.compiled.command.object];
+    const objects = inFix === undefined ? await definedIn(this.#task, this.#kernel, command.owner, name) : [inFix.command.object];
     const others = objects.filter((object) => object !== command.object);
     const [object] = others;
     if (object === undefined || others.length > 1)
@@ -157,9 +192,10 @@ class Finder {
   }
 
   /** A definition of the fix meets the kernel's. */
-  async #meet(side: Side, symbol: ElfSymbol, { original, symbol: old, place }: Found): Promise<void> {
-    const { object, owner } = side.compiled.command;
-    const { name } = symbol;
+  async #meet(side: Outline, name: string, { original, symbol: old, place }: Found): Promise<void> {
+    const { object, owner } = side.command;
+    const { after } = await this.#built.elves(side.command);
+    const symbol = definitions(after).get(name) as ElfSymbol;
     const from = original.command.object;
     const where = { file: object, symbol: name };
     if (symbol.type !== old.type)
@@ -168,18 +204,18 @@ class Finder {
     if (replace) {
       if (!hasEntry(original.elf, old))
         throw fail("BUILD_MOVED", `the kernel's ${name} of ${from} has no ftrace entry, so that its other callers would keep it`, where);
-      const [before, after] = [typesOf(original.elf)?.prototype(name), typesOf(await this.#withTypes(side))?.prototype(name)];
-      if (before === undefined || after === undefined)
+      const [before, now] = [typesOf(original.elf)?.prototype(name), typesOf(await this.#withTypes(side, after))?.prototype(name)];
+      if (before === undefined || now === undefined)
         throw fail("BUILD_MOVED", `the types of ${name} in ${from} and ${object} cannot be compared`, where);
-      holdPrototypes({ at: object, old: name, own: name }, before, after);
+      holdPrototypes({ at: object, old: name, own: name }, before, now);
       this.#note(object, `${name} takes the place of the kernel's, which ${from} defines, for all who call it`);
     } else if (symbol.type === STT.OBJECT) {
       const [before] = this.#variables(original.elf, side, (one) => one.symbol === old);
-      const [after] = this.#variables(side.after, side, (one) => one.symbol === symbol);
-      if (before === undefined || after === undefined)
+      const [now] = this.#variables(after, side, (one) => one.symbol === symbol);
+      if (before === undefined || now === undefined)
         throw fail("BUILD_MOVED", `what ${name} holds cannot be compared with that of ${from}`, where);
-      checkSame(before, after, from, where);
-      const types = typesOf(await this.#withTypes(side))?.variable(name);
+      checkSame(before, now, from, where);
+      const types = typesOf(await this.#withTypes(side, after))?.variable(name);
       holdVariables({ at: object, old: name, own: name }, typesOf(original.elf)?.variable(name), types);
       this.#note(object, `${name} is the kernel's, which ${from} defines`);
     }
@@ -188,17 +224,25 @@ class Finder {
   }
 
   /** Variables that one object of a part loses and another gets: of one name, or used by functions of one name. */
-  state(own: readonly Side[]): void {
-    const lost = own.flatMap((side) => this.#between(side.compiled.original.elf, side.after, side).map((variable) => ({ side, variable })));
+  async state(own: readonly Outline[]): Promise<void> {
+    if (!own.some(({ gains }) => gains)) return;
+    const lost: Lost[] = [];
+    for (const side of own.filter(({ loses }) => loses)) {
+      const { before, after } = await this.#built.elves(side.command);
+      lost.push(
+        ...this.#between(before, after, side).map(({ symbol, ...variable }, index) => ({ side, variable, symbol: symbol.name, index })),
+      );
+    }
     if (lost.length === 0) return;
-    for (const side of own) {
-      const { command } = side.compiled;
+    for (const side of own.filter(({ gains }) => gains)) {
+      const { command } = side;
       const known = this.#shared.get(command.owner);
-      for (const variable of this.#between(side.after, side.compiled.original.elf, side)) {
+      const { before, after } = await this.#built.elves(side.command);
+      for (const variable of this.#between(after, before, side)) {
         if (known?.has(variable.symbol.name) === true) continue;
-        const others = lost.filter((one) => one.side !== side && known?.has(one.variable.symbol.name) !== true);
-        const shares = ({ variable: { users } }: (typeof lost)[number]): boolean => [...variable.users].some((name) => users.has(name));
-        const alike = ({ variable: { size, home } }: (typeof lost)[number]): boolean => size === variable.size && home === variable.home;
+        const others = lost.filter((one) => one.side !== side && known?.has(one.symbol) !== true);
+        const shares = ({ variable: { users } }: Lost): boolean => [...variable.users].some((name) => users.has(name));
+        const alike = ({ variable: { size, home } }: Lost): boolean => size === variable.size && home === variable.home;
         const named = others.filter((one) => one.variable.name === variable.name && (shares(one) || alike(one)));
         const [twin] = named;
         const where = { file: command.object, symbol: variable.symbol.name };
@@ -207,12 +251,12 @@ class Finder {
           if (rival !== undefined)
             throw fail(
               "BUILD_MOVED",
-              `${rival.variable.symbol.name} of ${rival.side.compiled.command.object} is gone, and what used it uses the new ${variable.symbol.name} here: it could be the same variable`,
+              `${rival.symbol} of ${rival.side.command.object} is gone, and what used it uses the new ${variable.symbol.name} here: it could be the same variable`,
               where,
             );
           continue;
         }
-        const from = twin.side.compiled.command.object;
+        const from = twin.side.command.object;
         if (named.length > 1 || !shares(twin))
           throw fail(
             "BUILD_MOVED",
@@ -220,8 +264,7 @@ class Finder {
             where,
           );
         checkSame(twin.variable, variable, from, where);
-        const { symbol } = twin.variable;
-        this.#places.set(symbol, locator(twin.side.compiled.proof, this.#kernel.owner(command.owner))(symbol));
+        const symbol = await this.#symbolOf(twin);
         // A name that other objects can use is theirs too; one of the object itself is not.
         const scope = variable.symbol.bind === STB.LOCAL ? this.#own : this.#shared;
         this.#set(scope, scope === this.#own ? command.object : command.owner, variable.symbol.name, { symbol, replace: false });
@@ -230,23 +273,29 @@ class Finder {
     }
   }
 
+  /** The original's symbol of a lost variable, with its place. */
+  async #symbolOf(lost: Lost): Promise<ElfSymbol> {
+    const { command } = lost.side;
+    const { original, patched, proof } = await this.#built.open(command);
+    const { symbol } = this.#between(original.elf, readElf(patched, command.object), lost.side)[lost.index] as Variable;
+    this.#places.set(symbol, locator(proof, this.#kernel.owner(command.owner))(symbol));
+    return symbol;
+  }
+
   /** Variables with state of one object that the other has none of the name of. */
-  #between(elf: ElfObject, other: ElfObject, side: Side): Variable[] {
-    const names = new Set(other.symbols.filter(({ type }) => type === STT.OBJECT).map(({ name }) => stemOf(name)));
-    const gone = elf.symbols.filter(({ type, name, place }) => type === STT.OBJECT && isSection(place) && !names.has(stemOf(name)));
-    if (gone.length === 0) return [];
-    const isGone = new Set(gone);
+  #between(elf: ElfObject, other: ElfObject, side: Outline): Variable[] {
+    const isGone = new Set(goneFrom(elf, other));
+    if (isGone.size === 0) return [];
     return this.#variables(elf, side, ({ symbol, home }) => isGone.has(symbol) && home !== "read-only" && home !== "boot");
   }
 
-  #variables(elf: ElfObject, side: Side, wanted: (variable: Variable) => boolean): Variable[] {
-    return variablesOf(elf, diffOptions(this.#kernel, side.compiled.command).build).filter(wanted);
+  #variables(elf: ElfObject, side: Outline, wanted: (variable: Variable) => boolean): Variable[] {
+    return variablesOf(elf, diffOptions(this.#kernel, side.command).build).filter(wanted);
   }
 
   /** The patched object with types, which most are compiled without. */
-  async #withTypes(side: Side): Promise<ElfObject> {
-    const { command } = side.compiled;
-    if (typesOf(side.after) !== undefined) return side.after;
+  async #withTypes({ command }: Outline, after: ElfObject): Promise<ElfObject> {
+    if (typesOf(after) !== undefined) return after;
     let elf = this.#typed.get(command.object);
     if (elf === undefined) {
       elf = readElf((await compile(this.#task, command, "types", this.#view)).bytes, command.object);
@@ -265,7 +314,7 @@ class Finder {
   }
 }
 
-function checkSame(before: Variable, after: Variable, from: string, where: { file: string; symbol: string }): void {
+function checkSame(before: State, after: State, from: string, where: { file: string; symbol: string }): void {
   const difference =
     before.size !== after.size
       ? `it has ${after.size} bytes, and ${before.size} there`

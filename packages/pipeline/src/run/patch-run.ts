@@ -1,0 +1,281 @@
+/**
+ * One run of the pipeline over the objects that a fix affects. Each goes through it by itself: compiled, proven, compared; then its builds and its proof
+ * are dropped, and what a livepatch is made of is kept: the delta, the places of the kernel's symbols, hashes.
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { type Delta, diff, type Elsewhere } from "@suture/diff";
+import { type ElfObject, readElf } from "@suture/elf";
+import { SutureError } from "@suture/errors";
+import type { KernelContext, ObjectCommand, Overlay, SourceView } from "@suture/kbuild";
+import { compile, compileKept, diffOptions, locator, reachOf, refuseUnproven, type Variant } from "@suture/kbuild";
+import type { Locate, Part } from "@suture/livepatch";
+import type { ObjectProof } from "@suture/proof";
+import { inScratch } from "@suture/sources";
+import type { Task } from "@suture/task";
+import { checkLayouts, checkVariables, variableVanishes } from "@suture/types";
+import { fail } from "../errors.ts";
+import { BuiltObjects, type Compiled, type Seen } from "./built-objects.ts";
+import { detached } from "./detached.ts";
+import { type Moves, movesBetween, type Outline, outlineOf } from "./elsewhere.ts";
+import { handedNotes } from "./handed-notes.ts";
+import { checkMemory } from "./memory.ts";
+import { type Asked, forceOf, leftOut } from "./rebuild.ts";
+import { refuseAll, refusedOr } from "./refusals.ts";
+import { compileWide, type Wide, wantsRoom } from "./wide-branches.ts";
+
+/** What changed in an object, and what was to be replaced by itself and is not. */
+export interface Compared extends Part {
+  delta: Delta;
+  notTaken: Delta["notTaken"];
+}
+
+/** What the module says of an object that it was made of. */
+export interface ObjectRecord {
+  object: string;
+  owner: string;
+  /** SHA-256 of the two builds. */
+  original: string;
+  patched: string;
+  proof: ProofRecord;
+}
+
+export interface ProofRecord {
+  /** Functions that are proven. */
+  functions: number;
+  /** Why it is not complete. */
+  doubt: string | undefined;
+}
+
+export interface RunOptions {
+  /** Where the fix is in place of the kernel's source. */
+  view: SourceView;
+  overlay: Overlay;
+  variant: Variant;
+  /** What is replaced by itself, by object. */
+  asked: ReadonlyMap<string, Asked>;
+  acceptLayouts: ReadonlySet<string>;
+  acceptInits: ReadonlySet<string>;
+  unproven: boolean;
+  /** Names of the patches, for messages. */
+  from: string;
+  /** Compilers at a time, and so many objects in memory. */
+  jobs: number;
+  /** Is given each object as it was compiled, before anything is decided of it. */
+  observe?: ((object: { object: string; original: Uint8Array; patched: Uint8Array }) => void | Promise<void>) | undefined;
+}
+
+export class PatchRun {
+  readonly #task: Task;
+  readonly #kernel: KernelContext;
+  readonly #options: RunOptions;
+  readonly #outlines = new Map<ObjectCommand, Outline>();
+  readonly #records = new Map<ObjectCommand, ObjectRecord>();
+  readonly #parts: Compared[] = [];
+  /** Notes of objects that are the same. */
+  readonly #unchanged: string[] = [];
+
+  constructor(task: Task, kernel: KernelContext, options: RunOptions) {
+    this.#task = task;
+    this.#kernel = kernel;
+    this.#options = options;
+  }
+
+  /** @throws BUILD_*, DIFF_*: all refusals in one */
+  async run(affected: readonly ObjectCommand[]): Promise<{ parts: readonly Compared[]; objects: readonly ObjectRecord[] }> {
+    const { jobs, asked, view, variant } = this.#options;
+    return inScratch("run", async (folder) => {
+      const built = new BuiltObjects(this.#task, this.#kernel, { affected, asked: [...asked.keys()] }, { folder, jobs });
+      await built.compile(view, variant, this.#seen);
+      await this.#task.stage("diff", async (stage) => {
+        const { moves, refusal } = await this.#moves(built);
+        const unproven: SutureError[] = [];
+        const refused: SutureError[] = refusal === undefined ? [] : [refusal];
+        for (const [done, command] of built.commands.entries()) {
+          stage.note(command.object);
+          stage.progress(done, built.commands.length, "objects");
+          await this.#task.pause();
+          try {
+            await this.object(await built.open(command), moves);
+          } catch (error) {
+            const one = refusedOr(this.#task, error);
+            (one.code === "BUILD_UNPROVEN" ? unproven : refused).push(one);
+          }
+          await built.drop(command);
+        }
+        const refusals = [...unproven, ...refused];
+        if (refusals.length > 0) throw refuseAll(refusals);
+        this.#tell();
+        this.#refuseNothing();
+        refuseMissed(this.#parts);
+        const functions = this.#parts.flatMap(({ delta }) => delta.functions.map(({ name }) => name));
+        const callbacks = this.#parts.reduce((sum, { delta }) => sum + delta.callbacks.length, 0);
+        const changed = functions.length === 0 ? "0 changed" : `${functions.length} changed: ${functions.join(", ")}`.slice(0, 200);
+        stage.result(callbacks === 0 ? changed : `${changed}; ${callbacks} callbacks`);
+      });
+      return { parts: this.#parts, objects: built.commands.flatMap((command) => this.#records.get(command) ?? []) };
+    });
+  }
+
+  readonly #seen: Seen = async ({ command, original, patched }) => {
+    await this.#options.observe?.({ object: command.object, original, patched: patched ?? original });
+    if (patched === undefined) return;
+    this.#outlines.set(command, outlineOf(command, readElf(original, command.object), readElf(patched, command.object)));
+  };
+
+  /** What is refused of all objects together is told beside what is refused of each: without the moves none is compared. */
+  async #moves(built: BuiltObjects): Promise<{ moves: Moves | undefined; refusal: SutureError | undefined }> {
+    try {
+      const outlines = built.commands.flatMap((command) => this.#outlines.get(command) ?? []);
+      return { moves: await movesBetween(this.#task, this.#kernel, built, outlines, this.#options), refusal: undefined };
+    } catch (error) {
+      return { moves: undefined, refusal: refusedOr(this.#task, error) };
+    }
+  }
+
+  /** One object on its way: nothing of it is held afterwards but what the livepatch is made of. @throws BUILD_*, DIFF_* */
+  async object(compiled: Compiled, moves: Moves | undefined): Promise<void> {
+    const { command, original, patched, proof } = compiled;
+    const { object } = command;
+    const kernel = this.#kernel;
+    this.#records.set(command, {
+      object,
+      owner: command.owner,
+      original: sha256(original.bytes),
+      patched: sha256(patched),
+      proof: recordOf(proof),
+    });
+    this.#checkProof(proof);
+    if (moves === undefined) return;
+    const wanted = this.#options.asked.get(object) ?? new Set();
+    const { delta, through } = await this.#compare(compiled, forceOf(wanted, proof), moves.of(object));
+    delta.notes.push(...(moves.notes.get(object) ?? []));
+    const notTaken = leftOut(object, wanted, proof, delta);
+    if (delta.object === undefined && [delta.skipped, delta.exposed, delta.missed, notTaken].every((list) => list.length === 0)) {
+      this.#unchanged.push(...delta.notes);
+      return;
+    }
+    if (command.owner !== "vmlinux")
+      await kernel.openExporters(
+        this.#task,
+        delta.externals.map(({ symbol }) => symbol.name),
+      );
+    const owner = kernel.owner(command.owner);
+    const own = through(locator(proof, owner));
+    const locate: Locate = (symbol) => moves.place(symbol) ?? own(symbol);
+    const module = command.owner === "vmlinux" ? undefined : await kernel.module(this.#task, command.owner);
+    checkMemory(kernel, module, { object, owner, delta, locate });
+    this.#parts.push({ object, owner, notTaken, ...detached(delta, locate) });
+  }
+
+  /** @throws BUILD_UNPROVEN */
+  #checkProof(proof: ObjectProof): void {
+    if (proof.complete) return;
+    const refusal = refuseUnproven(proof);
+    if (!this.#options.unproven) throw refusal;
+    this.#task.reporter.warn(`${proof.object} is NOT PROVEN to be what the kernel runs: ${refusal.message}`);
+  }
+
+  #tell(): void {
+    for (const { delta } of this.#parts) delta.notes.push(...handedNotes(delta.handed));
+    for (const { object, delta } of this.#parts) for (const note of delta.notes) this.#task.reporter.warn(`${object}: ${note}`);
+  }
+
+  /** @throws BUILD_NOTHING_CHANGED, BUILD_NOT_AT_RUN_TIME, BUILD_REBUILD */
+  #refuseNothing(): void {
+    const parts = this.#parts;
+    const { from } = this.#options;
+    if (parts.some(({ delta }) => delta.functions.length > 0 || delta.callbacks.length > 0)) return;
+    const notTaken = parts.flatMap((part) => part.notTaken);
+    if (notTaken.length > 0)
+      throw fail("BUILD_REBUILD", `nothing can be replaced: ${notTaken.map(({ name, why }) => `${name} ${why}`).join("; ")}`, {
+        file: from,
+      });
+    const skipped = parts.flatMap(({ delta }) => delta.skipped);
+    if (skipped.length > 0)
+      throw fail("BUILD_NOT_AT_RUN_TIME", skipped.map(({ name, why }) => `${name} ${why}`).join("; "), { file: from });
+    const same = `${[...this.#records.values()].map(({ object }) => object).join(", ")}: the code is the same`;
+    throw fail("BUILD_NOTHING_CHANGED", [same, ...this.#unchanged].join("; "), { file: from });
+  }
+
+  /**
+   * A variable that is in the original only may be one that only its initial value is left of. Which of them the source still has, the types tell,
+   * which are not written where a fix changes nothing but statements.
+   */
+  async #checkVanished(command: ObjectCommand, before: ElfObject, after: ElfObject): Promise<string[]> {
+    if (!variableVanishes(before, after)) return [];
+    const kernel = this.#kernel;
+    const { object } = command;
+    const { view, acceptLayouts } = this.#options;
+    const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
+    const original = await compileKept(this.#task, command, "types", kernel.original, compiler);
+    const patched = await compile(this.#task, command, "types", view);
+    return checkVariables(readElf(original.bytes, object), readElf(patched.bytes, object), [], acceptLayouts);
+  }
+
+  /** @returns `through`: how symbols of the original that was compared are located by those of the one that is proven */
+  async #compare(
+    { command, original, patched, proof }: Compiled,
+    force: (name: string) => boolean,
+    elsewhere: ReadonlyMap<string, Elsewhere>,
+  ): Promise<{ delta: Delta; through: (locate: Locate) => Locate }> {
+    const kernel = this.#kernel;
+    const { variant, acceptLayouts: accepted, acceptInits, overlay } = this.#options;
+    const before = original.elf;
+    const after = readElf(patched, command.object);
+    const acceptInit = (name: string): boolean => acceptInits.has(name);
+    const options = { ...diffOptions(kernel, command), force, acceptInit, reach: reachOf(proof), elsewhere };
+    const differ = [
+      ...checkLayouts(before, after, accepted),
+      ...(variant === "types" ? [] : await this.#checkVanished(command, before, after)),
+    ];
+    const compared = (one: ElfObject, other: ElfObject): Delta => {
+      const delta = diff(one, other, options);
+      delta.notes.push(...differ, ...checkVariables(one, other, delta.externals, accepted));
+      return delta;
+    };
+    const codes = new Set<string>();
+    let without: Delta | undefined;
+    try {
+      const delta = compared(before, after);
+      without = delta;
+      // Of functions that are replaced by themselves those that cannot be are left out.
+      for (const { code } of delta.notTaken) if (wantsRoom(code)) codes.add(code);
+      if (codes.size === 0) return { delta, through: (locate) => locate };
+    } catch (error) {
+      if (!(error instanceof SutureError) || !wantsRoom(error.code)) throw error;
+      codes.add(error.code);
+    }
+    let wide: Wide | undefined;
+    try {
+      wide = await compileWide(this.#task, kernel, command, codes, overlay, before, variant);
+    } catch (error) {
+      if (!(error instanceof SutureError) || error.code !== "BUILD_WIDE" || without === undefined) throw error;
+    }
+    if (wide === undefined) return { delta: without ?? compared(before, after), through: (locate) => locate };
+    const delta = compared(wide.original, wide.patched);
+    delta.notes.push(...wide.notes);
+    return { delta, through: wide.locateBy };
+  }
+}
+
+/** What one object leaves out may be what another's carried code needs. @throws DIFF_LEFT_OUT */
+function refuseMissed(parts: readonly Compared[]): void {
+  const added = new Set(parts.flatMap(({ delta }) => delta.added.map(({ name }) => name)));
+  const missed = parts.flatMap(({ delta }) => [
+    ...delta.missed,
+    ...[...delta.outward].flatMap(([name, error]) => (added.has(name) ? [error] : [])),
+  ]);
+  if (missed.length > 0) throw refuseAll(missed);
+}
+
+export function recordOf(proof: ObjectProof): ProofRecord {
+  return {
+    functions: proof.functions.filter(({ proven }) => proven).length,
+    doubt: proof.complete ? undefined : refuseUnproven(proof).message,
+  };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
