@@ -12,6 +12,8 @@ Every refusal of Suture has a code, and says what was found, the place, and what
       at: file, section, symbol, offset
       do: what can be done
 
+Where several objects of a fix are refused, the first is told so, and the others below it (\`others\` of the document).
+
 With \`--json\` the same is the document \`{"schema": "suture/error-1", "error": {"code", "why", "where", "mend"}}\` ([json.md](json.md)). The advice that is printed may be more exact than the
 one here. This page is made from the tables in the packages by \`npm run docs:errors\`; a test holds them together.
 `;

@@ -2,6 +2,7 @@ import { SutureError } from "@suture/errors";
 import { documentIn } from "@suture/testkit/document";
 import { expect, test } from "vitest";
 import { runCli } from "./cli.ts";
+import { errorDocument } from "./documents/common.ts";
 import { exitCode, failureText, sutureError } from "./failure.ts";
 
 async function cli(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -81,6 +82,18 @@ test("a refusal is one document with --json, wherever the option stands", async 
 test("errors decide the exit code", () => {
   const error = (code: string): SutureError => new SutureError(code, "why", {}, "mend");
   expect(["CANCELLED", "CLI_USAGE", "BUILD_NOTHING_CHANGED", "ELF_TRUNCATED"].map((code) => exitCode(error(code)))).toEqual([130, 2, 3, 1]);
+});
+
+test("what else is refused is told below the first refusal, and is part of its document", () => {
+  const [first, other] = [
+    new SutureError("DIFF_A", "no", { file: "a.o" }, "mend"),
+    new SutureError("DIFF_B", "neither", { file: "b.o" }, "b"),
+  ];
+  const all = first.with([other]);
+  expect(failureText(all, { verbose: false, colour: false })).toBe(
+    "error DIFF_A: no\n  at: a.o\n  do: mend\nrefused besides:\n  DIFF_B: neither\n    at: b.o",
+  );
+  expect(documentIn(JSON.stringify(errorDocument.of({ error: all.toJSON() })))).toMatchObject({ error: { others: [{ code: "DIFF_B" }] } });
 });
 
 test("what nobody expected is a fault of ours and shows where it happened", () => {

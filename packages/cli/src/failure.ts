@@ -18,6 +18,11 @@ export function failureText(error: SutureError, options: { verbose: boolean; col
   const place = placeText(error.where);
   if (place !== "") lines.push(`  at: ${place}`);
   lines.push(`  do: ${error.mend}`);
+  if (error.others.length > 0) lines.push("refused besides:");
+  for (const { code, message, where } of error.others) {
+    const at = placeText(where);
+    lines.push(`  ${code}: ${message}`, ...(at === "" ? [] : [`    at: ${at}`]));
+  }
   if (options.verbose || error.code === "CLI_INTERNAL") {
     const deepest = error.cause instanceof Error ? error.cause : error;
     if (deepest.stack !== undefined) lines.push(deepest.stack);

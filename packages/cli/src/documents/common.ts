@@ -1,9 +1,11 @@
 /** Documents that belong to no command alone. */
 import * as v from "valibot";
-import { documentKind, said } from "./document.ts";
+import { documentKind, maybe, said } from "./document.ts";
 import { refusal, text } from "./parts.ts";
 
-export const errorDocument = documentKind("error", 1, "Any command that fails or refuses.", { error: refusal });
+export const errorDocument = documentKind("error", 1, "Any command that fails or refuses.", {
+  error: v.strictObject({ ...refusal.entries, others: maybe(said(v.array(refusal), "what else was refused at the same time")) }),
+});
 
 export const completionDocument = documentKind(
   "completion",
