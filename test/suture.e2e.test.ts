@@ -166,6 +166,41 @@ test("strings, a new function, a static local, a warning and an exception table 
   expect(JSON.stringify(report.events)).toContain("loadavg_proc_show");
 });
 
+test("a run that is looked at says what it decides, and gives the same module", () => {
+  const patch = patchOf("looked", ...MEMINFO);
+  expect(build(patch, "--output", join(folder, "plain.ko")).code).toBe(0);
+  const kept = join(folder, "kept");
+  const { code, stderr } = build(patch, "--output", join(folder, "looked.ko"), "--explain", "--keep", kept);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  expect(sha256(join(folder, "looked.ko"))).toBe(sha256(join(folder, "plain.ko")));
+  expect(stderr).toMatch(/^fs\/proc\/meminfo\.o: changed meminfo_proc_show: /m);
+  expect(stderr).toMatch(/^fs\/proc\/meminfo\.o: reached seq_put_decimal_ull_width: /m);
+  expect(readdirSync(join(kept, "fs/proc")).sort()).toEqual(["meminfo.delta.o", "meminfo.original.o", "meminfo.patched.o"]);
+  expect(documentIn(readFileSync(join(kept, "decisions.json"), "utf8")).decisions).toContainEqual(
+    expect.objectContaining({ object: "fs/proc/meminfo.o", what: "changed", name: "meminfo_proc_show" }),
+  );
+  const again = build(patch, "--keep", kept);
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("CLI_FILE: it holds decisions.json already") });
+});
+
+test("of what is refused of two objects all is told, and kept", () => {
+  const broken = (name: string, file: string, at: string): string => patchOf(name, file, at, `#error ${name}\n${at}`);
+  const patches = [
+    broken("first", "fs/proc/meminfo.c", "static int meminfo_proc_show"),
+    broken("second", "fs/proc/loadavg.c", "static int loadavg_proc_show"),
+  ];
+  const kept = join(folder, "refused");
+  const { code, stdout } = run(["build", ...patches, "--kernel", release, "--json", "--keep", kept]);
+  expect(code).toBe(1);
+  const { error } = documentIn(stdout);
+  expect([error, ...error.others].map(({ code, where }) => [code, where.file])).toEqual([
+    ["BUILD_COMPILE", "fs/proc/meminfo.c"],
+    ["BUILD_COMPILE", "fs/proc/loadavg.c"],
+  ]);
+  const { decisions } = documentIn(readFileSync(join(kept, "decisions.json"), "utf8"));
+  expect(decisions.map(({ what }: { what: string }) => what)).toEqual(["refused", "refused"]);
+});
+
 test("of several functions of one name the right one is patched", () => {
   const patch = patchOf("namesake", "mm/vmalloc.c", /"(?=0x%pK-0x%pK %7ld")/, '"patched ');
   const probe = "grep -c ^patched /proc/vmallocinfo; grep -c ^patched /proc/kallsyms; grep -c ' s_show$' /proc/kallsyms";

@@ -1,10 +1,11 @@
 /** What a person names, patch files, sources that were written by hand, an older livepatch, and a kernel → a livepatch. */
 
 import { readSources } from "@suture/authored";
-import { type BuildOptions, buildLivepatch, type Livepatch, readPatch, readUpon } from "@suture/pipeline";
+import { type BuildOptions, buildLivepatch, type Livepatch, type Looks, readPatch, readUpon } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 import type { Command } from "commander";
 import { type KernelOptions, openKernel } from "./kernel-option.ts";
+import { type LookOptions, lookedAt } from "./looks.ts";
 
 interface Named {
   patches: readonly string[];
@@ -16,6 +17,10 @@ interface Named {
 export interface Accepted {
   acceptLayout?: string[];
   acceptInit?: string[];
+}
+
+export function addExplain(command: Command): Command {
+  return command.option("--explain", "print what is decided of each function and variable, and why");
 }
 
 export function addAccepted(command: Command): Command {
@@ -33,8 +38,8 @@ export function addAccepted(command: Command): Command {
 export async function buildFor(
   task: Task,
   named: Named,
-  of: KernelOptions & Accepted,
-  options: Omit<BuildOptions, "patches" | "sources" | "upon" | "acceptLayouts" | "acceptInits">,
+  of: KernelOptions & Accepted & { looks: LookOptions },
+  options: Omit<BuildOptions, keyof Looks | "patches" | "sources" | "upon" | "acceptLayouts" | "acceptInits">,
 ): Promise<Livepatch> {
   // A file that cannot be read should not cost the download of a kernel.
   const [patches, sources, upon] = await Promise.all([
@@ -42,11 +47,13 @@ export async function buildFor(
     readSources(named.from ?? []),
     named.upon === undefined ? undefined : readUpon(named.upon),
   ]);
-  const kernel = await openKernel(task, of);
-  try {
-    const { acceptLayout: acceptLayouts, acceptInit: acceptInits } = of;
-    return await buildLivepatch(task, kernel, { ...options, patches, sources, upon, acceptLayouts, acceptInits });
-  } finally {
-    kernel.close();
-  }
+  return lookedAt(task, of.looks, async (looks) => {
+    const kernel = await openKernel(task, of);
+    try {
+      const { acceptLayout: acceptLayouts, acceptInit: acceptInits } = of;
+      return await buildLivepatch(task, kernel, { ...options, ...looks, patches, sources, upon, acceptLayouts, acceptInits });
+    } finally {
+      kernel.close();
+    }
+  });
 }

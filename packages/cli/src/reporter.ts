@@ -93,6 +93,10 @@ export class ScreenReporter implements Reporter {
     this.#line(`${this.#options.colour ? "\u001b[33mwarning\u001b[0m" : "warning"}: ${text}`);
   }
 
+  tell(text: string): void {
+    this.#line(text);
+  }
+
   /** Takes the live lines off the screen. Nothing is drawn after it until a stage begins. */
   close(): void {
     this.#rest();

@@ -57,6 +57,10 @@ export interface Delta {
   /** Changed functions without an ftrace entry: carried along with their callers. */
   carriedAlong: Named[];
   added: Added[];
+  /** Carried functions and variables that did not change: what the kernel has is not the same for carried code, or cannot be reached. */
+  recarried: string[];
+  /** What has another name in the original. */
+  renamed: { name: string; original: string }[];
   /** What differs but needs nothing at run time. */
   skipped: Named[];
   /** Functions that `force` asked for and that cannot be taken in. */
@@ -130,6 +134,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   noteMarks(plan);
   const { skipped, notTaken, notes, keys } = plan;
   const exposed = exposedBy(plan);
+  const newNames = renamedBy(plan);
   if (plan.carried.size === 0)
     return {
       outcome: skipped.length === 0 ? "same" : "idle",
@@ -137,6 +142,8 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       callbacks: [],
       carriedAlong: [],
       added: [],
+      recarried: [],
+      renamed: newNames,
       skipped,
       notTaken,
       notes,
@@ -159,6 +166,8 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     ...changedOf(plan, symbols),
     callbacks: callbacksOf(plan, symbols),
     added: addedOf(plan),
+    recarried: recarriedBy(plan),
+    renamed: newNames,
     skipped,
     notTaken,
     notes,
@@ -253,6 +262,23 @@ function addedOf(plan: Plan): Added[] {
         !isLiteral(item),
     )
     .map((item) => ({ name: item.name, kind: item.kind === "function" ? "function" : "variable", size: sizeOf(item) }));
+}
+
+function recarriedBy(plan: Plan): string[] {
+  const { pairs, patched } = plan.in;
+  return patched.cut.items
+    .filter(
+      (item) => plan.carried.has(item) && !plan.changed.has(plan.wholeOf(item)) && !isLiteral(item) && pairs.original(item) !== undefined,
+    )
+    .map(({ name }) => name);
+}
+
+function renamedBy({ in: { pairs, patched } }: Plan): Delta["renamed"] {
+  return patched.cut.items.flatMap((item) => {
+    const original = pairs.original(item);
+    const isKnown = item.symbols.length > 0 && (item.kind === "function" || item.kind === "object") && !isLiteral(item);
+    return original === undefined || original.name === item.name || !isKnown ? [] : [{ name: item.name, original: original.name }];
+  });
 }
 
 /** Of what is carried in place of the kernel's, only functions whose calls are redirected can be reached by the kernel's symbol. */

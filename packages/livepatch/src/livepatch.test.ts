@@ -86,6 +86,8 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
     callbacks: [],
     carriedAlong: [],
     added: [],
+    recarried: [],
+    renamed: [],
     skipped: [],
     notTaken: [],
     notes: [],

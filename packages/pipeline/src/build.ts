@@ -100,7 +100,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
     tell(affected.notes);
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     for (const note of checkMacros(files, accepted)) task.reporter.warn(note);
-    const { unproven, observe } = options;
+    const { unproven, observe, decided } = options;
     const acceptInits = new Set(options.acceptInits);
     const run = new PatchRun(task, kernel, {
       view,
@@ -113,6 +113,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
       from,
       jobs,
       observe,
+      decided,
     });
     return { ...(await run.run(affected.objects)), notes: [...notes, ...affected.notes] };
   } finally {

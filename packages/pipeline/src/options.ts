@@ -2,6 +2,7 @@
 import type { AuthoredSource } from "@suture/authored";
 import type { Manifest, State } from "@suture/livepatch";
 import type { SourcePatch } from "./patch/read.ts";
+import type { Decision } from "./run/decisions.ts";
 
 /** What an older livepatch was made of. */
 export interface Upon {
@@ -17,7 +18,17 @@ export interface Upon {
   states: NonNullable<Manifest["states"]>;
 }
 
-export interface BuildOptions {
+/** For those who look at a run. */
+export interface Looks {
+  /** Is given each affected object as it was compiled, before anything is decided of it. */
+  observe?: ((object: { object: string; original: Uint8Array; patched: Uint8Array }) => void | Promise<void>) | undefined;
+  /** Is given what was decided of each object, and the object file of what the livepatch takes of it. */
+  decided?:
+    | ((object: { object: string; decisions: readonly Decision[]; delta: (() => Uint8Array) | undefined }) => void | Promise<void>)
+    | undefined;
+}
+
+export interface BuildOptions extends Looks {
   /** Applied in this order. */
   patches: readonly SourcePatch[];
   /** C files that were written by hand, besides the patches or instead. */
@@ -38,8 +49,6 @@ export interface BuildOptions {
   acceptLayouts?: readonly string[] | undefined;
   /** Functions that run only at boot, or when their module is loaded or goes: somebody knows that nothing carried depends on what changed in them. */
   acceptInits?: readonly string[] | undefined;
-  /** Is given each affected object as it was compiled, before anything is decided of it. */
-  observe?: ((object: { object: string; original: Uint8Array; patched: Uint8Array }) => void | Promise<void>) | undefined;
   /** Compilers at a time; as many as there are processors unless given. */
   jobs?: number | undefined;
 }

@@ -21,12 +21,15 @@ export interface Reporter {
   command(line: string, ms: number): void;
   /** A line of its own that the user must see. */
   warn(text: string): void;
+  /** A line of its own that the user asked for. */
+  tell(text: string): void;
 }
 
 export const silentReporter: Reporter = {
   begin: () => ({ note() {}, progress() {}, result() {}, end() {} }),
   command() {},
   warn() {},
+  tell() {},
 };
 
 export class Task {

@@ -1,7 +1,7 @@
 import type { Livepatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
-import { type Accepted, addAccepted, buildFor } from "../build-for.ts";
+import { type Accepted, addAccepted, addExplain, buildFor } from "../build-for.ts";
 import { buildDocument } from "../documents/building.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions } from "../kernel-option.ts";
@@ -18,10 +18,12 @@ interface Options extends KernelOptions, Accepted {
   replace: boolean;
   unproven?: boolean;
   jobs?: string;
+  explain?: boolean;
+  keep?: string;
 }
 
 export const buildCommand: AddCommand = (program, run) => {
-  addAccepted(addModuleOptions(addKernelOptions(program.command("build"))))
+  addExplain(addAccepted(addModuleOptions(addKernelOptions(program.command("build")))))
     .description("build a livepatch out of source patches, for one kernel")
     .argument("[patch...]", "unified diffs (git format-patch, git diff, diff -u), applied in this order")
     .option(
@@ -38,6 +40,7 @@ export const buildCommand: AddCommand = (program, run) => {
     .option("--output <file>", "where the module goes; livepatch-NAME.ko unless given")
     .option("--replace", "loading it takes all other livepatches out", false)
     .option("--unproven", "build although an object is not shown to be what the kernel runs: for experts, and marked so")
+    .option("--keep <folder>", "keep both builds of each object, what is taken of it, and decisions.json there; a new or an empty folder")
     .option("--jobs <count>", "compilers at a time; as many as there are processors unless given")
     .action(
       run(async (task, files: string[], options: Options) => {
@@ -58,14 +61,19 @@ function build(task: Task, patches: readonly string[], options: Options): Promis
   const { from, upon, rebuild, name, replace } = options;
   if (patches.length === 0 && rebuild === undefined && from === undefined)
     throw fail("CLI_USAGE", "a patch is needed, or --from, or --rebuild");
-  return buildFor(task, { patches, from, upon }, options, {
-    rebuild,
-    name,
-    replace,
-    states: options.state?.map(stateOf),
-    unproven: options.unproven === true,
-    jobs: jobsOf(options.jobs),
-  });
+  return buildFor(
+    task,
+    { patches, from, upon },
+    { ...options, looks: options },
+    {
+      rebuild,
+      name,
+      replace,
+      states: options.state?.map(stateOf),
+      unproven: options.unproven === true,
+      jobs: jobsOf(options.jobs),
+    },
+  );
 }
 
 /** 7 or 7:2 */

@@ -6,7 +6,7 @@ import type { Target } from "@suture/sources";
 import { scratchFolder, type Task } from "@suture/task";
 import { Option } from "commander";
 import type { AddCommand } from "../answer.ts";
-import { type Accepted, addAccepted, buildFor } from "../build-for.ts";
+import { type Accepted, addAccepted, addExplain, buildFor } from "../build-for.ts";
 import { tryDocument } from "../documents/trial.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, cacheDirectory, isModuleFile, type KernelOptions, MODULE_SOURCE, several, targetOf } from "../kernel-option.ts";
@@ -22,10 +22,11 @@ interface Options extends KernelOptions, Accepted {
   moduleOrder: "before" | "after" | "both";
   module: string[];
   unproven?: boolean;
+  explain?: boolean;
 }
 
 export const tryCommand: AddCommand = (program, run) => {
-  addAccepted(addKernelOptions(program.command("try")))
+  addExplain(addAccepted(addKernelOptions(program.command("try"))))
     .description("boot the stock kernel in a virtual machine, load a livepatch, take it out again, and report")
     .argument("<patch-or-module...>", "source patches, C files written by hand, or one .ko file")
     .option("--probe <command>", "a shell command, run before, with and after the patch, and shown; may be given again", several, [])
@@ -123,10 +124,15 @@ async function livepatchOf(task: Task, files: readonly string[], options: Option
   if (!first.endsWith(".ko")) {
     const isSource = (path: string): boolean => path.endsWith(".c");
     const named = { patches: files.filter((path) => !isSource(path)), from: files.filter(isSource) };
-    const { bytes, file, manifest } = await buildFor(task, named, options, {
-      replace: false,
-      unproven: options.unproven === true,
-    });
+    const { bytes, file, manifest } = await buildFor(
+      task,
+      named,
+      { ...options, looks: { explain: options.explain === true } },
+      {
+        replace: false,
+        unproven: options.unproven === true,
+      },
+    );
     const module = join(folder, file);
     await writeWhole(module, bytes);
     return { module, target: await targetOf(task, options), manifest };

@@ -46,6 +46,25 @@ export const buildDocument = documentKind("build", 1, "`suture build`: a livepat
   manifest,
 });
 
+export const decisionsDocument = documentKind(
+  "decisions",
+  1,
+  "`suture build --keep`: decisions.json, what was decided of each object, and why.",
+  {
+    decisions: v.array(
+      v.strictObject({
+        object: text,
+        what: said(
+          v.picklist(["paired", "changed", "carried", "added", "reached", "left", "same", "refused"]),
+          "paired: it has another name in the kernel; changed: it replaces the kernel's; carried: it goes with that; added: it is new; reached: it stays the kernel's; left: it differs and needs nothing, or cannot be taken; same: nothing differs; refused: why there is no livepatch",
+        ),
+        name: said(text, "of the function, variable or string, or the object"),
+        why: text,
+      }),
+    ),
+  },
+);
+
 export const extractDocument = documentKind("extract", 1, "`suture extract`: functions of the kernel as a C file.", {
   file: said(text, "the C file of the kernel that they are from"),
   owner,

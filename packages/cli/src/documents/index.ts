@@ -1,5 +1,13 @@
 /** Every kind of JSON document that the program prints. */
-import { buildDocument, diffDocument, extractDocument, inspectDocument, kernelsDocument, proveDocument } from "./building.ts";
+import {
+  buildDocument,
+  decisionsDocument,
+  diffDocument,
+  extractDocument,
+  inspectDocument,
+  kernelsDocument,
+  proveDocument,
+} from "./building.ts";
 import { completionDocument, errorDocument } from "./common.ts";
 import type { DocumentKind } from "./document.ts";
 import {
@@ -25,6 +33,7 @@ const KINDS = [
   errorDocument,
   kernelsDocument,
   buildDocument,
+  decisionsDocument,
   extractDocument,
   proveDocument,
   tryDocument,

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { type Delta, diff, type Elsewhere } from "@suture/diff";
-import { type ElfObject, readElf } from "@suture/elf";
+import { type ElfObject, readElf, writeElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
 import type { KernelContext, ObjectCommand, Overlay, SourceView } from "@suture/kbuild";
 import { compile, compileKept, diffOptions, locator, reachOf, refuseUnproven, type Variant } from "@suture/kbuild";
@@ -15,7 +15,9 @@ import { inScratch } from "@suture/sources";
 import type { Task } from "@suture/task";
 import { checkLayouts, checkVariables, variableVanishes } from "@suture/types";
 import { fail } from "../errors.ts";
+import type { Looks } from "../options.ts";
 import { BuiltObjects, type Compiled, type Seen } from "./built-objects.ts";
+import { type Decision, decisionsOf } from "./decisions.ts";
 import { detached } from "./detached.ts";
 import { type Moves, movesBetween, type Outline, outlineOf } from "./elsewhere.ts";
 import { handedNotes } from "./handed-notes.ts";
@@ -47,7 +49,7 @@ export interface ProofRecord {
   doubt: string | undefined;
 }
 
-export interface RunOptions {
+export interface RunOptions extends Looks {
   /** Where the fix is in place of the kernel's source. */
   view: SourceView;
   overlay: Overlay;
@@ -61,8 +63,6 @@ export interface RunOptions {
   from: string;
   /** Compilers at a time, and so many objects in memory. */
   jobs: number;
-  /** Is given each object as it was compiled, before anything is decided of it. */
-  observe?: ((object: { object: string; original: Uint8Array; patched: Uint8Array }) => void | Promise<void>) | undefined;
 }
 
 export class PatchRun {
@@ -153,6 +153,7 @@ export class PatchRun {
     const notTaken = leftOut(object, wanted, proof, delta);
     if (delta.object === undefined && [delta.skipped, delta.exposed, delta.missed, notTaken].every((list) => list.length === 0)) {
       this.#unchanged.push(...delta.notes);
+      await this.#decided(object, delta, decisionsOf(object, delta, notTaken, locator(proof, kernel.owner(command.owner))));
       return;
     }
     if (command.owner !== "vmlinux")
@@ -165,7 +166,12 @@ export class PatchRun {
     const locate: Locate = (symbol) => moves.place(symbol) ?? own(symbol);
     const module = command.owner === "vmlinux" ? undefined : await kernel.module(this.#task, command.owner);
     checkMemory(kernel, module, { object, owner, delta, locate });
+    await this.#decided(object, delta, decisionsOf(object, delta, notTaken, locate));
     this.#parts.push({ object, owner, notTaken, ...detached(delta, locate) });
+  }
+
+  async #decided(object: string, { object: changed }: Delta, decisions: readonly Decision[]): Promise<void> {
+    await this.#options.decided?.({ object, decisions, delta: changed === undefined ? undefined : () => writeElf(changed) });
   }
 
   /** @throws BUILD_UNPROVEN */
