@@ -194,8 +194,8 @@ test("of what is refused of two objects all is told, and kept", () => {
   expect(code).toBe(1);
   const { error } = documentIn(stdout);
   expect([error, ...error.others].map(({ code, where }) => [code, where.file])).toEqual([
-    ["BUILD_COMPILE", "fs/proc/meminfo.c"],
     ["BUILD_COMPILE", "fs/proc/loadavg.c"],
+    ["BUILD_COMPILE", "fs/proc/meminfo.c"],
   ]);
   const { decisions } = documentIn(readFileSync(join(kept, "decisions.json"), "utf8"));
   expect(decisions.map(({ what }: { what: string }) => what)).toEqual(["refused", "refused"]);
