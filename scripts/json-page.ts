@@ -1,6 +1,7 @@
-/** docs/json.md and the JSON schemas of the package, as packages/cli/src/documents has them. */
+/** docs/json.md and the JSON schemas of the package, as packages/protocol/src/documents has them. */
+
+import { DOCUMENTS } from "@suture/protocol";
 import { toJsonSchema } from "@valibot/to-json-schema";
-import { DOCUMENTS } from "../packages/cli/src/documents/index.ts";
 
 type JsonSchema = ReturnType<typeof toJsonSchema>;
 

@@ -1,5 +1,5 @@
 /** What the cycles showed: how long the transitions took, and whether anything was lost or grew. */
-import type { KernelLine } from "@suture/lab";
+import type { KernelLine } from "@suture/protocol";
 
 export type PhaseName = "idle" | "loaded";
 

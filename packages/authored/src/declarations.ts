@@ -3,7 +3,6 @@
  * become part of the module.
  */
 
-import { CALLBACKS, type CallbackKind } from "@suture/diff";
 import {
   type ElfObject,
   type ElfSymbol,
@@ -15,6 +14,7 @@ import {
   STT,
   viewOf,
 } from "@suture/elf";
+import { CALLBACKS, type CallbackKind } from "@suture/protocol";
 import { fail } from "./errors.ts";
 
 interface Declared {

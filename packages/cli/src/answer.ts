@@ -1,7 +1,7 @@
 /** What a command gives back: one document for `--json`, or the same as text. */
+import type { Document } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { Command } from "commander";
-import type { Document } from "./documents/document.ts";
 
 export interface Answer {
   document: Document;

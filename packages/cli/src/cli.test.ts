@@ -1,8 +1,8 @@
 import { SutureError } from "@suture/errors";
+import { errorDocument } from "@suture/protocol";
 import { documentIn } from "@suture/testkit/document";
 import { expect, test } from "vitest";
 import { runCli } from "./cli.ts";
-import { errorDocument } from "./documents/common.ts";
 import { exitCode, failureText, sutureError } from "./failure.ts";
 
 async function cli(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {

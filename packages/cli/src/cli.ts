@@ -1,9 +1,10 @@
 /** The program: words in, words or one JSON document out. */
+
 import type { SutureError } from "@suture/errors";
+import { errorDocument } from "@suture/protocol";
 import { Task } from "@suture/task";
 import { CommanderError } from "commander";
 import type { Answer, Run } from "./answer.ts";
-import { errorDocument } from "./documents/common.ts";
 import { fail } from "./errors.ts";
 import { exitCode, failureText, sutureError } from "./failure.ts";
 import { makeProgram } from "./program.ts";

@@ -3,8 +3,8 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SutureError } from "@suture/errors";
 import type { Decision, Looks } from "@suture/pipeline";
+import { decisionsDocument } from "@suture/protocol";
 import type { Task } from "@suture/task";
-import { decisionsDocument } from "./documents/building.ts";
 import { fail } from "./errors.ts";
 
 export interface LookOptions {

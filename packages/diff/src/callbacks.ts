@@ -1,10 +1,6 @@
 /** Functions of a patch that the livepatch core calls when an object of the kernel is patched and unpatched. */
 import type { ElfSymbol } from "@suture/elf";
-
-/** The members of struct klp_callbacks, in the order in which they run. The first may refuse. */
-export const CALLBACKS = ["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"] as const;
-
-export type CallbackKind = (typeof CALLBACKS)[number];
+import type { CallbackKind } from "@suture/protocol";
 
 export interface Callback {
   kind: CallbackKind;

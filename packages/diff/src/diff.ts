@@ -2,7 +2,8 @@
 import type { TypeLayouts } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, STB } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
-import { CALLBACKS, type Callback } from "./callbacks.ts";
+import { CALLBACKS } from "@suture/protocol";
+import type { Callback } from "./callbacks.ts";
 import { takeCallers } from "./callers.ts";
 import { carry, type KeepEntry } from "./carry.ts";
 import { findChanges } from "./changes.ts";

@@ -1,5 +1,5 @@
 export type { TypeLayouts } from "@suture/arch";
-export { CALLBACKS, type Callback, type CallbackKind } from "./callbacks.ts";
+export type { Callback } from "./callbacks.ts";
 export type { KeepEntry } from "./carry.ts";
 export { type Added, type ChangedFunction, type Delta, type DiffOptions, diff } from "./diff.ts";
 export type { External } from "./emit.ts";

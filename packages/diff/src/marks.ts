@@ -4,7 +4,7 @@
  * to functions and strings, and with room beside those of callbacks: objects that were compiled with it are understood too.
  */
 import type { ElfSymbol, Relocation, Section } from "@suture/elf";
-import { CALLBACKS, type CallbackKind } from "./callbacks.ts";
+import { CALLBACKS, type CallbackKind } from "@suture/protocol";
 import { fail } from "./errors.ts";
 import { bytesOf, type Cut, type Item, isItem } from "./items.ts";
 

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { keepFile, mayUse } from "@suture/files";
-import type { Accelerator } from "./machine.ts";
+import type { Accelerator } from "@suture/protocol";
 
 const KVM = "/dev/kvm";
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";

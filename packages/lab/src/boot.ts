@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { basename } from "node:path";
 import { SutureError } from "@suture/errors";
 import { shellWord } from "@suture/files";
+import type { Accelerator } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { chooseAccelerator, rememberAccelerator } from "./accelerator.ts";
 import { Agent } from "./agent.ts";
@@ -11,7 +12,7 @@ import { Guest } from "./guest.ts";
 import { initScript } from "./init-script.ts";
 import { buildInitramfs, type GuestFile, readable } from "./initramfs.ts";
 import { KernelLog } from "./kernel-log.ts";
-import { type Accelerator, type Disk, startMachine } from "./machine.ts";
+import { type Disk, startMachine } from "./machine.ts";
 import { loadOrder } from "./modules.ts";
 import { systemInit } from "./system-init.ts";
 

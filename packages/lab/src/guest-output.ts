@@ -1,8 +1,7 @@
 /** What commands in the guest and its kernel print about a livepatch, read. */
 import { constants } from "node:os";
-import type { KernelLine } from "./kernel-log.ts";
-import { decodeTaint, type Taint } from "./taint.ts";
-import type { Blocker, PatchedFunction } from "./trial-report.ts";
+import type { Blocker, KernelLine, PatchedFunction, Taint } from "@suture/protocol";
+import { decodeTaint } from "./taint.ts";
 
 export function errnoName(code: number): string {
   return Object.entries(constants.errno).find(([, value]) => value === code)?.[0] ?? `exit code ${code}`;

@@ -3,13 +3,14 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { SutureError } from "@suture/errors";
 import { shellWord } from "@suture/files";
+import type { Accelerator, KernelEvent, KernelLine } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { Agent, Answer } from "./agent.ts";
 import { fail } from "./errors.ts";
 import { CHUNK, NO_ROOM, OUTPUT_LIMIT, PUT_FILE } from "./init-script.ts";
-import { findEvents, type KernelEvent, lastLines } from "./kernel-events.ts";
-import { type KernelLine, type KernelLog, lineText } from "./kernel-log.ts";
-import type { Accelerator, Machine } from "./machine.ts";
+import { findEvents, lastLines } from "./kernel-events.ts";
+import { type KernelLog, lineText } from "./kernel-log.ts";
+import type { Machine } from "./machine.ts";
 import { readNotes } from "./notes.ts";
 
 export interface RunOptions {

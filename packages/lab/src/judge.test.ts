@@ -1,7 +1,7 @@
+import type { ProbeResult } from "@suture/protocol";
 import { describe, expect, test } from "vitest";
 import { difference, judgeCheck, judgeKeep } from "./judge.ts";
 import { limitsFor } from "./limits.ts";
-import type { ProbeResult } from "./trial-report.ts";
 
 const ran = (code: number, output = "", timedOut = false): ProbeResult => ({
   code,

@@ -1,5 +1,5 @@
 /** What a command printed before, with and after a livepatch, held against what it has to. */
-import type { After, JudgedReport, ProbeReport, ProbeResult } from "./trial-report.ts";
+import type { After, JudgedReport, ProbeReport, ProbeResult } from "@suture/protocol";
 
 type Verdict = Pick<JudgedReport, "holds" | "why" | "at">;
 type At = NonNullable<Verdict["at"]>;

@@ -1,6 +1,7 @@
+import type { KernelLine } from "@suture/protocol";
 import { expect, test } from "vitest";
 import { findEvents, lastLines } from "./kernel-events.ts";
-import { type KernelLine, parseLine } from "./kernel-log.ts";
+import { parseLine } from "./kernel-log.ts";
 
 function log(text: string): KernelLine[] {
   return text

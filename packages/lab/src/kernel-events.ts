@@ -1,24 +1,5 @@
 /** What a kernel log tells of trouble: each report of the kernel with the lines that belong to it. */
-import type { KernelLine } from "./kernel-log.ts";
-
-/**
- * panic: the machine stopped. oops: a fault in kernel code, the thread is gone. bug: the kernel found its own state wrong. warning: a check
- * failed and it went on. stall: something takes too long, which a starved virtual machine can cause as well.
- */
-export type EventKind = "panic" | "oops" | "bug" | "warning" | "stall";
-
-export interface KernelEvent {
-  kind: EventKind;
-  /** The line that says what happened. */
-  headline: string;
-  /** Seconds since boot. */
-  time: number | undefined;
-  /** The whole report, the headline among them. */
-  lines: KernelLine[];
-}
-
-/** Worst first. */
-export const EVENT_KINDS: readonly EventKind[] = ["panic", "oops", "bug", "warning", "stall"];
+import { EVENT_KINDS, type EventKind, type KernelEvent, type KernelLine } from "@suture/protocol";
 
 /** In this order: the first that matches names the event. */
 const HEADLINES: readonly [EventKind, RegExp][] = [

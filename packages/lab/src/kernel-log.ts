@@ -1,11 +1,6 @@
 /** The kernel's log as it comes over the first serial port: bytes in, lines out. */
+import type { KernelLine } from "@suture/protocol";
 import { MARK } from "./init-script.ts";
-
-export interface KernelLine {
-  /** Seconds since boot; undefined for what is printed without a time. */
-  time: number | undefined;
-  text: string;
-}
 
 /** Lines that are kept; a kernel that logs without end loses its oldest ones. */
 const KEPT_LINES = 100_000;

@@ -1,5 +1,5 @@
 /** How long the steps of a trial may take. The kernel works through a livepatch function by function and relocation by relocation. */
-import type { Accelerator } from "./machine.ts";
+import type { Accelerator } from "@suture/protocol";
 
 /** What a livepatch makes the kernel do. */
 export interface LivepatchSize {

@@ -5,10 +5,9 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findProgram } from "@suture/files";
+import type { Accelerator } from "@suture/protocol";
 import { start, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
-
-export type Accelerator = "kvm" | "tcg";
 
 const QEMU = "qemu-system-x86_64";
 

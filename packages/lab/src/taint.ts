@@ -1,12 +1,6 @@
 /** The kernel's taint word (/proc/sys/kernel/tainted): one bit for each thing that makes its reports less to be trusted. */
 
-export interface Taint {
-  value: number;
-  /** One letter for each set bit, as the kernel prints them; "#N" for a bit that is not in our table. */
-  letters: string;
-  /** What each set bit says. */
-  reasons: string[];
-}
+import type { Taint } from "@suture/protocol";
 
 /** By bit. Source: Documentation/admin-guide/tainted-kernels.rst. */
 const BITS: readonly [letter: string, reason: string][] = [

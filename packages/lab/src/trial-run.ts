@@ -1,26 +1,16 @@
 /** The steps of one trial. */
 import { constants } from "node:os";
 import { shellWord } from "@suture/files";
+import type { Blocker, EventKind, Outcome, ProbeReport, ProbeResult, StepName, TrialReport } from "@suture/protocol";
 import type { Stage } from "@suture/task";
 import { fail } from "./errors.ts";
 import type { Guest, RunResult } from "./guest.ts";
 import { blockerNames, callbackThatFailed, errnoName, readBlockers, readFunctions, readTaint, transitionMs } from "./guest-output.ts";
 import { difference, judgeCheck, judgeKeep } from "./judge.ts";
-import type { EventKind } from "./kernel-events.ts";
 import { lineText } from "./kernel-log.ts";
 import { type Limits, limitsFor } from "./limits.ts";
 import type { KernelModuleFile } from "./modules.ts";
-import {
-  type Blocker,
-  type Command,
-  commandOf,
-  type Outcome,
-  type ProbeReport,
-  type ProbeResult,
-  type StepName,
-  type TrialOptions,
-  type TrialReport,
-} from "./trial-report.ts";
+import { type Command, commandOf, type TrialOptions } from "./trial-report.ts";
 
 /** How a module says that there is nothing for it here. */
 const NO_DEVICE = [constants.errno.ENODEV, constants.errno.ENXIO, constants.errno.EOPNOTSUPP];

@@ -1,10 +1,12 @@
 /** Livepatches made here, on stock kernels: tried as they should be, refused, interrupted. */
+
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { TrialReport } from "@suture/protocol";
 import { Task } from "@suture/task";
 import { buildTestModules, KERNELS, type TestKernel, testKernel } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type BootOptions, boot, type TrialOptions, type TrialReport, trial, tryModule } from "./index.ts";
+import { type BootOptions, boot, type TrialOptions, trial, tryModule } from "./index.ts";
 
 const task = new Task();
 const FUNCTION = { object: "vmlinux", name: "cmdline_proc_show" };

@@ -1,7 +1,8 @@
 /** The deltas of all objects of a patch become one relocatable object, with every outside symbol under the name that the module will use. */
-import type { CallbackKind, Delta } from "@suture/diff";
+import type { Delta } from "@suture/diff";
 import { type ElfObject, type ElfSymbol, newObject, newSymbol, relocationSections } from "@suture/elf";
 import type { Btf } from "@suture/kernel";
+import type { CallbackKind } from "@suture/protocol";
 import { addDescriptor, type DescribedObject, PATCH_SYMBOL, type State } from "./descriptor.ts";
 import { fail } from "./errors.ts";
 import { splitUser } from "./names.ts";

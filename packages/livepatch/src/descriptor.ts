@@ -4,9 +4,9 @@
  * needs it. An object may have callbacks and no functions: the core needs an array of functions, but that may be empty.
  */
 import { archOf } from "@suture/arch";
-import { CALLBACKS, type CallbackKind } from "@suture/diff";
 import { type ElfObject, type ElfSymbol, newSymbol, type Relocation, Section, SHF, SHT, STB, STT, viewOf } from "@suture/elf";
 import type { Btf } from "@suture/kernel";
+import { CALLBACKS, type CallbackKind } from "@suture/protocol";
 import { fail } from "./errors.ts";
 
 export interface DescribedFunction {

@@ -4,9 +4,9 @@
  * Format: Documentation/livepatch/module-elf-format.rst of the kernel.
  */
 import { type ElfObject, type Relocation, readElf, Section, SHF, SHT, writeElf } from "@suture/elf";
+import { type DraftManifest, type Manifest, writeManifest } from "@suture/protocol";
 import { contentsSha256, MANIFEST_SECTION } from "./contents.ts";
 import { fail } from "./errors.ts";
-import { type DraftManifest, type Manifest, writeManifest } from "./manifest.ts";
 import { isKlpSymbol, klpSectionName, LONGEST_OBJECT, LONGEST_SYMBOL, parseKlpSymbol, splitUser } from "./names.ts";
 
 export function finish(linked: Uint8Array, file: string, draft: DraftManifest): { bytes: Uint8Array; manifest: Manifest } {

@@ -5,7 +5,6 @@ export { entrySource, fixHeaderFolder, headerFolder } from "./entry.ts";
 export { livepatchErrors } from "./errors.ts";
 export { finish } from "./finish.ts";
 export { type Inspection, inspect } from "./inspect.ts";
-export { type DraftManifest, type Made, type Manifest, manifestSchema } from "./manifest.ts";
 export { isKlpSymbol, klpSymbolName, moduleName, parseKlpSymbol, withUser } from "./names.ts";
 export type { ReadDescriptor } from "./read-descriptor.ts";
 export { type KernelView, type Locate, moduleOwner, type Owner, type Place, type Resolved, vmlinuxOwner, type World } from "./resolve.ts";

@@ -1,11 +1,12 @@
 /** What a livepatch module says and holds: ours with its manifest, and others' as far as the file shows it. */
 import { type ElfObject, isSection, readElf, relocationSections, SHF, STT } from "@suture/elf";
 import { modinfoOf } from "@suture/kernel";
+import type { Manifest } from "@suture/protocol";
 import { contentsSha256 } from "./contents.ts";
 import { fail } from "./errors.ts";
-import { type Manifest, readManifest } from "./manifest.ts";
 import { parseKlpSection, parseKlpSymbol } from "./names.ts";
 import { type ReadDescriptor, type Replacement, readDescriptor } from "./read-descriptor.ts";
+import { readManifest } from "./read-manifest.ts";
 import { checkForm } from "./verify.ts";
 
 export interface Inspection {

@@ -1,13 +1,14 @@
 /** A livepatch from its parts, assembled by code: what is linked, what is refused, and what the last gate catches. */
 import { archOf } from "@suture/arch";
-import { CALLBACKS, type CallbackKind, type Delta } from "@suture/diff";
+import type { Delta } from "@suture/diff";
 import { type ElfObject, newObject, newSymbol, readElf, relocationSections, Section, SHF, SHT, STB, STT, writeElf } from "@suture/elf";
 import type { Btf, Export } from "@suture/kernel";
+import type { DraftManifest } from "@suture/protocol";
+import { CALLBACKS, type CallbackKind } from "@suture/protocol";
 import { describe, expect, it } from "vitest";
 import { combine, type Part } from "./combine.ts";
 import { finish } from "./finish.ts";
 import { inspect } from "./inspect.ts";
-import type { DraftManifest } from "./manifest.ts";
 import { klpSymbolName, parseKlpSection, parseKlpSymbol } from "./names.ts";
 import type { KernelView, Owner, World } from "./resolve.ts";
 import { verify } from "./verify.ts";

@@ -6,7 +6,6 @@
  *     klp_state    id version data               klp_func     old_name new_func old_sympos
  */
 import { archOf } from "@suture/arch";
-import { CALLBACKS, type CallbackKind } from "@suture/diff";
 import {
   type ElfObject,
   type ElfSymbol,
@@ -18,6 +17,7 @@ import {
   STT,
   viewOf,
 } from "@suture/elf";
+import { CALLBACKS, type CallbackKind } from "@suture/protocol";
 import type { State } from "./descriptor.ts";
 
 export interface Replacement {

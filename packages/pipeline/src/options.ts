@@ -1,6 +1,7 @@
 /** What a livepatch is to be made of, and how. */
 import type { AuthoredSource } from "@suture/authored";
-import type { Manifest, State } from "@suture/livepatch";
+import type { State } from "@suture/livepatch";
+import type { Manifest } from "@suture/protocol";
 import type { SourcePatch } from "./patch/read.ts";
 import type { Decision } from "./run/decisions.ts";
 

@@ -1,15 +1,5 @@
 /** A kernel that can be built for: where its parts are on this machine. What a provider makes and the pipeline works on. */
-
-import * as v from "valibot";
-
-/** What a target was made from, for the manifest: a package, a file of a tree that somebody prepared, or a module outside of the tree. */
-export const INPUT = v.object({
-  kind: v.picklist(["package", "tree", "module"]),
-  name: v.string(),
-  version: v.exactOptional(v.string()),
-  sha256: v.string(),
-});
-export type TargetInput = v.InferOutput<typeof INPUT>;
+import type { TargetInput } from "@suture/protocol";
 
 export interface Target {
   /** What `uname -r` says on it. */

@@ -1,6 +1,6 @@
 /** What the program prints with --json, held against the schema that it names. */
 
-import { DOCUMENTS } from "@suture/cli/documents";
+import { DOCUMENTS } from "@suture/protocol";
 import * as v from "valibot";
 
 /** @throws if it is not one document of a schema that is known */

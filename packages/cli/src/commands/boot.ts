@@ -1,6 +1,6 @@
 import type { BootReport } from "@suture/host";
+import { bootDocument, endDocument, settledDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { bootDocument, endDocument, settledDocument } from "../documents/running.ts";
 import { addPatience, type PatienceOptions, patienceOf, secondsOf } from "../host-options.ts";
 import { fieldsText, partsText, safeText, tableText } from "../text.ts";
 

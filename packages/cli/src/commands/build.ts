@@ -1,8 +1,8 @@
 import type { Livepatch } from "@suture/pipeline";
+import { buildDocument } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
 import { type Accepted, addAccepted, addExplain, buildFor } from "../build-for.ts";
-import { buildDocument } from "../documents/building.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";

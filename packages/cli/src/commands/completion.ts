@@ -1,6 +1,6 @@
+import { completionDocument } from "@suture/protocol";
 import { Argument } from "commander";
 import type { AddCommand } from "../answer.ts";
-import { completionDocument } from "../documents/common.ts";
 import { completionScript, SHELLS } from "../words/completion.ts";
 import { outlineOf } from "../words/outline.ts";
 

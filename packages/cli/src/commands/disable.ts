@@ -1,5 +1,5 @@
+import { leaveDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { leaveDocument } from "../documents/running.ts";
 import { addPatience, type PatienceOptions, patienceOf } from "../host-options.ts";
 import { safeText } from "../text.ts";
 import { leaveText } from "./unload.ts";

@@ -1,7 +1,7 @@
 import type { Diagnosis } from "@suture/host";
+import { doctorDocument } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
-import { doctorDocument } from "../documents/running.ts";
 import { fail } from "../errors.ts";
 import { cacheDirectory } from "../kernel-option.ts";
 import { safeText } from "../text.ts";

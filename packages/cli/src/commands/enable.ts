@@ -1,5 +1,5 @@
+import { enableDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { enableDocument } from "../documents/running.ts";
 import { addPatience, type PatienceOptions, patienceOf, transitionText } from "../host-options.ts";
 import { fieldsText, safeText } from "../text.ts";
 

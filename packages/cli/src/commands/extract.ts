@@ -1,5 +1,5 @@
+import { extractDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { extractDocument } from "../documents/building.ts";
 import { addKernelOptions, cacheDirectory, type KernelOptions, targetOf } from "../kernel-option.ts";
 import { countText } from "../text.ts";
 import { checkWritable, writeWhole } from "../write-file.ts";

@@ -1,5 +1,5 @@
+import { forceDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { forceDocument } from "../documents/running.ts";
 import { countText, fieldsText, safeText } from "../text.ts";
 
 export const forceCommand: AddCommand = (program, run) => {

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Inspection } from "@suture/livepatch";
+import { inspectDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { inspectDocument } from "../documents/building.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
 export const inspectCommand: AddCommand = (program, run) => {

@@ -1,5 +1,5 @@
+import { installDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { installDocument } from "../documents/running.ts";
 import { secondsOf, thisProgram } from "../host-options.ts";
 import { fieldsText, safeText } from "../text.ts";
 

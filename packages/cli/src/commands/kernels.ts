@@ -1,6 +1,6 @@
+import { kernelsDocument } from "@suture/protocol";
 import type { KernelList, ListedKernel } from "@suture/sources";
 import type { AddCommand } from "../answer.ts";
-import { kernelsDocument } from "../documents/building.ts";
 import { cacheDirectory } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 

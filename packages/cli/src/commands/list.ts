@@ -1,6 +1,6 @@
 import type { ListReport } from "@suture/host";
+import { listDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { listDocument } from "../documents/running.ts";
 import { partsText, safeText, tableText } from "../text.ts";
 
 export const listCommand: AddCommand = (program, run) => {

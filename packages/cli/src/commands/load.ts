@@ -1,6 +1,6 @@
 import type { CheckResult, LoadReport } from "@suture/host";
+import { loadDocument, loadSeveralDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { loadDocument, loadSeveralDocument } from "../documents/running.ts";
 import { fail } from "../errors.ts";
 import { addPatience, checkedParameters, type PatienceOptions, patienceOf, transitionText } from "../host-options.ts";
 import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { ProvenObject } from "@suture/kbuild";
+import { proveDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { proveDocument } from "../documents/building.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions, openKernel } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, tableText, timeText } from "../text.ts";

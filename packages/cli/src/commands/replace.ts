@@ -1,6 +1,6 @@
 import type { LoadReport } from "@suture/host";
+import { loadDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { loadDocument } from "../documents/running.ts";
 import { addPatience, checkedParameters, type PatienceOptions, patienceOf } from "../host-options.ts";
 import { safeText } from "../text.ts";
 import { documentOf, loadText } from "./load.ts";

@@ -1,6 +1,6 @@
 import type { SignalReport, Straggler } from "@suture/host";
+import { signalDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { signalDocument } from "../documents/running.ts";
 import { countText, fieldsText, headedText, partsText, safeText } from "../text.ts";
 
 export const signalCommand: AddCommand = (program, run) => {

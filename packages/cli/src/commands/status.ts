@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PatchStatus, Status, Straggler } from "@suture/host";
+import { statusDocument } from "@suture/protocol";
 import type { AddCommand, Answer } from "../answer.ts";
-import { statusDocument } from "../documents/running.ts";
 import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
 export const statusCommand: AddCommand = (program, run) => {

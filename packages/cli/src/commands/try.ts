@@ -1,13 +1,13 @@
 import { readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { JudgedReport, ModuleOrder, Outcome, ProbeReport, ProbeResult, Probes, TrialReport } from "@suture/lab";
-import type { Manifest } from "@suture/livepatch";
+import type { Probes } from "@suture/lab";
+import type { JudgedReport, Manifest, ModuleOrder, Outcome, ProbeReport, ProbeResult, TrialReport } from "@suture/protocol";
+import { tryDocument } from "@suture/protocol";
 import type { Target } from "@suture/sources";
 import { scratchFolder, type Task } from "@suture/task";
 import { Option } from "commander";
 import type { AddCommand } from "../answer.ts";
 import { type Accepted, addAccepted, addExplain, buildFor } from "../build-for.ts";
-import { tryDocument } from "../documents/trial.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, cacheDirectory, isModuleFile, type KernelOptions, MODULE_SOURCE, several, targetOf } from "../kernel-option.ts";
 import { fieldsText, headedText, partsText, safeText, timeText } from "../text.ts";

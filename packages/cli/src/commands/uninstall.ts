@@ -1,5 +1,5 @@
+import { uninstallDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { uninstallDocument } from "../documents/running.ts";
 import { fieldsText, safeText } from "../text.ts";
 
 export const uninstallCommand: AddCommand = (program, run) => {

@@ -1,6 +1,6 @@
 import type { LeaveReport } from "@suture/host";
+import { leaveDocument, unloadSeveralDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { leaveDocument, unloadSeveralDocument } from "../documents/running.ts";
 import { fail } from "../errors.ts";
 import { addPatience, type PatienceOptions, patienceOf, transitionText } from "../host-options.ts";
 import { fieldsText, partsText, safeText } from "../text.ts";

@@ -1,5 +1,5 @@
 /** What a livepatch leaves behind when its module is taken out: addresses in it that its code gave to others, who may keep them. */
-import type { Manifest } from "@suture/livepatch";
+import type { Manifest } from "@suture/protocol";
 import type { LoadRecord } from "../store/records.ts";
 
 const SHOWN = 5;

@@ -1,7 +1,8 @@
 /** A livepatch's file, read and held against its own manifest. */
 import { readFile } from "node:fs/promises";
 import { sha256 } from "@suture/files";
-import { type Inspection, inspect, type Manifest, moduleName } from "@suture/livepatch";
+import { type Inspection, inspect, moduleName } from "@suture/livepatch";
+import type { Manifest } from "@suture/protocol";
 import { fail } from "../errors.ts";
 
 export interface ModuleFile {

@@ -2,21 +2,13 @@
  * NAME.loading in the store: it stands from before a load until the livepatch has settled, has been taken out, or the machine goes down in order. One
  * that still stands in another boot says that the machine went down with it.
  */
+import { type Marker, markerSchema } from "@suture/protocol";
 import * as v from "valibot";
 import { runningKernel, uptime } from "../machine/kernel.ts";
 import { progressOf } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { ModuleFile } from "../module/module-file.ts";
 import { recordOf } from "./records.ts";
-
-const markerSchema = v.object({
-  bootId: v.string(),
-  phase: v.picklist(["loading", "settling"]),
-  /** Seconds since boot. */
-  uptime: v.number(),
-});
-
-export type Marker = v.InferOutput<typeof markerSchema>;
 
 /** One that is no marker any more stands for a load that was interrupted, in no boot that is known. */
 export function markerOf(bytes: Buffer): Marker {

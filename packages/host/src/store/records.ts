@@ -5,6 +5,7 @@
 import { rm } from "node:fs/promises";
 import { SutureError } from "@suture/errors";
 import { makeFolderDurably, writeDurably } from "@suture/files";
+import { type LoadRecord as Load, loadRecordSchema } from "@suture/protocol";
 import * as v from "valibot";
 import { fail } from "../errors.ts";
 import { uptime } from "../machine/kernel.ts";
@@ -15,15 +16,6 @@ import { isLoadedFrom } from "../module/same-module.ts";
 import { fileOnDisk, folderOnDisk, reasonOf } from "./disk.ts";
 
 const FOLDER = `${RUN_FOLDER}/loaded`;
-
-/** NAME.json */
-const loadSchema = v.object({
-  parameters: v.array(v.string()),
-  /** Seconds since boot, just before it. */
-  uptime: v.number(),
-});
-
-type Load = v.InferOutput<typeof loadSchema>;
 
 /** What is known here of a livepatch. */
 export interface LoadRecord {
@@ -89,7 +81,7 @@ export function recordOf(machine: Machine, name: string): LoadRecord {
 function loadOf(machine: Machine, name: string): Load | undefined {
   try {
     const bytes = fileOnDisk(machine, `${FOLDER}/${name}.json`).value;
-    const checked = v.safeParse(loadSchema, JSON.parse(bytes?.toString("utf8") ?? ""));
+    const checked = v.safeParse(loadRecordSchema, JSON.parse(bytes?.toString("utf8") ?? ""));
     return checked.success ? checked.output : undefined;
   } catch {
     return undefined;

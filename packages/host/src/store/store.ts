@@ -4,32 +4,15 @@
  */
 import { SutureError } from "@suture/errors";
 import { makeFolderDurably, PARTIAL, removeDurably, removeEmptyFolder, sha256 as sha256Of, writeDurably } from "@suture/files";
+import { type Marker, type StoreEntry, storeEntrySchema } from "@suture/protocol";
 import * as v from "valibot";
 import { fail } from "../errors.ts";
 import { runningKernel } from "../machine/kernel.ts";
 import type { Machine } from "../machine/machine.ts";
 import { type ModuleFile, moduleFileOf } from "../module/module-file.ts";
 import { fileOnDisk, folderOnDisk } from "./disk.ts";
-import { type Marker, markerOf, markerOfLoaded } from "./marker.ts";
+import { markerOf, markerOfLoaded } from "./marker.ts";
 import { ENDED, STORE, STORE_ROOT, type StoreFile, storePath } from "./store-path.ts";
-
-const fixSchema = v.object({ subject: v.exactOptional(v.string()), cves: v.array(v.string()) });
-
-/** NAME.json */
-const entrySchema = v.object({
-  suture: v.literal(1),
-  sha256: v.string(),
-  /** Of the kernel; undefined for a livepatch that does not tell. */
-  buildId: v.optional(v.string()),
-  /** Boot loads them in this order. */
-  order: v.number(),
-  fixes: v.array(fixSchema),
-  /** What the person who installed it allowed. */
-  unproven: v.boolean(),
-  stack: v.boolean(),
-});
-
-type StoreEntry = v.InferOutput<typeof entrySchema>;
 
 export interface Installed extends StoreEntry {
   release: string;
@@ -98,7 +81,7 @@ function entryOf(machine: Machine, release: string, name: string): Installed {
 
 function parsedEntry(bytes: Buffer): StoreEntry | undefined {
   try {
-    const checked = v.safeParse(entrySchema, JSON.parse(bytes.toString("utf8")));
+    const checked = v.safeParse(storeEntrySchema, JSON.parse(bytes.toString("utf8")));
     return checked.success ? checked.output : undefined;
   } catch {
     return undefined;

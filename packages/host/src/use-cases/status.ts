@@ -1,5 +1,5 @@
 /** What the kernel has beyond its version: livepatches in stack order, what each mends, and what is under way. */
-import type { Manifest } from "@suture/livepatch";
+import type { Manifest } from "@suture/protocol";
 import { type RunningKernel, switchedOff, taintOf } from "../machine/kernel.ts";
 import type { LivePatch } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";

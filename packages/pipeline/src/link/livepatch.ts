@@ -2,7 +2,8 @@
 import { type ElfObject, readElf, writeElf } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
 import { linkModule } from "@suture/kbuild";
-import { type DraftManifest, finish, type Manifest, moduleName, verify } from "@suture/livepatch";
+import { finish, moduleName, verify } from "@suture/livepatch";
+import type { DraftManifest, Manifest } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { checkLandings } from "./landings.ts";
 

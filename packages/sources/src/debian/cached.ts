@@ -2,35 +2,20 @@
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { readKept } from "@suture/files";
+import { type TargetDescription, targetSchema } from "@suture/protocol";
 import { run, type Task } from "@suture/task";
-import * as v from "valibot";
 import { inKernel, isKernelName, kernelsDirectory } from "../cache/layout.ts";
 import { mortal } from "../cache/store.ts";
-import { INPUT } from "../target.ts";
 import { compareVersions } from "./versions.ts";
 
-/** What target.json holds: the target without paths, so that a cache can be moved. */
-const DESCRIPTION = v.object({
-  release: v.string(),
-  version: v.string(),
-  make: v.array(v.string()),
-  compiler: v.string(),
-  inputs: v.array(INPUT),
-  /** The directory of sources/ that the tree has its files from, and the bytes of both on the disk, links counted for the source. */
-  source: v.string(),
-  sourceBytes: v.number(),
-  ownBytes: v.number(),
-});
-export type Description = v.InferOutput<typeof DESCRIPTION>;
-
-export interface CachedKernel extends Description {
+export interface CachedKernel extends TargetDescription {
   path: string;
   bytes: number;
 }
 
 /** Undefined where it is not there, or damaged: the kernel is then made ready anew. */
-export function describe(path: string): Promise<Description | undefined> {
-  return readKept(inKernel.description(path), DESCRIPTION);
+export function describe(path: string): Promise<TargetDescription | undefined> {
+  return readKept(inKernel.description(path), targetSchema);
 }
 
 /** The newest first. */

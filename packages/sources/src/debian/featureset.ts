@@ -5,11 +5,11 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { exists, readKept, sha256OfFile } from "@suture/files";
+import { type TargetInput, targetInputSchema } from "@suture/protocol";
 import { run, type Task } from "@suture/task";
 import { aptPath, featuresetPath, inFeatureset } from "../cache/layout.ts";
 import { exclusively, makeOnce, mortal, removeUnfinished } from "../cache/store.ts";
 import { fail } from "../errors.ts";
-import { INPUT, type TargetInput } from "../target.ts";
 import { aptSaid } from "./archive.ts";
 import type { SourceName } from "./packages.ts";
 
@@ -45,7 +45,7 @@ export async function getFeatureset(task: Task, cache: string, source: SourceNam
 }
 
 function described(path: string): Promise<TargetInput | undefined> {
-  return readKept(inFeatureset.description(path), INPUT);
+  return readKept(inFeatureset.description(path), targetInputSchema);
 }
 
 /** Applies the patches to `tree`. Files are replaced, not written to: they may be links to a tree without the patches. */

@@ -4,14 +4,15 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { exists } from "@suture/files";
+import type { TargetDescription, TargetInput } from "@suture/protocol";
 import { run, type Task } from "@suture/task";
 import { inKernel, kernelPath, sourcePath } from "../cache/layout.ts";
 import { makeOnce, openCache } from "../cache/store.ts";
 import { fail } from "../errors.ts";
-import type { Target, TargetInput } from "../target.ts";
+import type { Target } from "../target.ts";
 import { readArchive } from "./archive.ts";
 import { type CompleteKernel, findKernel } from "./archived-kernel.ts";
-import { cachedKernels, type Description, describe, measure } from "./cached.ts";
+import { cachedKernels, describe, measure } from "./cached.ts";
 import { type Downloadable, getDebs } from "./download.ts";
 import { applyFeatureset, getFeatureset } from "./featureset.ts";
 import { makeGenerated } from "./generated.ts";
@@ -114,7 +115,7 @@ async function makeKernel(task: Task, cache: string, kernel: CompleteKernel, bes
     const printed = await makeGenerated(task, tree, make, variables.compiler);
     await writeFile(inKernel.dryRun(beside), await gzipped(printed, { level: 1 }));
     await rm(scratch, { recursive: true });
-    const description: Description = {
+    const description: TargetDescription = {
       release,
       version: kernel.image.version,
       make,

@@ -1,6 +1,7 @@
 /** Documents that belong to no command alone. */
 import * as v from "valibot";
-import { documentKind, maybe, said } from "./document.ts";
+import { maybe, said } from "../said.ts";
+import { documentKind } from "./document.ts";
 import { refusal, text } from "./parts.ts";
 
 export const errorDocument = documentKind("error", 1, "Any command that fails or refuses.", {

@@ -31,18 +31,3 @@ export function documentKind<const T extends v.ObjectEntries>(
   const id = `suture/${name}-${version}`;
   return { id, description, schema: v.strictObject({ ...entries, schema: v.literal(id) }), of: (found) => ({ schema: id, ...found }) };
 }
-
-type Schema = v.GenericSchema<unknown, unknown>;
-
-/** A field and what it means. */
-export function said<const S extends Schema>(
-  schema: S,
-  description: string,
-): v.SchemaWithPipe<readonly [S, v.DescriptionAction<v.InferOutput<S>, string>]> {
-  return v.pipe(schema, v.description(description));
-}
-
-/** A field that may be absent. */
-export function maybe<const S extends Schema>(schema: S): v.OptionalSchema<S, undefined> {
-  return v.optional(schema);
-}

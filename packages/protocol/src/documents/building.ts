@@ -1,10 +1,13 @@
 /** Documents of the commands that need no running livepatch: kernels, build, extract, prove, diff, inspect. */
-import { manifestSchema as manifest } from "@suture/livepatch";
+
 import * as v from "valibot";
-import { documentKind, maybe, said } from "./document.ts";
+import { CALLBACKS } from "../callbacks.ts";
+import { manifestSchema as manifest } from "../manifest.ts";
+import { maybe, said } from "../said.ts";
+import { documentKind } from "./document.ts";
 import { buildId, bytes, flag, milliseconds, number, owner, release, text, texts } from "./parts.ts";
 
-const CALLBACK = v.picklist(["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"]);
+const CALLBACK = v.picklist(CALLBACKS);
 const added = v.array(v.strictObject({ name: text, kind: v.picklist(["function", "variable"]), size: bytes }));
 const named = v.array(v.strictObject({ name: text, why: text }));
 

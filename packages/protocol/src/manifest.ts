@@ -1,9 +1,7 @@
 /** What a livepatch says of itself: it stands, as JSON, in the section `.suture` of the module. */
-import { CALLBACKS } from "@suture/diff";
-import type { ElfObject } from "@suture/elf";
 import * as v from "valibot";
-import { MANIFEST_SECTION } from "./contents.ts";
-import { fail } from "./errors.ts";
+import { CALLBACKS } from "./callbacks.ts";
+import { said } from "./said.ts";
 
 const text = v.string();
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -11,17 +9,9 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const moduleNameText = v.pipe(text, v.regex(/^[\w-]+$/));
 const fileName = v.pipe(text, v.regex(/^[^/.][^/]*$/));
 
-/** A member with what it means, for docs/json.md. */
-function said<const S extends v.GenericSchema<unknown, unknown>>(
-  schema: S,
-  description: string,
-): v.SchemaWithPipe<readonly [S, v.DescriptionAction<v.InferOutput<S>, string>]> {
-  return v.pipe(schema, v.description(description));
-}
-
 const stateSchema = v.object({ id: v.number(), version: v.number() });
 
-/** A symbol as it is reached; see resolve.ts. */
+/** A symbol as it is reached; see resolve.ts of packages/livepatch. */
 const symbolSchema = v.object({
   name: text,
   how: v.picklist(["exported", "klp", "patch"]),
@@ -123,27 +113,4 @@ export type DraftManifest = Omit<Manifest, "contents">;
 
 export function writeManifest(manifest: Manifest): string {
   return `${JSON.stringify(manifest, undefined, 1)}\n`;
-}
-
-/** The manifest of a module; undefined if Suture did not make it. */
-export function readManifest(elf: ElfObject): Manifest | undefined {
-  const section = elf.sections.find((s) => s.name === MANIFEST_SECTION);
-  if (section === undefined) return undefined;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(section.data).toString("utf8"));
-  } catch (cause) {
-    throw fail("KLP_BAD_MODULE", "its manifest is no JSON", { file: elf.file, section: MANIFEST_SECTION }, { cause });
-  }
-  const checked = v.safeParse(manifestSchema, parsed, { abortEarly: true });
-  if (!checked.success) {
-    const [issue] = checked.issues;
-    const where = v.getDotPath(issue) ?? "the whole";
-    throw fail("KLP_BAD_MODULE", `its manifest is not of a form that this version knows: ${where}: ${issue.message}`, {
-      file: elf.file,
-      section: MANIFEST_SECTION,
-    });
-  }
-  // With the members that a later version may have added.
-  return parsed as Manifest;
 }

@@ -1,6 +1,6 @@
 /** What several documents have in common. */
 import * as v from "valibot";
-import { maybe, said } from "./document.ts";
+import { maybe, said } from "../said.ts";
 
 export const text = v.string();
 export const number = v.number();

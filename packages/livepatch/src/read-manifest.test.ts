@@ -1,7 +1,8 @@
 import { newObject, Section, SHT } from "@suture/elf";
+import type { Manifest } from "@suture/protocol";
 import { describe, expect, it, test } from "vitest";
 import { MANIFEST_SECTION } from "./contents.ts";
-import { type Manifest, readManifest } from "./manifest.ts";
+import { readManifest } from "./read-manifest.ts";
 
 /** With everything that a manifest can hold. */
 const WHOLE: Manifest = {

@@ -1,13 +1,11 @@
 /** Documents of the commands for the machine that runs. */
 import * as v from "valibot";
-import { documentKind, maybe, said } from "./document.ts";
+import { maybe, said } from "../said.ts";
+import { markerSchema } from "../store.ts";
+import { documentKind } from "./document.ts";
 import { buildId, finding, fixes, flag, number, release, sha256, straggler, text, texts, transition } from "./parts.ts";
 
-const marker = v.strictObject({
-  bootId: said(text, "the boot in which it was set"),
-  phase: v.picklist(["loading", "settling"]),
-  uptime: said(number, "seconds since boot"),
-});
+const marker = v.strictObject(markerSchema.entries);
 
 const kept = v.strictObject({
   suture: v.literal(1),

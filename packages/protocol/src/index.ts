@@ -1,0 +1,53 @@
+export { CALLBACKS, type CallbackKind } from "./callbacks.ts";
+export {
+  buildDocument,
+  decisionsDocument,
+  diffDocument,
+  extractDocument,
+  inspectDocument,
+  kernelsDocument,
+  proveDocument,
+} from "./documents/building.ts";
+export { completionDocument, errorDocument } from "./documents/common.ts";
+export type { Document } from "./documents/document.ts";
+export { DOCUMENTS } from "./documents/index.ts";
+export {
+  bootDocument,
+  doctorDocument,
+  enableDocument,
+  endDocument,
+  forceDocument,
+  installDocument,
+  leaveDocument,
+  listDocument,
+  loadDocument,
+  loadSeveralDocument,
+  settledDocument,
+  signalDocument,
+  statusDocument,
+  uninstallDocument,
+  unloadSeveralDocument,
+} from "./documents/running.ts";
+export {
+  type Accelerator,
+  type After,
+  type Blocker,
+  EVENT_KINDS,
+  type EventKind,
+  type JudgedReport,
+  type KernelEvent,
+  type KernelLine,
+  type ModuleOrder,
+  type Outcome,
+  type PatchedFunction,
+  type ProbeReport,
+  type ProbeResult,
+  type StepName,
+  type StepReport,
+  type Taint,
+  type TrialReport,
+  tryDocument,
+} from "./documents/trial.ts";
+export { type DraftManifest, type Made, type Manifest, manifestSchema, writeManifest } from "./manifest.ts";
+export { type LoadRecord, loadRecordSchema, type Marker, markerSchema, type StoreEntry, storeEntrySchema } from "./store.ts";
+export { type TargetDescription, type TargetInput, targetInputSchema, targetSchema } from "./target.ts";
