@@ -27,12 +27,19 @@ export function detached(delta: Delta, locate: Locate): { delta: Delta; locate: 
       exposed: delta.exposed.map(({ name, symbol }) => ({ name, symbol: loose(symbol) })),
       keys: delta.keys.map((one) => ({ ...one, original: undefined })),
     },
-    locate: (symbol) => {
-      const found = places.get(symbol);
-      if (found === undefined) throw new Error(`${symbol.name} is no symbol of the delta`);
-      if ("error" in found) throw found.error;
-      return found.place;
-    },
+    locate: lookUp(places),
+  };
+}
+
+type Places = ReadonlyMap<ElfSymbol, { place: Place } | { error: unknown }>;
+
+/** A function of its own: one made beside others that know the objects would hold those as long as it lives. */
+function lookUp(places: Places): Locate {
+  return (symbol) => {
+    const found = places.get(symbol);
+    if (found === undefined) throw new Error(`${symbol.name} is no symbol of the delta`);
+    if ("error" in found) throw found.error;
+    return found.place;
   };
 }
 
