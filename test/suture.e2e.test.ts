@@ -125,8 +125,12 @@ test("long work says in a pipe where it is, and the document stays one", async (
   expect(documentIn(stdout)).toBeDefined();
 });
 
-test("the same fix gives the same module, whatever the folder", () => {
-  const patch = patchOf("same", ...MEMINFO);
+test("the same fix gives the same module, whatever the folder, with a type of its own too", () => {
+  // With a type: both builds have debug information, which names folders.
+  const file = "fs/proc/meminfo.c";
+  const text = readFileSync(join(tree, file), "latin1");
+  const fixed = text.replace(MEMINFO[1], MEMINFO[2]).replace("static int meminfo_proc_show", "struct suture_same { int a; };\n\n$&");
+  const patch = write("same.patch", createTwoFilesPatch(`a/${file}`, `b/${file}`, text, fixed));
   const files = ["one", "two"].map((name) => {
     const cwd = join(folder, name);
     mkdirSync(cwd);

@@ -1,4 +1,5 @@
 /** What the module says of itself: what it is made of, for which kernel, what is proven, and what it replaces. */
+
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Authored } from "@suture/authored";
@@ -8,6 +9,7 @@ import type { Combined, State } from "@suture/livepatch";
 import type { DraftManifest } from "@suture/protocol";
 import type { BuildOptions } from "./options.ts";
 import type { PatchNote } from "./patch/apply.ts";
+import { objectDigest } from "./run/object-digest.ts";
 import { type Compared, type ObjectRecord, recordOf } from "./run/patch-run.ts";
 import { madeOf } from "./upon.ts";
 
@@ -48,7 +50,7 @@ export async function manifestOf(
       ...named.map(({ command, bytes }) => ({
         path: command.object,
         owner: command.owner,
-        original: sha256(bytes),
+        original: objectDigest(bytes, command.object),
         patched: authored?.sha256 ?? "",
       })),
     ],

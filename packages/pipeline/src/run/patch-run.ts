@@ -2,7 +2,7 @@
  * One run of the pipeline over the objects that a fix affects. Each goes through it by itself: compiled, proven, compared; then its builds and its proof
  * are dropped, and what a livepatch is made of is kept: the delta, the places of the kernel's symbols, hashes.
  */
-import { createHash } from "node:crypto";
+
 import { join } from "node:path";
 import { type Delta, diff, type Elsewhere } from "@suture/diff";
 import { type ElfObject, readElf, writeElf } from "@suture/elf";
@@ -22,6 +22,7 @@ import { detached } from "./detached.ts";
 import { type Moves, movesBetween, type Outline, outlineOf } from "./elsewhere.ts";
 import { handedNotes } from "./handed-notes.ts";
 import { checkMemory } from "./memory.ts";
+import { objectDigest } from "./object-digest.ts";
 import { type Asked, forceOf, leftOut } from "./rebuild.ts";
 import { refuseAll, refusedOr } from "./refusals.ts";
 import { compileWide, type Wide, wantsRoom } from "./wide-branches.ts";
@@ -141,8 +142,8 @@ export class PatchRun {
     this.#records.set(command, {
       object,
       owner: command.owner,
-      original: sha256(original.bytes),
-      patched: sha256(patched),
+      original: objectDigest(original.bytes, object),
+      patched: objectDigest(patched, object),
       proof: recordOf(proof),
     });
     this.#checkProof(proof);
@@ -280,8 +281,4 @@ export function recordOf(proof: ObjectProof): ProofRecord {
     functions: proof.functions.filter(({ proven }) => proven).length,
     doubt: proof.complete ? undefined : refuseUnproven(proof).message,
   };
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }
