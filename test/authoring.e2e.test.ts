@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { extractFunctions, readSources } from "@suture/authored";
 import type { KernelContext } from "@suture/kbuild";
 import type { Guest } from "@suture/lab";
-import { buildLivepatch, type Livepatch, readUpon } from "@suture/pipeline";
+import { buildLivepatch, type Livepatch, readPredecessor } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { bootWith, buildExamples, buildFrom, EXAMPLE_CHECKS, kernelOf, SERIES, said } from "@suture/testkit/authoring";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -93,7 +93,7 @@ describe("what is made, and what is refused", () => {
       unproven: false,
     };
     const states = [{ id: 5, version: 1 }];
-    const { manifest } = await buildLivepatch(task, kernel, { ...more, upon: await readUpon(path), name: "new", states });
+    const { manifest } = await buildLivepatch(task, kernel, { ...more, predecessor: await readPredecessor(path), name: "new", states });
     expect(manifest).toMatchObject({
       replace: true,
       states,
@@ -107,7 +107,7 @@ describe("what is made, and what is refused", () => {
     const again = {
       ...more,
       sources: await readSources([join(import.meta.dirname, "../docs/examples/new-field.c")]),
-      upon: await readUpon(path),
+      predecessor: await readPredecessor(path),
     };
     await expect(buildLivepatch(task, kernel, again)).rejects.toMatchObject({ code: "BUILD_UPON" });
   });

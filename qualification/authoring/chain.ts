@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readSources } from "@suture/authored";
 import type { KernelContext } from "@suture/kbuild";
-import { buildLivepatch, type Livepatch, readPatch, readUpon, type SourcePatch } from "@suture/pipeline";
+import { buildLivepatch, type Livepatch, readPatch, readPredecessor, type SourcePatch } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 import { bootWith, said } from "@suture/testkit/authoring";
 import { createTwoFilesPatch } from "diff";
@@ -32,7 +32,7 @@ export async function chain(task: Task, kernel: KernelContext): Promise<boolean>
         // The first brings the state and the shadow variable; the others take them over.
         ...(before === undefined
           ? { sources: await readSources([FIELD]), states: [STATE] }
-          : { upon: await readUpon(join(folder, before.file)) }),
+          : { predecessor: await readPredecessor(join(folder, before.file)) }),
       });
       await writeFile(join(folder, made.file), made.bytes);
       const { functions, states, shadows } = made.manifest;

@@ -16,7 +16,7 @@ import { type Found, hasEntry, type Original, Originals } from "./originals.ts";
 import type { AuthoredSource } from "./read.ts";
 import { type ResolvedReference, resolveReferences } from "./references.ts";
 import { freeingPart, shadowsById } from "./shadows.ts";
-import { holdPrototypes, holdVariables, typesOf } from "./signatures.ts";
+import { comparePrototypes, compareVariables, typesOf } from "./signatures.ts";
 
 /** What sources that were written by hand come to. */
 export interface Authored {
@@ -120,9 +120,9 @@ async function findReplaced(
       throw fail("AUTHORED_NOT_REPLACEABLE", `${old} has no ftrace entry: its calls cannot be redirected`, { file: at, symbol: old });
     const written = elves.map((elf) => typesOf(elf)?.prototype(symbol.name)).find((prototype) => prototype !== undefined);
     const held = { at, old, own: symbol.name };
-    holdPrototypes(held, typesOf(found.original.elf)?.prototype(old), written);
+    comparePrototypes(held, typesOf(found.original.elf)?.prototype(old), written);
     // The image names the function once at most; of several that differ it tells nothing.
-    if (object === "vmlinux" && kernel.image.symbols.named(old).length === 1) holdPrototypes(held, kernel.btf.prototype(old), written);
+    if (object === "vmlinux" && kernel.image.symbols.named(old).length === 1) comparePrototypes(held, kernel.btf.prototype(old), written);
     pairs.push({ ...replacement, found });
   }
   return pairs;
@@ -175,9 +175,9 @@ function holdReferences(
       const old = symbols.find(({ local }) => local === name)?.name ?? name;
       const held = { at: elf.file, old, own: name };
       const there = original === undefined ? undefined : typesOf(original.elf);
-      if (!isFunction) holdVariables(held, there?.variable(old), types?.variable(name));
-      else if (there !== undefined) holdPrototypes(held, there.prototype(old), types?.prototype(name));
-      else if (object === "vmlinux" && sympos === 0) holdPrototypes(held, kernel.btf.prototype(old), types?.prototype(name));
+      if (!isFunction) compareVariables(held, there?.variable(old), types?.variable(name));
+      else if (there !== undefined) comparePrototypes(held, there.prototype(old), types?.prototype(name));
+      else if (object === "vmlinux" && sympos === 0) comparePrototypes(held, kernel.btf.prototype(old), types?.prototype(name));
     }
   }
 }

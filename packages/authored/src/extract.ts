@@ -204,7 +204,7 @@ class Extraction {
   /** Which symbol is meant, where the name alone does not tell. */
   #tell(name: string): string[] {
     const inside = this.#kernel.image.symbols.named(name).length;
-    const exported = this.#kernel.world.kernel.exports.get(name);
+    const exported = this.#kernel.symbolSources.kernel.exports.get(name);
     if (exported?.module === "vmlinux" && this.#owner === "vmlinux") return [];
     const own = this.#owner === "vmlinux" ? 0 : this.#kernel.countIn(this.#owner, name);
     return inside + own > 1 ? [`SUTURE_SYMBOL(${name}, "${this.#owner}", "${this.#source}", ${name});`] : [];

@@ -16,7 +16,7 @@ import { compileAuthored } from "./compile.ts";
 import { fail } from "./errors.ts";
 import { hasEntry, Originals } from "./originals.ts";
 import type { AuthoredSource } from "./read.ts";
-import { holdPrototypes, typesOf } from "./signatures.ts";
+import { comparePrototypes, typesOf } from "./signatures.ts";
 
 /** Whether a source registers a livepatch itself. */
 export function enablesItself({ bytes, beside }: AuthoredSource): boolean {
@@ -118,7 +118,7 @@ async function checkFunctions(
           symbol: name,
         });
       const written = typesOf(elf)?.prototype(replacement);
-      holdPrototypes({ at: source.name, old: name, own: replacement }, typesOf(found.original.elf)?.prototype(name), written);
+      comparePrototypes({ at: source.name, old: name, own: replacement }, typesOf(found.original.elf)?.prototype(name), written);
       functions.push({ ...entry, object: found.original.command.object, sizeBefore: found.symbol.size });
     }
   }

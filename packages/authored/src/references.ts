@@ -54,7 +54,7 @@ export async function resolveReferences(
   )) {
     const { name } = symbol;
     const declared = symbols.find(({ local }) => local === name);
-    const exported = kernel.world.kernel.exports.get(name);
+    const exported = kernel.symbolSources.kernel.exports.get(name);
     if (declared === undefined && exported?.module === "vmlinux" && exported.namespace === "") {
       resolved.push({ name, how: "exported", object: undefined, sympos: undefined, symbol: name, isFunction: false });
       continue;
@@ -116,7 +116,7 @@ async function byName(task: Task, kernel: KernelContext, elf: ElfObject, name: s
     isFunction: /^[tTwW]$/.test(symbol.type),
     gone: isInit(kernel, symbol.address),
   }));
-  const exporter = kernel.world.kernel.exports.get(name)?.module;
+  const exporter = kernel.symbolSources.kernel.exports.get(name)?.module;
   const from = exporter === undefined || exporter === "vmlinux" ? [] : [exporter.slice(exporter.lastIndexOf("/") + 1).replaceAll("-", "_")];
   for (const owner of new Set([...modules, ...from])) {
     const module = await kernel.module(task, owner);

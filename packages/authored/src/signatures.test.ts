@@ -1,7 +1,7 @@
 import type { BtfPrototype } from "@suture/kernel";
 import { sameShapeInKernel } from "@suture/types";
 import { describe, expect, it } from "vitest";
-import { holdPrototypes, holdVariables } from "./signatures.ts";
+import { comparePrototypes, compareVariables } from "./signatures.ts";
 
 const int = { type: "int", shape: "s32" };
 const file = { type: "struct file *", shape: "struct file*" };
@@ -22,7 +22,7 @@ describe("what takes the place of a function", () => {
     ["another type that is returned", prototype(file, file, text), "it returns struct file *, not int"],
     ["further arguments", { ...KERNEL, variadic: true }, "it takes further arguments"],
   ])("may not have %s", (_, written, why) => {
-    expect(() => holdPrototypes(held, KERNEL, written)).toThrow(
+    expect(() => comparePrototypes(held, KERNEL, written)).toThrow(
       expect.objectContaining({
         code: "AUTHORED_SIGNATURE",
         message: expect.stringContaining(why),
@@ -33,13 +33,13 @@ describe("what takes the place of a function", () => {
 
   it("may name the same types otherwise", () => {
     const written = prototype({ type: "errno_t", shape: "s32" }, file, { type: "u8 *", shape: "u8*" });
-    expect(() => holdPrototypes(held, KERNEL, written)).not.toThrow();
+    expect(() => comparePrototypes(held, KERNEL, written)).not.toThrow();
   });
 
   it("a variable is declared as it is, or as an array of unknown length", () => {
     const names = { type: "char[16]", shape: "s8[16]" };
-    expect(() => holdVariables(held, names, { type: "char[0]", shape: "s8[0]" })).not.toThrow();
-    expect(() => holdVariables(held, names, { type: "char[8]", shape: "s8[8]" })).toThrow(
+    expect(() => compareVariables(held, names, { type: "char[0]", shape: "s8[0]" })).not.toThrow();
+    expect(() => compareVariables(held, names, { type: "char[8]", shape: "s8[8]" })).toThrow(
       /new_f is declared as char\[8\]; the kernel's f is char\[16\]/,
     );
   });

@@ -20,7 +20,7 @@ export interface Held {
 }
 
 /** @throws AUTHORED_SIGNATURE */
-export function holdPrototypes({ at, old, own }: Held, kernel: BtfPrototype | undefined, written: BtfPrototype | undefined): void {
+export function comparePrototypes({ at, old, own }: Held, kernel: BtfPrototype | undefined, written: BtfPrototype | undefined): void {
   if (kernel === undefined || written === undefined) return;
   const why = difference(kernel, written);
   if (why === undefined) return;
@@ -31,7 +31,7 @@ export function holdPrototypes({ at, old, own }: Held, kernel: BtfPrototype | un
 }
 
 /** @throws AUTHORED_SIGNATURE */
-export function holdVariables({ at, old, own }: Held, kernel: BtfVariable | undefined, written: BtfVariable | undefined): void {
+export function compareVariables({ at, old, own }: Held, kernel: BtfVariable | undefined, written: BtfVariable | undefined): void {
   if (kernel === undefined || written === undefined || alike(written.shape, kernel.shape)) return;
   // `extern char name[];` says nothing of the length.
   if (/\[0\]$/.test(written.shape) && alike(written.shape.replace(/\[0\]$/, ""), kernel.shape.replace(/\[\d+\]$/, ""))) return;

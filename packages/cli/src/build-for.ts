@@ -1,7 +1,7 @@
 /** What a person names, patch files, sources that were written by hand, an older livepatch, and a kernel → a livepatch. */
 
 import { readSources } from "@suture/authored";
-import { type BuildOptions, buildLivepatch, type Livepatch, type Looks, readPatch, readUpon } from "@suture/pipeline";
+import { type BuildOptions, buildLivepatch, type Livepatch, type Looks, readPatch, readPredecessor } from "@suture/pipeline";
 import type { Task } from "@suture/task";
 import type { Command } from "commander";
 import { type KernelOptions, openKernel } from "./kernel-option.ts";
@@ -39,19 +39,19 @@ export async function buildFor(
   task: Task,
   named: Named,
   of: KernelOptions & Accepted & { looks: LookOptions },
-  options: Omit<BuildOptions, keyof Looks | "patches" | "sources" | "upon" | "acceptLayouts" | "acceptInits">,
+  options: Omit<BuildOptions, keyof Looks | "patches" | "sources" | "predecessor" | "acceptLayouts" | "acceptInits">,
 ): Promise<Livepatch> {
   // A file that cannot be read should not cost the download of a kernel.
-  const [patches, sources, upon] = await Promise.all([
+  const [patches, sources, predecessor] = await Promise.all([
     Promise.all(named.patches.map(readPatch)),
     readSources(named.from ?? []),
-    named.upon === undefined ? undefined : readUpon(named.upon),
+    named.upon === undefined ? undefined : readPredecessor(named.upon),
   ]);
   return lookedAt(task, of.looks, async (looks) => {
     const kernel = await openKernel(task, of);
     try {
       const { acceptLayout: acceptLayouts, acceptInit: acceptInits } = of;
-      return await buildLivepatch(task, kernel, { ...options, ...looks, patches, sources, upon, acceptLayouts, acceptInits });
+      return await buildLivepatch(task, kernel, { ...options, ...looks, patches, sources, predecessor, acceptLayouts, acceptInits });
     } finally {
       kernel.close();
     }

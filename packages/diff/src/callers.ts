@@ -36,13 +36,13 @@ function callersOf(plan: Plan, item: Item): Set<Item> {
   if (isGlobal(item))
     throw plan.refuse("DIFF_NOT_PATCHABLE", `${item.name}${leads} has no ftrace entry and is called from other objects`, item);
   const callers = new Set<Item>();
-  for (const { by, ref } of plan.in.patched.users.all(item)) {
+  for (const { by, ref } of plan.in.patched.referrers.all(item)) {
     const caller = plan.wholeOf(by);
     if (caller === item || by.role === "declared") continue;
     if (by.kind !== "function" || (!ref.branch && ref.target === item.entry))
       throw plan.refuse("DIFF_NOT_PATCHABLE", `${item.name}${leads} has no ftrace entry and ${by.name} keeps a pointer to it`, item);
     // A new caller is carried by those that call it, which differ for that.
-    if (by.role === "text" && plan.in.pairs.original(caller) !== undefined) callers.add(caller);
+    if (by.role === "text" && plan.in.correlation.original(caller) !== undefined) callers.add(caller);
   }
   return callers;
 }
@@ -55,7 +55,9 @@ function dropUncalled(plan: Plan, callers: ReadonlyMap<Item, ReadonlySet<Item>>)
       if (!plan.changed.has(item) || [...by].some((caller) => plan.changed.has(caller))) continue;
       // Functions that were added since may call it.
       if (
-        plan.in.patched.users.all(item).some((use) => use.by.role === "text" && plan.in.pairs.original(plan.wholeOf(use.by)) === undefined)
+        plan.in.patched.referrers
+          .all(item)
+          .some((use) => use.by.role === "text" && plan.in.correlation.original(plan.wholeOf(use.by)) === undefined)
       )
         continue;
       plan.changed.delete(item);

@@ -15,7 +15,7 @@ import type { Entry, Replacement } from "./tables.ts";
 export type KeepEntry = (entry: KeyedEntry) => boolean;
 
 export function carry(plan: Plan, keep: KeepEntry): void {
-  const before = new Set(plan.fresh);
+  const before = new Set(plan.recarried);
   for (;;) {
     const culprits = attempt(plan, keep);
     if (culprits.size === 0) break;
@@ -45,12 +45,12 @@ function attempt(plan: Plan, keep: KeepEntry): Map<Item, SutureError> {
   for (const item of plan.changed.keys()) need(item, undefined);
   for (const item of plan.in.marks.callbacks.values()) need(item, undefined);
   for (const [part, whole] of plan.parts) if (plan.changed.has(whole)) need(part, whole);
-  for (const item of plan.in.patched.cut.items) if (isNewGlobal(plan, item)) need(item, undefined);
+  for (const item of plan.in.patched.itemized.items) if (isNewGlobal(plan, item)) need(item, undefined);
   for (let item = queue.pop(); item !== undefined; item = queue.pop())
     try {
       checkCarriable(plan, item);
       plan.carried.add(item);
-      for (const ref of plan.in.patched.cut.refsOf(item)) needOf(plan, ref, item, false, need);
+      for (const ref of plan.in.patched.itemized.refsOf(item)) needOf(plan, ref, item, false, need);
       checkKeptPlaces(plan, item);
       for (const entry of plan.in.patched.entries.get(item) ?? []) {
         if (entry.table.constant === true) {
@@ -83,7 +83,7 @@ function isNewGlobal(plan: Plan, item: Item): boolean {
   return (
     isGlobal(item) &&
     (item.role === "text" || item.role === "data" || item.role === "rodata" || item.role === "percpu") &&
-    plan.in.pairs.original(item) === undefined &&
+    plan.in.correlation.original(item) === undefined &&
     !plan.elsewhere.has(item) &&
     !plan.parts.has(item)
   );
@@ -170,12 +170,12 @@ function checkReplacement(plan: Plan, item: Item, { pool, from, size }: Replacem
  */
 function checkKeptPlaces(plan: Plan, item: Item): void {
   if (item.kind !== "function") return;
-  for (const { by, ref } of plan.in.patched.users.of(item))
+  for (const { by, ref } of plan.in.patched.referrers.of(item))
     if (
       by.kind !== "function" &&
       (by.role === "unknown" || by.role === "data") &&
       ref.target !== item.entry &&
-      plan.in.pairs.original(by) !== undefined
+      plan.in.correlation.original(by) !== undefined
     )
       throw plan.refuse(
         "DIFF_UNKNOWN_SECTION",
@@ -187,15 +187,15 @@ function checkKeptPlaces(plan: Plan, item: Item): void {
 
 /** A read-only object that is carried anew may be used by carried code only, or two halves of the kernel would read different ones. */
 function checkFresh(plan: Plan): void {
-  for (const item of plan.fresh)
-    for (const { by } of plan.in.patched.users.of(item))
+  for (const item of plan.recarried)
+    for (const { by } of plan.in.patched.referrers.of(item))
       if (
         by.role !== "init" &&
         by.role !== "exit" &&
         by.role !== "unload" &&
         by.role !== "declared" &&
         !plan.carried.has(by) &&
-        !plan.fresh.has(by)
+        !plan.recarried.has(by)
       )
         throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} must be carried, but ${by.name}, which is not patched, uses it too`, item);
 }

@@ -33,14 +33,14 @@ const LIVE: ReadonlySet<SectionRole> = new Set(["data", "rodata", "percpu", "onc
 const STATE: ReadonlySet<SectionRole> = new Set(["data", "percpu", "once"]);
 
 export function findChanges(plan: Plan, force: Force): void {
-  const { original, patched, pairs } = plan.in;
-  const finder = new Finder(plan, new Comparer(original.cut, patched.cut, pairs, (name) => plan.isElsewhere(name)));
+  const { original, patched, correlation } = plan.in;
+  const finder = new Finder(plan, new Comparer(original.itemized, patched.itemized, correlation, (name) => plan.isElsewhere(name)));
   finder.foldedFunctions();
-  for (const item of patched.cut.items) {
+  for (const item of patched.itemized.items) {
     if (item.kind === "function") finder.function(item, force);
     else finder.data(item);
   }
-  for (const item of original.cut.items) if (pairs.patched(item) === undefined) finder.gone(item);
+  for (const item of original.itemized.items) if (correlation.patched(item) === undefined) finder.gone(item);
 }
 
 class Finder {
@@ -54,12 +54,12 @@ class Finder {
 
   /** Functions that became the same code are one item with two names. */
   foldedFunctions(): void {
-    const { original, patched, pairs } = this.#plan.in;
+    const { original, patched, correlation } = this.#plan.in;
     const gone = new Map<string, Item>();
-    for (const item of original.cut.items)
-      if (item.kind === "function" && pairs.patched(item) === undefined) for (const { name } of item.symbols) gone.set(name, item);
-    for (const item of patched.cut.items) {
-      if (item.symbols.length < 2 || pairs.original(item) === undefined) continue;
+    for (const item of original.itemized.items)
+      if (item.kind === "function" && correlation.patched(item) === undefined) for (const { name } of item.symbols) gone.set(name, item);
+    for (const item of patched.itemized.items) {
+      if (item.symbols.length < 2 || correlation.original(item) === undefined) continue;
       for (const { name } of item.symbols) {
         const other = gone.get(name);
         if (other !== undefined && other.role === item.role) this.#plan.fold(item, other);
@@ -130,8 +130,8 @@ class Finder {
 
   /** Whether a new item of the patched object has the name. */
   #definesAnew(name: string): boolean {
-    return this.#plan.in.patched.cut.items.some(
-      (i) => this.#plan.in.pairs.original(i) === undefined && i.symbols.some((s) => s.name === name),
+    return this.#plan.in.patched.itemized.items.some(
+      (i) => this.#plan.in.correlation.original(i) === undefined && i.symbols.some((s) => s.name === name),
     );
   }
 
@@ -143,7 +143,7 @@ class Finder {
   data(item: Item): void {
     // Of descriptors of pr_debug only the line can differ: others have no twin.
     if (item.role === "dyndbg" || isLiteral(item)) return;
-    const original = this.#plan.in.pairs.original(item);
+    const original = this.#plan.in.correlation.original(item);
     if (isBookkeeping(item.name)) {
       const difference = original === undefined ? undefined : this.#compare.items(original, item);
       if (difference !== undefined) this.#renew(item, difference);
@@ -190,12 +190,12 @@ class Finder {
   #renew(item: Item, difference: string): void {
     const plan = this.#plan;
     const why = `${item.name} differs: ${difference}`;
-    const users = plan.in.patched.users.of(item);
-    const by = users.find((use) => use.by.kind !== "function");
+    const referrers = plan.in.patched.referrers.of(item);
+    const by = referrers.find((use) => use.by.kind !== "function");
     if (by !== undefined) throw plan.refuse("DIFF_DATA_CHANGED", `${why}, and ${by.by.name} points to it`, item);
-    const running = users.filter((use) => use.by.role === "text");
+    const running = referrers.filter((use) => use.by.role === "text");
     if (running.length === 0) return;
-    plan.fresh.add(item);
+    plan.recarried.add(item);
     for (const use of running) plan.change(use.by, { why: `uses ${why}`, forced: false, through: [] });
     plan.notes.push(`${why}: the livepatch has its own, which begins anew`);
   }
@@ -228,12 +228,12 @@ class Finder {
 
   /** Whether code makes a pointer to a function. */
   #isHeld(item: Item): boolean {
-    const { users } = this.#plan.in.original;
-    return users.of(item).some(({ by, ref }) => !ref.branch && ref.target === item.entry && (by.role === "text" || by.role === "init"));
+    const { referrers } = this.#plan.in.original;
+    return referrers.of(item).some(({ by, ref }) => !ref.branch && ref.target === item.entry && (by.role === "text" || by.role === "init"));
   }
 
   #isUsed(item: Item): boolean {
-    return this.#plan.in.original.users.of(item).some(({ by }) => by.role === "text");
+    return this.#plan.in.original.referrers.of(item).some(({ by }) => by.role === "text");
   }
 
   /**
@@ -246,10 +246,10 @@ class Finder {
     const queue = [item];
     const operations = hasCode(item);
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      if (plan.fresh.has(next)) continue;
+      if (plan.recarried.has(next)) continue;
       if (isGlobal(next)) throw refuse(`${next.name} is used by other objects`);
-      plan.fresh.add(next);
-      for (const { by, ref } of plan.in.patched.users.of(next)) {
+      plan.recarried.add(next);
+      for (const { by, ref } of plan.in.patched.referrers.of(next)) {
         if (by.kind !== "function") {
           if (by.role !== "rodata") throw refuse(`${by.name} points to it`);
           queue.push(by);

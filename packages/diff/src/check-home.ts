@@ -9,7 +9,7 @@ export function checkHome(plan: Plan, original: Item, item: Item): void {
   const [before, after] = [homeOf(original), homeOf(item)];
   if (before === undefined || after === undefined || before === after) return;
   const { patched } = plan.in;
-  const running = patched.users.of(item).filter(({ by }) => by.role === "text");
+  const running = patched.referrers.of(item).filter(({ by }) => by.role === "text");
   const refuse = (by: Item, why: string): Error =>
     plan.refuse(
       "DIFF_VARIABLE_HOME",
@@ -40,20 +40,20 @@ export function checkHome(plan: Plan, original: Item, item: Item): void {
  * @throws DIFF_READ_ONLY if carried code writes what is read-only, and the code that it replaces did not
  */
 export function checkWrites(plan: Plan): { function: string; name: string }[] {
-  const { pairs } = plan.in;
+  const { correlation } = plan.in;
   const found = new Map<string, { function: string; name: string }>();
   for (const item of plan.carried) {
     if (item.kind !== "function") continue;
-    const before = pairs.original(item);
+    const before = correlation.original(item);
     const didBefore = (to: Item | string): boolean => before !== undefined && does("write", before, to);
     for (const ref of item.refs) {
       const { to } = ref;
-      if (ref.branch || (isItem(to) && (to.kind === "function" || plan.fresh.has(to))) || accessOf(item, ref) !== "write") continue;
+      if (ref.branch || (isItem(to) && (to.kind === "function" || plan.recarried.has(to))) || accessOf(item, ref) !== "write") continue;
       if (!isItem(to)) {
         if (!didBefore(to.name)) found.set(`${item.name} ${to.name}`, { function: item.name, name: to.name });
         continue;
       }
-      const original = pairs.original(to);
+      const original = correlation.original(to);
       const home = homeOf(original ?? to);
       if (home === undefined || !isReadOnly(home) || (original !== undefined && didBefore(original))) continue;
       const whose = original === undefined ? "is to be" : "is";

@@ -1,9 +1,9 @@
 /** Whether two items are the same thing in two builds: size, bytes outside of references, and what each reference goes to. */
 import { type ElfSymbol, isSection, SHT, STB } from "@suture/elf";
-import { type Cut, type Item, isItem, type Ref, sizeOf } from "./items.ts";
+import type { Correlation } from "./correlation.ts";
+import { type Item, type ItemizedObject, isItem, type Ref, sizeOf } from "./items.ts";
 import { comparedBytes, isLiteral } from "./literals.ts";
 import { isBookkeeping, stem } from "./names.ts";
-import type { Pairs } from "./pairs.ts";
 
 export interface Body {
   bytes: Uint8Array;
@@ -12,9 +12,9 @@ export interface Body {
 }
 
 export class Comparer {
-  readonly #original: Cut;
-  readonly #patched: Cut;
-  readonly #pairs: Pairs;
+  readonly #original: ItemizedObject;
+  readonly #patched: ItemizedObject;
+  readonly #correlation: Correlation;
   readonly #literals = new Map<Item, Map<Item, boolean>>();
   /** Literals that are being compared, the outermost first. */
   readonly #pending: [Item, Item][] = [];
@@ -26,11 +26,16 @@ export class Comparer {
   readonly #isElsewhere: (name: string) => boolean;
 
   /** @param isElsewhere whether another object's definition is meant by the name, in whichever object it is */
-  constructor(original: Cut, patched: Cut, pairs: Pairs, isElsewhere: (name: string) => boolean = () => false) {
+  constructor(
+    original: ItemizedObject,
+    patched: ItemizedObject,
+    correlation: Correlation,
+    isElsewhere: (name: string) => boolean = () => false,
+  ) {
     this.#isElsewhere = isElsewhere;
     this.#original = original;
     this.#patched = patched;
-    this.#pairs = pairs;
+    this.#correlation = correlation;
   }
 
   /** Undefined if equal, otherwise what differs first, for people. */
@@ -65,7 +70,7 @@ export class Comparer {
       if (isItem(a) !== isItem(b)) return this.#isElsewhere(a.name) && globalName(a) === globalName(b);
       return !isItem(a) && !isItem(b) && a.name === b.name && placeName(a) === placeName(b);
     }
-    if (this.#pairs.joined(a, b)) return true;
+    if (this.#correlation.joined(a, b)) return true;
     if (isLiteral(a) && isLiteral(b)) return this.#sameLiteral(a, b);
     // Bookkeeping without a twin: which of several with the same contents is meant makes no difference.
     return a.role === b.role && isBookkeeping(a.name) && stem(a.name) === stem(b.name) && this.items(a, b) === undefined;
@@ -101,7 +106,7 @@ export class Comparer {
         a.length === b.length &&
         a.every((item, i) => {
           const twin = b[i];
-          return twin !== undefined && this.#pairs.joined(item, twin) && item.start === twin.start && item.end === twin.end;
+          return twin !== undefined && this.#correlation.joined(item, twin) && item.start === twin.start && item.end === twin.end;
         });
       this.#layouts.set(a, same);
     }

@@ -35,20 +35,20 @@ function choose(plan: Plan, ref: Ref, from: Item, inTable: boolean): Destination
     const anchor = inTable || !mayReach(from) ? undefined : plan.anchorOf(to);
     return anchor === undefined ? { carried: to } : { literal: to, anchor };
   }
-  const original = plan.in.pairs.original(to);
+  const original = plan.in.correlation.original(to);
   const elsewhere = plan.elsewhere.get(to);
   if (elsewhere !== undefined) {
     const own = elsewhere.replace && (ref.branch || ref.target !== to.entry || from === to || inTable);
     return own ? { carried: to } : { kernel: elsewhere.symbol };
   }
-  if (original === undefined || plan.fresh.has(to)) return { carried: to };
+  if (original === undefined || plan.recarried.has(to)) return { carried: to };
   // Which object of the kernel defines a weak symbol, only the linker of the kernel knew.
   if (ref.weak !== undefined && ref.target === to.entry) return { kernel: ref.weak };
   if (to.kind === "function") return functionDestination(plan, ref, to, original, from, inTable);
   // The kernel's descriptors of a module can be reached only when that is loaded, which is too late for the jump table.
   if (to.role === "dyndbg" && plan.in.build.module) return { carried: to };
   if (pointsInside(to)) {
-    plan.fresh.add(to);
+    plan.recarried.add(to);
     return { carried: to };
   }
   checkKept(plan, ref, to, from);
@@ -112,7 +112,7 @@ function checkNeighbours(plan: Plan, ref: Ref, to: Item, original: Item, from: I
     if (
       neighbour === undefined ||
       twin === undefined ||
-      !plan.in.pairs.joined(twin, neighbour) ||
+      !plan.in.correlation.joined(twin, neighbour) ||
       neighbour.start - to.start !== twin.start - original.start
     )
       throw plan.refuse("DIFF_REFERENCE", `${from.name} refers to ${to.name}, or to something beside it that moved`, from, ref.at);

@@ -8,25 +8,25 @@ import { takeCallers } from "./callers.ts";
 import { carry, type KeepEntry } from "./carry.ts";
 import { findChanges } from "./changes.ts";
 import { checkWrites } from "./check-home.ts";
+import { correlate } from "./correlate.ts";
+import { pairRenamed } from "./correlate-renamed.ts";
+import { pairRenamedFunctions } from "./correlate-renamed-functions.ts";
 import { type External, emit } from "./emit.ts";
 import { fail } from "./errors.ts";
+import { type EscapingPointer, handedBy } from "./escaping-pointers.ts";
 import { checkExchanged } from "./exchanged.ts";
 import { hasNoSites } from "./ftrace-sites.ts";
-import { type Handed, handedBy } from "./handed.ts";
 import { HOMES, homeOf } from "./homes.ts";
-import { cut } from "./itemize.ts";
+import { itemize } from "./itemize.ts";
 import { type Item, sizeOf } from "./items.ts";
 import { type AcceptInit, leftOut } from "./left-out.ts";
 import { isLiteral } from "./literals.ts";
 import { marksOf, sourceName } from "./marks.ts";
-import { pair } from "./pair.ts";
-import { pairRenamed } from "./pair-renamed.ts";
-import { pairRenamedFunctions } from "./pair-renamed-functions.ts";
 import { type Elsewhere, type KeyedEntry, type Named, Plan, type Reach } from "./plan.ts";
+import { Referrers } from "./referrers.ts";
 import type { Build } from "./sections.ts";
 import type { Side } from "./side.ts";
 import { entriesOf } from "./tables.ts";
-import { Users } from "./users.ts";
 
 export interface ChangedFunction {
   /** Its name in the original, which is the kernel's. */
@@ -69,7 +69,7 @@ export interface Delta {
   /** What a person should know of the patch. */
   notes: string[];
   /** What the patch's own code makes pointers to that may outlive it. Without `reach`, which says what is the kernel's, none is told. */
-  handed: Handed[];
+  handed: EscapingPointer[];
   /** Static keys and static calls of the kernel that entries of the object's special sections refer to; `kept` as `keepEntry` said. */
   keys: (KeyedEntry & { kept: boolean })[];
   /** Variables of other objects that carried functions write, and that what they replace did not. */
@@ -113,14 +113,14 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   const before = sideOf(original, options);
   const after = sideOf(patched, options);
   const { elsewhere = new Map() } = options;
-  const marks = marksOf(before.cut, after.cut);
-  const pairs = pair(before.cut, after.cut, before.users, after.users);
+  const marks = marksOf(before.itemized, after.itemized);
+  const correlation = correlate(before.itemized, after.itemized, before.referrers, after.referrers);
   const isElsewhere = (name: string): boolean => elsewhere.has(name);
-  pairRenamedFunctions(before, after, pairs, isElsewhere);
-  const renamed = pairRenamed(before, after, pairs, isElsewhere);
-  checkExchanged(before, after, pairs);
+  pairRenamedFunctions(before, after, correlation, isElsewhere);
+  const renamed = pairRenamed(before, after, correlation, isElsewhere);
+  checkExchanged(before, after, correlation);
   const plan = new Plan(
-    { original: before, patched: after, pairs, build: options.build, marks },
+    { original: before, patched: after, correlation, build: options.build, marks },
     options.reach ?? (() => undefined),
     elsewhere,
   );
@@ -160,7 +160,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   const { object, externals, symbols } = emit(plan);
   if (before.tracerCalls)
     notes.push(
-      `there is no list of ftrace entries yet (${before.cut.arch.ftrace.sites}): functions that begin with a call of ${before.cut.arch.ftrace.callee} count as having one`,
+      `there is no list of ftrace entries yet (${before.itemized.arch.ftrace.sites}): functions that begin with a call of ${before.itemized.arch.ftrace.callee} count as having one`,
     );
   return {
     outcome: "patch",
@@ -184,14 +184,19 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
 }
 
 function sideOf(elf: ElfObject, { build, layouts, unlisted = false }: DiffOptions): Side {
-  const whole = cut(elf, build);
-  return { cut: whole, entries: entriesOf(whole, layouts), users: new Users(whole), tracerCalls: unlisted && hasNoSites(whole) };
+  const whole = itemize(elf, build);
+  return {
+    itemized: whole,
+    entries: entriesOf(whole, layouts),
+    referrers: new Referrers(whole),
+    tracerCalls: unlisted && hasNoSites(whole),
+  };
 }
 
 function changedOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Pick<Delta, "functions" | "carriedAlong"> {
   const functions: ChangedFunction[] = [];
   const carriedAlong: Named[] = [];
-  for (const item of plan.in.patched.cut.items) {
+  for (const item of plan.in.patched.itemized.items) {
     const change = plan.changed.get(item);
     const symbol = symbols.get(item);
     if (change === undefined || symbol === undefined) continue;
@@ -227,9 +232,9 @@ function callbacksOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Callbac
 }
 
 /** Variables whose name, scope or kind of memory changed, and that stay the kernel's. */
-function noteRenamed({ in: { pairs }, notes }: Plan, renamed: readonly Item[]): void {
+function noteRenamed({ in: { correlation }, notes }: Plan, renamed: readonly Item[]): void {
   for (const item of renamed) {
-    const original = pairs.original(item);
+    const original = correlation.original(item);
     const [before, after] = original === undefined ? [] : [homeOf(original), homeOf(item)];
     if (original === undefined || before === undefined || after === undefined) continue;
     if (before !== after) notes.push(`${item.name} is ${HOMES[after]} in the fix; the running kernel's stays ${HOMES[before]}`);
@@ -253,11 +258,11 @@ function noteMarks(plan: Plan): void {
 }
 
 function addedOf(plan: Plan): Added[] {
-  return plan.in.patched.cut.items
+  return plan.in.patched.itemized.items
     .filter(
       (item) =>
         plan.carried.has(item) &&
-        plan.in.pairs.original(item) === undefined &&
+        plan.in.correlation.original(item) === undefined &&
         !plan.elsewhere.has(item) &&
         item.symbols.length > 0 &&
         !isLiteral(item),
@@ -266,17 +271,18 @@ function addedOf(plan: Plan): Added[] {
 }
 
 function recarriedBy(plan: Plan): string[] {
-  const { pairs, patched } = plan.in;
-  return patched.cut.items
+  const { correlation, patched } = plan.in;
+  return patched.itemized.items
     .filter(
-      (item) => plan.carried.has(item) && !plan.changed.has(plan.wholeOf(item)) && !isLiteral(item) && pairs.original(item) !== undefined,
+      (item) =>
+        plan.carried.has(item) && !plan.changed.has(plan.wholeOf(item)) && !isLiteral(item) && correlation.original(item) !== undefined,
     )
     .map(({ name }) => name);
 }
 
-function renamedBy({ in: { pairs, patched } }: Plan): Delta["renamed"] {
-  return patched.cut.items.flatMap((item) => {
-    const original = pairs.original(item);
+function renamedBy({ in: { correlation, patched } }: Plan): Delta["renamed"] {
+  return patched.itemized.items.flatMap((item) => {
+    const original = correlation.original(item);
     const isKnown = item.symbols.length > 0 && (item.kind === "function" || item.kind === "object") && !isLiteral(item);
     return original === undefined || original.name === item.name || !isKnown ? [] : [{ name: item.name, original: original.name }];
   });
@@ -285,8 +291,8 @@ function renamedBy({ in: { pairs, patched } }: Plan): Delta["renamed"] {
 /** Of what is carried in place of the kernel's, only functions whose calls are redirected can be reached by the kernel's symbol. */
 function exposedBy(plan: Plan): Delta["exposed"] {
   const exposed: Delta["exposed"] = [];
-  for (const item of plan.in.patched.cut.items) {
-    const original = plan.in.pairs.original(item);
+  for (const item of plan.in.patched.itemized.items) {
+    const original = plan.in.correlation.original(item);
     if (original === undefined || (plan.carried.has(item) && !(plan.changed.has(item) && plan.redirectable(item)))) continue;
     for (const { name, bind } of item.symbols) {
       const before = original.symbols.find((symbol) => symbol.name === name) ?? (item.kind === "object" ? original.symbols[0] : undefined);

@@ -86,7 +86,9 @@ test("the variables of an object, as others may be held against them", () => {
     int *pointer = &one;
     int g(void) { static int local = 7; static struct rs _rs = { 1 }; f(&_rs); f((void *)__func__); return local++ + one++ + zero + two[zero] + four; }
     int h(void) { return zero; }`);
-  const found = variablesOf(elf, BUILD).map(({ name, home, size, users }) => `${name} ${home} ${size} ${[...users].join(" ")}`.trim());
+  const found = variablesOf(elf, BUILD).map(({ name, home, size, referrers }) =>
+    `${name} ${home} ${size} ${[...referrers].join(" ")}`.trim(),
+  );
   expect(found.sort()).toEqual([
     "four per-CPU 4 g",
     "local writable 4 g",

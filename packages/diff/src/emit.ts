@@ -68,22 +68,22 @@ class Emitter {
 
   constructor(plan: Plan) {
     this.#plan = plan;
-    this.#object = newObject(plan.in.patched.cut.elf.file, plan.in.patched.cut.elf.machine);
+    this.#object = newObject(plan.in.patched.itemized.elf.file, plan.in.patched.itemized.elf.machine);
   }
 
   run(): Emitted {
-    const { cut } = this.#plan.in.patched;
+    const { itemized } = this.#plan.in.patched;
     const carried = (item: Item): boolean => this.#plan.carried.has(item);
-    this.#pools(cut.elements().filter(carried));
-    const whole = cut.items.filter(carried);
-    for (const [item, entries] of this.#plan.readingKeys) this.#rewritten.set(item, readAtRunTime(item, cut.refsOf(item), entries));
+    this.#pools(itemized.elements().filter(carried));
+    const whole = itemized.items.filter(carried);
+    for (const [item, entries] of this.#plan.readingKeys) this.#rewritten.set(item, readAtRunTime(item, itemized.refsOf(item), entries));
     // Static keys of modules and constants of vmlinux are never in one object.
     for (const [item, constants] of this.#plan.readingConstants)
-      this.#rewritten.set(item, readConstants(item, cut.refsOf(item), constants));
+      this.#rewritten.set(item, readConstants(item, itemized.refsOf(item), constants));
     const outs = whole.map((item) => this.#place(item));
     whole.forEach((item, i) => {
       const out = outs[i];
-      if (out !== undefined) this.#relocate(item, out, 0, this.#rewritten.get(item)?.refs ?? cut.refsOf(item), false);
+      if (out !== undefined) this.#relocate(item, out, 0, this.#rewritten.get(item)?.refs ?? itemized.refsOf(item), false);
     });
     this.#tables(whole);
     this.#finish();
@@ -149,7 +149,7 @@ class Emitter {
     const [main] = item.symbols;
     if (main === undefined) this.#places.set(item, { symbol: this.#sectionSymbol(section), offset: 0 });
     else {
-      const isNew = this.#plan.in.pairs.original(item) === undefined;
+      const isNew = this.#plan.in.correlation.original(item) === undefined;
       const symbol = newSymbol({
         name: main.name,
         place: section,
@@ -222,7 +222,7 @@ class Emitter {
         else list.push({ owner, entry });
       }
     // The replacements' places must be known when tables of places are written.
-    const ordered = [...this.#plan.in.patched.cut.arch.tables.carried].sort(
+    const ordered = [...this.#plan.in.patched.itemized.arch.tables.carried].sort(
       (a, b) => Number(b.replacement !== undefined) - Number(a.replacement !== undefined),
     );
     const replaced: Replaced[] = [];

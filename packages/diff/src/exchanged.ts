@@ -2,33 +2,34 @@
  * Variables that change names among each other: each name stays, and all that used one variable uses another of the kernel's. Whether names or state
  * were meant cannot be said.
  */
+
+import type { Correlation } from "./correlation.ts";
 import { fail } from "./errors.ts";
 import { homeOf } from "./homes.ts";
 import { type Item, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
-import type { Pairs } from "./pairs.ts";
 import type { Side } from "./side.ts";
 import { signatures, type Use, Uses } from "./uses.ts";
 
 /** @throws DIFF_VARIABLE_LOST */
-export function checkExchanged(original: Side, patched: Side, pairs: Pairs): void {
-  const uses = new Uses(original, patched, pairs);
-  const variables = patched.cut.items.filter(hasState);
+export function checkExchanged(original: Side, patched: Side, correlation: Correlation): void {
+  const uses = new Uses(original, patched, correlation);
+  const variables = patched.itemized.items.filter(hasState);
   const moved = variables.flatMap((item): [Item, Item, Use[]][] => {
-    const twin = pairs.original(item);
+    const twin = correlation.original(item);
     const own = uses.of("patched", item);
     // One place less or more is no change of names.
     if (twin === undefined || own.length === 0 || own.some((use) => uses.counterpart(use) === twin)) return [];
     return [[item, twin, own]];
   });
   for (const [item, twin, own] of moved) {
-    const other = standsFor(item, own, uses) ?? usedAlike(item, twin, own, { original, pairs, uses });
+    const other = standsFor(item, own, uses) ?? usedAlike(item, twin, own, { original, correlation, uses });
     if (other === undefined || other === twin || sizeOf(other) !== sizeOf(item) || homeOf(other) !== homeOf(item)) continue;
     throw fail(
       "DIFF_VARIABLE_LOST",
       `${item.name} is used where ${other.name} was, and nowhere that it was used before: names may have been exchanged, and each variable has its state`,
-      { file: patched.cut.elf.file, symbol: item.name, section: item.section.name },
+      { file: patched.itemized.elf.file, symbol: item.name, section: item.section.name },
     );
   }
 }
@@ -56,21 +57,21 @@ function usedAlike(
   item: Item,
   twin: Item,
   own: readonly Use[],
-  { original, pairs, uses }: { original: Side; pairs: Pairs; uses: Uses },
+  { original, correlation, uses }: { original: Side; correlation: Correlation; uses: Uses },
 ): Item | undefined {
   const before = (one: Item): string =>
-    signatures(uses.of("original", one), one, (by) => pairs.patched(by) !== undefined)
+    signatures(uses.of("original", one), one, (by) => correlation.patched(by) !== undefined)
       .sort()
       .join();
   const after = (one: Item, of: readonly Use[]): string =>
-    signatures(of, one, (by) => pairs.original(by) !== undefined)
+    signatures(of, one, (by) => correlation.original(by) !== undefined)
       .sort()
       .join();
   const now = after(item, own);
   if (own.length < 2 || now === before(twin)) return undefined;
-  return original.cut.items.find((one) => {
+  return original.itemized.items.find((one) => {
     if (one === twin || !hasState(one) || before(one) !== now) return false;
-    const successor = pairs.patched(one);
+    const successor = correlation.patched(one);
     return successor === undefined || after(successor, uses.of("patched", successor)) !== now;
   });
 }

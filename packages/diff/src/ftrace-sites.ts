@@ -1,10 +1,10 @@
 /** Whether ftrace can redirect calls of a function. */
 import { archOf } from "@suture/arch";
-import { bytesOf, type Cut, type Item, isItem } from "./items.ts";
+import { bytesOf, type Item, type ItemizedObject, isItem } from "./items.ts";
 import type { Side } from "./side.ts";
 
 /** The tool that lists the calls that ftrace can redirect has not run yet. */
-export function hasNoSites({ elf }: Cut): boolean {
+export function hasNoSites({ elf }: ItemizedObject): boolean {
   const { sites } = archOf(elf).ftrace;
   return !elf.sections.some(({ name }) => name === sites);
 }

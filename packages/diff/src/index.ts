@@ -4,7 +4,7 @@ export type { KeepEntry } from "./carry.ts";
 export { type Added, type ChangedFunction, type Delta, type DiffOptions, diff } from "./diff.ts";
 export type { External } from "./emit.ts";
 export { diffErrors } from "./errors.ts";
-export type { Handed } from "./handed.ts";
+export type { EscapingPointer } from "./escaping-pointers.ts";
 export { isReadOnlySection } from "./homes.ts";
 export { stem } from "./names.ts";
 export type { Anchor, Elsewhere, KeyedEntry, Literal, Named } from "./plan.ts";

@@ -15,11 +15,11 @@ import {
   STT,
   symbolsBySection,
 } from "@suture/elf";
-import { type Cut, type Item, isCode, type Ref } from "./items.ts";
+import { type Item, type ItemizedObject, isCode, type Ref } from "./items.ts";
 import { Resolver } from "./references.ts";
 import { type Build, roleOf, type SectionRole } from "./sections.ts";
 
-export function cut(elf: ElfObject, build: Build): Cut {
+export function itemize(elf: ElfObject, build: Build): ItemizedObject {
   const relocations = relocationsBySection(elf);
   const symbols = symbolsBySection(elf);
   const arch = archOf(elf);

@@ -49,7 +49,7 @@ export interface Ref {
   fault: SutureError | undefined;
 }
 
-export interface Cut {
+export interface ItemizedObject {
   elf: ElfObject;
   arch: Arch;
   /** In order of their sections and places; elements of pools are apart. */

@@ -10,8 +10,8 @@ import { bytesOf, type Item, isGlobal, isItem, type Ref } from "./items.ts";
 import { comparedBytes, isLiteral } from "./literals.ts";
 import { sourceName } from "./marks.ts";
 import { isBookkeeping } from "./names.ts";
+import { onlyReads } from "./non-retaining-functions.ts";
 import type { Plan } from "./plan.ts";
-import { onlyReads } from "./readers.ts";
 
 /** Whether somebody who knows better says that a function may be left out. */
 export type AcceptInit = (name: string) => boolean;
@@ -54,9 +54,9 @@ class LeftOut implements Missed {
         this.#plan.notes.push(`${item.name} is left out as it is; whoever made the livepatch says that nothing carried depends on it`);
         continue;
       }
-      const original = this.#plan.in.pairs.original(item);
+      const original = this.#plan.in.correlation.original(item);
       const before = original === undefined ? new Map<unknown, number>() : this.#count(original);
-      for (const ref of patched.cut.refsOf(item)) {
+      for (const ref of patched.itemized.refsOf(item)) {
         const key = this.#key(ref.to);
         const left = before.get(key) ?? 0;
         before.set(key, left - 1);
@@ -70,15 +70,15 @@ class LeftOut implements Missed {
   /** New functions that run-time code may call too, or others: the call of the boot phase never comes. */
   #throughHelpers(root: Item): void {
     const { plan } = { plan: this.#plan };
-    const isHelper = (to: Item): boolean => plan.carried.has(to) && to.role === "text" && plan.in.pairs.original(to) === undefined;
+    const isHelper = (to: Item): boolean => plan.carried.has(to) && to.role === "text" && plan.in.correlation.original(to) === undefined;
     for (const item of this.#called([root], isHelper)) {
       if (item === root || this.#accepts(item) || this.#repeated(item)) continue;
-      for (const { to } of plan.in.patched.cut.refsOf(item)) {
+      for (const { to } of plan.in.patched.itemized.refsOf(item)) {
         if (!isItem(to) || to.kind === "function" || isLiteral(to) || isBookkeeping(to.name) || !LIVE.has(to.role)) continue;
         if (
-          plan.in.pairs.original(to) !== undefined ||
+          plan.in.correlation.original(to) !== undefined ||
           plan.elsewhere.has(to) ||
-          plan.in.patched.users.of(to).every(({ by, ref }) => by !== item || accessOf(by, ref) === "read")
+          plan.in.patched.referrers.of(to).every(({ by, ref }) => by !== item || accessOf(by, ref) === "read")
         )
           continue;
         const user = this.#carriedUsers(to).find((by) => by !== item);
@@ -98,7 +98,7 @@ class LeftOut implements Missed {
     const rows = [...this.#plan.carried].filter((item) =>
       (patched.entries.get(item) ?? []).some((entry) => entry.refs.some((ref) => ref.to === to)),
     );
-    return [...patched.users.of(to).flatMap(({ by }) => (this.#plan.carried.has(by) ? [by] : [])), ...rows];
+    return [...patched.referrers.of(to).flatMap(({ by }) => (this.#plan.carried.has(by) ? [by] : [])), ...rows];
   }
 
   #accepts(item: Item): boolean {
@@ -112,8 +112,8 @@ class LeftOut implements Missed {
   /** Changed or new functions that are not carried, and new ones that only those call. */
   #functions(): Set<Item> {
     const { plan } = { plan: this.#plan };
-    const isNew = (item: Item): boolean => plan.in.pairs.original(item) === undefined && !plan.carried.has(item);
-    const roots = plan.in.patched.cut.items.filter(
+    const isNew = (item: Item): boolean => plan.in.correlation.original(item) === undefined && !plan.carried.has(item);
+    const roots = plan.in.patched.itemized.items.filter(
       (item) => plan.leftOut.has(item) || (item.kind === "function" && (item.role === "init" || item.role === "unload") && isNew(item)),
     );
     return this.#called(roots, (item) => item.role === "text" && isNew(item));
@@ -123,17 +123,17 @@ class LeftOut implements Missed {
   #called(roots: readonly Item[], wanted: (item: Item) => boolean): Set<Item> {
     const all = new Set(roots);
     for (const item of all)
-      for (const { to, branch } of this.#plan.in.patched.cut.refsOf(item))
+      for (const { to, branch } of this.#plan.in.patched.itemized.refsOf(item))
         if (branch && isItem(to) && to.kind === "function" && wanted(to)) all.add(to);
     return all;
   }
 
   /** Of a new parameter the kernel was told nothing that it followed: its variable has the value that it begins with. One that was there may have been used. */
   #parameters(): Set<Item> {
-    const { pairs, patched } = this.#plan.in;
-    const isNew = ({ to }: Ref): boolean => isItem(to) && to.kind === "function" && pairs.original(to) === undefined;
+    const { correlation, patched } = this.#plan.in;
+    const isNew = ({ to }: Ref): boolean => isItem(to) && to.kind === "function" && correlation.original(to) === undefined;
     return new Set(
-      patched.cut.items.filter(isParameter).flatMap(({ refs }) => refs.filter(isNew).flatMap(({ to }) => (isItem(to) ? [to] : []))),
+      patched.itemized.items.filter(isParameter).flatMap(({ refs }) => refs.filter(isNew).flatMap(({ to }) => (isItem(to) ? [to] : []))),
     );
   }
 
@@ -143,19 +143,19 @@ class LeftOut implements Missed {
     const before = new Map<unknown, number>();
     const entries = (items: readonly Item[]): [Item, Ref][] =>
       items.filter(isTable).flatMap((item) => item.refs.map((ref) => [item, ref] as [Item, Ref]));
-    for (const [, { to }] of entries(original.cut.items)) before.set(this.#key(to), (before.get(this.#key(to)) ?? 0) + 1);
-    for (const [item, { to, at }] of entries(patched.cut.items)) {
+    for (const [, { to }] of entries(original.itemized.items)) before.set(this.#key(to), (before.get(this.#key(to)) ?? 0) + 1);
+    for (const [item, { to, at }] of entries(patched.itemized.items)) {
       const key = this.#key(to);
       const left = before.get(key) ?? 0;
       before.set(key, left - 1);
       if (left > 0 || this.#accepted(sourceName(to.name)) || (isItem(to) && (isLiteral(to) || this.#accepts(to)))) continue;
       this.#refuse(item, `${to.name} is new in ${item.section.name}, which is read only at boot, or when its module is loaded`, at);
     }
-    for (const item of patched.cut.items)
+    for (const item of patched.itemized.items)
       for (const { name } of item.symbols)
         if (
           name === "init_module" &&
-          !original.cut.items.some(({ symbols }) => symbols.some((symbol) => symbol.name === name)) &&
+          !original.itemized.items.some(({ symbols }) => symbols.some((symbol) => symbol.name === name)) &&
           !this.#accepts(item)
         )
           this.#refuse(item, `${item.name} is new, and runs only when its module is loaded`);
@@ -165,12 +165,12 @@ class LeftOut implements Missed {
   #key(to: Ref["to"]): unknown {
     if (!isItem(to)) return to.name;
     if (isLiteral(to)) return `literal ${Buffer.from(comparedBytes(to)).toString("latin1")}`;
-    return this.#plan.in.pairs.original(to) ?? to;
+    return this.#plan.in.correlation.original(to) ?? to;
   }
 
   #count(original: Item): Map<unknown, number> {
     const counts = new Map<unknown, number>();
-    for (const { to } of this.#plan.in.original.cut.refsOf(original)) counts.set(this.#key(to), (counts.get(this.#key(to)) ?? 0) + 1);
+    for (const { to } of this.#plan.in.original.itemized.refsOf(original)) counts.set(this.#key(to), (counts.get(this.#key(to)) ?? 0) + 1);
     return counts;
   }
 
@@ -179,7 +179,7 @@ class LeftOut implements Missed {
     const { to } = ref;
     if (!isItem(to) && !ref.branch && accessOf(item, ref) !== "read") this.#outward(item, to.name, ref.at);
     if (!isItem(to) || isLiteral(to) || isBookkeeping(to.name) || ref.branch) return;
-    const isNew = this.#plan.in.pairs.original(to) === undefined && !this.#plan.elsewhere.has(to);
+    const isNew = this.#plan.in.correlation.original(to) === undefined && !this.#plan.elsewhere.has(to);
     if (to.kind === "function") {
       if (ref.target !== to.entry || to.role !== "text" || this.#repeated(to)) return;
       if (isNew)
@@ -199,12 +199,12 @@ class LeftOut implements Missed {
     if (!isNew || !LIVE.has(to.role)) return;
     const access = accessOf(item, ref);
     if ((access === "read" && item.role !== "unload") || access === "comparison") return;
-    const users = this.#carriedUsers(to);
+    const referrers = this.#carriedUsers(to);
     const operations = to.refs.some((one) => isItem(one.to) && one.to.kind === "function");
-    if (this.#repeated(to) || (users.length === 0 && !isGlobal(to) && !operations)) return;
+    if (this.#repeated(to) || (referrers.length === 0 && !isGlobal(to) && !operations)) return;
     // What nobody but a handler of the kernel's command line sets.
     if (parameter && access === "write") return;
-    const by = users[0] === undefined ? "" : `, which ${users[0].name} ${access === "write" ? "reads" : "uses"}`;
+    const by = referrers[0] === undefined ? "" : `, which ${referrers[0].name} ${access === "write" ? "reads" : "uses"}`;
     const what = access === "write" ? "sets" : access === "read" ? "uses" : "makes a pointer to";
     this.#refuse(
       item,
@@ -221,7 +221,7 @@ class LeftOut implements Missed {
   /** Whether a callback does what is to be done once. */
   #repeated(to: Item): boolean {
     for (const callback of this.#callbacks)
-      for (const ref of this.#plan.in.patched.cut.refsOf(callback))
+      for (const ref of this.#plan.in.patched.itemized.refsOf(callback))
         if (ref.to === to && !ref.branch && (to.kind === "function" || accessOf(callback, ref) !== "read")) return true;
     return false;
   }
@@ -229,11 +229,11 @@ class LeftOut implements Missed {
   /** Variables that the kernel has, and that carried functions use: they hold what the old code put there. */
   #setOtherwise(original: Item, item: Item): void {
     const { plan } = { plan: this.#plan };
-    const before = this.#settings(original, plan.in.original.cut.refsOf(original));
-    const after = this.#settings(item, plan.in.patched.cut.refsOf(item));
+    const before = this.#settings(original, plan.in.original.itemized.refsOf(original));
+    const after = this.#settings(item, plan.in.patched.itemized.refsOf(item));
     for (const [variable, { how, to }] of after) {
       // New ones were looked at by themselves.
-      if (isItem(to) && plan.in.pairs.original(to) === undefined) continue;
+      if (isItem(to) && plan.in.correlation.original(to) === undefined) continue;
       if (before.get(variable)?.how === how || (isItem(to) && this.#repeated(to))) continue;
       const user = this.#userOf(to);
       if (user === undefined) continue;
@@ -243,8 +243,8 @@ class LeftOut implements Missed {
       );
     }
     for (const [variable, { to }] of before) {
-      if (after.has(variable) || (isItem(to) && plan.in.pairs.patched(to) === undefined)) continue;
-      const now = isItem(to) ? (plan.in.pairs.patched(to) ?? to) : to;
+      if (after.has(variable) || (isItem(to) && plan.in.correlation.patched(to) === undefined)) continue;
+      const now = isItem(to) ? (plan.in.correlation.patched(to) ?? to) : to;
       const user = this.#userOf(now);
       if (user === undefined || (isItem(now) && this.#repeated(now))) continue;
       this.#refuse(
@@ -315,7 +315,7 @@ class LeftOut implements Missed {
 
   #name(to: Ref["to"]): string {
     if (!isItem(to)) return to.name;
-    return (this.#plan.in.pairs.original(to) ?? to).name;
+    return (this.#plan.in.correlation.original(to) ?? to).name;
   }
 }
 

@@ -6,7 +6,7 @@
 import type { ElfSymbol, Relocation, Section } from "@suture/elf";
 import { CALLBACKS, type CallbackKind } from "@suture/protocol";
 import { fail } from "./errors.ts";
-import { bytesOf, type Cut, type Item, isItem } from "./items.ts";
+import { bytesOf, type Item, type ItemizedObject, isItem } from "./items.ts";
 
 export interface Marks {
   /** One of a kind. */
@@ -22,7 +22,7 @@ const CALLBACK_SECTION = ".kpatch.callbacks.";
 const NAMES = { sections: ".kpatch.ignore.sections", functions: ".kpatch.ignore.functions", unsafe: ".kpatch.force" };
 
 /** @throws DIFF_MARK */
-export function marksOf(original: Cut, patched: Cut): Marks {
+export function marksOf(original: ItemizedObject, patched: ItemizedObject): Marks {
   const marks = {
     callbacks: callbacksOf(patched),
     ignoredSections: namesIn(patched, NAMES.sections),
@@ -34,7 +34,7 @@ export function marksOf(original: Cut, patched: Cut): Marks {
 }
 
 /** What is named must be there. */
-function checkNames({ ignoredSections, ignoredFunctions, unsafe }: Marks, original: Cut, patched: Cut): void {
+function checkNames({ ignoredSections, ignoredFunctions, unsafe }: Marks, original: ItemizedObject, patched: ItemizedObject): void {
   if (ignoredSections.size + ignoredFunctions.size + unsafe.size === 0) return;
   const { file } = patched.elf;
   const sections = new Set([original, patched].flatMap(({ elf }) => elf.sections.map(({ name }) => name)));
@@ -56,15 +56,15 @@ export function sourceName(name: string): string {
   return name.replace(/\..*$/, "");
 }
 
-function callbacksOf(cut: Cut): Map<CallbackKind, Item> {
+function callbacksOf(itemized: ItemizedObject): Map<CallbackKind, Item> {
   const found = new Map<CallbackKind, Item>();
-  for (const section of cut.elf.sections) {
+  for (const section of itemized.elf.sections) {
     if (!section.name.startsWith(CALLBACK_SECTION)) continue;
-    const where = { file: cut.elf.file, section: section.name };
+    const where = { file: itemized.elf.file, section: section.name };
     const kind = CALLBACKS.find((name) => section.name === CALLBACK_SECTION + name);
     if (kind === undefined) throw fail("DIFF_MARK", "no callbacks of that kind are known", where);
-    for (const relocation of pointersIn(cut, section)) {
-      const { to, target } = cut.resolve(section, relocation, relocation.offset);
+    for (const relocation of pointersIn(itemized, section)) {
+      const { to, target } = itemized.resolve(section, relocation, relocation.offset);
       const at = { ...where, offset: relocation.offset, symbol: to.name };
       if (!isItem(to) || to.kind !== "function" || target !== to.entry)
         throw fail("DIFF_MARK", `the ${kind} callback ${to.name} is not a function of this object`, at);
@@ -79,21 +79,21 @@ function callbacksOf(cut: Cut): Map<CallbackKind, Item> {
 }
 
 /** All that a section holds. @throws DIFF_MARK */
-function pointersIn(cut: Cut, section: Section): Relocation[] {
-  const pointers = cut.relocations.get(section) ?? [];
-  if (pointers.some(({ type }) => type !== cut.arch.relocations.pointer) || section.data.some((byte) => byte !== 0))
-    throw fail("DIFF_MARK", "it holds other things than pointers", { file: cut.elf.file, section: section.name });
+function pointersIn(itemized: ItemizedObject, section: Section): Relocation[] {
+  const pointers = itemized.relocations.get(section) ?? [];
+  if (pointers.some(({ type }) => type !== itemized.arch.relocations.pointer) || section.data.some((byte) => byte !== 0))
+    throw fail("DIFF_MARK", "it holds other things than pointers", { file: itemized.elf.file, section: section.name });
   return pointers;
 }
 
 /** Texts that end with a zero byte, or pointers to what is meant. */
-function namesIn(cut: Cut, name: string): Set<string> {
+function namesIn(itemized: ItemizedObject, name: string): Set<string> {
   const names = new Set<string>();
-  for (const section of cut.elf.sections) {
+  for (const section of itemized.elf.sections) {
     if (section.name !== name) continue;
-    const where = { file: cut.elf.file, section: name };
-    if (cut.relocations.get(section) !== undefined) {
-      for (const pointer of pointersIn(cut, section)) names.add(nameAt(cut.resolve(section, pointer, pointer.offset).to));
+    const where = { file: itemized.elf.file, section: name };
+    if (itemized.relocations.get(section) !== undefined) {
+      for (const pointer of pointersIn(itemized, section)) names.add(nameAt(itemized.resolve(section, pointer, pointer.offset).to));
       continue;
     }
     const { data } = section;

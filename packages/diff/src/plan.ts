@@ -1,13 +1,13 @@
 /** What the passes know of the two objects, and what they decide: which functions changed, what is carried, what is left alone. */
 import { type ElfSymbol, newSymbol, SHF } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
+import type { Correlation } from "./correlation.ts";
 import { fail } from "./errors.ts";
 import { hasFtraceSite } from "./ftrace-sites.ts";
-import { bytesOf, type Cut, type Item, type Ref } from "./items.ts";
+import { bytesOf, type Item, type ItemizedObject, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { type Marks, sourceName } from "./marks.ts";
 import { coldParent, stem } from "./names.ts";
-import type { Pairs } from "./pairs.ts";
 import type { Build } from "./sections.ts";
 import type { Side } from "./side.ts";
 import type { Entry } from "./tables.ts";
@@ -15,7 +15,7 @@ import type { Entry } from "./tables.ts";
 export interface Inputs {
   original: Side;
   patched: Side;
-  pairs: Pairs;
+  correlation: Correlation;
   build: Build;
   marks: Marks;
 }
@@ -78,7 +78,7 @@ export interface Elsewhere {
 /** What is taken in, of one attempt. */
 class Taken {
   /** Read-only objects that differ: carried anew with all their users. */
-  readonly fresh = new Set<Item>();
+  readonly recarried = new Set<Item>();
   /** All patched items that the new object holds. */
   readonly carried = new Set<Item>();
   /** Entries of carried code that are left out, since the code is right without them. */
@@ -118,12 +118,12 @@ export class Plan {
     this.in = inputs;
     this.#reach = reach;
     this.#elsewhere = elsewhere;
-    for (const item of elsewhere.size === 0 ? [] : inputs.patched.cut.items) {
-      const found = inputs.pairs.original(item) === undefined ? elsewhere.get(item.symbols[0]?.name ?? "") : undefined;
+    for (const item of elsewhere.size === 0 ? [] : inputs.patched.itemized.items) {
+      const found = inputs.correlation.original(item) === undefined ? elsewhere.get(item.symbols[0]?.name ?? "") : undefined;
       if (found !== undefined) this.elsewhere.set(item, found);
     }
     const byName = new Map<string, Item>();
-    for (const item of inputs.patched.cut.items) if (item.kind === "function") byName.set(item.name, item);
+    for (const item of inputs.patched.itemized.items) if (item.kind === "function") byName.set(item.name, item);
     for (const item of byName.values()) {
       const parent = byName.get(coldParent(item.name) ?? "");
       if (parent !== undefined) this.#wholes.set(item, parent);
@@ -131,13 +131,13 @@ export class Plan {
   }
 
   /** What one attempt to take in all that is needed has found; the next begins with nothing but read-only objects that differ. */
-  startOver(fresh: ReadonlySet<Item>): void {
+  startOver(recarried: ReadonlySet<Item>): void {
     this.#taken = new Taken();
-    for (const item of fresh) this.#taken.fresh.add(item);
+    for (const item of recarried) this.#taken.recarried.add(item);
   }
 
-  get fresh(): Taken["fresh"] {
-    return this.#taken.fresh;
+  get recarried(): Taken["recarried"] {
+    return this.#taken.recarried;
   }
 
   get carried(): Taken["carried"] {
@@ -191,7 +191,7 @@ export class Plan {
 
   /** Originals that the item replaces: its twin, and functions whose code became the same and was folded with it. */
   originalsOf(item: Item): Item[] {
-    const twin = this.in.pairs.original(item);
+    const twin = this.in.correlation.original(item);
     if (twin === undefined) return [];
     return [twin, ...(this.#folded.get(item) ?? [])];
   }
@@ -218,14 +218,14 @@ export class Plan {
 
   /** Whether calls of the running kernel's own copy can be redirected. */
   redirectable(item: Item): boolean {
-    return this.elsewhere.get(item)?.replace === true || hasFtraceSite(this.in.original, this.in.pairs.original(item));
+    return this.elsewhere.get(item)?.replace === true || hasFtraceSite(this.in.original, this.in.correlation.original(item));
   }
 
   /** What the patched object's code means by a name. */
   variable(name: string): Item | ElfSymbol {
     let found = this.#variables.get(name);
     if (found === undefined) {
-      const own = this.in.patched.cut.items.find((item) => item.symbols.some((symbol) => symbol.name === name));
+      const own = this.in.patched.itemized.items.find((item) => item.symbols.some((symbol) => symbol.name === name));
       found = own ?? newSymbol({ name, place: "undef" });
       this.#variables.set(name, found);
     }
@@ -242,7 +242,7 @@ export class Plan {
   #findAnchor(item: Item): Anchor | undefined {
     const { section, kind } = item;
     if (kind === "anonymous" || item.refs.length > 0 || (kind === "element" && (section.flags & SHF.STRINGS) === 0)) return undefined;
-    this.#named ??= namedLiterals(this.in.original.cut);
+    this.#named ??= namedLiterals(this.in.original.itemized);
     const symbol = kind === "element" ? undefined : this.#named.get(literalKey(item));
     if (kind !== "element" && symbol === undefined) return undefined;
     return this.#reach({
@@ -255,11 +255,11 @@ export class Plan {
   }
 
   refuse(code: Parameters<typeof fail>[0], why: string, item: Item, offset?: number): SutureError {
-    return fail(code, why, { file: this.in.patched.cut.elf.file, symbol: item.name, section: item.section.name, offset });
+    return fail(code, why, { file: this.in.patched.itemized.elf.file, symbol: item.name, section: item.section.name, offset });
   }
 }
 
-function namedLiterals({ items }: Cut): ReadonlyMap<string, ElfSymbol> {
+function namedLiterals({ items }: ItemizedObject): ReadonlyMap<string, ElfSymbol> {
   const found = new Map<string, ElfSymbol>();
   for (const item of items) {
     const [symbol] = item.symbols;

@@ -1,12 +1,12 @@
 /** One of the two builds of an object. */
-import type { Cut } from "./items.ts";
+import type { ItemizedObject } from "./items.ts";
+import type { Referrers } from "./referrers.ts";
 import type { Entries } from "./tables.ts";
-import type { Users } from "./users.ts";
 
 export interface Side {
-  cut: Cut;
+  itemized: ItemizedObject;
   entries: Entries;
-  users: Users;
+  referrers: Referrers;
   /** Functions that begin with the call that ftrace redirects count as having an ftrace entry. */
   tracerCalls: boolean;
 }

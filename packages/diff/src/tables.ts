@@ -3,7 +3,7 @@ import type { SpecialTable, TypeLayouts } from "@suture/arch";
 import { type Section, viewOf } from "@suture/elf";
 import type { Body } from "./compare.ts";
 import { fail } from "./errors.ts";
-import { type Cut, type Item, isItem, type Ref } from "./items.ts";
+import { type Item, type ItemizedObject, isItem, type Ref } from "./items.ts";
 import { isWhole } from "./shapes.ts";
 
 export interface Entry extends Body {
@@ -32,13 +32,13 @@ export interface Replacement extends Body {
 /** Entries by owner, in the order of the tables and of the places they point at. */
 export type Entries = ReadonlyMap<Item, readonly Entry[]>;
 
-export function entriesOf(cut: Cut, layouts: TypeLayouts): Entries {
+export function entriesOf(itemized: ItemizedObject, layouts: TypeLayouts): Entries {
   const byOwner = new Map<Item, Entry[]>();
-  const tables = cut.arch.tables.carried;
-  for (const table of [...tables, ...constantTables(cut)])
-    for (const section of cut.elf.sections) {
+  const tables = itemized.arch.tables.carried;
+  for (const table of [...tables, ...constantTables(itemized)])
+    for (const section of itemized.elf.sections) {
       if (section.name !== table.section || section.size === 0) continue;
-      for (const entry of read(cut, table, section, layouts)) {
+      for (const entry of read(itemized, table, section, layouts)) {
         const list = byOwner.get(entry.owner);
         if (list === undefined) byOwner.set(entry.owner, [entry]);
         else list.push(entry);
@@ -51,43 +51,43 @@ export function entriesOf(cut: Cut, layouts: TypeLayouts): Entries {
   return byOwner;
 }
 
-function constantTables({ elf, arch }: Cut): SpecialTable[] {
+function constantTables({ elf, arch }: ItemizedObject): SpecialTable[] {
   const names = elf.sections.map(({ name }) => name).filter((name) => arch.tables.constants.some((start) => name.startsWith(start)));
   return [...new Set(names)].map((section) => arch.tables.constantTable(section));
 }
 
-function structSize(structure: string, layouts: TypeLayouts, cut: Cut, section: string): number {
+function structSize(structure: string, layouts: TypeLayouts, itemized: ItemizedObject, section: string): number {
   const size = layouts.size(structure);
   if (size === undefined || size === 0)
-    throw fail("DIFF_TABLE", `the kernel's types have no struct ${structure}`, { file: cut.elf.file, section });
+    throw fail("DIFF_TABLE", `the kernel's types have no struct ${structure}`, { file: itemized.elf.file, section });
   return size;
 }
 
 /** Bytes of an entry that hold `member`. */
-function memberOf(table: SpecialTable, member: string, layouts: TypeLayouts, cut: Cut): { offset: number; size: number } {
+function memberOf(table: SpecialTable, member: string, layouts: TypeLayouts, itemized: ItemizedObject): { offset: number; size: number } {
   const struct = typeof table.size === "number" ? undefined : table.size.struct;
   const found = struct === undefined ? undefined : layouts.member(struct, member);
   if (found === undefined)
-    throw fail("DIFF_TABLE", `the kernel's types have no ${struct}.${member}`, { file: cut.elf.file, section: table.section });
+    throw fail("DIFF_TABLE", `the kernel's types have no ${struct}.${member}`, { file: itemized.elf.file, section: table.section });
   return found;
 }
 
-function* read(cut: Cut, table: SpecialTable, section: Section, layouts: TypeLayouts): Generator<Entry> {
-  const { file } = cut.elf;
-  const size = typeof table.size === "number" ? table.size : structSize(table.size.struct, layouts, cut, section.name);
+function* read(itemized: ItemizedObject, table: SpecialTable, section: Section, layouts: TypeLayouts): Generator<Entry> {
+  const { file } = itemized.elf;
+  const size = typeof table.size === "number" ? table.size : structSize(table.size.struct, layouts, itemized, section.name);
   if (!isWhole(section.size, size, table))
     throw fail("DIFF_TABLE", `${section.size} bytes are no whole number of entries of ${size}`, { file, section: section.name });
-  const relocations = cut.relocations.get(section) ?? [];
-  const beside = table.beside === undefined ? undefined : besideOf(cut, table.beside, section, size, layouts);
-  const replacement = replacementFields(cut, table, layouts);
-  const keyField = table.key === undefined ? undefined : memberOf(table, table.key, layouts, cut);
+  const relocations = itemized.relocations.get(section) ?? [];
+  const beside = table.beside === undefined ? undefined : besideOf(itemized, table.beside, section, size, layouts);
+  const replacement = replacementFields(itemized, table, layouts);
+  const keyField = table.key === undefined ? undefined : memberOf(table, table.key, layouts, itemized);
   // Kernels that do not tell lines have no such field.
   const noise = table.noise === undefined || typeof table.size === "number" ? undefined : layouts.member(table.size.struct, table.noise);
   let next = 0;
   for (let start = 0; start < section.size; start += size) {
     const refs: Ref[] = [];
     for (let r = relocations[next]; r !== undefined && r.offset < start + size; r = relocations[++next])
-      refs.push(cut.resolve(section, r, r.offset - start));
+      refs.push(itemized.resolve(section, r, r.offset - start));
     const [first] = refs;
     const where = { file, section: section.name, offset: start };
     // objtool leaves entries of code that it removed, and empty ones, without a relocation.
@@ -126,17 +126,17 @@ function wholeEntry(bytes: Uint8Array, size: number): Uint8Array {
 }
 
 function besideOf(
-  cut: Cut,
+  itemized: ItemizedObject,
   beside: { section: string; struct: string },
   section: Section,
   entrySize: number,
   layouts: TypeLayouts,
 ): { section: Section; size: number } {
-  const other = cut.elf.sections.find((s) => s.name === beside.section);
-  const size = structSize(beside.struct, layouts, cut, beside.section);
+  const other = itemized.elf.sections.find((s) => s.name === beside.section);
+  const size = structSize(beside.struct, layouts, itemized, beside.section);
   if (other === undefined || other.size / size !== section.size / entrySize)
     throw fail("DIFF_TABLE", `${beside.section} does not have an entry for each of ${section.name}`, {
-      file: cut.elf.file,
+      file: itemized.elf.file,
       section: beside.section,
     });
   return { section: other, size };
@@ -149,16 +149,16 @@ interface ReplacementFields {
   length: number;
 }
 
-function replacementFields(cut: Cut, table: SpecialTable, layouts: TypeLayouts): ReplacementFields | undefined {
+function replacementFields(itemized: ItemizedObject, table: SpecialTable, layouts: TypeLayouts): ReplacementFields | undefined {
   if (table.replacement === undefined) return undefined;
-  const field = memberOf(table, table.replacement.field, layouts, cut);
-  const length = memberOf(table, table.replacement.length, layouts, cut);
+  const field = memberOf(table, table.replacement.field, layouts, itemized);
+  const length = memberOf(table, table.replacement.length, layouts, itemized);
   if (field.size !== 4 || length.size !== 1)
     throw fail(
       "DIFF_TABLE",
       `${table.replacement.field} has ${field.size} bytes, ${table.replacement.length} ${length.size}; 4 and 1 are known`,
       {
-        file: cut.elf.file,
+        file: itemized.elf.file,
         section: table.section,
       },
     );

@@ -1,8 +1,8 @@
 /** The places where a variable is used, of code and data and of rows of special sections, and how. */
 import { accessOf, byteOf } from "./accesses.ts";
+import type { Correlation } from "./correlation.ts";
 import { type Item, isItem, type Ref } from "./items.ts";
 import { stem } from "./names.ts";
-import type { Pairs } from "./pairs.ts";
 import type { Side } from "./side.ts";
 
 /** A reference to a variable, of code or data or of a row of a special section that belongs to that. */
@@ -16,23 +16,23 @@ export interface Use {
 
 export class Uses {
   readonly #sides: { original: Side; patched: Side };
-  readonly #pairs: Pairs;
+  readonly #correlation: Correlation;
   readonly #inTables: Record<"original" | "patched", ReadonlyMap<Item, Use[]>>;
 
-  constructor(original: Side, patched: Side, pairs: Pairs) {
+  constructor(original: Side, patched: Side, correlation: Correlation) {
     this.#sides = { original, patched };
-    this.#pairs = pairs;
+    this.#correlation = correlation;
     this.#inTables = { original: usesInTables(original), patched: usesInTables(patched) };
   }
 
   of(side: "original" | "patched", item: Item): Use[] {
-    const { users } = this.#sides[side];
-    return [...users.of(item).map((use) => ({ ...use, inTable: false })), ...(this.#inTables[side].get(item) ?? [])];
+    const { referrers } = this.#sides[side];
+    return [...referrers.of(item).map((use) => ({ ...use, inTable: false })), ...(this.#inTables[side].get(item) ?? [])];
   }
 
   /** What the original has where the patched object has this reference. */
   counterpart({ by, order, inTable }: Use): Item | undefined {
-    const before = this.#pairs.original(by);
+    const before = this.#correlation.original(by);
     if (before === undefined) return undefined;
     const a = inTable ? rowRefs(this.#sides.original, before) : before.refs;
     const b = inTable ? rowRefs(this.#sides.patched, by) : by.refs;

@@ -12,7 +12,7 @@ const LATE = '__attribute__((section(".data..ro_after_init")))';
 /** More to a function than it has, without a reference. */
 const more = "if (x > 3) x = x * 7 + 1;";
 
-function users(name: string, declared: string, changed = ""): string {
+function referrers(name: string, declared: string, changed = ""): string {
   return `${declared}
     noinline int get(int x) { ${changed} return x + ${name}; }
     noinline int set(int x) { ${name} = x; return x * 2; }
@@ -30,14 +30,14 @@ describe("names", () => {
     ["per-CPU", "static __percpu_data int before;", "static __percpu_data int after;"],
     ["static that becomes global", "static int before;", "int after;"],
   ])("a %s variable that every reference shows to be the same is the kernel's", (_, one, other) => {
-    const delta = shop.diff(users("before", one), users("after", other, more));
+    const delta = shop.diff(referrers("before", one), referrers("after", other, more));
     expect(names(delta.functions)).toEqual(["get"]);
     expect([externals(delta), delta.added]).toEqual([["before"], []]);
     expect(delta.notes).toEqual(["after is the kernel's before: every reference corresponds"]);
   });
 
   test("the other objects of the patch find it under its new name", () => {
-    const delta = shop.diff(users("before", "int before;"), users("after", "int after;", more));
+    const delta = shop.diff(referrers("before", "int before;"), referrers("after", "int after;", more));
     expect(delta.exposed.map(({ name, symbol }) => [name, symbol.name])).toEqual([["after", "before"]]);
   });
 
@@ -92,7 +92,9 @@ describe("names", () => {
   });
 
   test("a changed initial value is one all the same", () => {
-    expect(shop.refusal(users("a", "static int a = 3;"), users("b", "static int b = 4;"))).toMatchObject({ code: "DIFF_DATA_CHANGED" });
+    expect(shop.refusal(referrers("a", "static int a = 3;"), referrers("b", "static int b = 4;"))).toMatchObject({
+      code: "DIFF_DATA_CHANGED",
+    });
   });
 
   test("where every function that uses it changes, it could be another one", () => {
@@ -227,11 +229,11 @@ describe("sections and names that say nothing of the state", () => {
       [one, other],
       [other, one],
     ] as const) {
-      const delta = shop.diff(users("level", before), users("level", after, more));
+      const delta = shop.diff(referrers("level", before), referrers("level", after, more));
       expect([names(delta.functions), externals(delta), delta.added]).toEqual([["get"], ["level"], []]);
     }
     const changed = other.includes("=") ? other.replace("5", "6") : other.replace(";", " = 6;");
-    expect(shop.refusal(users("level", one), users("level", changed))).toMatchObject({ code: "DIFF_DATA_CHANGED" });
+    expect(shop.refusal(referrers("level", one), referrers("level", changed))).toMatchObject({ code: "DIFF_DATA_CHANGED" });
   });
 
   const table = (name: string, body: string, extra = ""): string =>

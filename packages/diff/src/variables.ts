@@ -1,12 +1,12 @@
 /** The variables of one object, for comparisons between objects. */
 import { type ElfObject, type ElfSymbol, STB } from "@suture/elf";
 import { type Home, homeOf } from "./homes.ts";
-import { cut } from "./itemize.ts";
+import { itemize } from "./itemize.ts";
 import { bytesOf, type Item, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { coldParent, isBookkeeping, stem } from "./names.ts";
+import { Referrers } from "./referrers.ts";
 import type { Build } from "./sections.ts";
-import { Users } from "./users.ts";
 
 export interface Variable {
   symbol: ElfSymbol;
@@ -19,18 +19,18 @@ export interface Variable {
   /** Equal for equal contents: the bytes, and the names of what is referred to. */
   contents: string;
   /** Functions that refer to it, without numbers. */
-  users: ReadonlySet<string>;
+  referrers: ReadonlySet<string>;
 }
 
 /** Those that have state or an identity: no strings, names of functions, or bookkeeping of macros. */
 export function variablesOf(elf: ElfObject, build: Build): Variable[] {
-  const whole = cut(elf, build);
-  const users = new Users(whole);
+  const whole = itemize(elf, build);
+  const referrers = new Referrers(whole);
   return whole.items.flatMap((item) => {
     const home = homeOf(item);
     const [symbol] = item.symbols;
     if (item.kind !== "object" || home === undefined || symbol === undefined || isLiteral(item) || isBookkeeping(item.name)) return [];
-    const by = users.of(item).filter((use) => use.by.kind === "function");
+    const by = referrers.of(item).filter((use) => use.by.kind === "function");
     return [
       {
         symbol,
@@ -39,7 +39,7 @@ export function variablesOf(elf: ElfObject, build: Build): Variable[] {
         section: item.section.name,
         size: sizeOf(item),
         contents: contentsOf(item),
-        users: new Set(by.map((use) => stem(coldParent(use.by.name) ?? use.by.name))),
+        referrers: new Set(by.map((use) => stem(coldParent(use.by.name) ?? use.by.name))),
       },
     ];
   });

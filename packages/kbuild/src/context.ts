@@ -12,7 +12,7 @@ import {
   openModule,
   parseSymvers,
 } from "@suture/kernel";
-import { type KernelView, moduleName, moduleOwner, type Owner, vmlinuxOwner, type World } from "@suture/livepatch";
+import { type KernelView, moduleName, moduleOwner, type Owner, type SymbolSources, vmlinuxOwner } from "@suture/livepatch";
 import type { Target } from "@suture/sources";
 import { run, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
@@ -36,7 +36,7 @@ export class KernelContext {
   readonly recipe: Recipe;
   /** First line of the compiler's --version. */
   readonly compiler: string;
-  readonly world: World;
+  readonly symbolSources: SymbolSources;
   /** The folder of modules outside of the kernel's tree, if it is those that are worked on, not the kernel. */
   readonly outside: string | undefined;
   /** Path of each module of the kernel by its name. */
@@ -59,7 +59,7 @@ export class KernelContext {
     this.compiler = parts.compiler;
     this.#modulePaths = modulePaths;
     const kernel: KernelView = { symbols: parts.image.symbols, exports: symvers };
-    this.world = { kernel, vmlinux: vmlinuxOwner(kernel.symbols), module: (name) => this.#ownerOf(name) };
+    this.symbolSources = { kernel, vmlinux: vmlinuxOwner(kernel.symbols), module: (name) => this.#ownerOf(name) };
   }
 
   /** @throws BUILD_KERNEL, BUILD_KBUILD, KERNEL_* */
@@ -127,7 +127,7 @@ export class KernelContext {
       const { image, btf, config, recipe, compiler, cache } = this;
       const target = { ...this.target, inputs };
       const parts = { target, cache, image, btf, config, commands, outside: source, recipe, compiler };
-      const context = new KernelContext(parts, this.world.kernel.exports, this.#modulePaths);
+      const context = new KernelContext(parts, this.symbolSources.kernel.exports, this.#modulePaths);
       for (const [name, module] of modules) context.#modules.set(name, module);
       stage.result(`${[...modules.keys()].join(", ")}: ${commands.objects.length} objects`);
       return context;
@@ -173,7 +173,7 @@ export class KernelContext {
 
   /** "vmlinux" or a module, which must have been opened by `module`. */
   owner(name: string): Owner {
-    return name === "vmlinux" ? this.world.vmlinux : this.#ownerOf(name);
+    return name === "vmlinux" ? this.symbolSources.vmlinux : this.#ownerOf(name);
   }
 
   hasModule(name: string): boolean {
@@ -203,7 +203,7 @@ export class KernelContext {
   /** Opens the modules that export what modules use, so that `world.module` has them. */
   async openExporters(task: Task, names: Iterable<string>): Promise<void> {
     for (const name of names) {
-      const exported = this.world.kernel.exports.get(name);
+      const exported = this.symbolSources.kernel.exports.get(name);
       if (exported !== undefined && exported.module !== "vmlinux") await this.module(task, moduleName(basename(exported.module)));
     }
   }

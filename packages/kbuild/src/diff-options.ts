@@ -12,7 +12,7 @@ export function diffOptions(kernel: KernelContext, { owner, object }: ObjectComm
     keepEntry: ({ key, original }) => {
       if (!module) return true;
       if (original !== undefined || kernel.owner(owner).global(key, object) !== undefined) return false;
-      return kernel.world.kernel.exports.get(key)?.module === "vmlinux";
+      return kernel.symbolSources.kernel.exports.get(key)?.module === "vmlinux";
     },
   };
 }

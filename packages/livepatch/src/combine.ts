@@ -3,11 +3,11 @@ import type { Delta } from "@suture/diff";
 import { type ElfObject, type ElfSymbol, newObject, newSymbol, relocationSections } from "@suture/elf";
 import type { Btf } from "@suture/kernel";
 import type { CallbackKind } from "@suture/protocol";
+import { AddedGlobals } from "./added-globals.ts";
 import { addDescriptor, type DescribedObject, PATCH_SYMBOL, type State } from "./descriptor.ts";
 import { fail } from "./errors.ts";
 import { splitUser } from "./names.ts";
-import { News } from "./news.ts";
-import { type Locate, type Owner, type Resolved, resolveExternal, type Shared, type World } from "./resolve.ts";
+import { type Locate, type Owner, type Resolved, resolveExternal, type Shared, type SymbolSources } from "./resolve.ts";
 
 /** What was changed in one object of the kernel. */
 export interface Part {
@@ -30,7 +30,7 @@ export interface CombineOptions {
   replace: boolean;
   /** What the patch does to the system; none unless given. */
   states?: readonly State[] | undefined;
-  world: World;
+  symbolSources: SymbolSources;
   btf: Btf;
 }
 
@@ -39,8 +39,8 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
   const [first] = parts.flatMap(({ delta }) => delta.object ?? []);
   if (first === undefined) throw new Error("nothing is to be combined");
   const elf = newObject(options.name, first.machine);
-  const news = new News(parts);
-  const shared: Shared = { news: new Set([PATCH_SYMBOL, ...news.names]), exposed: exposedBy(parts) };
+  const addedGlobals = new AddedGlobals(parts);
+  const shared: Shared = { addedGlobals: new Set([PATCH_SYMBOL, ...addedGlobals.names]), exposed: exposedBy(parts) };
   const outside = new Map<string, ElfSymbol>();
   const resolved = new Map<string, Resolved>();
   const described = new Map<string, DescribedObject>();
@@ -51,9 +51,9 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
     if (object === undefined) continue;
     const replaced = new Map<ElfSymbol, Replacement>();
     for (const external of part.delta.externals) {
-      const how = resolveExternal(external, part.owner, part.locate, options.world, shared, part.object);
+      const how = resolveExternal(external, part.owner, part.locate, options.symbolSources, shared, part.object);
       resolved.set(how.symbol, how);
-      const added = how.how === "patch" ? news.meant(how.name, part.owner.name, part.object) : undefined;
+      const added = how.how === "patch" ? addedGlobals.meant(how.name, part.owner.name, part.object) : undefined;
       let symbol = added ?? outside.get(how.symbol);
       if (symbol === undefined) {
         symbol = newSymbol({ name: how.symbol, place: "undef", bind: 1 });

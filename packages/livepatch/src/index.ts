@@ -7,5 +7,14 @@ export { finish } from "./finish.ts";
 export { type Inspection, inspect } from "./inspect.ts";
 export { isKlpSymbol, klpSymbolName, moduleName, parseKlpSymbol, withUser } from "./names.ts";
 export type { ReadDescriptor } from "./read-descriptor.ts";
-export { type KernelView, type Locate, moduleOwner, type Owner, type Place, type Resolved, vmlinuxOwner, type World } from "./resolve.ts";
+export {
+  type KernelView,
+  type Locate,
+  moduleOwner,
+  type Owner,
+  type Place,
+  type Resolved,
+  type SymbolSources,
+  vmlinuxOwner,
+} from "./resolve.ts";
 export { verify } from "./verify.ts";

@@ -10,7 +10,7 @@ import { combine, type Part } from "./combine.ts";
 import { finish } from "./finish.ts";
 import { inspect } from "./inspect.ts";
 import { klpSymbolName, parseKlpSection, parseKlpSymbol } from "./names.ts";
-import type { KernelView, Owner, World } from "./resolve.ts";
+import type { KernelView, Owner, SymbolSources } from "./resolve.ts";
 import { verify } from "./verify.ts";
 
 /** As they lie in a 6.1 kernel. */
@@ -47,7 +47,7 @@ const owner = (name: string, globals: readonly string[]): Owner => ({
   global: (symbol) => (globals.includes(symbol) ? { name: symbol, sympos: 0 } : undefined),
 });
 const vmlinux = owner("vmlinux", ["hidden", "guarded"]);
-const world: World = { kernel, vmlinux, module: (name) => owner(name, ["of_module"]) };
+const symbolSources: SymbolSources = { kernel, vmlinux, module: (name) => owner(name, ["of_module"]) };
 
 /** A function that calls what is named, as the differ emits it. */
 function delta(name: string, calls: readonly string[], originals: readonly string[] = []): Delta {
@@ -113,7 +113,7 @@ const part = (what: Delta, more: Partial<Part> = {}): Part => ({
   locate: ({ name }) => ({ name, sympos: name === "twice" ? 2 : 0 }),
   ...more,
 });
-const combined = (...parts: Part[]) => combine(parts, { name: "test", replace: false, world, btf });
+const combined = (...parts: Part[]) => combine(parts, { name: "test", replace: false, symbolSources, btf });
 
 /** Code that the livepatch core calls instead of one that replaces something. */
 function callbacks(name: string, ...kinds: CallbackKind[]): Delta {
@@ -329,7 +329,7 @@ describe("what the module registers", () => {
   const more = {
     name: "test",
     replace: true,
-    world,
+    symbolSources,
     btf,
     states: [
       { id: 7, version: 3 },

@@ -40,7 +40,7 @@ export interface Place {
   sympos: number;
 }
 
-export interface World {
+export interface SymbolSources {
   kernel: KernelView;
   vmlinux: Owner;
   /** The module that exports a symbol, to find the symbol's place in it. */
@@ -50,7 +50,7 @@ export interface World {
 /** What a patch makes known to all of its objects. */
 export interface Shared {
   /** Symbols that one of its objects adds. */
-  news: ReadonlySet<string>;
+  addedGlobals: ReadonlySet<string>;
   /** Symbols of the kernel that were local, and are global in the patched source: where each is. */
   exposed: ReadonlyMap<string, { owner: Owner; place: () => Place }>;
 }
@@ -59,16 +59,16 @@ export function resolveExternal(
   external: External,
   owner: Owner,
   locate: Locate,
-  world: World,
-  { news, exposed }: Shared,
+  symbolSources: SymbolSources,
+  { addedGlobals, exposed }: Shared,
   file: string,
 ): Resolved {
   const { original, symbol, anchor } = external;
   if (anchor !== undefined) return klp(anchor.name, owner, anchor, owner);
   const { name } = symbol;
-  if (original === undefined && news.has(name)) return { name, how: "patch", object: undefined, sympos: undefined, symbol: name };
+  if (original === undefined && addedGlobals.has(name)) return { name, how: "patch", object: undefined, sympos: undefined, symbol: name };
   const global = original === undefined || original.bind !== 0;
-  const exported = world.kernel.exports.get(name);
+  const exported = symbolSources.kernel.exports.get(name);
   // An export in a namespace needs a declaration in the importing module: the livepatch core needs none.
   if (global && exported?.module === "vmlinux" && exported.namespace === "")
     return { name, how: "exported", object: undefined, sympos: undefined, symbol: name };
@@ -76,7 +76,12 @@ export function resolveExternal(
   if (original !== undefined && original.bind !== STB.WEAK) return klp(name, owner, locate(original), owner);
   const here = owner.global(name, file);
   if (here !== undefined) return klp(name, owner, here, owner);
-  const from = exported === undefined ? undefined : exported.module === "vmlinux" ? world.vmlinux : world.module(moduleOf(exported.module));
+  const from =
+    exported === undefined
+      ? undefined
+      : exported.module === "vmlinux"
+        ? symbolSources.vmlinux
+        : symbolSources.module(moduleOf(exported.module));
   const place = from?.global(name, file);
   const shown = exposed.get(name);
   if (place === undefined && shown !== undefined) return klp(name, shown.owner, shown.place(), owner);

@@ -13,12 +13,12 @@ import { applyPatches, type PatchNote } from "./patch/apply.ts";
 import { checkMacros } from "./patch/macros.ts";
 import { overlayOf } from "./patch/overlay.ts";
 import { mayChangeTypes } from "./patch/scope.ts";
+import { withPredecessor } from "./predecessor.ts";
 import { type Affected, affectedObjects } from "./reach/affected.ts";
 import { isNoCode } from "./reach/no-code.ts";
 import { PatchRun } from "./run/patch-run.ts";
 import { askedObjects } from "./run/rebuild.ts";
 import { checkTypesEarly } from "./run/types-early.ts";
-import { withUpon } from "./upon.ts";
 
 /** @throws every refusal of the pipeline's packages: PATCH_*, AUTHORED_*, BUILD_*, DIFF_*, KLP_*, KERNEL_*, ELF_* */
 export async function buildLivepatch(task: Task, kernel: KernelContext, given: BuildOptions): Promise<Livepatch> {
@@ -29,7 +29,7 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, given: B
     return finishLivepatch(task, kernel, linked, file, draft);
   }
   const name = patchName(given.name, [...given.patches, ...(given.sources ?? [])], given.rebuild ?? []);
-  const options = withUpon(given, kernel);
+  const options = withPredecessor(given, kernel);
   const { patches, rebuild = [], sources = [] } = options;
   const from = [...patches.map((patch) => patch.name), ...rebuild].join(", ");
   const compared = patches.length + rebuild.length === 0 ? NOTHING : await comparePatches(task, kernel, options, from);
@@ -42,7 +42,7 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, given: B
     const states = statesOf([...(options.states ?? []), ...(authored?.states ?? [])]);
     const parts = [...compared.parts, ...(authored?.parts ?? [])];
     stage.note("joining what changed");
-    const combined = combine(parts, { name, replace: options.replace, states, world: kernel.world, btf: kernel.btf });
+    const combined = combine(parts, { name, replace: options.replace, states, symbolSources: kernel.symbolSources, btf: kernel.btf });
     const draft = await manifestOf(kernel, options, name, { ...compared, combined, authored, states });
     stage.note("ld, modpost, and a look at every relocation");
     const livepatch = await linkLivepatch(task, kernel, combined.object, draft);
@@ -54,12 +54,12 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, given: B
 const NOTHING: Results = { parts: [], objects: [], notes: [] };
 
 /** A module that registers itself is built as it is. @throws AUTHORED_SOURCE */
-function checkAlone({ patches, sources = [], rebuild = [], name, replace, upon, states = [] }: BuildOptions, file: string): void {
+function checkAlone({ patches, sources = [], rebuild = [], name, replace, predecessor, states = [] }: BuildOptions, file: string): void {
   const other = [
     ...(patches.length + sources.length + rebuild.length > 1 ? ["other sources or patches"] : []),
     ...(name === undefined ? [] : ["--name"]),
     ...(replace ? ["--replace"] : []),
-    ...(upon === undefined ? [] : ["--upon"]),
+    ...(predecessor === undefined ? [] : ["--upon"]),
     ...(states.length === 0 ? [] : ["--state"]),
   ];
   if (other.length > 0)

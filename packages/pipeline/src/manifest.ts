@@ -9,9 +9,9 @@ import type { Combined, State } from "@suture/livepatch";
 import type { DraftManifest } from "@suture/protocol";
 import type { BuildOptions } from "./options.ts";
 import type { PatchNote } from "./patch/apply.ts";
+import { madeOf } from "./predecessor.ts";
 import { objectDigest } from "./run/object-digest.ts";
 import { type Compared, type ObjectRecord, recordOf } from "./run/patch-run.ts";
-import { madeOf } from "./upon.ts";
 
 /** What the pipeline made of the patches. */
 export interface Results {
@@ -28,7 +28,7 @@ export async function manifestOf(
   results: Results & { combined: Combined; authored: Authored | undefined; states: State[] },
 ): Promise<DraftManifest> {
   const { parts, combined, objects, authored, states } = results;
-  const { sources = [], upon } = options;
+  const { sources = [], predecessor } = options;
   const handed = parts.flatMap(({ object, delta }) => delta.handed.map((one) => ({ object, ...one })));
   const named = (authored?.originals ?? []).filter(({ command }) => !objects.some((other) => other.object === command.object));
   const proofs = [...objects.map(({ proof }) => proof), ...named.map(({ proof }) => recordOf(proof))];
@@ -75,7 +75,7 @@ export async function manifestOf(
     inputs: [
       ...options.patches.map((patch) => ({ kind: "patch" as const, name: patch.name, sha256: sha256(patch.bytes) })),
       ...sources.map((source) => ({ kind: "source" as const, name: source.name, sha256: sha256(source.bytes) })),
-      ...(upon === undefined ? [] : [{ kind: "livepatch" as const, name: upon.file, sha256: upon.sha256 }]),
+      ...(predecessor === undefined ? [] : [{ kind: "livepatch" as const, name: predecessor.file, sha256: predecessor.sha256 }]),
       ...kernel.target.inputs,
       { kind: "image" as const, name: basename(kernel.target.image), sha256: kernel.image.sha256 },
       { kind: "config" as const, name: ".config", sha256: sha256(await readFile(kernel.target.config)) },

@@ -6,7 +6,7 @@ import type { SourcePatch } from "./patch/read.ts";
 import type { Decision } from "./run/decisions.ts";
 
 /** What an older livepatch was made of. */
-export interface Upon {
+export interface Predecessor {
   /** File name without folders. */
   file: string;
   sha256: string;
@@ -35,7 +35,7 @@ export interface BuildOptions extends Looks {
   /** C files that were written by hand, besides the patches or instead. */
   sources?: readonly AuthoredSource[] | undefined;
   /** The livepatch that this one takes the place of: all that it was made of is part of this one too. */
-  upon?: Upon | undefined;
+  predecessor?: Predecessor | undefined;
   /** What the livepatch does to the system, besides what its sources say. */
   states?: readonly State[] | undefined;
   /** Objects and functions that are replaced by themselves: `OBJECT`, `OBJECT:FUNCTION` or `FUNCTION`. */

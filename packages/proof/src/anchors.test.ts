@@ -13,7 +13,7 @@ const literal = (text: string, more: Partial<Literal> = {}): Literal => ({
   strings: true,
   ...more,
 });
-const ground = { anchor: (address: number) => ({ name: "_text", sympos: 1, offset: address }) };
+const running = { anchor: (address: number) => ({ name: "_text", sympos: 1, offset: address }) };
 
 test("a string is where all references of the object to it lead", () => {
   const merged = [
@@ -21,7 +21,7 @@ test("a string is where all references of the object to it lead", () => {
     { section: section(1), bytes: bytes("a"), address: 100 },
     { section: section(1), bytes: bytes("b"), address: 201 },
   ];
-  const of = anchors(merged, ground);
+  const of = anchors(merged, running);
   expect(of(literal("a"))).toEqual({ name: "_text", sympos: 1, offset: 100 });
   expect(of(literal("b"))?.offset).toBe(201);
   expect(of(literal("c"))).toBeUndefined();
@@ -29,7 +29,7 @@ test("a string is where all references of the object to it lead", () => {
 
 test("where they disagree it is nowhere", () => {
   const merged = [100, 102, 100].map((address) => ({ section: section(1), bytes: bytes("a"), address }));
-  expect(anchors(merged, ground)(literal("a"))).toBeUndefined();
+  expect(anchors(merged, running)(literal("a"))).toBeUndefined();
 });
 
 test("strings of another form are others, and what is aligned must be there too", () => {
@@ -38,7 +38,7 @@ test("strings of another form are others, and what is aligned must be there too"
       { section: section(8), bytes: bytes("a"), address: 104 },
       { section: section(8), bytes: bytes("b"), address: 101 },
     ],
-    ground,
+    running,
   );
   expect(of(literal("a"))).toBeUndefined();
   expect(of(literal("a", { align: 8, entsize: 2 }))).toBeUndefined();

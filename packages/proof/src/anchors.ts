@@ -1,17 +1,17 @@
 /** Strings and constants by what they hold, with where the ground has them. */
 import { SHF } from "@suture/elf";
-import type { Ground } from "./ground.ts";
 import type { Anchor, Literal } from "./model.ts";
 import type { Merged } from "./references.ts";
+import type { RunningCode } from "./running-code.ts";
 
 /** @param merged one for each reference of the object that was held against the ground */
-export function anchors(merged: readonly Merged[], ground: Pick<Ground, "anchor">): (literal: Literal) => Anchor | undefined {
+export function anchors(merged: readonly Merged[], running: Pick<RunningCode, "anchor">): (literal: Literal) => Anchor | undefined {
   let byContents: Map<string, number | undefined> | undefined;
   return (literal) => {
     byContents ??= addresses(merged);
     const address = byContents.get(keyOf(literal));
     // What is laid out for whole words may be read so.
-    return address === undefined || address % Math.max(literal.align, 1) !== 0 ? undefined : ground.anchor(address);
+    return address === undefined || address % Math.max(literal.align, 1) !== 0 ? undefined : running.anchor(address);
   };
 }
 

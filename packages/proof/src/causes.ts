@@ -1,14 +1,14 @@
 /** Why an object differs from the kernel's code: what the two say of themselves settles it, or else the way in which they differ suggests it. */
 import type { ElfObject, ElfSymbol } from "@suture/elf";
 import { KernelImage, type KernelModule } from "@suture/kernel";
-import type { Ground } from "./ground.ts";
 import { fieldsOf, isFunction, type Part, type Parts } from "./items.ts";
 import type { Built, Cause, FunctionProof, Overridden } from "./model.ts";
+import type { RunningCode } from "./running-code.ts";
 
 export interface Differing {
   plain: ElfObject;
   parts: Parts;
-  ground: Ground;
+  running: RunningCode;
   against: KernelImage | KernelModule;
   built: Built;
   functions: readonly FunctionProof[];
@@ -57,9 +57,9 @@ function comments(elf: ElfObject): string[] {
 }
 
 /** objtool describes the stack of all code that it has seen. */
-function objtool({ parts, ground }: Differing): Cause | undefined {
+function objtool({ parts, running }: Differing): Cause | undefined {
   const orc = parts.arch.tables.all.find(({ beside }) => beside !== undefined);
-  if (orc === undefined || ground.table(orc) === undefined) return undefined;
+  if (orc === undefined || running.table(orc) === undefined) return undefined;
   if (!parts.all.some(({ role }) => role === "code") || parts.all.some(({ section }) => section.name === orc.section && section.size > 0))
     return undefined;
   return certain(
@@ -97,14 +97,14 @@ function configuration({ built }: Differing): Cause | undefined {
 }
 
 /** By how many functions differ, and how. */
-function guess({ parts, ground }: Differing, wrong: readonly FunctionProof[]): Cause[] {
+function guess({ parts, running }: Differing, wrong: readonly FunctionProof[]): Cause[] {
   let same = 0;
   const otherCode: string[] = [];
   const otherNumbers: string[] = [];
   for (const part of parts.all) {
     if (part.role !== "code") continue;
     for (const symbol of part.symbols) {
-      const how = isFunction(symbol) && symbol.size > 0 ? resemblance(part, symbol, ground) : undefined;
+      const how = isFunction(symbol) && symbol.size > 0 ? resemblance(part, symbol, running) : undefined;
       if (how === "same") same++;
       else if (how !== undefined) (how === "other" ? otherCode : otherNumbers).push(symbol.name);
     }
@@ -132,10 +132,10 @@ function names(list: readonly string[]): string {
 }
 
 /** How a function resembles the kernel's of that name; "other" if there is none. */
-function resemblance(part: Part, { name, value, size }: ElfSymbol, ground: Ground): "same" | "operands" | "other" | undefined {
-  const [address, ...more] = ground.named(name);
+function resemblance(part: Part, { name, value, size }: ElfSymbol, running: RunningCode): "same" | "operands" | "other" | undefined {
+  const [address, ...more] = running.named(name);
   if (more.length > 0) return undefined;
-  const kernel = address === undefined ? undefined : ground.read(address, size);
+  const kernel = address === undefined ? undefined : running.read(address, size);
   if (kernel === undefined) return "other";
   const relocations = part.relocations.filter(({ offset }) => offset >= value && offset < value + size);
   return part.arch.code.likeness(

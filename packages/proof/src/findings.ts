@@ -1,7 +1,8 @@
 /** What is found wrong, put down where it is. */
-import type { Stretch } from "./ground.ts";
+
 import type { Part } from "./items.ts";
 import type { Doubt } from "./model.ts";
+import type { Stretch } from "./running-code.ts";
 import type { Span, Wrong } from "./spans.ts";
 
 /** Something that is wrong. */

@@ -1,10 +1,10 @@
 /** From what was found wrong to what that means for each function: a function is proven if nothing that it is made of or refers to is in doubt. */
 import type { ElfSymbol } from "@suture/elf";
 import type { Finding } from "./findings.ts";
-import type { Ground } from "./ground.ts";
 import { isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt, FunctionProof, Overridden } from "./model.ts";
 import type { Placement } from "./placement.ts";
+import type { RunningCode } from "./running-code.ts";
 import { isInitOnly } from "./sections.ts";
 import type { Verdict } from "./verify.ts";
 
@@ -13,7 +13,7 @@ export interface Judged {
   overridden: Overridden[];
 }
 
-export function judge(parts: Parts, placement: Placement, verdict: Verdict, ground: Ground): Judged {
+export function judge(parts: Parts, placement: Placement, verdict: Verdict, running: RunningCode): Judged {
   const whole = new Map<Part, Finding[]>();
   const inside = new Map<Part, Finding[]>();
   for (const finding of verdict.findings) add(finding.at === undefined ? whole : inside, finding.part, finding);
@@ -40,15 +40,15 @@ export function judge(parts: Parts, placement: Placement, verdict: Verdict, grou
       }
       const address = base === undefined ? undefined : base + symbol.value;
       const over =
-        isWeak(symbol) && address !== undefined && !ground.named(symbol.name).includes(address)
-          ? overriding(symbol.name, ground)
+        isWeak(symbol) && address !== undefined && !running.named(symbol.name).includes(address)
+          ? overriding(symbol.name, running)
           : undefined;
       if (over !== undefined) {
         overridden.push({ name: symbol.name, by: over });
         doubts.unshift({ code: "overridden", why: `the kernel runs ${over}` });
-      } else if (isWeak(symbol) && address !== undefined && !ground.named(symbol.name).includes(address))
-        doubts.unshift({ code: "absent", why: `${ground.name} does not have ${symbol.name}` });
-      const located = address === undefined ? undefined : ground.locate(address);
+      } else if (isWeak(symbol) && address !== undefined && !running.named(symbol.name).includes(address))
+        doubts.unshift({ code: "absent", why: `${running.name} does not have ${symbol.name}` });
+      const located = address === undefined ? undefined : running.locate(address);
       functions.push({
         name: symbol.name,
         section: part.section.name,
@@ -84,9 +84,9 @@ function brief({ code, why }: Finding): { code: Doubt; why: string } {
   return { code, why };
 }
 
-function overriding(name: string, ground: Ground): string | undefined {
-  const [winner] = ground.globals(name);
-  return winner === undefined ? undefined : ground.describe(winner);
+function overriding(name: string, running: RunningCode): string | undefined {
+  const [winner] = running.globals(name);
+  return winner === undefined ? undefined : running.describe(winner);
 }
 
 /** Data that is in doubt itself, or refers to such data. */

@@ -5,11 +5,11 @@
  */
 import type { Arch } from "@suture/arch";
 import { viewOf } from "@suture/elf";
-import type { Ground } from "./ground.ts";
 import { hasNoBytes, isWeak, type Part, type Parts } from "./items.ts";
 import { targetOf } from "./references.ts";
+import type { RunningCode } from "./running-code.ts";
 import { isFilledLater } from "./sections.ts";
-import { firstKey, type GroundTables, type TableIndex } from "./table-index.ts";
+import { firstKey, type RunningTables, type TableIndex } from "./table-index.ts";
 import type { Entry, ObjectTable } from "./tables.ts";
 
 export interface Placement {
@@ -19,15 +19,15 @@ export interface Placement {
   ambiguous: ReadonlyMap<Part, readonly number[]>;
 }
 
-export function placeParts(parts: Parts, tables: readonly ObjectTable[], ground: Ground, index: GroundTables): Placement {
-  return new Placing(parts, tables, ground, index).run();
+export function placeParts(parts: Parts, tables: readonly ObjectTable[], running: RunningCode, index: RunningTables): Placement {
+  return new Placing(parts, tables, running, index).run();
 }
 
 class Placing {
   readonly #parts: Parts;
   readonly #tables: readonly ObjectTable[];
-  readonly #ground: Ground;
-  readonly #index: GroundTables;
+  readonly #running: RunningCode;
+  readonly #index: RunningTables;
   readonly #bases = new Map<Part, number>();
   /** Bases that the symbols leave open. */
   readonly #open = new Map<Part, readonly number[]>();
@@ -35,10 +35,10 @@ class Placing {
   readonly #votes = new Map<Part, Map<number, number>>();
   readonly #counted = new Set<Entry>();
 
-  constructor(parts: Parts, tables: readonly ObjectTable[], ground: Ground, index: GroundTables) {
+  constructor(parts: Parts, tables: readonly ObjectTable[], running: RunningCode, index: RunningTables) {
     this.#parts = parts;
     this.#tables = tables;
-    this.#ground = ground;
+    this.#running = running;
     this.#index = index;
   }
 
@@ -62,12 +62,12 @@ class Placing {
   #placeBySymbols(part: Part): void {
     const named = part.symbols.filter((symbol) => !isWeak(symbol));
     // Where there are weak symbols only, the part is at least where one of them is the kernel's.
-    const count = votesOf(named.length > 0 ? named : part.symbols, this.#ground);
+    const count = votesOf(named.length > 0 ? named : part.symbols, this.#running);
     const most = Math.max(0, ...count.values());
     const best = [...count].filter(([, votes]) => votes === most).map(([base]) => base);
     const fitting = best.length > 1 ? best.filter((base) => this.#bytesFit(part, base)) : best;
     const [only] = fitting;
-    const agreed = most === named.filter(({ name }) => this.#ground.named(name).length > 0).length;
+    const agreed = most === named.filter(({ name }) => this.#running.named(name).length > 0).length;
     if (fitting.length === 1 && only !== undefined) this.#bases.set(part, only);
     // Where the symbols do not agree, no base is right: the first is as good as any to say what differs.
     else if (!agreed && best[0] !== undefined) this.#bases.set(part, best[0]);
@@ -92,7 +92,7 @@ class Placing {
 
   #countReferences(part: Part): void {
     const base = this.#bases.get(part);
-    const bytes = base === undefined ? undefined : this.#ground.read(base, part.section.size);
+    const bytes = base === undefined ? undefined : this.#running.read(base, part.section.size);
     if (base === undefined || bytes === undefined) return;
     this.#count(part.relocations, bytes, 0, base);
   }
@@ -122,7 +122,7 @@ class Placing {
       if (target.kind !== "part" || this.#parts.arch.relocations.fieldSize(relocation.type) === undefined) continue;
       if (this.#bases.has(target.part)) continue;
       const at = relocation.offset - start;
-      const value = this.#ground.refersTo(view, at, relocation.type, address + at);
+      const value = this.#running.refersTo(view, at, relocation.type, address + at);
       if (value === undefined || Number.isNaN(value)) continue;
       const base = value - relocation.addend - target.offset;
       let votes = this.#votes.get(target.part);
@@ -135,21 +135,21 @@ class Placing {
   }
 
   #bytesFit(part: Part, base: number): boolean {
-    const bytes = this.#ground.read(base, part.section.size);
+    const bytes = this.#running.read(base, part.section.size);
     const data = hasNoBytes(part.section) ? new Uint8Array(part.section.size) : part.section.data;
     return bytes !== undefined && (isFilledLater(part.section.name) || bytesAgree(part.arch, data, bytes, part.relocations, 0));
   }
 
   #referencesFit(part: Part, base: number): boolean {
-    const bytes = this.#ground.read(base, part.section.size);
+    const bytes = this.#running.read(base, part.section.size);
     if (bytes === undefined) return false;
     const view = viewOf(bytes);
     return part.relocations.every((relocation) => {
-      const value = this.#ground.refersTo(view, relocation.offset, relocation.type, base + relocation.offset);
+      const value = this.#running.refersTo(view, relocation.offset, relocation.type, base + relocation.offset);
       const target = targetOf(relocation, this.#parts);
       if (value === undefined) return false;
       const address = value - relocation.addend;
-      if (target.kind === "name") return this.#ground.globals(target.symbol.name).includes(address);
+      if (target.kind === "name") return this.#running.globals(target.symbol.name).includes(address);
       if (target.kind !== "part" || target.part === part) return true;
       const known = this.#bases.get(target.part);
       return known === undefined || known === address - target.offset;
@@ -158,10 +158,10 @@ class Placing {
 }
 
 /** How many of the symbols are the ground's with their section at each base. */
-function votesOf(symbols: Part["symbols"], ground: Ground): Map<number, number> {
+function votesOf(symbols: Part["symbols"], running: RunningCode): Map<number, number> {
   const count = new Map<number, number>();
   for (const { name, value } of symbols)
-    for (const base of new Set(ground.named(name).map((address) => address - value))) count.set(base, (count.get(base) ?? 0) + 1);
+    for (const base of new Set(running.named(name).map((address) => address - value))) count.set(base, (count.get(base) ?? 0) + 1);
   return count;
 }
 

@@ -4,31 +4,31 @@ import { type ElfObject, type ElfSymbol, ET, isSection } from "@suture/elf";
 import { KernelImage, type KernelModule } from "@suture/kernel";
 import { anchors } from "./anchors.ts";
 import { causesOf } from "./causes.ts";
-import { ElfGround } from "./elf-ground.ts";
+import { ElfRunningCode } from "./elf-running-code.ts";
 import { fail } from "./errors.ts";
 import type { Finding } from "./findings.ts";
 import { judge } from "./functions.ts";
-import type { Ground, Stretch } from "./ground.ts";
-import { ImageGround } from "./image-ground.ts";
+import { ImageRunningCode } from "./image-running-code.ts";
 import { isFunction, itemAt, partsOf } from "./items.ts";
 import type { Anchor, FunctionProof, Mismatch, ObjectProof, Place, ProofInput } from "./model.ts";
 import { placeParts } from "./placement.ts";
+import type { RunningCode, Stretch } from "./running-code.ts";
 import { isInitOnly } from "./sections.ts";
-import { holdSplit, type Split } from "./split.ts";
-import { GroundTables } from "./table-index.ts";
+import { compareSplit, type Split } from "./split.ts";
+import { RunningTables } from "./table-index.ts";
 import { tablesOf } from "./tables.ts";
 import { verify } from "./verify.ts";
 
 /** @throws PROOF_NOT_AN_OBJECT, PROOF_NO_LAYOUT, PROOF_BAD_TABLE */
 export function proveObject({ object, plain, sections, against, layouts, built = {} }: ProofInput): ObjectProof {
   for (const elf of [plain, sections]) if (elf !== undefined) checkObject(elf);
-  const { ground, index } = groundOf(against, archOf(plain));
+  const { running, index } = groundOf(against, archOf(plain));
   const parts = partsOf(plain);
   const tables = tablesOf(parts, layouts);
-  const placement = placeParts(parts, tables, ground, index);
-  const verdict = verify(parts, tables, placement, ground, index);
-  const { functions, overridden } = judge(parts, placement, verdict, ground);
-  const split = sections === undefined ? undefined : holdSplit(partsOf(sections), parts);
+  const placement = placeParts(parts, tables, running, index);
+  const verdict = verify(parts, tables, placement, running, index);
+  const { functions, overridden } = judge(parts, placement, verdict, running);
+  const split = sections === undefined ? undefined : compareSplit(partsOf(sections), parts);
   doubtSplit(functions, split, parts.arch.code.paddingPrefixes);
   const provenNames = new Set(functions.map(({ name }) => name));
   for (const { name, proven } of functions) if (!proven) provenNames.delete(name);
@@ -45,24 +45,24 @@ export function proveObject({ object, plain, sections, against, layouts, built =
     if (isFunction(own) && !provenNames.has(own.name)) return undefined;
     return { own, address: base + own.value };
   };
-  const literals = anchors(verdict.merged, ground);
+  const literals = anchors(verdict.merged, running);
   return {
     object,
     functions,
     mismatches: verdict.findings.map((finding) => mismatchOf(finding, finding.kernel)),
     overridden,
-    causes: causesOf({ plain, parts, ground, against, built, functions, overridden }),
+    causes: causesOf({ plain, parts, running, against, built, functions, overridden }),
     complete,
     proven: (symbol) => provenNames.has(typeof symbol === "string" ? symbol : symbol.name),
     place(symbol): Place | undefined {
       const found = addressOf(symbol);
-      return found === undefined ? undefined : ground.place(found.own, found.address);
+      return found === undefined ? undefined : running.place(found.own, found.address);
     },
     anchor(what): Anchor | undefined {
       if (!complete) return undefined;
       if ("bytes" in what) return literals(what);
       const found = addressOf(what);
-      return found === undefined ? undefined : ground.anchor(found.address);
+      return found === undefined ? undefined : running.anchor(found.address);
     },
   };
 }
@@ -104,8 +104,8 @@ function checkObject(elf: ElfObject): void {
 }
 
 interface Prepared {
-  ground: Ground;
-  index: GroundTables;
+  running: RunningCode;
+  index: RunningTables;
 }
 
 const prepared = new WeakMap<KernelImage | KernelModule, Prepared>();
@@ -113,11 +113,11 @@ const prepared = new WeakMap<KernelImage | KernelModule, Prepared>();
 function groundOf(against: KernelImage | KernelModule, arch: Arch): Prepared {
   const known = prepared.get(against);
   if (known !== undefined) return known;
-  const ground =
+  const running =
     against instanceof KernelImage
-      ? new ImageGround(against, arch)
-      : new ElfGround(against.elf, `the module ${against.name}`, (symbol) => against.sympos(symbol));
-  const made = { ground, index: new GroundTables(ground) };
+      ? new ImageRunningCode(against, arch)
+      : new ElfRunningCode(against.elf, `the module ${against.name}`, (symbol) => against.sympos(symbol));
+  const made = { running, index: new RunningTables(running) };
   prepared.set(against, made);
   return made;
 }

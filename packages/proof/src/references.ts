@@ -1,8 +1,8 @@
 /** Relocations of an object, as what they say about the ground: where a part must lie, or what a symbol's address must be. */
 import type { Arch } from "@suture/arch";
 import { type ElfSymbol, isSection, type Relocation, type Section, SHF, STB, STT } from "@suture/elf";
-import type { Ground } from "./ground.ts";
 import type { Part, Parts } from "./items.ts";
+import type { RunningCode } from "./running-code.ts";
 import { isInitOnly } from "./sections.ts";
 
 /** What a relocation's symbol stands for. */
@@ -59,7 +59,7 @@ export function findMerged(
   { addend, type }: Relocation,
   value: number,
   user: Section,
-  ground: Ground,
+  running: RunningCode,
 ): Merged | string {
   const { section, offset, exact } = target;
   const strings = (section.flags & SHF.STRINGS) !== 0;
@@ -67,9 +67,11 @@ export function findMerged(
   if (entity === undefined) return `refers to ${section.name} + ${offset}, where nothing whole is`;
   const start = (exact ? value : value - addend) - (offset - entity.start);
   const kernel =
-    !strings && start % Math.max(section.entsize, 1) !== 0 ? undefined : ground.constant(start, entity.bytes.length, isInitOnly(user.name));
+    !strings && start % Math.max(section.entsize, 1) !== 0
+      ? undefined
+      : running.constant(start, entity.bytes.length, isInitOnly(user.name));
   if (kernel === undefined || Buffer.compare(kernel, entity.bytes) !== 0)
-    return `refers to ${textOf(entity.bytes)}, ${ground.name} to ${kernel === undefined ? "nothing" : textOf(kernel)}`;
+    return `refers to ${textOf(entity.bytes)}, ${running.name} to ${kernel === undefined ? "nothing" : textOf(kernel)}`;
   // What could be equal by chance must be referred to inside of it, or at its end: the limit of a loop over its characters. A precision is such a limit too.
   const inside = exact ? 0 : Math.min(...ahead(target.arch, type, user).map((bytes) => Math.abs(offset - entity.start + addend + bytes)));
   return inside <= entity.bytes.length || entity.bytes.length >= TELLING
@@ -109,18 +111,18 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /** Why S is not an address of the symbol; undefined if it is. */
-export function checkName(symbol: ElfSymbol, target: number, own: number | undefined, ground: Ground): string | undefined {
-  const known = ground.globals(symbol.name);
+export function checkName(symbol: ElfSymbol, target: number, own: number | undefined, running: RunningCode): string | undefined {
+  const known = running.globals(symbol.name);
   if (known.length === 0) {
     if (symbol.bind === STB.WEAK)
-      return target === 0 ? undefined : `refers to ${ground.show(target)}, and nothing defines the weak ${symbol.name}`;
+      return target === 0 ? undefined : `refers to ${running.show(target)}, and nothing defines the weak ${symbol.name}`;
     // A global symbol that the kernel's symbol table leaves out can only be held to the place of its section.
-    if (own !== undefined) return target === own ? undefined : `refers to ${ground.show(target)}, not to ${symbol.name} of this object`;
-    return `refers to ${symbol.name}, which ${ground.name} does not have`;
+    if (own !== undefined) return target === own ? undefined : `refers to ${running.show(target)}, not to ${symbol.name} of this object`;
+    return `refers to ${symbol.name}, which ${running.name} does not have`;
   }
   if (!known.includes(target))
-    return `refers to ${ground.show(target)}, not to ${symbol.name} at ${known.map((a) => ground.show(a)).join(", ")}`;
+    return `refers to ${running.show(target)}, not to ${symbol.name} at ${known.map((a) => running.show(a)).join(", ")}`;
   if (known.length > 1 && own !== target)
-    return `refers to ${symbol.name} at ${ground.show(target)}, of which ${ground.name} has ${known.length}`;
+    return `refers to ${symbol.name} at ${running.show(target)}, of which ${running.name} has ${known.length}`;
   return undefined;
 }

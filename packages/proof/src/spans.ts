@@ -1,11 +1,11 @@
 /** Runs of bytes with relocations, held against the ground: each byte is the same, and each reference leads to the same. */
 import type { Arch } from "@suture/arch";
 import { type Relocation, viewOf } from "@suture/elf";
-import type { Field, Ground } from "./ground.ts";
 import { fieldsOf, type Item, isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt } from "./model.ts";
 import type { Placement } from "./placement.ts";
 import { checkName, findMerged, type Merged, targetOf } from "./references.ts";
+import type { Field, RunningCode } from "./running-code.ts";
 import { isInitOnly } from "./sections.ts";
 
 /** A run of bytes with relocations: an item, or an entry of a table. */
@@ -35,14 +35,14 @@ export class SpanChecker {
   readonly astray = new Set<Part>();
   readonly #parts: Parts;
   readonly #placement: Placement;
-  readonly #ground: Ground;
+  readonly #running: RunningCode;
   readonly #fieldSize: (type: number) => number | undefined;
 
-  constructor(parts: Parts, placement: Placement, ground: Ground) {
+  constructor(parts: Parts, placement: Placement, running: RunningCode) {
     this.#parts = parts;
     this.#fieldSize = parts.arch.relocations.fieldSize;
     this.#placement = placement;
-    this.#ground = ground;
+    this.#running = running;
   }
 
   /** @param user whose bytes they are, or whom the entry is about */
@@ -59,10 +59,10 @@ export class SpanChecker {
       from = offset + size;
       const at = offset - span.start;
       const address = span.address + at;
-      const value = this.#ground.refersTo(view, at, type, address);
+      const value = this.#running.refersTo(view, at, type, address);
       const wrong =
         value === undefined || Number.isNaN(value)
-          ? ({ code: "reference", why: `${this.#ground.name} has no such reference there` } as const)
+          ? ({ code: "reference", why: `${this.#running.name} has no such reference there` } as const)
           : this.#reference(relocation, value, user);
       if (wrong !== undefined) return { ...wrong, offset };
     }
@@ -72,24 +72,24 @@ export class SpanChecker {
   #reference(relocation: Relocation, value: number, user: Item): { code: Doubt; why: string } | undefined {
     const target = targetOf(relocation, this.#parts);
     const address = value - relocation.addend;
-    const ground = this.#ground;
+    const running = this.#running;
     switch (target.kind) {
       case "unknown":
         return { code: "unsupported", why: target.why };
       case "number":
-        return address === target.value ? undefined : { code: "reference", why: `holds ${ground.show(address)}, not ${target.value}` };
+        return address === target.value ? undefined : { code: "reference", why: `holds ${running.show(address)}, not ${target.value}` };
       case "name": {
         const base = target.own === undefined ? undefined : this.#placement.bases.get(target.own.part);
         const why = checkName(
           target.symbol,
           address,
           base === undefined || target.own === undefined ? undefined : base + target.own.offset,
-          ground,
+          running,
         );
         return wrongIf(why);
       }
       case "merged": {
-        const found = findMerged(target, relocation, value, user.section.section, ground);
+        const found = findMerged(target, relocation, value, user.section.section, running);
         if (typeof found === "string") return { code: "reference", why: found };
         if (!isInitOnly(user.section.section.name)) this.merged.push(found);
         return undefined;
@@ -102,9 +102,9 @@ export class SpanChecker {
         if (address !== base + target.offset)
           return {
             code: "reference",
-            why: `refers to ${ground.show(address)}, not to ${inPart(target.part, target.offset)} at ${ground.show(base + target.offset)}`,
+            why: `refers to ${running.show(address)}, not to ${inPart(target.part, target.offset)} at ${running.show(base + target.offset)}`,
           };
-        const why = target.strong === undefined ? undefined : checkName(target.strong, address, address, ground);
+        const why = target.strong === undefined ? undefined : checkName(target.strong, address, address, running);
         return wrongIf(why);
       }
     }
@@ -116,11 +116,11 @@ export class SpanChecker {
     for (const relocation of relocations) {
       const at = relocation.offset - start;
       if (this.#fieldSize(relocation.type) === undefined) continue;
-      const value = this.#ground.refersTo(view, at, relocation.type, address + at);
+      const value = this.#running.refersTo(view, at, relocation.type, address + at);
       if (value === undefined) continue;
       const { symbol } = relocation;
-      const missing = symbol?.place === "undef" && isWeak(symbol) && this.#ground.globals(symbol.name).length === 0;
-      const tag = this.#ground.tag(relocation.type, value - relocation.addend, missing || symbol === undefined || symbol.place === "abs");
+      const missing = symbol?.place === "undef" && isWeak(symbol) && this.#running.globals(symbol.name).length === 0;
+      const tag = this.#running.tag(relocation.type, value - relocation.addend, missing || symbol === undefined || symbol.place === "abs");
       if (tag !== undefined) fields.push({ address: address + at, tag });
     }
     return fields;

@@ -5,11 +5,11 @@
  */
 import type { Arch, Instruction } from "@suture/arch";
 import { firstFrom, type Relocation, type Section, viewOf } from "@suture/elf";
-import { ElfGround } from "./elf-ground.ts";
+import { ElfRunningCode } from "./elf-running-code.ts";
 import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from "./items.ts";
 import { type Placement, placeParts } from "./placement.ts";
 import { findMerged, targetOf } from "./references.ts";
-import { GroundTables } from "./table-index.ts";
+import { RunningTables } from "./table-index.ts";
 import { isUnnamed, type Piece, piecesOf, type Referred } from "./unnamed.ts";
 
 export interface Split {
@@ -19,7 +19,7 @@ export interface Split {
   plainPlace(section: Section, offset: number): { section: Section; offset: number } | undefined;
 }
 
-export function holdSplit(split: Parts, plain: Parts): Split {
+export function compareSplit(split: Parts, plain: Parts): Split {
   const holding = new Holding(split, plain);
   holding.run();
   return holding;
@@ -30,7 +30,7 @@ class Holding implements Split {
   readonly #split: Parts;
   readonly #arch: Arch;
   readonly #plain: Parts;
-  readonly #ground: ElfGround;
+  readonly #running: ElfRunningCode;
   readonly #placement: Placement;
   /** Where the plain build has the start of each item of code. */
   readonly #code = new Map<Item, number>();
@@ -48,8 +48,8 @@ class Holding implements Split {
     this.#split = split;
     this.#arch = split.arch;
     this.#plain = plain;
-    this.#ground = new ElfGround(plain.elf, "the plain build", () => undefined);
-    this.#placement = placeParts(split, [], this.#ground, new GroundTables(this.#ground));
+    this.#running = new ElfRunningCode(plain.elf, "the plain build", () => undefined);
+    this.#placement = placeParts(split, [], this.#running, new RunningTables(this.#running));
     for (const part of split.all) if (part.role === "code") this.#findCode(part);
   }
 
@@ -77,13 +77,13 @@ class Holding implements Split {
     if (scattered !== undefined)
       return piece === undefined ? undefined : { section: scattered.plain, offset: piece.there + offset - piece.offset };
     if (part === undefined || item === undefined || start === undefined || this.#differs.has(part)) return undefined;
-    return this.#ground.sectionAt(part.role === "code" ? start + offset - item.start : start + offset);
+    return this.#running.sectionAt(part.role === "code" ? start + offset - item.start : start + offset);
   }
 
   #findCode(part: Part): void {
     const distances = new Set<number>();
     for (const item of part.items) {
-      const places = item.symbols.map(({ name }) => this.#ground.named(name));
+      const places = item.symbols.map(({ name }) => this.#running.named(name));
       const [first = []] = places;
       const same = first.filter((address) => places.every((all) => all.includes(address)));
       const [only] = same;
@@ -130,7 +130,7 @@ class Holding implements Split {
   }
 
   #twin(name: string, address: number): { size: number } | undefined {
-    const place = this.#ground.sectionAt(address);
+    const place = this.#running.sectionAt(address);
     return place === undefined
       ? undefined
       : this.#plain.of(place.section)?.symbols.find((s) => s.name === name && s.value === place.offset && isFunction(s));
@@ -144,7 +144,7 @@ class Holding implements Split {
       return;
     }
     for (const { name, value } of part.symbols)
-      if (!this.#ground.named(name).includes(base + value)) this.#differs.set(part, `the plain build has ${name} elsewhere`);
+      if (!this.#running.named(name).includes(base + value)) this.#differs.set(part, `the plain build has ${name} elsewhere`);
     for (const item of part.items) {
       const size = item.symbols.length === 0 ? item.end - item.start : Math.max(...item.symbols.map((s) => s.size));
       const why =
@@ -176,7 +176,7 @@ class Holding implements Split {
     const places = new Map<number, Referred>();
     const sections = new Map<Section, number>();
     for (const [offset, { there, by }] of references) {
-      const at = this.#ground.sectionAt(there);
+      const at = this.#running.sectionAt(there);
       if (at === undefined) return `+ 0x${offset.toString(16)} is nowhere in the plain build`;
       sections.set(at.section, there - at.offset);
       places.set(offset, { there: at.offset, by });
@@ -196,12 +196,12 @@ class Holding implements Split {
 
   /** Why the bytes or references of a run differ. @param address of the run in the plain build */
   #sameBytes(part: Part, start: number, size: number, address: number, user: Part | string): string | undefined {
-    const bytes = this.#ground.read(address, size);
+    const bytes = this.#running.read(address, size);
     if (bytes === undefined) return "reaches past the plain build's section";
     const data = hasNoBytes(part.section) ? new Uint8Array(part.section.size) : part.section.data;
     const relocations = within(part, start, start + size);
     const fields = new Set(relocations.map(({ offset }) => offset - start + address));
-    if (this.#ground.fields(address, address + size).some((field) => !fields.has(field.address))) return "a reference is not there";
+    if (this.#running.fields(address, address + size).some((field) => !fields.has(field.address))) return "a reference is not there";
     let from = start;
     for (const relocation of relocations) {
       const { offset, type } = relocation;
@@ -219,15 +219,15 @@ class Holding implements Split {
 
   /** What a field of the plain build refers to (S + A); references inside of a section have no relocation there. */
   #plainValue(bytes: Uint8Array, at: number, type: number, address: number): number | undefined {
-    const reference = this.#ground.relocationAt(address);
+    const reference = this.#running.relocationAt(address);
     if (reference !== undefined)
       return reference.type === type || (this.#arch.relocations.isNear(reference.type) && this.#arch.relocations.isNear(type))
         ? reference.refersTo
         : undefined;
     if (!this.#arch.relocations.isNear(type)) return undefined;
     const value = viewOf(bytes).getInt32(at, true) + address;
-    const target = this.#ground.sectionAt(value + 4);
-    return target?.section === this.#ground.sectionAt(address)?.section ? value : undefined;
+    const target = this.#running.sectionAt(value + 4);
+    return target?.section === this.#running.sectionAt(address)?.section ? value : undefined;
   }
 
   /** Why the relocation does not refer to what the plain build refers to with S + A = `value`. */
@@ -240,12 +240,12 @@ class Holding implements Split {
       case "number":
         return value - addend === target.value ? undefined : "refers to another number";
       case "merged": {
-        const found = findMerged(target, relocation, value, part.section, this.#ground);
+        const found = findMerged(target, relocation, value, part.section, this.#running);
         return typeof found === "string" ? found : undefined;
       }
       case "name": {
         if (target.own === undefined)
-          return this.#ground.globals(target.symbol.name).includes(value - addend) ? undefined : `does not refer to ${target.symbol.name}`;
+          return this.#running.globals(target.symbol.name).includes(value - addend) ? undefined : `does not refer to ${target.symbol.name}`;
         return this.#inPart(target.own.part, target.own.offset, value, part, relocation, user);
       }
       case "part":
@@ -309,7 +309,7 @@ class Holding implements Split {
   #sameInstructions(part: Part, item: Item, size: number, address: number, plainSize: number): string | undefined {
     const name = item.symbols.find(isFunction)?.name ?? "";
     const own = part.section.data.subarray(item.start, item.start + size);
-    const bytes = this.#ground.read(address, plainSize);
+    const bytes = this.#running.read(address, plainSize);
     const these = this.#arch.code.decode(own);
     const those = bytes === undefined ? undefined : this.#arch.code.decode(bytes);
     if (bytes === undefined || these === undefined || those === undefined) return "is not code that can be decoded";
@@ -329,7 +329,7 @@ class Holding implements Split {
     const { part, item, address, bytes, own, relocations, name } = pair;
     if (one.branch !== undefined || other.branch !== undefined) {
       if (one.branch === undefined || other.branch === undefined || one.branch.kind !== other.branch.kind) return "another instruction";
-      const reference = this.#ground.relocationAt(address + other.branch.field);
+      const reference = this.#running.relocationAt(address + other.branch.field);
       // A relocation's addend counts from its field, and the field ends the instruction.
       const plain =
         reference === undefined
@@ -353,7 +353,7 @@ class Holding implements Split {
       const relocation = relocations.get(item.start + at);
       const inner = one.relative?.field === at && relocation === undefined;
       if (relocation === undefined && !inner) {
-        if (this.#ground.relocationAt(address + plainAt) !== undefined) return "a reference is not there";
+        if (this.#running.relocationAt(address + plainAt) !== undefined) return "a reference is not there";
         continue;
       }
       const width = relocation === undefined ? 4 : this.#arch.relocations.fieldSize(relocation.type);
@@ -361,7 +361,7 @@ class Holding implements Split {
       if (!same(own, from, bytes, other.start + from - one.start, at - from)) return "another instruction";
       from = at + width;
       if (relocation === undefined) {
-        if (this.#ground.relocationAt(address + plainAt) !== undefined || other.relative === undefined) return "a reference is not there";
+        if (this.#running.relocationAt(address + plainAt) !== undefined || other.relative === undefined) return "a reference is not there";
         if (this.#internal(pair, one.relative?.target ?? 0) !== address + other.relative.target) return "refers elsewhere";
       } else {
         const value = this.#plainValue(bytes, plainAt, relocation.type, address + plainAt);

@@ -2,7 +2,7 @@
 import type { SpecialTable } from "@suture/arch";
 import { viewOf } from "@suture/elf";
 import { fail } from "./errors.ts";
-import type { Ground, Stretch } from "./ground.ts";
+import type { RunningCode, Stretch } from "./running-code.ts";
 
 export interface TableIndex {
   entries: Stretch;
@@ -15,23 +15,23 @@ export interface TableIndex {
   order: Uint32Array;
 }
 
-export class GroundTables {
-  readonly #ground: Ground;
+export class RunningTables {
+  readonly #running: RunningCode;
   readonly #made = new Map<string, TableIndex | undefined>();
 
-  constructor(ground: Ground) {
-    this.#ground = ground;
+  constructor(running: RunningCode) {
+    this.#running = running;
   }
 
   /** Undefined if the ground has no such table. @param size of an entry, in bytes */
   get(kind: SpecialTable, size: number): TableIndex | undefined {
-    if (!this.#made.has(kind.section)) this.#made.set(kind.section, makeIndex(this.#ground, kind, size));
+    if (!this.#made.has(kind.section)) this.#made.set(kind.section, makeIndex(this.#running, kind, size));
     return this.#made.get(kind.section);
   }
 }
 
-function makeIndex(ground: Ground, kind: SpecialTable, size: number): TableIndex | undefined {
-  const table = ground.table(kind);
+function makeIndex(running: RunningCode, kind: SpecialTable, size: number): TableIndex | undefined {
+  const table = running.table(kind);
   if (table === undefined) return undefined;
   const { entries, beside } = table;
   // Tables are aligned to more than their entries at their end.
@@ -41,7 +41,7 @@ function makeIndex(ground: Ground, kind: SpecialTable, size: number): TableIndex
   const view = viewOf(entries.bytes);
   const found = new Float64Array(count);
   for (let i = 0; i < count; i++)
-    found[i] = ground.refersTo(view, i * size, kind.pointer, entries.address + i * size) ?? Number.NEGATIVE_INFINITY;
+    found[i] = running.refersTo(view, i * size, kind.pointer, entries.address + i * size) ?? Number.NEGATIVE_INFINITY;
   const order = Uint32Array.from(found.keys());
   if (!ascending(found)) order.sort((a, b) => (found[a] as number) - (found[b] as number) || a - b);
   return { entries, beside, size, keys: Float64Array.from(order, (i) => found[i] as number), order };

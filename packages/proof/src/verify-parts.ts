@@ -1,21 +1,21 @@
 /** Each placed part is the ground's: its symbols, its bytes, and what is relocated in it. */
 import { SHF, STT, viewOf } from "@suture/elf";
 import type { Findings } from "./findings.ts";
-import type { Ground, Stretch } from "./ground.ts";
 import { hasNoBytes, type Item, isWeak, itemAt, type Part } from "./items.ts";
 import type { Placement } from "./placement.ts";
+import type { RunningCode, Stretch } from "./running-code.ts";
 import { isFilledLater } from "./sections.ts";
 import { differences, isMoved, type Span, type SpanChecker } from "./spans.ts";
 
 export class PartVerifier {
   readonly #placement: Placement;
-  readonly #ground: Ground;
+  readonly #running: RunningCode;
   readonly #spans: SpanChecker;
   readonly #findings: Findings;
 
-  constructor(placement: Placement, ground: Ground, spans: SpanChecker, findings: Findings) {
+  constructor(placement: Placement, running: RunningCode, spans: SpanChecker, findings: Findings) {
     this.#placement = placement;
-    this.#ground = ground;
+    this.#running = running;
     this.#spans = spans;
     this.#findings = findings;
   }
@@ -26,16 +26,16 @@ export class PartVerifier {
     if (base === undefined) {
       const candidates = this.#placement.ambiguous.get(part);
       if (candidates !== undefined)
-        this.#findings.whole(part, "ambiguous", `fits at ${candidates.map((address) => this.#ground.show(address)).join(", ")}`);
-      else this.#findings.whole(part, "unplaced", `nothing says where ${this.#ground.name} has it`);
+        this.#findings.whole(part, "ambiguous", `fits at ${candidates.map((address) => this.#running.show(address)).join(", ")}`);
+      else this.#findings.whole(part, "unplaced", `nothing says where ${this.#running.name} has it`);
       return;
     }
-    const bytes = section.size === 0 ? new Uint8Array(0) : this.#ground.read(base, section.size);
+    const bytes = section.size === 0 ? new Uint8Array(0) : this.#running.read(base, section.size);
     if (bytes === undefined) {
       this.#findings.whole(
         part,
         "unplaced",
-        `${section.size} bytes at ${this.#ground.show(base)} are no part of one section of ${this.#ground.name}`,
+        `${section.size} bytes at ${this.#running.show(base)} are no part of one section of ${this.#running.name}`,
       );
       return;
     }
@@ -60,9 +60,9 @@ export class PartVerifier {
 
   /** An item of a section that is laid out otherwise, where the ground has a symbol of its name: to tell what changed from what only moved. */
   #alone(item: Item, base: number): Stretch | undefined {
-    const known = item.symbols[0] === undefined ? [] : this.#ground.named(item.symbols[0].name);
+    const known = item.symbols[0] === undefined ? [] : this.#running.named(item.symbols[0].name);
     const address = known.includes(base + item.start) ? base + item.start : known.length === 1 ? known[0] : undefined;
-    const bytes = address === undefined ? undefined : this.#ground.read(address, item.end - item.start);
+    const bytes = address === undefined ? undefined : this.#running.read(address, item.end - item.start);
     return address === undefined || bytes === undefined ? undefined : { address, bytes };
   }
 
@@ -72,31 +72,31 @@ export class PartVerifier {
     const elsewhere: string[] = [];
     for (const symbol of part.symbols) {
       const { name, value, type } = symbol;
-      const known = this.#ground.named(name);
+      const known = this.#running.named(name);
       const address = base + value;
       if (known.includes(address)) vouched++;
       else if (isWeak(symbol)) continue;
       else if (known.length > 0)
-        elsewhere.push(`${name} at ${known.map((a) => this.#ground.show(a)).join(", ")}, not ${this.#ground.show(address)}`);
+        elsewhere.push(`${name} at ${known.map((a) => this.#running.show(a)).join(", ")}, not ${this.#running.show(address)}`);
       // The kernel's symbol table has no labels of the assembler and of the build.
-      else if (type !== STT.NOTYPE) this.#findings.at(part, "absent", value, `${this.#ground.name} does not have ${name}`);
+      else if (type !== STT.NOTYPE) this.#findings.at(part, "absent", value, `${this.#running.name} does not have ${name}`);
     }
     const [first] = elsewhere;
     if (first !== undefined)
       this.#findings.whole(
         part,
         "unplaced",
-        `is laid out otherwise: ${this.#ground.name} has ${elsewhere.length} of ${part.symbols.length} symbols elsewhere, such as ${first}`,
+        `is laid out otherwise: ${this.#running.name} has ${elsewhere.length} of ${part.symbols.length} symbols elsewhere, such as ${first}`,
       );
     // What can be written, before the kernel starts or later, is known by its place, not by what is in it.
     else if (vouched === 0 && ((part.section.flags & SHF.WRITE) !== 0 || part.role === "code" || isFilledLater(part.section.name)))
-      this.#findings.whole(part, "unplaced", `no symbol says that ${this.#ground.name} has it at ${this.#ground.show(base)}`);
+      this.#findings.whole(part, "unplaced", `no symbol says that ${this.#running.name} has it at ${this.#running.show(base)}`);
     return first !== undefined;
   }
 
   /** The ground's fields inside of the part are those that the relocations call for. */
   #fields(part: Part, base: number, bytes: Uint8Array, wrong: Set<Item>): void {
-    const found = this.#ground.fields(base, base + part.section.size);
+    const found = this.#running.fields(base, base + part.section.size);
     const expected = this.#spans.expected(part.relocations, viewOf(bytes), 0, base);
     for (const { offset, why } of differences(expected, found, base)) {
       const item = itemAt(part, offset);
@@ -119,7 +119,7 @@ export class PartVerifier {
           [part, furthest[0]],
           [furthest[0], part],
         ] as const)
-          this.#findings.whole(one, "unplaced", `would be at ${this.#ground.show(base)}, in one place with ${other.section.name}`);
+          this.#findings.whole(one, "unplaced", `would be at ${this.#running.show(base)}, in one place with ${other.section.name}`);
       if (furthest === undefined || end > furthest[1]) furthest = [part, end];
     }
   }

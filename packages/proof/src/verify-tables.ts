@@ -1,23 +1,23 @@
 /** The ground's tables have the object's entries about its code, and no others. */
 import { SHF, viewOf } from "@suture/elf";
 import type { Findings } from "./findings.ts";
-import type { Ground } from "./ground.ts";
 import { type Item, itemAt, type Part } from "./items.ts";
 import type { Placement } from "./placement.ts";
+import type { RunningCode } from "./running-code.ts";
 import { differences, type Span, type SpanChecker, type Wrong } from "./spans.ts";
-import { firstKey, type GroundTables, type TableIndex } from "./table-index.ts";
+import { firstKey, type RunningTables, type TableIndex } from "./table-index.ts";
 import type { Entry, ObjectTable } from "./tables.ts";
 
 export class TableVerifier {
   readonly #placement: Placement;
-  readonly #ground: Ground;
-  readonly #index: GroundTables;
+  readonly #running: RunningCode;
+  readonly #index: RunningTables;
   readonly #spans: SpanChecker;
   readonly #findings: Findings;
 
-  constructor(placement: Placement, ground: Ground, index: GroundTables, spans: SpanChecker, findings: Findings) {
+  constructor(placement: Placement, running: RunningCode, index: RunningTables, spans: SpanChecker, findings: Findings) {
     this.#placement = placement;
-    this.#ground = ground;
+    this.#running = running;
     this.#index = index;
     this.#spans = spans;
     this.#findings = findings;
@@ -74,7 +74,7 @@ export class TableVerifier {
       return;
     const why =
       first === undefined
-        ? `${this.#ground.name} has no entry in ${name} for ${this.#ground.show(key)}`
+        ? `${this.#running.name} has no entry in ${name} for ${this.#running.show(key)}`
         : `its entry in ${name}: ${first.wrong.why}`;
     const wrong: Wrong = { code: "table", offset: first?.wrong.offset ?? entry.start, why };
     this.#findings.put(entry.code, wrong, name, first?.span, Math.min(entry.offset, Math.max(entry.code.section.size - 1, 0)));
@@ -82,7 +82,7 @@ export class TableVerifier {
 
   #entryFields(entry: Entry, { bytes, start, address }: Span): Wrong | undefined {
     const expected = this.#spans.expected(entry.relocations, viewOf(bytes), start, address);
-    const [different] = differences(expected, this.#ground.fields(address, address + bytes.length), address);
+    const [different] = differences(expected, this.#running.fields(address, address + bytes.length), address);
     return different === undefined ? undefined : { code: "relocation", offset: start + different.offset, why: different.why };
   }
 
@@ -91,7 +91,7 @@ export class TableVerifier {
     const before = firstKey(index, key) - 1;
     const [address, number] = [index.keys[before], index.order[before]];
     if (table.kind.ranges !== true || address === undefined || number === undefined) return false;
-    if (this.#ground.locate(address)?.section !== this.#ground.locate(key)?.section) return false;
+    if (this.#running.locate(address)?.section !== this.#running.locate(key)?.section) return false;
     return this.#beside(table, entry, index, number) === undefined;
   }
 
@@ -113,7 +113,7 @@ export class TableVerifier {
       // The part before ends its entries with one for the byte after it.
       if (taken.has(i) || (kind.ranges === true && (at === 0 || this.#restates(table, part, at, index, index.order[i] as number))))
         continue;
-      const why = `${this.#ground.name} has an entry in ${kind.section} for ${this.#ground.show(base + at)}, the object has none`;
+      const why = `${this.#running.name} has an entry in ${kind.section} for ${this.#running.show(base + at)}, the object has none`;
       this.#findings.at(part, "table", at, why);
     }
   }

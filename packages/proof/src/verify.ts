@@ -3,12 +3,12 @@
  * each function.
  */
 import { type Finding, Findings } from "./findings.ts";
-import type { Ground } from "./ground.ts";
 import type { Item, Part, Parts } from "./items.ts";
 import type { Placement } from "./placement.ts";
 import type { Merged } from "./references.ts";
+import type { RunningCode } from "./running-code.ts";
 import { SpanChecker } from "./spans.ts";
-import type { GroundTables } from "./table-index.ts";
+import type { RunningTables } from "./table-index.ts";
 import type { ObjectTable } from "./tables.ts";
 import { PartVerifier } from "./verify-parts.ts";
 import { TableVerifier } from "./verify-tables.ts";
@@ -21,13 +21,19 @@ export interface Verdict {
   merged: readonly Merged[];
 }
 
-export function verify(parts: Parts, tables: readonly ObjectTable[], placement: Placement, ground: Ground, index: GroundTables): Verdict {
+export function verify(
+  parts: Parts,
+  tables: readonly ObjectTable[],
+  placement: Placement,
+  running: RunningCode,
+  index: RunningTables,
+): Verdict {
   const findings = new Findings();
-  const spans = new SpanChecker(parts, placement, ground);
-  const ofParts = new PartVerifier(placement, ground, spans, findings);
+  const spans = new SpanChecker(parts, placement, running);
+  const ofParts = new PartVerifier(placement, running, spans, findings);
   for (const part of parts.all) if (part.role === "code" || part.role === "data") ofParts.verify(part);
   ofParts.overlaps();
-  const ofTables = new TableVerifier(placement, ground, index, spans, findings);
+  const ofTables = new TableVerifier(placement, running, index, spans, findings);
   for (const table of tables) ofTables.verify(table);
   // Data that nothing refers to (lists that the linker makes of many objects) needs no place.
   const used = new Set([...spans.uses.values()].flatMap((set) => [...set]));

@@ -5,7 +5,7 @@ import { linkModule } from "@suture/kbuild";
 import { finish, moduleName, verify } from "@suture/livepatch";
 import type { DraftManifest, Manifest } from "@suture/protocol";
 import type { Task } from "@suture/task";
-import { checkLandings } from "./landings.ts";
+import { checkSealed } from "./sealed-functions.ts";
 
 export interface Livepatch {
   /** The .ko file. */
@@ -31,7 +31,7 @@ export async function finishLivepatch(
   draft: DraftManifest,
 ): Promise<Livepatch> {
   const { bytes, manifest } = finish(linked, file, draft);
-  verify(bytes, file, kernel.target.release, kernel.world.kernel);
-  await checkLandings(task, kernel, readElf(bytes, file));
+  verify(bytes, file, kernel.target.release, kernel.symbolSources.kernel);
+  await checkSealed(task, kernel, readElf(bytes, file));
   return { bytes, file, manifest };
 }

@@ -3,7 +3,7 @@
  * weak one, a second definition. What the running kernel has stays the one that all use, or is replaced for all of them.
  */
 
-import { definedIn, type Found, hasEntry, holdPrototypes, holdVariables, Originals, typesOf } from "@suture/authored";
+import { comparePrototypes, compareVariables, definedIn, type Found, hasEntry, Originals, typesOf } from "@suture/authored";
 import { type Elsewhere, type Variable, variablesOf } from "@suture/diff";
 import { type ElfObject, type ElfSymbol, isSection, readElf, SHF, STB, STT } from "@suture/elf";
 import type { KernelContext, ObjectCommand, SourceView } from "@suture/kbuild";
@@ -156,9 +156,9 @@ class Finder {
 
   /** Names that another part of the kernel gives to all. */
   #checkParts(name: string, owner: Owner, where: { file: string; symbol: string }): void {
-    const { exports } = this.#kernel.world.kernel;
+    const { exports } = this.#kernel.symbolSources.kernel;
     const exported = exports.get(name)?.module;
-    const inKernel = owner.name !== "vmlinux" && this.#kernel.world.vmlinux.global(name, where.file) !== undefined;
+    const inKernel = owner.name !== "vmlinux" && this.#kernel.symbolSources.vmlinux.global(name, where.file) !== undefined;
     if (inKernel) throw fail("BUILD_DEFINED_TWICE", `vmlinux has a ${name}, and the fix gives ${owner.name} one of its own`, where);
     if (exported === undefined || exported === owner.name) return;
     if (exported.slice(exported.lastIndexOf("/") + 1).replaceAll("-", "_") === owner.name) return;
@@ -207,7 +207,7 @@ class Finder {
       const [before, now] = [typesOf(original.elf)?.prototype(name), typesOf(await this.#withTypes(side, after))?.prototype(name)];
       if (before === undefined || now === undefined)
         throw fail("BUILD_MOVED", `the types of ${name} in ${from} and ${object} cannot be compared`, where);
-      holdPrototypes({ at: object, old: name, own: name }, before, now);
+      comparePrototypes({ at: object, old: name, own: name }, before, now);
       this.#note(object, `${name} takes the place of the kernel's, which ${from} defines, for all who call it`);
     } else if (symbol.type === STT.OBJECT) {
       const [before] = this.#variables(original.elf, side, (one) => one.symbol === old);
@@ -216,7 +216,7 @@ class Finder {
         throw fail("BUILD_MOVED", `what ${name} holds cannot be compared with that of ${from}`, where);
       checkSame(before, now, from, where);
       const types = typesOf(await this.#withTypes(side, after))?.variable(name);
-      holdVariables({ at: object, old: name, own: name }, typesOf(original.elf)?.variable(name), types);
+      compareVariables({ at: object, old: name, own: name }, typesOf(original.elf)?.variable(name), types);
       this.#note(object, `${name} is the kernel's, which ${from} defines`);
     }
     this.#places.set(old, place);
@@ -241,7 +241,7 @@ class Finder {
       for (const variable of this.#between(after, before, side)) {
         if (known?.has(variable.symbol.name) === true) continue;
         const others = lost.filter((one) => one.side !== side && known?.has(one.symbol) !== true);
-        const shares = ({ variable: { users } }: Lost): boolean => [...variable.users].some((name) => users.has(name));
+        const shares = ({ variable: { referrers } }: Lost): boolean => [...variable.referrers].some((name) => referrers.has(name));
         const alike = ({ variable: { size, home } }: Lost): boolean => size === variable.size && home === variable.home;
         const named = others.filter((one) => one.variable.name === variable.name && (shares(one) || alike(one)));
         const [twin] = named;

@@ -14,11 +14,11 @@ interface Part {
 }
 
 /** @throws BUILD_READ_ONLY, BUILD_ALIGNMENT */
-export function checkMemory({ image, world }: KernelContext, module: KernelModule | undefined, part: Part): void {
+export function checkMemory({ image, symbolSources }: KernelContext, module: KernelModule | undefined, part: Part): void {
   const { object, owner, delta, locate } = part;
   for (const { function: by, name } of delta.writes) {
     const own = owner.global(name, object);
-    const place = own ?? world.vmlinux.global(name, object);
+    const place = own ?? symbolSources.vmlinux.global(name, object);
     if (place === undefined) continue;
     const symbol = module === undefined || own === undefined ? undefined : symbolOf(module, place);
     const isFixed = symbol === undefined ? isReadOnlyAt(image, addressOf(image, place)) : isReadOnlySymbol(symbol);

@@ -20,12 +20,12 @@ import { BuiltObjects, type Compiled, type Seen } from "./built-objects.ts";
 import { type Decision, decisionsOf } from "./decisions.ts";
 import { detached } from "./detached.ts";
 import { type Moves, movesBetween, type Outline, outlineOf } from "./elsewhere.ts";
-import { handedNotes } from "./handed-notes.ts";
+import { escapingNotes } from "./escaping-notes.ts";
 import { checkMemory } from "./memory.ts";
 import { objectDigest } from "./object-digest.ts";
 import { type Asked, forceOf, leftOut } from "./rebuild.ts";
+import { recompileWithRoom, type Wide, wantsRoom } from "./recompile-with-room.ts";
 import { refuseAll, refusedOr } from "./refusals.ts";
-import { compileWide, type Wide, wantsRoom } from "./wide-branches.ts";
 
 /** What changed in an object, and what was to be replaced by itself and is not. */
 export interface Compared extends Part {
@@ -184,7 +184,7 @@ export class PatchRun {
   }
 
   #tell(): void {
-    for (const { delta } of this.#parts) delta.notes.push(...handedNotes(delta.handed));
+    for (const { delta } of this.#parts) delta.notes.push(...escapingNotes(delta.handed));
     for (const { object, delta } of this.#parts) for (const note of delta.notes) this.#task.reporter.warn(`${object}: ${note}`);
   }
 
@@ -255,7 +255,7 @@ export class PatchRun {
     }
     let wide: Wide | undefined;
     try {
-      wide = await compileWide(this.#task, kernel, command, codes, overlay, before, variant);
+      wide = await recompileWithRoom(this.#task, kernel, command, codes, overlay, before, variant);
     } catch (error) {
       if (!(error instanceof SutureError) || error.code !== "BUILD_WIDE" || without === undefined) throw error;
     }

@@ -9,11 +9,11 @@ import type { KernelContext } from "@suture/kbuild";
 import { inspect } from "@suture/livepatch";
 import type { Made } from "@suture/protocol";
 import { fail } from "./errors.ts";
-import type { BuildOptions, Upon } from "./options.ts";
+import type { BuildOptions, Predecessor } from "./options.ts";
 import { parseSourcePatch } from "./patch/read.ts";
 
 /** @throws BUILD_UPON, ELF_*, KLP_* */
-export async function readUpon(path: string): Promise<Upon> {
+export async function readPredecessor(path: string): Promise<Predecessor> {
   const bytes = await readFile(path);
   const file = basename(path);
   const { manifest, faults } = inspect(bytes, path);
@@ -39,28 +39,34 @@ export async function readUpon(path: string): Promise<Upon> {
 }
 
 /** The old one's patches come first. @throws BUILD_UPON */
-export function withUpon(options: BuildOptions, kernel: KernelContext): BuildOptions {
-  const { upon } = options;
-  if (upon === undefined) return options;
+export function withPredecessor(options: BuildOptions, kernel: KernelContext): BuildOptions {
+  const { predecessor } = options;
+  if (predecessor === undefined) return options;
   const { release, buildId } = kernel.image;
-  if (upon.kernel.buildId !== buildId)
-    throw fail("BUILD_UPON", `it is for ${upon.kernel.release} with build-id ${upon.kernel.buildId}, not for ${release} with ${buildId}`, {
-      file: upon.file,
-    });
+  if (predecessor.kernel.buildId !== buildId)
+    throw fail(
+      "BUILD_UPON",
+      `it is for ${predecessor.kernel.release} with build-id ${predecessor.kernel.buildId}, not for ${release} with ${buildId}`,
+      {
+        file: predecessor.file,
+      },
+    );
   for (const { name, bytes } of [...options.patches, ...(options.sources ?? [])]) {
-    const twin = [...upon.patches, ...upon.sources].find((other) => Buffer.from(other.bytes).equals(bytes));
+    const twin = [...predecessor.patches, ...predecessor.sources].find((other) => Buffer.from(other.bytes).equals(bytes));
     if (twin !== undefined)
-      throw fail("BUILD_UPON", `it contains ${name} already${twin.name === name ? "" : `, as ${twin.name}`}`, { file: upon.file });
+      throw fail("BUILD_UPON", `it contains ${name} already${twin.name === name ? "" : `, as ${twin.name}`}`, { file: predecessor.file });
   }
   return {
     ...options,
-    patches: [...upon.patches, ...options.patches],
+    patches: [...predecessor.patches, ...options.patches],
     // A source of the same name is the old one's next version.
-    sources: [...upon.sources.filter(({ name }) => !options.sources?.some((own) => own.name === name)), ...(options.sources ?? [])],
-    ...(options.rebuild === undefined && upon.rebuild.length === 0 ? {} : { rebuild: [...upon.rebuild, ...(options.rebuild ?? [])] }),
-    acceptLayouts: [...upon.acceptLayouts, ...(options.acceptLayouts ?? [])],
-    acceptInits: [...upon.acceptInits, ...(options.acceptInits ?? [])],
-    states: [...upon.states, ...(options.states ?? [])],
+    sources: [...predecessor.sources.filter(({ name }) => !options.sources?.some((own) => own.name === name)), ...(options.sources ?? [])],
+    ...(options.rebuild === undefined && predecessor.rebuild.length === 0
+      ? {}
+      : { rebuild: [...predecessor.rebuild, ...(options.rebuild ?? [])] }),
+    acceptLayouts: [...predecessor.acceptLayouts, ...(options.acceptLayouts ?? [])],
+    acceptInits: [...predecessor.acceptInits, ...(options.acceptInits ?? [])],
+    states: [...predecessor.states, ...(options.states ?? [])],
     replace: true,
   };
 }

@@ -15,7 +15,7 @@ export interface Field {
   tag: string;
 }
 
-export interface Ground {
+export interface RunningCode {
   /** In words: "the kernel", "the module NAME". */
   readonly name: string;
   /** Bytes that lie inside of one section; zeros for NOBITS. */

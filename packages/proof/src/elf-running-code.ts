@@ -4,8 +4,8 @@
  */
 import { type Arch, archOf, type SpecialTable } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, isSection, R_NONE, relocationSections, type Section, SHF, SHT, STB, STT } from "@suture/elf";
-import type { Field, Ground, Stretch } from "./ground.ts";
 import type { Place } from "./model.ts";
+import type { Field, RunningCode, Stretch } from "./running-code.ts";
 
 /** More than a section or an addend can be. */
 const APART = 2 ** 33;
@@ -26,7 +26,7 @@ interface Held {
   fields: Field[] | undefined;
 }
 
-export class ElfGround implements Ground {
+export class ElfRunningCode implements RunningCode {
   readonly name: string;
   readonly #arch: Arch;
   readonly #tables: Map<Section, Section[]>;

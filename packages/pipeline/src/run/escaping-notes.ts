@@ -1,9 +1,9 @@
 /** What a person should know before a livepatch is taken out: addresses of its own strings, functions and variables that its code gives away. */
-import type { Handed } from "@suture/diff";
+import type { EscapingPointer } from "@suture/diff";
 
 const SHOWN = 3;
 
-export function handedNotes(handed: readonly Handed[]): string[] {
+export function escapingNotes(handed: readonly EscapingPointer[]): string[] {
   if (handed.length === 0) return [];
   const kinds = (["string", "function", "variable"] as const).flatMap((kind) => {
     const names = [

@@ -5,7 +5,7 @@ import { fail } from "./errors.ts";
 
 type Adds = { owner: { name: string }; delta: Pick<Delta, "object"> };
 
-export class News {
+export class AddedGlobals {
   /** By name, and then by the part of the kernel: modules may each have one of a name. */
   readonly #byName = new Map<string, Map<string, ElfSymbol>>();
 

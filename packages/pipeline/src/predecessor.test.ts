@@ -1,14 +1,14 @@
 import type { KernelContext } from "@suture/kbuild";
 import { describe, expect, it } from "vitest";
-import type { Upon } from "./options.ts";
+import type { Predecessor } from "./options.ts";
 import { parseSourcePatch } from "./patch/read.ts";
-import { madeOf, withUpon } from "./upon.ts";
+import { madeOf, withPredecessor } from "./predecessor.ts";
 
 const kernel = { image: { release: "1.0", buildId: "ab" } } as unknown as KernelContext;
 const patchOf = async (name: string) =>
   parseSourcePatch(Buffer.from(`--- a/${name}.c\n+++ b/${name}.c\n@@ -1 +1 @@\n-a\n+b\n`), `${name}.patch`);
 const sourceOf = (name: string, text: string) => ({ name, bytes: Buffer.from(text), folder: undefined, beside: [] });
-const old: Upon = {
+const old: Predecessor = {
   file: "livepatch-old.ko",
   sha256: "00",
   kernel: { release: "1.0", buildId: "ab" },
@@ -23,7 +23,10 @@ const given = { patches: [await patchOf("two")], replace: false, unproven: false
 
 describe("a livepatch upon another", () => {
   it("is made of all that the old one was made of, and replaces it", () => {
-    const options = withUpon({ ...given, sources: [sourceOf("fix.c", "3")], states: [{ id: 5, version: 0 }], upon: old }, kernel);
+    const options = withPredecessor(
+      { ...given, sources: [sourceOf("fix.c", "3")], states: [{ id: 5, version: 0 }], predecessor: old },
+      kernel,
+    );
     expect(options).toMatchObject({ replace: true, rebuild: ["fs/pipe.o"], acceptLayouts: ["page"], acceptInits: ["setup"] });
     expect(options.states).toEqual([...old.states, { id: 5, version: 0 }]);
     const { patches, sources } = madeOf(options);
@@ -33,10 +36,10 @@ describe("a livepatch upon another", () => {
   });
 
   it.each([
-    ["for another kernel", { ...given, upon: { ...old, kernel: { release: "1.0", buildId: "cd" } } }],
-    ["that has the patch already", { ...given, patches: old.patches, upon: old }],
-    ["that has the source already", { ...given, sources: [sourceOf("renamed.c", "1")], upon: old }],
+    ["for another kernel", { ...given, predecessor: { ...old, kernel: { release: "1.0", buildId: "cd" } } }],
+    ["that has the patch already", { ...given, patches: old.patches, predecessor: old }],
+    ["that has the source already", { ...given, sources: [sourceOf("renamed.c", "1")], predecessor: old }],
   ])("is refused upon one %s", (_, options) => {
-    expect(() => withUpon(options, kernel)).toThrow(expect.objectContaining({ code: "BUILD_UPON" }));
+    expect(() => withPredecessor(options, kernel)).toThrow(expect.objectContaining({ code: "BUILD_UPON" }));
   });
 });

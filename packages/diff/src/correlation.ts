@@ -1,7 +1,7 @@
 /** Which item of the original is which of the patched object. */
 import { bytesOf, type Item, sizeOf } from "./items.ts";
 
-export class Pairs {
+export class Correlation {
   readonly #forward = new Map<Item, Item>();
   readonly #backward = new Map<Item, Item>();
 

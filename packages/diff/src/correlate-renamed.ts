@@ -3,29 +3,29 @@
  * where a new variable may be the kernel's or may not, that is refused. Nothing is done where no variable is both lost and new, which is the rule.
  */
 import { Comparer } from "./compare.ts";
+import { usedBy } from "./correlate-locals.ts";
+import type { Correlation } from "./correlation.ts";
 import { fail } from "./errors.ts";
 import { homeOf } from "./homes.ts";
 import { type Item, isGlobal, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { coldParent, isBookkeeping, stem } from "./names.ts";
-import { usedBy } from "./pair-locals.ts";
-import type { Pairs } from "./pairs.ts";
 import { functionDifference } from "./same-function.ts";
 import type { Side } from "./side.ts";
 import { placeOf, signatures, type Use, Uses } from "./uses.ts";
 
 /** @returns those that were paired here, of the patched object. @throws DIFF_STATIC_LOCAL, DIFF_VARIABLE_LOST */
-export function pairRenamed(original: Side, patched: Side, pairs: Pairs, isElsewhere: (name: string) => boolean): Item[] {
+export function pairRenamed(original: Side, patched: Side, correlation: Correlation, isElsewhere: (name: string) => boolean): Item[] {
   // What another object defines, before or now, is not paired here.
   const open = (item: Item): boolean => !item.symbols.some(({ name }) => isElsewhere(name));
-  const lost = variables(original).filter((item) => pairs.patched(item) === undefined && open(item));
-  const gained = variables(patched).filter((item) => pairs.original(item) === undefined && open(item));
+  const lost = variables(original).filter((item) => correlation.patched(item) === undefined && open(item));
+  const gained = variables(patched).filter((item) => correlation.original(item) === undefined && open(item));
   if (lost.length === 0 || gained.length === 0) return [];
-  return new Renames(original, patched, pairs, lost, gained).run();
+  return new Renames(original, patched, correlation, lost, gained).run();
 }
 
-function variables({ cut }: Side): Item[] {
-  return cut.items.filter(
+function variables({ itemized }: Side): Item[] {
+  return itemized.items.filter(
     (item) =>
       item.kind === "object" && item.symbols.length > 0 && homeOf(item) !== undefined && !isLiteral(item) && !isBookkeeping(item.name),
   );
@@ -34,31 +34,31 @@ function variables({ cut }: Side): Item[] {
 class Renames {
   readonly #original: Side;
   readonly #patched: Side;
-  readonly #pairs: Pairs;
+  readonly #correlation: Correlation;
   readonly #lost: ReadonlySet<Item>;
   readonly #gained: readonly Item[];
   readonly #uses: Uses;
   #functions: ReadonlySet<string>[] | undefined;
 
-  constructor(original: Side, patched: Side, pairs: Pairs, lost: readonly Item[], gained: readonly Item[]) {
+  constructor(original: Side, patched: Side, correlation: Correlation, lost: readonly Item[], gained: readonly Item[]) {
     this.#original = original;
     this.#patched = patched;
-    this.#pairs = pairs;
+    this.#correlation = correlation;
     this.#lost = new Set(lost);
     this.#gained = gained;
-    this.#uses = new Uses(original, patched, pairs);
+    this.#uses = new Uses(original, patched, correlation);
   }
 
   run(): Item[] {
     const rehomed = this.#sameName();
     let joined = this.#candidates();
-    for (const [item, twin] of joined) this.#pairs.join(twin, item);
+    for (const [item, twin] of joined) this.#correlation.join(twin, item);
     // What is not shown may have been what others leaned on.
     for (let all = false; !all; ) {
-      const compare = new Comparer(this.#original.cut, this.#patched.cut, this.#pairs);
+      const compare = new Comparer(this.#original.itemized, this.#patched.itemized, this.#correlation);
       const shown = joined.filter(([item, twin]) => this.#corresponds(twin, item, compare));
       all = shown.length === joined.length;
-      for (const [item, twin] of joined) if (!shown.some(([other]) => other === item)) this.#pairs.separate(twin, item);
+      for (const [item, twin] of joined) if (!shown.some(([other]) => other === item)) this.#correlation.separate(twin, item);
       joined = shown;
     }
     for (const item of this.#gained) this.#check(item);
@@ -71,7 +71,7 @@ class Renames {
     return this.#gained.filter((item) => {
       const twin = byName.get(item.name);
       if (twin === undefined || stem(item.name) !== item.name) return false;
-      this.#pairs.join(twin, item);
+      this.#correlation.join(twin, item);
       return true;
     });
   }
@@ -81,10 +81,10 @@ class Renames {
     const votes = new Map<Item, Set<Item>>();
     const claimed = new Map<Item, Set<Item>>();
     for (const item of this.#gained) {
-      if (this.#pairs.original(item) !== undefined) continue;
+      if (this.#correlation.original(item) !== undefined) continue;
       for (const use of this.#uses.of("patched", item)) {
         const twin = this.#uses.counterpart(use);
-        if (twin === undefined || !this.#lost.has(twin) || this.#pairs.patched(twin) !== undefined || !alike(twin, item)) continue;
+        if (twin === undefined || !this.#lost.has(twin) || this.#correlation.patched(twin) !== undefined || !alike(twin, item)) continue;
         addTo(votes, item, twin);
         addTo(claimed, twin, item);
       }
@@ -103,7 +103,7 @@ class Renames {
     if (before.size !== after.size) return false;
     let same = 0;
     for (const [by, uses] of after) {
-      const twin = this.#pairs.original(by);
+      const twin = this.#correlation.original(by);
       const others = twin === undefined ? undefined : before.get(twin);
       if (twin === undefined || others === undefined) return false;
       if (functionDifference(compare, [this.#original.entries, twin], [this.#patched.entries, by]) === undefined) same++;
@@ -115,22 +115,22 @@ class Renames {
   /** @throws DIFF_STATIC_LOCAL, DIFF_VARIABLE_LOST if the kernel's state could be meant */
   #check(item: Item): void {
     const home = homeOf(item);
-    if (this.#pairs.original(item) !== undefined || home === "read-only" || home === "boot") return;
+    if (this.#correlation.original(item) !== undefined || home === "read-only" || home === "boot") return;
     const uses = this.#uses.of("patched", item);
     // What only the boot phase uses is not carried.
     if (!isGlobal(item) && uses.every(({ by }) => homeOf(by) === "boot")) return;
-    const users = usedBy(item, this.#patched.users, (by) => this.#pairs.original(by) !== undefined);
+    const referrers = usedBy(item, this.#patched.referrers, (by) => this.#correlation.original(by) !== undefined);
     for (const twin of this.#lost) {
       const homeBefore = homeOf(twin);
-      if (this.#pairs.patched(twin) !== undefined || homeBefore === "read-only" || homeBefore === "boot") continue;
-      const where = { file: this.#patched.cut.elf.file, symbol: item.name, section: item.section.name };
+      if (this.#correlation.patched(twin) !== undefined || homeBefore === "read-only" || homeBefore === "boot") continue;
+      const where = { file: this.#patched.itemized.elf.file, symbol: item.name, section: item.section.name };
       const named = stem(twin.name) === stem(item.name);
-      const usersBefore = usedBy(twin, this.#original.users, (by) => this.#pairs.patched(by) !== undefined);
-      const common = [...users.keys()].filter((name) => usersBefore.has(name));
+      const usersBefore = usedBy(twin, this.#original.referrers, (by) => this.#correlation.patched(by) !== undefined);
+      const common = [...referrers.keys()].filter((name) => usersBefore.has(name));
       const both = `${common.join(", ")} used ${twin.name} (${sizeOf(twin)} bytes, ${twin.section.name}), which is gone`;
       if (named && common.length > 0)
         throw fail("DIFF_STATIC_LOCAL", `${both}, and ${item.name} is new: it could be the same variable`, where);
-      const sameUsers = [users, usersBefore].every((by) => [...by.keys()].every((name) => common.includes(name) || !this.#stays(name)));
+      const sameUsers = [referrers, usersBefore].every((by) => [...by.keys()].every((name) => common.includes(name) || !this.#stays(name)));
       if (common.length > 0 && (this.#used(twin, item) || (sameUsers && this.#usedByAll(twin, item))))
         throw fail("DIFF_VARIABLE_LOST", `${both}, and use ${item.name} (${item.section.name}), which is new, in the same way`, where);
     }
@@ -139,7 +139,8 @@ class Renames {
   /** Whether a function of that name was there before and is now. */
   #stays(name: string): boolean {
     this.#functions ??= [this.#original, this.#patched].map(
-      ({ cut }) => new Set(cut.items.filter(({ kind }) => kind === "function").map((item) => stem(coldParent(item.name) ?? item.name))),
+      ({ itemized }) =>
+        new Set(itemized.items.filter(({ kind }) => kind === "function").map((item) => stem(coldParent(item.name) ?? item.name))),
     );
     return this.#functions.every((names) => names.has(name));
   }
@@ -155,8 +156,8 @@ class Renames {
   #used(original: Item, patched: Item): boolean {
     const before = this.#uses.of("original", original);
     const after = this.#uses.of("patched", patched);
-    const of = (start = 0): string[] => signatures(before, original, (by) => this.#pairs.patched(by) !== undefined, start).sort();
-    const now = signatures(after, patched, (by) => this.#pairs.original(by) !== undefined).sort();
+    const of = (start = 0): string[] => signatures(before, original, (by) => this.#correlation.patched(by) !== undefined, start).sort();
+    const now = signatures(after, patched, (by) => this.#correlation.original(by) !== undefined).sort();
     if (sizeOf(original) === sizeOf(patched)) return within(of(), now);
     // What is only read once says little.
     if (Math.min(before.length, after.length) < 2 && !of().some((use) => use.startsWith("write"))) return false;

@@ -1,5 +1,5 @@
 /** Who refers to what, the other way round than relocations say it. */
-import { type Cut, type Item, isItem, type Ref } from "./items.ts";
+import { type Item, type ItemizedObject, isItem, type Ref } from "./items.ts";
 
 export interface Use {
   by: Item;
@@ -8,13 +8,13 @@ export interface Use {
   order: number;
 }
 
-export class Users {
-  readonly #cut: Cut;
+export class Referrers {
+  readonly #itemized: ItemizedObject;
   readonly #uses = new Map<Item, Use[]>();
 
-  constructor(cut: Cut) {
-    this.#cut = cut;
-    for (const by of cut.items) for (let order = 0; order < by.refs.length; order++) this.#add(by, by.refs[order], order);
+  constructor(itemized: ItemizedObject) {
+    this.#itemized = itemized;
+    for (const by of itemized.items) for (let order = 0; order < by.refs.length; order++) this.#add(by, by.refs[order], order);
   }
 
   #add(by: Item, ref: Ref | undefined, order: number): void {
@@ -35,7 +35,7 @@ export class Users {
     const uses = [...this.of(item)];
     if (item.kind === "function" && item.beside.length > 1)
       for (const by of item.beside)
-        this.#cut.refsOf(by).forEach((ref, order) => {
+        this.#itemized.refsOf(by).forEach((ref, order) => {
           if (ref.implied && ref.to === item) uses.push({ by, ref, order });
         });
     return uses;

@@ -7,10 +7,10 @@ import { destinationOf } from "./destinations.ts";
 import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { stem } from "./names.ts";
+import { copies, onlyReads } from "./non-retaining-functions.ts";
 import type { Plan } from "./plan.ts";
-import { copies, onlyReads } from "./readers.ts";
 
-export interface Handed {
+export interface EscapingPointer {
   /** The function whose code makes the pointer. */
   function: string;
   kind: "string" | "function" | "variable";
@@ -19,19 +19,19 @@ export interface Handed {
 }
 
 /** Of carried code, in order. */
-export function handedBy(plan: Plan): Handed[] {
-  const handed: Handed[] = [];
-  for (const item of plan.in.patched.cut.items)
+export function handedBy(plan: Plan): EscapingPointer[] {
+  const handed: EscapingPointer[] = [];
+  for (const item of plan.in.patched.itemized.items)
     if (item.kind === "function" && plan.carried.has(item)) handed.push(...handedByFunction(plan, item));
   return handed;
 }
 
-function handedByFunction(plan: Plan, item: Item): Handed[] {
-  const refs = new Map(plan.in.patched.cut.refsOf(item).map((ref) => [ref.at, ref]));
+function handedByFunction(plan: Plan, item: Item): EscapingPointer[] {
+  const refs = new Map(plan.in.patched.itemized.refsOf(item).map((ref) => [ref.at, ref]));
   const own = [...refs.values()].filter((ref) => !ref.branch && isOwn(plan, ref, item));
   if (own.length === 0) return [];
   const pointers = new Map(item.arch.code.pointersIn(bytesOf(item)).map((use) => [use.at, use.argumentOf]));
-  const found = new Map<string, Handed>();
+  const found = new Map<string, EscapingPointer>();
   for (const ref of own) {
     const { to } = ref;
     if (!isItem(to)) continue;
@@ -49,7 +49,7 @@ function handedByFunction(plan: Plan, item: Item): Handed[] {
 function isOwn(plan: Plan, ref: Ref, from: Item): boolean {
   const { to } = ref;
   if (!isItem(to) || to === from || !("carried" in destinationOf(plan, ref, from, false))) return false;
-  if (to.kind === "function") return plan.in.pairs.original(to) === undefined && ref.target === to.entry;
+  if (to.kind === "function") return plan.in.correlation.original(to) === undefined && ref.target === to.entry;
   // Nobody keeps a pointer to constants and tables that the compiler made.
   if (to.kind === "element") return (to.section.flags & SHF.STRINGS) !== 0;
   return to.kind === "object" && sizeOf(to) > 0 && stem(to.name) !== "CSWTCH";
@@ -59,7 +59,7 @@ function holdsPointers(plan: Plan, item: Item): boolean {
   return item.refs.some((ref) => !ref.branch && isOwn(plan, ref, item));
 }
 
-function describe(item: Item): Pick<Handed, "kind" | "name"> {
+function describe(item: Item): Pick<EscapingPointer, "kind" | "name"> {
   if (item.kind === "function") return { kind: "function", name: item.name };
   if (!isLiteral(item)) return { kind: "variable", name: item.name };
   return { kind: "string", name: Buffer.from(bytesOf(item)).toString("latin1").replace(/\0+$/, "") };

@@ -2,10 +2,10 @@
 import type { Arch, SpecialTable } from "@suture/arch";
 import type { ElfSymbol } from "@suture/elf";
 import { hex, type KernelImage, type KernelSymbol } from "@suture/kernel";
-import type { Field, Ground, Stretch } from "./ground.ts";
 import type { Anchor, Place } from "./model.ts";
+import type { Field, RunningCode, Stretch } from "./running-code.ts";
 
-export class ImageGround implements Ground {
+export class ImageRunningCode implements RunningCode {
   readonly name = "the kernel";
   readonly #image: KernelImage;
   readonly #arch: Arch;

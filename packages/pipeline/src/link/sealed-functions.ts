@@ -14,7 +14,7 @@ const SEALS = ".ibt_endbr_seal";
 type IsSealed = (name: string, sympos: number) => boolean;
 
 /** @throws BUILD_SEALED */
-export async function checkLandings(task: Task, kernel: KernelContext, livepatch: ElfObject): Promise<void> {
+export async function checkSealed(task: Task, kernel: KernelContext, livepatch: ElfObject): Promise<void> {
   const known = new Map<string, IsSealed>();
   for (const [target, tables] of relocationSections(livepatch))
     for (const relocation of tables.flatMap(({ relocations }) => relocations)) {

@@ -51,7 +51,7 @@ export interface Wide {
  * @returns undefined if this kernel's headers cannot be changed so
  * @throws BUILD_COMPILE, BUILD_WIDE
  */
-export async function compileWide(
+export async function recompileWithRoom(
   task: Task,
   kernel: KernelContext,
   command: ObjectCommand,
