@@ -13,6 +13,7 @@ import { type Result, readKept } from "../kept.ts";
 import { COMMON, WrongUse } from "../options.ts";
 import { CLOUD, commitOf, type Found, ROOT, type Run, type RunContext } from "../run.ts";
 import { fromCorpus, type Input, ofKernel } from "./inputs.ts";
+import { differingParts, PATCHED_SUMS, UPON_SUM } from "./parts.ts";
 
 export const same: Run = {
   name: "same",
@@ -97,25 +98,31 @@ function refusalOf(text: string): { code: string; why: string } | undefined {
   return parsed.success ? { code: parsed.output.error.code, why: parsed.output.error.why.slice(0, 300) } : undefined;
 }
 
-/** What differs is not good, whatever became of it. */
+/** Whatever is otherwise than before is told, with the parts of the module that differ; all but one kind of it is a fault. */
 function compare(context: RunContext, results: readonly Result[], file: string): Record<string, unknown> {
   const { headers, results: before } = readKept(file);
   const differs: string[] = [];
   const alone: string[] = [];
+  const inSums: string[] = [];
   let equal = 0;
   for (const result of results) {
-    const then = before.get(result.name)?.result;
-    if (then === undefined) {
-      alone.push(result.name);
-      continue;
-    }
+    const { name } = result;
+    const then = before.get(name)?.result;
     const said = ({ outcome, code, more }: Result): string => [outcome, code, more?.sha256].filter((word) => word !== undefined).join(" ");
-    if (then.more?.input !== result.more?.input) differs.push(`${result.name}: the input is another`);
-    else if (said(then) !== said(result)) differs.push(`${result.name}: ${said(then)} before, ${said(result)} now`);
-    else if (result.outcome === "built") equal++;
+    if (then === undefined) alone.push(name);
+    else if (then.more?.input !== result.more?.input) differs.push(`${name}: the input is another`);
+    else if (said(then) === said(result)) equal += result.outcome === "built" ? 1 : 0;
+    else if (then.outcome !== "built" || result.outcome !== "built") differs.push(`${name}: ${said(then)} before, ${said(result)} now`);
+    else {
+      const [old, now] = [dirname(file), context.folder].map((folder) => readFileSync(join(folder, "modules", `${name}.ko`)));
+      const parts = old === undefined || now === undefined ? [] : differingParts(old, now);
+      if (parts.length > 0 && parts.every((part) => part === PATCHED_SUMS || part === UPON_SUM)) inSums.push(name);
+      else differs.push(`${name}: ${parts.join(", ") || "how its parts are put together"}`);
+    }
   }
   const missing = [...before.keys()].filter((name) => !context.names.has(name) && context.isWanted(name));
   for (const line of differs) console.log(`DIFFERS\t${line}`);
   context.left = differs.length + alone.length + missing.length > 0;
-  return { against: [...new Set(headers.map(({ commit }) => commit))], equal, differs, onlyHere: alone, onlyThere: missing };
+  const against = [...new Set(headers.map(({ commit }) => commit))];
+  return { against, equal, equalButForSumsOfPatchedObjects: inSums, differs, onlyHere: alone, onlyThere: missing };
 }
