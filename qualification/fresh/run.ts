@@ -96,6 +96,8 @@ async function runAs(context: RunContext, system: System, user: User): Promise<v
       if (!begun) await begin();
       begun = true;
       const { code, text } = await within(root, account, inClone(command), log);
+      // What was ended with us has not failed.
+      context.task.check();
       if (code === 0) return { good: true, outcome: "passed" };
       console.error(text.split("\n").slice(-LAST_LINES).join("\n"));
       return { good: false, outcome: "failed", why: `it ended with ${code}; all that it said is in ${log}, the system in ${root}` };
