@@ -90,19 +90,19 @@ async function setUp(machine: Machine): Promise<Outcome> {
   const { installed, user, release = "before", lists = "good", node = NODE, more = [], broken } = machine;
   // The checkout is in a path as a person may have it.
   const root = join(folder, `${count++}`, "a checkout's $HOME, ü");
-  const symbolSources = join(folder, `${count++}`);
-  const bin = join(symbolSources, "bin");
+  const world = join(folder, `${count++}`);
+  const bin = join(world, "bin");
   for (const path of [join(root, "scripts"), bin]) mkdirSync(path, { recursive: true });
   copyFileSync(SCRIPT, join(root, "scripts/setup.sh"));
   writeFileSync(join(root, "package-lock.json"), "{}\n");
-  writeFileSync(join(symbolSources, "calls"), "");
-  writeFileSync(join(symbolSources, "known"), ALL.map((i) => `${nameOn(i, release)}\n`).join(""));
+  writeFileSync(join(world, "calls"), "");
+  writeFileSync(join(world, "known"), ALL.map((i) => `${nameOn(i, release)}\n`).join(""));
   writeFileSync(
-    join(symbolSources, "status"),
+    join(world, "status"),
     [...installed.map((i) => `${nameOn(i, release)} installed amd64`), "bash installed amd64", ...more].map((l) => `${l}\n`).join(""),
   );
-  if (lists !== "none") writeFileSync(join(symbolSources, "listed"), "");
-  if (lists === "good") writeFileSync(join(symbolSources, "good"), "");
+  if (lists !== "none") writeFileSync(join(world, "listed"), "");
+  if (lists === "good") writeFileSync(join(world, "good"), "");
   for (const tool of TOOLS) symlinkSync(join("/usr/bin", tool), join(bin, tool));
   const programs = { ...STAND_INS, ...(broken === undefined ? {} : { [broken.program]: broken.script }) };
   for (const [name, script] of Object.entries(programs)) {
@@ -113,7 +113,7 @@ async function setUp(machine: Machine): Promise<Outcome> {
   }
   const env = {
     PATH: bin,
-    WORLD: symbolSources,
+    WORLD: world,
     MACHINE_UID: user === "root" ? "0" : "1000",
     MACHINE_SUDO: user === "sudo" ? "yes" : "no",
     MACHINE_NODE: node,
@@ -122,10 +122,10 @@ async function setUp(machine: Machine): Promise<Outcome> {
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));
   const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
-  const lines = (name: string): string[] => readFileSync(join(symbolSources, name), "utf8").split("\n").slice(0, -1);
+  const lines = (name: string): string[] => readFileSync(join(world, name), "utf8").split("\n").slice(0, -1);
   const whole = lines("status").filter((line) => line.endsWith(" installed amd64"));
   const outcome = { code, said, calls: lines("calls"), installed: whole.map((line) => line.split(" ")[0] ?? "") };
-  rmSync(symbolSources, { recursive: true });
+  rmSync(world, { recursive: true });
   return outcome;
 }
 

@@ -143,7 +143,7 @@ describe("functions that are to be ignored", () => {
   });
 
   test.each([
-    ["one that the object does not have", `int recarried(int x) { return x; }${IGNORE_FUNCTION("fresh")}`],
+    ["one that the object does not have", `int fresh(int x) { return x; }${IGNORE_FUNCTION("fresh")}`],
     // Its code is in its callers, and nothing of the kernel has the name.
     ["one that was inlined", IGNORE_FUNCTION("wanted")],
   ])("%s is refused", (_, more) => {

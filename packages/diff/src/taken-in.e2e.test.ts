@@ -48,9 +48,9 @@ describe("point 9: what a changed function needs", () => {
   test("new functions, data, strings and constants are taken in; what exists is referred to", () => {
     const delta = shop.diff(
       "static int state = 5; int zeros[8]; int f(int x) { return x + state + zeros[1]; } int g(void) { return state++; }",
-      `static int state = 5; int zeros[8]; static int recarried = 7; static int empty[3];
+      `static int state = 5; int zeros[8]; static int fresh = 7; static int empty[3];
        static const int table[4] = { 3, 1, 4, 1 };
-       static noinline int helper(int x) { printk("helped %d", x); recarried += empty[x & 1]++; return table[x & 3]; }
+       static noinline int helper(int x) { printk("helped %d", x); fresh += empty[x & 1]++; return table[x & 3]; }
        int f(int x) { return helper(x) + state + zeros[1]; } int g(void) { return state++; }`,
     );
     expect(names(delta.functions)).toEqual(["f"]);
