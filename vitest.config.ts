@@ -16,6 +16,7 @@ export default defineConfig({
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
           exclude: ["**/*.e2e.test.ts"],
+          setupFiles: ["test/seed.setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -27,6 +28,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["packages/*/src/**/*.e2e.test.ts", "test/**/*.e2e.test.ts"],
+          setupFiles: ["test/seed.setup.ts"],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           maxWorkers: 2,

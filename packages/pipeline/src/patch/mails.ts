@@ -27,6 +27,8 @@ export interface Texts {
 /** The line that begins a mail in a mailbox: of git's, or with an address and a date. */
 const FROM = /^From (?:[0-9a-f]{12,} |\S+.*\b\d{1,2}:\d\d(?::\d\d)?\b.*\b\d{4}\b)/;
 const HEADER = /^[A-Za-z][\w-]*:(?:\s|$)/;
+/** A field, or a line that goes on with one. As git has it, the first line that is neither begins the body, be it empty or not. */
+const IN_HEADER = /^(?:[A-Za-z][\w-]*:|[ \t]+\S|>?From )/;
 const OF_MAIL =
   /^(?:From|Subject|Date|Message-ID|MIME-Version|Content-Type|Content-Transfer-Encoding|Received|Return-Path|Delivered-To|Description):/im;
 
@@ -54,7 +56,7 @@ async function textsOfMail(lines: string[], start: number, path: string): Promis
   const placeOf = (line: number): string => `line ${start + line + 1}`;
   const envelope = FROM.test(lines[0] ?? "") ? 1 : 0;
   const first = lines.findIndex((line, i) => i >= envelope && line.trim() !== "");
-  const end = lines.findIndex((line, i) => i > first && line.trim() === "");
+  const end = lines.findIndex((line, i) => i > first && !IN_HEADER.test(line));
   const header = lines.slice(Math.max(first, 0), end < 0 ? lines.length : end).map((line) => line.replace(/\r$/, ""));
   const isMail = envelope > 0 || (HEADER.test(header[0] ?? "") && OF_MAIL.test(header.join("\n")));
   const plain = {
@@ -75,7 +77,8 @@ async function textsOfMail(lines: string[], start: number, path: string): Promis
     !/utf-?(?:16|32|7)/.test(charset ?? "") &&
     /^(?:7bit|8bit|binary)?$/i.test(fields.get("content-transfer-encoding")?.trim() ?? "");
   if (isPlain) return { texts: [{ ...plain, subject }], notes: [] };
-  return decoded(lines.slice(envelope).join("\n"), { path, subject, charset, at: placeOf(0) });
+  const body = end < 0 ? [] : lines.slice(lines[end]?.trim() === "" ? end + 1 : end);
+  return decoded([...header, "", ...body].join("\n"), { path, subject, charset, at: placeOf(0) });
 }
 
 interface Mail {
@@ -95,16 +98,17 @@ async function decoded(source: string, { path, subject, charset, at }: Mail): Pr
   });
   const texts: Text[] = [];
   const notes: string[] = [];
-  if (email.text !== undefined && email.text.trim() !== "") {
-    if (email.text.includes("\ufffd"))
+  if (email.html === undefined || email.text?.trim()) {
+    const text = email.text ?? "";
+    if (text.includes("\ufffd"))
       throw fail("PATCH_UNREADABLE", `${at}: the mail has bytes that are not of its character set (${charset ?? "none is named"})`, where, {
         mend: "Save the mail as it was sent (lore and patchwork have it), or make the patch anew: git format-patch.",
       });
-    const lines = Buffer.from(email.text, "utf8").toString("latin1").split("\n");
+    const lines = Buffer.from(text, "utf8").toString("latin1").split("\n");
     const placeOf = (line: number): string => `line ${line + 1} of the decoded mail that begins in ${at}`;
     const other = charset === undefined || /^(?:utf-?8|us-ascii)$/.test(charset) ? undefined : charset;
     texts.push({ lines: withoutReturns(lines), mail: true, begins: at, subject, placeOf, charset: other });
-  } else if (email.html !== undefined)
+  } else
     throw fail("PATCH_UNREADABLE", `${at}: the mail is in HTML, in which the white space of a patch is lost`, where, {
       mend: "Take the patch as plain text: the archive of the list, or git format-patch.",
     });

@@ -26,6 +26,12 @@ describe("reading patches", () => {
     expect((await parse(mail("x.c") + mail("y.c"))).changes.map((c) => c.newName)).toEqual(["b/x.c", "b/y.c"]);
   });
 
+  it("begins an encoded mail's body where its header ends, be there an empty line or not", async () => {
+    const body = Buffer.from(`It was wrong.\n---\n--- a/x.c\n+++ b/x.c\n${HUNK}`).toString("base64");
+    const head = "From 0123456789abcdef Mon Sep 17 00:00:00 2001\nSubject: [PATCH] x\nContent-Transfer-Encoding: base64\n";
+    for (const between of ["", "\n"]) expect((await parse(`${head}${between}${body}\n`)).changes.map((c) => c.newName)).toEqual(["b/x.c"]);
+  });
+
   it("reads lines that end with carriage returns, and plain diffs with dates", async () => {
     const text = `--- x.c.orig\t2024-01-01\n+++ x.c\t2024-01-02\n${HUNK}`.replaceAll("\n", "\r\n");
     expect((await parse(text)).changes[0]).toMatchObject({ newName: "x.c" });
