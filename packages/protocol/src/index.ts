@@ -1,6 +1,16 @@
 export { CALLBACKS, type CallbackKind } from "./callbacks.ts";
 export {
+  type CatchUpReport,
+  type CatchUpSummary,
+  catchUpReportSchema,
+  type ReleaseUnit,
+  UNIT_STATES,
+  type UnitReason,
+  type UnitState,
+} from "./catch-up.ts";
+export {
   buildDocument,
+  catchUpDocument,
   decisionsDocument,
   diffDocument,
   extractDocument,

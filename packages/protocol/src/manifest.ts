@@ -1,6 +1,7 @@
 /** What a livepatch says of itself: it stands, as JSON, in the section `.suture` of the module. */
 import * as v from "valibot";
 import { CALLBACKS } from "./callbacks.ts";
+import { catchUpSummarySchema } from "./catch-up.ts";
 import { said } from "./said.ts";
 
 const text = v.string();
@@ -100,6 +101,9 @@ export const manifestSchema = v.object({
     "every input with its SHA-256",
   ),
   fixes: said(v.array(v.object({ subject: v.exactOptional(text), cves: v.array(text) })), "from the headers of the patches"),
+  catchUp: v.exactOptional(
+    said(catchUpSummarySchema, "of one that brings the kernel to the level of a newer release: what became of each change"),
+  ),
   made: v.exactOptional(said(madeSchema, "what it was made of besides the kernel; absent in one that registers itself")),
 });
 

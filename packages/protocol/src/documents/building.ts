@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { CALLBACKS } from "../callbacks.ts";
+import { catchUpReportSchema as catchUpReport } from "../catch-up.ts";
 import { manifestSchema as manifest } from "../manifest.ts";
 import { maybe, said } from "../said.ts";
 import { documentKind } from "./document.ts";
@@ -47,6 +48,12 @@ export const buildDocument = documentKind("build", 1, "`suture build`: a livepat
   file: said(text, "the module"),
   size: bytes,
   manifest,
+});
+
+export const catchUpDocument = documentKind("catch-up", 1, "`suture catch-up`: what became of each change of a newer release.", {
+  file: maybe(said(text, "the module; absent where nothing could be carried")),
+  size: maybe(bytes),
+  report: catchUpReport,
 });
 
 export const decisionsDocument = documentKind(

@@ -1,6 +1,7 @@
 /** Every kind of JSON document that the program prints. */
 import {
   buildDocument,
+  catchUpDocument,
   decisionsDocument,
   diffDocument,
   extractDocument,
@@ -33,6 +34,7 @@ const KINDS = [
   errorDocument,
   kernelsDocument,
   buildDocument,
+  catchUpDocument,
   decisionsDocument,
   extractDocument,
   proveDocument,
