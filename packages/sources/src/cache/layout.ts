@@ -91,6 +91,8 @@ export const inKernel = {
   image: (kernel: string): string => join(kernel, "image"),
   vmlinuz: (kernel: string, release: string): string => join(kernel, "image", "boot", `vmlinuz-${release}`),
   modules: (kernel: string, release: string): string => join(kernel, "image", "lib", "modules", release),
+  /** Where some packages have them. */
+  usrModules: (kernel: string, release: string): string => join(kernel, "image", "usr", "lib", "modules", release),
   dryRun: (kernel: string): string => join(kernel, "make.gz"),
   tree: (kernel: string): string => join(kernel, "tree"),
 };

@@ -1,6 +1,6 @@
 /** One kernel of the archive, made ready in the cache. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { exists } from "@suture/files";
@@ -97,6 +97,7 @@ async function makeKernel(task: Task, cache: string, kernel: CompleteKernel, bes
         await unpackDeb(task, headers, unpacked.headers);
         await unpackDeb(task, kbuild, unpacked.kbuild);
         await unpackDeb(task, image, inKernel.image(beside));
+        await gatherModules(beside, release);
       })(),
     ]);
     stage.result(`${source.source.name} ${source.version}`);
@@ -126,6 +127,14 @@ async function makeKernel(task: Task, cache: string, kernel: CompleteKernel, bes
     await writeFile(inKernel.description(beside), `${JSON.stringify(description, undefined, 2)}\n`);
     stage.result(release);
   });
+}
+
+/** As of Debian 13 packages have their modules in usr/lib, which lib is a link to on a machine. */
+async function gatherModules(kernel: string, release: string): Promise<void> {
+  const [there, to] = [inKernel.usrModules(kernel, release), inKernel.modules(kernel, release)];
+  if ((await exists(to)) || !(await exists(there))) return;
+  await mkdir(dirname(to), { recursive: true });
+  await rename(there, to);
 }
 
 function inputOf({ name, version, download }: Downloadable): TargetInput {
