@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { KernelContext } from "@suture/kbuild";
-import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
+import { cacheRoot, ownKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { cold } from "./cold.ts";
 import { differ } from "./diff.ts";
@@ -24,7 +24,7 @@ const { values, positionals: wanted } = parseArgs({
 const wants = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
 const task = new Task();
 const cache = cacheRoot(process.env);
-const release = values.kernel ?? (await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/));
+const release = values.kernel ?? (await ownKernel(task));
 const target = await prepareTarget(task, release, { cache });
 const kernel = await KernelContext.open(task, target, cache);
 const folder = mkdtempSync(join(tmpdir(), "suture-bench-"));

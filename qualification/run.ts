@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { SutureError } from "@suture/errors";
 import { KernelContext } from "@suture/kbuild";
-import { cacheRoot, newestKernel, prepareTarget, type Target } from "@suture/sources";
+import { cacheRoot, ownKernel, prepareTarget, type Target } from "@suture/sources";
 import { Task } from "@suture/task";
 import { Kept, type Result } from "./kept.ts";
 import type { Options, Word } from "./options.ts";
@@ -27,8 +27,7 @@ export interface Run {
 }
 
 export const ROOT = join(import.meta.dirname, "..");
-export const CLOUD = [/^6\.1\.\d+-\d+-cloud-amd64$/, /^6\.12\.\d+\+deb\d+-cloud-amd64$/] as const;
-export const newestCloud = ({ task }: RunContext): Promise<string> => newestKernel(task, CLOUD[0]);
+export const newestCloud = ({ task }: RunContext): Promise<string> => ownKernel(task);
 
 /** What is checked out there, with a hash of what was changed in it. */
 export function commitOf(checkout: string): string {

@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: the newest stock 6.1 cloud kernel of the archive changes its behaviour while it runs, in a virtual machine. The visible fixes
+ * `npm run demo`: the newest stock cloud kernel of this Debian's own series changes its behaviour while it runs, in a virtual machine. The visible fixes
  * are made here by editing the kernel's own source; a folder of real fixes beside the checkout (or in SUTURE_CORPUS) gives one more.
  * `npm run demo -- FIX.patch --kernel RELEASE` shows another fix instead.
  */
@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { placeText } from "@suture/errors";
-import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
+import { cacheRoot, ownKernel, prepareTarget } from "@suture/sources";
 import { scratchFolder, Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { exitCode, sutureError } from "../packages/cli/src/failure.ts";
@@ -75,7 +75,7 @@ async function demonstrate(reporter: ScreenReporter): Promise<void> {
   const folder = await scratchFolder("demo");
   try {
     const task = new Task(reporter);
-    const release = await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/);
+    const release = await ownKernel(task);
     console.log(`The kernel: ${release}, as Debian ships it.`);
     const target = await prepareTarget(task, release, { cache: cacheRoot(process.env) });
     reporter.close();

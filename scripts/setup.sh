@@ -7,7 +7,7 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 # package, and what Suture does with it. Where a release of Debian renames one, its names are in a row with | between, the oldest first.
 needs="\
-gcc-12 compiles kernel objects as Debian does
+gcc compiles kernel objects as Debian does: its default is what the release's own kernels are built with
 make runs the kernel's own rules
 patch applies the patches of rt kernels
 libc6-dev compiles the programs that the kernel builds itself with
@@ -21,6 +21,7 @@ qemu-system-x86 boots the stock kernel
 busybox-static is the user space of that machine
 kmod loads modules there as on a real machine
 procps sets kernel options there
+e2fsprogs makes its disks, in the tests
 man-db shows the manual pages, in the tests
 groff-base checks them
 zsh completes the words of the command, in the tests

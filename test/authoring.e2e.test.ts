@@ -7,7 +7,8 @@ import type { KernelContext } from "@suture/kbuild";
 import type { Guest } from "@suture/lab";
 import { buildLivepatch, type Livepatch, readPredecessor } from "@suture/pipeline";
 import { Task } from "@suture/task";
-import { bootWith, buildExamples, buildFrom, EXAMPLE_CHECKS, kernelOf, SERIES, said } from "@suture/testkit/authoring";
+import { bootWith, buildExamples, buildFrom, EXAMPLE_CHECKS, kernelOf, said } from "@suture/testkit/authoring";
+import { OWN, SERIES } from "@suture/testkit/series";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const REFUSING = `// SPDX-License-Identifier: GPL-2.0
@@ -19,7 +20,7 @@ static int not_now(struct klp_object *obj)
 SUTURE_PRE_PATCH("vmlinux", not_now);
 `;
 
-describe.each(SERIES)("on %s", (series) => {
+describe.each(SERIES)("on %s", (_, series) => {
   const task = new Task();
   const folder = mkdtempSync(join(tmpdir(), "suture-authoring-"));
   let kernel: KernelContext;
@@ -65,7 +66,7 @@ describe("what is made, and what is refused", () => {
   let kernel: KernelContext;
   const folder = mkdtempSync(join(tmpdir(), "suture-authoring-"));
   beforeAll(async () => {
-    kernel = await kernelOf(task, SERIES[0] as RegExp);
+    kernel = await kernelOf(task, OWN);
   });
   afterAll(() => {
     kernel?.close();

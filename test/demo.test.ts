@@ -31,7 +31,7 @@ const records = [
   record("linux-kbuild-6.1"),
   record("linux-source-6.1"),
 ].join("");
-const KNOWN = `cat <<'END'\n${records}END`;
+const KNOWN = `if [ "$1" = depends ]; then echo "  Depends: linux-image-6.1.0-1-cloud-amd64"; exit; fi\ncat <<'END'\n${records}END`;
 
 test.each([
   ["there is no apt", "ARCHIVE_NO_APT", () => ({ PATH: programs("none", {}) })],

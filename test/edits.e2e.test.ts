@@ -34,7 +34,7 @@ describe("what a compiled object says", () => {
   let folder: string;
   const facts = async (text: string): Promise<Facts> => {
     writeFileSync(join(folder, "one.c"), text);
-    await run(new Task(), ["gcc-12", ...OPTIONS, "-o", join(folder, "one.o"), join(folder, "one.c")]);
+    await run(new Task(), ["gcc", ...OPTIONS, "-o", join(folder, "one.o"), join(folder, "one.c")]);
     return factsOf(readElf(readFileSync(join(folder, "one.o")), "one.o"));
   };
   let of: Facts;

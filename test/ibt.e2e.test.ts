@@ -10,6 +10,7 @@ import { isSection, readElf, STT } from "@suture/elf";
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { documentIn } from "@suture/testkit/document";
+import { IBT } from "@suture/testkit/series";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -20,7 +21,7 @@ let tree = "";
 
 beforeAll(async () => {
   const task = new Task();
-  release = await newestKernel(task, /^6\.12\.\d+\+deb\d+-cloud-amd64$/);
+  release = await newestKernel(task, IBT);
   tree = (await prepareTarget(task, release, { cache: cacheRoot(process.env) })).tree;
 }, 600_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -8,17 +8,17 @@ import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
 import { buildLivepatch, type Livepatch, readPatch } from "@suture/pipeline";
 import { Task } from "@suture/task";
-import { bootWith, kernelOf, SERIES, said } from "@suture/testkit/authoring";
+import { bootWith, kernelOf, said } from "@suture/testkit/authoring";
+import { IBT, OWN } from "@suture/testkit/series";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-const [SIX_ONE = /^$/, SIX_TWELVE = /^$/] = SERIES;
 const folder = mkdtempSync(join(tmpdir(), "suture-moves-"));
 const task = new Task();
 let kernel: KernelContext;
 
 beforeAll(async () => {
-  kernel = await kernelOf(task, SIX_ONE);
+  kernel = await kernelOf(task, OWN);
 }, 600_000);
 afterAll(() => {
   kernel.close();
@@ -147,7 +147,7 @@ test("each is what other code goes on using, in a guest", async () => {
 }, 600_000);
 
 test("what a fix adds works on a kernel with IBT, too", async () => {
-  const other = await kernelOf(task, SIX_TWELVE);
+  const other = await kernelOf(task, IBT);
   try {
     const livepatch = await built("added", ADDED, other);
     const guest = await bootWith(task, other, [livepatch]);

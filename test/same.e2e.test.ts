@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 async function moduleOf(code: string, manifest: object): Promise<Uint8Array> {
   writeFileSync(join(folder, "one.c"), code);
   writeFileSync(join(folder, "manifest"), JSON.stringify(manifest));
-  await run(new Task(), ["gcc-12", "-O2", "-c", "-o", join(folder, "one.o"), join(folder, "one.c")]);
+  await run(new Task(), ["gcc", "-O2", "-c", "-o", join(folder, "one.o"), join(folder, "one.c")]);
   await run(new Task(), ["objcopy", `--add-section=.suture=${join(folder, "manifest")}`, join(folder, "one.o")]);
   return readFileSync(join(folder, "one.o"));
 }

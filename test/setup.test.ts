@@ -230,7 +230,7 @@ test("it never ends without saying why, whatever fails", async () => {
   }
   const idle = await setUp({ installed: [1], user: "root", broken: { program: "apt-get", script: "exit 0" } });
   expect(idle.code).toBe(1);
-  expect(idle.said).toContain("these are still not installed: gcc-12 ");
+  expect(idle.said).toContain("these are still not installed: gcc ");
 });
 
 test("where node packages are those of the lock file and nothing is missing, it says and does nothing", async () => {

@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
+import { cacheRoot, ownKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { documentIn } from "@suture/testkit/document";
 import { createTwoFilesPatch } from "diff";
@@ -19,7 +19,7 @@ let tree = "";
 
 beforeAll(async () => {
   const task = new Task();
-  release = await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/);
+  release = await ownKernel(task);
   tree = (await prepareTarget(task, release, { cache: cacheRoot(process.env) })).tree;
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

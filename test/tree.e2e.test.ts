@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cacheRoot, newestKernel, prepareTarget, type Target } from "@suture/sources";
+import { cacheRoot, ownKernel, prepareTarget, type Target } from "@suture/sources";
 import { Task } from "@suture/task";
 import { documentIn } from "@suture/testkit/document";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -19,7 +19,7 @@ let tree = "";
 
 beforeAll(async () => {
   const task = new Task();
-  const release = await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/);
+  const release = await ownKernel(task);
   target = await prepareTarget(task, release, { cache: cacheRoot(process.env) });
   tree = join(folder, "tree");
   spawnSync("cp", ["-al", target.tree, tree]);

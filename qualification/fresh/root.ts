@@ -19,12 +19,13 @@ export interface System {
   name: string;
   /** As the archive calls it. */
   suite: string;
-  /** The series of Node that people are told to take there. */
+  /** The series of Node that people are told to take there, or `its own`. */
   node: string;
 }
 
 /** What a bare system has besides its own: what the archive and a clone are fetched with. */
 const INCLUDE = ["ca-certificates", "git"];
+const OWN_NODE = ["nodejs", "npm"];
 /** Folders of this machine's that lead to its archive and registry: certificates, keys. */
 const CARRIED = [
   "/etc/ssl/certs",
@@ -73,7 +74,8 @@ export function bareSystem({ suite, node }: System, folder: string): string {
         mkdirSync(join(made, path), { recursive: true });
         output(["cp", "-r", "--dereference", "--remove-destination", "--no-target-directory", path, join(made, path)]);
       }
-    addNode(made, node, join(folder, "nodes"));
+    if (node === "its own") addOwnNode(made);
+    else addNode(made, node, join(folder, "nodes"));
     renameSync(made, root);
     return root;
   } finally {
@@ -101,6 +103,15 @@ function aptSettings(): string {
     .filter((line) => /^Acquire::(https?|ftp|Check-|Retries|ForceIP)/i.test(line))
     .map((line) => `${line}\n`)
     .join("");
+}
+
+/** By apt, without what it only recommends, as the README has it. */
+function addOwnNode(root: string): void {
+  for (const file of ["/etc/resolv.conf", "/etc/hosts"]) copyFileSync(file, join(root, file));
+  output(["chroot", root, "apt-get", "-qq", "update"]);
+  output(["chroot", root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "install", "--no-install-recommends", ...OWN_NODE]);
+  output(["chroot", root, "apt-get", "clean"]);
+  output(["find", join(root, "var/lib/apt/lists"), "-type", "f", "-delete"]);
 }
 
 /** Node and npm, as its archive unpacks to /usr/local. */

@@ -8,7 +8,10 @@ import { WrongUse } from "../options.ts";
 import { ROOT, type Run, type RunContext } from "../run.ts";
 import { bareSystem, copyOf, leave, output, type System, say, within } from "./root.ts";
 
-const SYSTEMS: readonly System[] = [{ name: "Debian 12", suite: "bookworm", node: "22" }];
+const SYSTEMS: readonly System[] = [
+  { name: "Debian 12", suite: "bookworm", node: "22" },
+  { name: "Debian 13", suite: "trixie", node: "its own" },
+];
 const USERS = ["root", "sudo", "neither"] as const;
 type User = (typeof USERS)[number];
 

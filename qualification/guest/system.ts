@@ -1,8 +1,9 @@
 /** A whole Debian system on a disk, made by debootstrap from the archive that this machine uses, and kept in the cache. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { programFiles } from "@suture/lab";
 import { run, type Task } from "@suture/task";
 
 const SIZE = 900 * 1024 * 1024;
@@ -33,7 +34,8 @@ export async function systemImage(task: Task, cache: string): Promise<string> {
     await writeFile(join(root, "etc/hostname"), "suture\n");
     for (const unit of MASKED) await run(task, ["ln", "-sf", "/dev/null", join(root, "etc/systemd/system", unit)]);
     // Node is what Suture needs; this machine's, which is of the same Debian.
-    await cp(await realpath(process.execPath), join(root, "usr/local/bin/node"));
+    for (const { path, content } of await programFiles(task, ["node"]))
+      if ("file" in content) await cp(content.file, join(root, path === "/bin/node" ? "usr/local/bin/node" : path), { dereference: true });
     for (const folder of ["var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"])
       await empty(join(root, folder));
     const partial = join(scratch, "image");

@@ -8,10 +8,11 @@ import { dirname, join } from "node:path";
 import { KernelContext } from "@suture/kbuild";
 import { newestKernel, prepareTarget } from "@suture/sources";
 import { run as runCommand } from "@suture/task";
+import { SERIES } from "@suture/testkit/series";
 import * as v from "valibot";
 import { type Result, readKept } from "../kept.ts";
 import { COMMON, WrongUse } from "../options.ts";
-import { CLOUD, commitOf, type Found, ROOT, type Run, type RunContext } from "../run.ts";
+import { commitOf, type Found, ROOT, type Run, type RunContext } from "../run.ts";
 import { fromCorpus, type Input, ofKernel } from "./inputs.ts";
 import { differingParts, PATCHED_SUMS, UPON_SUM } from "./parts.ts";
 
@@ -47,7 +48,7 @@ export const same: Run = {
 async function inputsOf({ task, cache, options, folder }: RunContext): Promise<Input[]> {
   const only = options.text("kernel");
   const [sample, seed] = [options.number("sample"), options.number("seed")];
-  const releases = only === undefined ? await Promise.all(CLOUD.map((series) => newestKernel(task, series))) : [only];
+  const releases = only === undefined ? await Promise.all(SERIES.map(([, series]) => newestKernel(task, series))) : [only];
   const corpus = options.text("corpus");
   const inputs = corpus === undefined || only !== undefined ? [] : fromCorpus(corpus, sample, seed);
   for (const release of releases) {

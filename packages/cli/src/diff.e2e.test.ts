@@ -17,7 +17,7 @@ function compile(name: string, source: string, ...more: string[]): string {
   const object = join(folder, `${name}.o`);
   writeFileSync(join(folder, `${name}.c`), source);
   const argv = [...OPTIONS.split(" "), "-ffunction-sections", "-fdata-sections", ...more, "-c", "-o", object, join(folder, `${name}.c`)];
-  execFileSync("gcc-12", argv);
+  execFileSync("gcc", argv);
   return object;
 }
 

@@ -8,7 +8,7 @@ import { type ElfObject, isSection, readElf, relocationSections, type Section, S
 import type { SutureError } from "@suture/errors";
 import { type Delta, type DiffOptions, diff } from "../src/diff.ts";
 
-const GCC = "gcc-12";
+const GCC = "gcc";
 const LINKER = "ld";
 
 const KERNEL =

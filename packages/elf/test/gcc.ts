@@ -94,13 +94,13 @@ export class Workshop {
   /** @returns the object's bytes; it stays in the folder as `out.o` */
   compile(source: string, kind: "c" | "s", options: readonly string[]): Uint8Array {
     this.write(`in.${kind}`, source);
-    this.run("gcc-12", "-c", ...options, `in.${kind}`, "-o", "out.o");
+    this.run("gcc", "-c", ...options, `in.${kind}`, "-o", "out.o");
     return this.read("out.o");
   }
 
   /** Members of the C library's archive: objects of every shape that gcc made for others. */
   libraryObjects(): { name: string; bytes: Uint8Array }[] {
-    const library = execFileSync("gcc-12", ["-print-file-name=libc.a"], { encoding: "utf8" }).trim();
+    const library = execFileSync("gcc", ["-print-file-name=libc.a"], { encoding: "utf8" }).trim();
     const folder = join(this.folder, "library");
     mkdirSync(folder);
     execFileSync("ar", ["x", library], { cwd: folder });

@@ -9,7 +9,7 @@ const task = new Task();
 const CMDLINE = `${MODULES}/host_cmdline.ko`;
 const TARGET = `${MODULES}/host_target_patch.ko`;
 
-describe.each(KERNELS)("%s", (metaPackage) => {
+describe.each([...new Set(KERNELS)])("%s", (metaPackage) => {
   let yard: Yard;
   let guest: Guest;
   const run = (line: string, timeoutMs?: number): Promise<Answer> => suture(guest, line, timeoutMs);

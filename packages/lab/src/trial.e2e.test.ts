@@ -11,7 +11,7 @@ import { type BootOptions, boot, type TrialOptions, trial, tryModule } from "./i
 const task = new Task();
 const FUNCTION = { object: "vmlinux", name: "cmdline_proc_show" };
 
-describe.each(KERNELS)("%s", (metaPackage) => {
+describe.each([...new Set(KERNELS)])("%s", (metaPackage) => {
   let kernel: TestKernel;
   let modules: string;
   let options: BootOptions & TrialOptions;

@@ -62,7 +62,7 @@ export class Workshop {
   #path(name: string, source: string, options: string[]): string {
     const path = join(this.#folder, name);
     writeFileSync(`${path}.c`, source);
-    execFileSync("gcc-12", [...KERNEL_LIKE, ...options, "-c", "-o", path, `${path}.c`]);
+    execFileSync("gcc", [...KERNEL_LIKE, ...options, "-c", "-o", path, `${path}.c`]);
     return path;
   }
 }

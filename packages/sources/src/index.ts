@@ -5,6 +5,7 @@ export { chooseTarget } from "./choose.ts";
 export type { KernelList, ListedKernel } from "./debian/list.ts";
 export { listKernels } from "./debian/list.ts";
 export { newestKernel } from "./debian/newest.ts";
+export { ownKernel, ownSeries } from "./debian/own.ts";
 export { prepareTarget } from "./debian/prepare.ts";
 export { debianProvider } from "./debian/provider.ts";
 export { sourcesErrors } from "./errors.ts";

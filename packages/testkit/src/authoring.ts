@@ -8,7 +8,6 @@ import { buildLivepatch, type Livepatch } from "@suture/pipeline";
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import type { Task } from "@suture/task";
 
-export const SERIES = [/^6\.1\.\d+-\d+-cloud-amd64$/, /^6\.12\.\d+\+deb\d+-cloud-amd64$/];
 const EXAMPLES = join(import.meta.dirname, "../../../docs/examples");
 
 export async function kernelOf(task: Task, series: RegExp): Promise<KernelContext> {

@@ -1,12 +1,12 @@
 /** The kernel that end-to-end tests use: the newest 6.1 cloud kernel of the archive, in the cache that all of them share. */
 
 import { KernelContext } from "@suture/kbuild";
-import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
+import { cacheRoot, ownKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 
 export async function testContext(): Promise<KernelContext> {
   const task = new Task();
   const cache = cacheRoot(process.env);
-  const release = await newestKernel(task, /^6\.1\.\d+-\d+-cloud-amd64$/);
+  const release = await ownKernel(task);
   return KernelContext.open(task, await prepareTarget(task, release, { cache }), cache);
 }

@@ -148,7 +148,7 @@ export async function testModules(task: Task, kernel: TestKernel): Promise<(Gues
 /** @param folder for the program */
 function compiled(folder: string, name: string): Uint8Array {
   const out = join(folder, name);
-  execFileSync("gcc-12", ["-O2", "-static", "-o", out, join(PROGRAMS, `${name}.c`)]);
+  execFileSync("gcc", ["-O2", "-static", "-o", out, join(PROGRAMS, `${name}.c`)]);
   return readFileSync(out);
 }
 

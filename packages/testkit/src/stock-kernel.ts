@@ -1,4 +1,5 @@
 /** The kernels that the tests boot: stock ones of this machine's archive, unpacked into the cache, never installed. */
+import { spawnSync } from "node:child_process";
 import { access, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,8 +14,11 @@ export interface TestKernel {
   headers: string;
 }
 
-/** By the flavour's meta package, which names the newest release. */
-export const KERNELS = ["linux-image-cloud-amd64", "linux-image-6.12-cloud-amd64"] as const;
+/** By the flavour's meta package, which names the newest release: this Debian's own, and the later series that it has beside it, if it has one. */
+const META_PACKAGES = ["linux-image-cloud-amd64", "linux-image-6.12-cloud-amd64"] as const;
+const [OWN_KERNEL, LATER_KERNEL = OWN_KERNEL] = META_PACKAGES.filter((name) => spawnSync("apt-cache", ["show", name]).status === 0);
+if (OWN_KERNEL === undefined || LATER_KERNEL === undefined) throw new Error(`apt knows none of ${META_PACKAGES.join(", ")}`);
+export const KERNELS: readonly [string, string] = [OWN_KERNEL, LATER_KERNEL];
 
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "suture-test-kernels");
 const SOURCES = join(import.meta.dirname, "../modules");
@@ -26,7 +30,12 @@ export async function testKernel(task: Task, which: string): Promise<TestKernel>
   const root = join(CACHE, release);
   const headers = join(root, "usr/src", `linux-headers-${release}`);
   if (!(await present(root))) await unpack(task, release, root);
-  return { release, headers, image: join(root, "boot", `vmlinuz-${release}`), modules: join(root, "lib/modules", release) };
+  return { release, headers, image: join(root, "boot", `vmlinuz-${release}`), modules: join(await libOf(root), "modules", release) };
+}
+
+/** Debian 13 has the kernel's modules in usr/lib, which /lib leads to on a machine. */
+async function libOf(root: string): Promise<string> {
+  return (await present(join(root, "usr/lib/modules"))) ? join(root, "usr/lib") : join(root, "lib");
 }
 
 async function unpack(task: Task, release: string, root: string): Promise<void> {

@@ -15,17 +15,7 @@ import { DwarfTypes } from "./dwarf.ts";
 function compiled(source: string): ElfObject {
   const folder = folderOf({ "x.c": source });
   const [input, output] = [join(folder, "x.c"), join(folder, "x.o")];
-  const { status, stderr } = spawnSync("gcc-12", [
-    "-gdwarf-5",
-    "-gbtf",
-    "-O2",
-    "-fno-common",
-    "-fdata-sections",
-    "-c",
-    "-o",
-    output,
-    input,
-  ]);
+  const { status, stderr } = spawnSync("gcc", ["-gdwarf-5", "-gbtf", "-O2", "-fno-common", "-fdata-sections", "-c", "-o", output, input]);
   expect(status, String(stderr)).toBe(0);
   return readElf(readFileSync(output), "x.o");
 }

@@ -7,7 +7,7 @@ import { objectDigest } from "./object-digest.ts";
 
 function digestOf(text: string, ...options: string[]): string {
   const folder = folderOf({ "one.c": text });
-  execFileSync("gcc-12", [...options, "-c", "-o", "one.o", join(folder, "one.c")], { cwd: folder });
+  execFileSync("gcc", [...options, "-c", "-o", "one.o", join(folder, "one.c")], { cwd: folder });
   return objectDigest(readFileSync(join(folder, "one.o")), "one.o");
 }
 

@@ -46,7 +46,8 @@ export async function readArchive(task: Task): Promise<Archive> {
   });
 }
 
-async function apt(task: Task, argv: readonly string[], accept: number[]) {
+/** @throws ARCHIVE_NO_APT, COMMAND_* */
+export async function apt(task: Task, argv: readonly string[], accept: number[]) {
   try {
     return await run(task, argv, { accept });
   } catch (error) {

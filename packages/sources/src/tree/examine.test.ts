@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { examineCache } from "../findings.ts";
 import { examineTree } from "./examine.ts";
 
-const [GCC = ""] = execFileSync("gcc-12", ["--version"], { encoding: "utf8" }).split("\n");
+const [GCC = ""] = execFileSync("gcc", ["--version"], { encoding: "utf8" }).split("\n");
 const OPTIONS = ["X86_64", "MODULES", "SYSFS", "KALLSYMS_ALL", "DYNAMIC_FTRACE_WITH_REGS", "LIVEPATCH", "UNWINDER_ORC", "MODULE_UNLOAD"];
 
 function treeWith(options: readonly string[], compiler = GCC, more: Record<string, string> = {}): string {

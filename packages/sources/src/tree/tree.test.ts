@@ -95,20 +95,20 @@ describe("a prepared tree", () => {
 });
 
 describe("the compiler of a tree", () => {
-  const [line = ""] = execFileSync("gcc-12", ["--version"], { encoding: "utf8" }).split("\n");
+  const [line = ""] = execFileSync("gcc", ["--version"], { encoding: "utf8" }).split("\n");
   const config = (text: string): KernelConfig => KernelConfig.parse(`CONFIG_CC_VERSION_TEXT="${text}"`, "config");
 
   it("is found by its version, whatever it is called", async () => {
-    expect(await compilerOf(task, config(line), undefined, "tree")).toBe("gcc-12");
-    expect(await compilerOf(task, config(line.replace("gcc-12", "x86_64-somebody-gcc")), undefined, "tree")).toBe("gcc-12");
+    expect(await compilerOf(task, config(line), undefined, "tree")).toBe("gcc");
+    expect(await compilerOf(task, config(line.replace("gcc", "x86_64-somebody-gcc")), undefined, "tree")).toMatch(/^gcc(?:-\d+)?$/);
     expect(sameVersion("gcc (Debian 12.2.0-14) 12.2.0", "gcc-12 (Debian 12.2.0-14) 12.2.0")).toBe(true);
     expect(sameVersion("gcc (Debian 12.2.0-14) 12.2.0", "gcc (Ubuntu 12.2.0-14) 12.2.0")).toBe(false);
   });
 
   it("is refused where another version is installed, with both named", async () => {
-    await expect(compilerOf(task, config("gcc-12 (Ubuntu 12.3.0-1) 12.3.0"), undefined, "tree")).rejects.toMatchObject({
+    await expect(compilerOf(task, config("gcc (Ubuntu 12.3.0-1) 12.3.0"), undefined, "tree")).rejects.toMatchObject({
       code: "SOURCE_COMPILER_MISSING",
-      message: expect.stringContaining(`gcc-12 is ${line}`),
+      message: expect.stringContaining(`gcc is ${line}`),
     });
   });
 });
