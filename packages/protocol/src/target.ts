@@ -11,12 +11,16 @@ export const targetInputSchema = v.object({
 
 export type TargetInput = v.InferOutput<typeof targetInputSchema>;
 
-/** The target without paths, so that a cache can be moved. */
+/** The target without paths (but for a compiler of the cache), so that a cache can be moved. */
 export const targetSchema = v.object({
   release: v.string(),
   version: v.string(),
   make: v.array(v.string()),
+  /** A program on the PATH, or the path of one in the cache. */
   compiler: v.string(),
+  linker: v.exactOptional(v.string()),
+  /** Where the compiler is one of the cache: its folder there, whose path make's words and programs of the tree have. */
+  toolchain: v.exactOptional(v.object({ name: v.string(), path: v.string(), version: v.string() })),
   inputs: v.array(targetInputSchema),
   /** The directory of sources/ that the tree has its files from, and the bytes of both on the disk, links counted for the source. */
   source: v.string(),

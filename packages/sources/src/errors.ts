@@ -9,6 +9,22 @@ export const sourcesErrors = defineErrors({
     cause: "apt has no package lists on this machine, and they could not be fetched.",
     mend: "Run as root: apt-get update",
   },
+  ARCHIVE_NO_MIRROR: {
+    cause: "apt's sources name no mirror of Debian's archive, from which kernels of other suites could be had.",
+    mend: "Name one in /etc/apt/sources.list.d, or give a prepared tree with --tree.",
+  },
+  ARCHIVE_NO_KEYRING: {
+    cause: "Debian's keys, by which apt verifies the lists of a suite, are not on this machine.",
+    mend: "Run as root: apt-get install debian-archive-keyring",
+  },
+  ARCHIVE_SUITE: {
+    cause: "The package lists of a suite that this machine's apt does not know could not be fetched.",
+    mend: "Read what apt said; the machine's mirror has to be reachable once. What is ready in the cache needs no network.",
+  },
+  ARCHIVE_UNVERIFIED: {
+    cause: "No key of Debian's on this machine vouches for the package lists of a suite.",
+    mend: "Run as root: apt-get install debian-archive-keyring, for newer keys. If it stays, the mirror or a proxy hands out something else.",
+  },
   ARCHIVE_NO_HEADERS: {
     cause: "The archive does not have the headers or build tools of this kernel (any more).",
     mend: "Choose a kernel for which `suture kernels` shows sources and headers, and boot it.",
@@ -45,6 +61,10 @@ export const sourcesErrors = defineErrors({
     cause: "The compiler that the kernel was built with is not installed.",
     mend: "Install it with apt-get; its name is the package's.",
   },
+  SOURCE_HOST_COMPILER: {
+    cause: "The machine has no compiler for the programs that a kernel's build makes for itself.",
+    mend: "Run as root: apt-get install gcc libc6-dev",
+  },
   SOURCE_CONFIG: {
     cause: "A configuration of this kernel is on the machine, and cannot be read.",
     mend: "Make the file readable for this user, or run it as root.",
@@ -52,6 +72,14 @@ export const sourcesErrors = defineErrors({
   SOURCE_TREE: {
     cause: "The kernel's source could not be made ready to compile objects.",
     mend: "Read what was printed; report it with the kernel's release if the disk and the packages are sound.",
+  },
+  TOOLCHAIN_PACKAGE: {
+    cause: "The archive does not have a kernel's compiler, or something that it runs with (any more).",
+    mend: "Install the compiler with apt-get where the machine has it; otherwise choose a newer kernel.",
+  },
+  TOOLCHAIN_BROKEN: {
+    cause: "A compiler that was unpacked into the cache is not complete or does not run here.",
+    mend: "Report it with what was printed. Where the machine's Debian has that compiler, apt-get install it: it is then used.",
   },
   TREE_NOT_A_KERNEL: {
     cause: "What was given as a kernel's source tree is none.",

@@ -18,8 +18,10 @@ export interface Target {
   dryRun: string | undefined;
   /** The version of the source package, as the kernel's banner has it; undefined where the tree is no package's. */
   source: string | undefined;
-  /** The compiler's program, e.g. gcc-NN. */
+  /** The compiler's program, e.g. gcc-NN, or its path. */
   compiler: string;
+  /** The linker's program, or its path. */
+  linker: string;
   /** Path of the Module.symvers of vmlinux and its modules. */
   symvers: string;
   /** Path of the configuration (.config). */

@@ -35,7 +35,7 @@ export type OtherProgram = Printed["programs"][number];
 
 /** Links, archives, lists and checks: they read no source. */
 const NO_READER =
-  /^(?:ld|ar|rm|strip|objcopy|nm|objdump|printf|cat|if|true|:|\{|\S*\/?(?:objtool|relocs|vdso2c|check-local-export|modpost))(?:\s|$)/;
+  /^(?:rm|printf|cat|if|true|:|\{|\S*\/?(?:objtool|relocs|vdso2c|check-local-export|modpost)|(?:\S*\/)?(?:ld|ar|strip|objcopy|nm|objdump))(?:\s|$)/;
 
 const PREPROCESSED: readonly (readonly [StepKind, RegExp])[] = [
   ["assembly", /\s-c -o (\S+\.o) (\S+\.S)(?=\s|$)/],
@@ -86,8 +86,9 @@ function programOf(command: string, output: string): OtherProgram | undefined {
     .map(([, object = ""]) => normalize(object))
     .filter((object) => object !== output);
   if (objects.length === 0) return undefined;
-  if (/^ld\s/.test(command) && !/\.(?:o|ko|a)$/.test(output) && !/^vmlinux|^\.tmp_vmlinux/.test(output)) return [output, objects];
-  if (/^(?:strip|objcopy)\s/.test(command) && /\.stub\.o$/.test(output)) return [output.slice(0, output.lastIndexOf("/")), objects];
+  if (/^(?:\S*\/)?ld\s/.test(command) && !/\.(?:o|ko|a)$/.test(output) && !/^vmlinux|^\.tmp_vmlinux/.test(output)) return [output, objects];
+  if (/^(?:\S*\/)?(?:strip|objcopy)\s/.test(command) && /\.stub\.o$/.test(output))
+    return [output.slice(0, output.lastIndexOf("/")), objects];
   return undefined;
 }
 

@@ -3,7 +3,7 @@
  *
  *     debs/NAME_VERSION_ARCH.deb        packages of the archive, whose hash was compared with the archive's index
  *     sources/SOURCE_VERSION/           the source as linux-source has it, never compiled in
- *     kernels/RELEASE_VERSION_FORMAT/   one kernel, ready to build for:
+ *     kernels/RELEASE_VERSION_FORMAT/   one kernel, ready to build for, by the machine's compiler; with _COMPILER behind it, by one of toolchains/:
  *         target.json                     what it is and what it was made from
  *         image/                          the image package unpacked: boot/vmlinuz-RELEASE, lib/modules/RELEASE
  *         make.gz                         what make said it would run for the whole kernel
@@ -12,6 +12,11 @@
  *     trees/DIR-STATE_FORMAT/           links to a tree that somebody prepared, as it was in that state
  *     scratch/                          temporary files, where the kernel's build cannot work in TMPDIR
  *     apt/                              lists of source packages, for these
+ *     suites/SUITE/                     apt's lists of a suite, its own state and configuration
+ *     toolchains/COMPILER_VERSION_BINUTILS_FORMAT/   a compiler with its binutils and libraries:
+ *         toolchain.json                  what it is and what it was made from
+ *         bin/                            the programs, as they are to be called
+ *         root/                           packages unpacked
  *     locks/                            empty files, locked while what they are named after is made; never removed
  *
  * What is there under its name is complete. It is made beside it, under a name that ends in `.unfinished`, and renamed when it is on the disk.
@@ -23,6 +28,9 @@ import { fail } from "../errors.ts";
 
 /** To be raised when a kernel's directory is made in another way than before: older ones are then not used. */
 const FORMAT = 6;
+
+/** The same for toolchains. */
+const TOOLCHAIN_FORMAT = 1;
 
 /** The same for links to trees. */
 const TREE_FORMAT = 3;
@@ -73,17 +81,57 @@ export function aptPath(cache: string): string {
   return join(cache, "apt");
 }
 
+/** The state of apt for one suite. */
+export function suitePath(cache: string, suite: string): string {
+  return join(cache, "suites", suite);
+}
+
+export const inSuite = {
+  configuration: (path: string): string => join(path, "apt.conf"),
+  sources: (path: string): string => join(path, "own.sources"),
+  lists: (path: string): string => join(path, "lists"),
+  status: (path: string): string => join(path, "status"),
+  index: (path: string): string => join(path, "pkgcache.bin"),
+  /** Of what the lists were fetched, and its time says when. */
+  fetched: (path: string): string => join(path, "fetched"),
+};
+
+export function toolchainsDirectory(cache: string): string {
+  return join(cache, "toolchains");
+}
+
+export function toolchainName(compiler: string, version: string, binutils: string): string {
+  return `${compiler}_${withoutEpoch(version)}_${withoutEpoch(binutils)}_${TOOLCHAIN_FORMAT}`;
+}
+
+export function isToolchainName(name: string): boolean {
+  return new RegExp(`^[^_]+_[^_]+_[^_]+_${TOOLCHAIN_FORMAT}$`).test(name);
+}
+
+export function toolchainPath(cache: string, name: string): string {
+  return join(toolchainsDirectory(cache), name);
+}
+
+export const inToolchain = {
+  description: (path: string): string => join(path, "toolchain.json"),
+  root: (path: string): string => join(path, "root"),
+  bin: (path: string): string => join(path, "bin"),
+  program: (path: string, name: string): string => join(path, "bin", name),
+};
+
 export function kernelsDirectory(cache: string): string {
   return join(cache, "kernels");
 }
 
-export function kernelPath(cache: string, release: string, version: string): string {
-  return join(kernelsDirectory(cache), `${release}_${withoutEpoch(version)}_${FORMAT}`);
+/** @param compiler where it is one of toolchains/ */
+export function kernelPath(cache: string, release: string, version: string, compiler?: string): string {
+  const by = compiler === undefined ? "" : `_${compiler}`;
+  return join(kernelsDirectory(cache), `${release}_${withoutEpoch(version)}_${FORMAT}${by}`);
 }
 
 /** Whether that is the name of a finished kernel's directory, of this format. */
 export function isKernelName(name: string): boolean {
-  return new RegExp(`^[^_]+_[^_]+_${FORMAT}$`).test(name);
+  return new RegExp(`^[^_]+_[^_]+_${FORMAT}(?:_[a-z]+-\\d+)?$`).test(name);
 }
 
 export const inKernel = {

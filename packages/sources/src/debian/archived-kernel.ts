@@ -8,6 +8,8 @@ import { compareVersions } from "./versions.ts";
 export interface ArchivedKernel {
   release: string;
   image: Package;
+  /** The packages with its files: the image's own, or those that it depends on. */
+  files: readonly Package[];
   /** The exact source that the image was built from. */
   source: Package | undefined;
   headers: Package | undefined;
@@ -37,16 +39,28 @@ function archivedKernel(archive: Archive, image: Package): ArchivedKernel {
   const release = IMAGE.exec(image.name)?.[1] ?? image.name;
   const headers = archive.versions(`linux-headers-${release}`).find((p) => p.version === image.version && p.download !== undefined);
   const common = dependency(headers, /^linux-headers-.*-common(?:-(.+))?$/);
-  const compiler = dependency(headers, /^(?:linux-compiler-)?((?:gcc|clang)-\d+)(?:-[a-z0-9]+)?$/);
+  const compiler = dependency(headers, /^(?:linux-compiler-)?((?:gcc|clang)-\d+)(?:-for-host|-[a-z0-9]+)?$/);
+  const files = filesOf(archive, release, image);
   return {
     release,
     image,
-    source: sourceOf(archive, image.source),
+    files,
+    source: sourceOf(archive, files[0]?.source ?? image.source),
     headers,
     kbuild: kbuildOf(archive, headers),
     compiler: compiler?.match,
     featureset: common?.match,
   };
+}
+
+/** Since 6.19 the image's package is empty, and others hold what it held: first the one that says what it was built from. */
+function filesOf(archive: Archive, release: string, image: Package): Package[] {
+  const parts = ["binary", "modules", "base"].map((part) =>
+    archive.versions(`linux-${part}-${release}`).find((p) => p.version === image.version && p.download !== undefined),
+  );
+  const [binary] = parts;
+  const names = new Set(image.depends.flatMap((entry) => entry.map(({ name }) => name)));
+  return binary !== undefined && names.has(binary.name) ? parts.filter((p) => p !== undefined) : [image];
 }
 
 /** The linux-source package that was built together with the image. */

@@ -3,11 +3,11 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256OfFile, syncFolder } from "@suture/files";
-import { run, type Task } from "@suture/task";
+import type { Task } from "@suture/task";
 import { debPath, debsDirectory, unfinishedPath } from "../cache/layout.ts";
 import { exclusively, inCache, removeUnfinished } from "../cache/store.ts";
 import { fail } from "../errors.ts";
-import { aptSaid } from "./archive.ts";
+import { type Apt, aptSaid, MACHINE, runApt } from "./apt.ts";
 import type { Package } from "./packages.ts";
 
 /** Milliseconds between two looks at how far it is. */
@@ -20,7 +20,7 @@ export type Downloadable = Package & { download: NonNullable<Package["download"]
  * The packages' files in the cache, in the given order. What is there already is hashed again.
  * @throws ARCHIVE_DOWNLOAD, ARCHIVE_DAMAGED, CACHE_FULL, CACHE_UNWRITABLE
  */
-export async function getDebs(task: Task, cache: string, packages: readonly Downloadable[]): Promise<string[]> {
+export async function getDebs(task: Task, cache: string, packages: readonly Downloadable[], apt: Apt = MACHINE): Promise<string[]> {
   const paths = packages.map((p) => debPath(cache, p));
   await inCache(cache, () =>
     exclusively(task, cache, join(debsDirectory(cache), "apt"), async () => {
@@ -34,13 +34,13 @@ export async function getDebs(task: Task, cache: string, packages: readonly Down
         await rm(path, { force: true });
         missing.push(p);
       }
-      if (missing.length > 0) await download(task, cache, missing);
+      if (missing.length > 0) await download(task, cache, missing, apt);
     }),
   );
   return paths;
 }
 
-async function download(task: Task, cache: string, packages: readonly Downloadable[]): Promise<void> {
+async function download(task: Task, cache: string, packages: readonly Downloadable[], apt: Apt): Promise<void> {
   const beside = unfinishedPath(join(debsDirectory(cache), "apt"), randomBytes(6).toString("hex"));
   const total = packages.reduce((sum, p) => sum + p.download.size, 0);
   await task.stage("download", async (stage) => {
@@ -51,7 +51,7 @@ async function download(task: Task, cache: string, packages: readonly Downloadab
     try {
       const names = packages.map((p) => `${p.name}:${p.architecture}=${p.version}`.replace(":all=", "="));
       try {
-        await run(task, ["apt-get", "--quiet", "--yes", "download", ...names], { cwd: beside });
+        await runApt(task, apt, "apt-get", ["--quiet", "--yes", "download", ...names], { cwd: beside });
       } catch (error) {
         task.check();
         throw fail("ARCHIVE_DOWNLOAD", aptSaid(error), { file: packages[0]?.name }, { cause: error });

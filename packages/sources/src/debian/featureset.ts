@@ -10,7 +10,7 @@ import { run, type Task } from "@suture/task";
 import { aptPath, featuresetPath, inFeatureset } from "../cache/layout.ts";
 import { exclusively, makeOnce, mortal, removeUnfinished } from "../cache/store.ts";
 import { fail } from "../errors.ts";
-import { aptSaid } from "./archive.ts";
+import { aptSaid } from "./apt.ts";
 import type { SourceName } from "./packages.ts";
 
 const LIST = "/etc/apt/sources.list";

@@ -68,5 +68,5 @@ const UNWANTED = /\butsver|\bextract-cert\b/;
 
 /** Whether the recipe compiles or links a program of the build itself, which other recipes run. */
 function isHostCompile(recipe: string): boolean {
-  return /echo '\s*\S*(?:gcc|clang)\S* .*-o /.test(recipe) && !/-D__KERNEL__|-nostdinc|-nostdlib/.test(recipe);
+  return /echo '\s*\S*(?:gcc|clang)[^\s/]* .*-o /.test(recipe) && !/-D__KERNEL__|-nostdinc|-nostdlib/.test(recipe);
 }

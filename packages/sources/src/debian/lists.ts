@@ -2,8 +2,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fail } from "../errors.ts";
+import { MACHINE } from "./apt.ts";
 
-export const LISTS = "/var/lib/apt/lists";
 const DAY = 86_400_000;
 /** The lists of security fixes come out anew nearly every day. */
 const OLD_DAYS = 7;
@@ -13,7 +13,7 @@ const OLD_DAYS = 7;
  * the server, and an image of a system may be unpacked long after its lists were fetched.
  * @throws ARCHIVE_NO_LISTS
  */
-export async function listsPublished(folder: string = LISTS): Promise<Date | undefined> {
+export async function listsPublished(folder: string = MACHINE.lists): Promise<Date | undefined> {
   const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return [];
     throw fail("ARCHIVE_NO_LISTS", `apt's package lists cannot be read: ${cause.message}`, { file: folder }, { cause });
@@ -29,12 +29,11 @@ export async function listsPublished(folder: string = LISTS): Promise<Date | und
   return newest === undefined ? undefined : new Date(newest);
 }
 
-/** What is to be said of lists that are old; undefined of others. */
-export function ageNote(published: Date | undefined, now: number): string | undefined {
+/** What is to be said of lists that are old; undefined of others. @param suite where they are those that are in the cache */
+export function ageNote(published: Date | undefined, now: number, suite?: string): string | undefined {
   const days = published === undefined ? 0 : Math.floor((now - published.getTime()) / DAY);
   if (published === undefined || days < OLD_DAYS) return undefined;
-  return (
-    `the newest of apt's package lists is ${days} days old (${published.toISOString().slice(0, 10)}), the archive may have newer kernels; ` +
-    "as root, `apt-get update` fetches new lists"
-  );
+  const age = `${days} days old (${published.toISOString().slice(0, 10)})`;
+  if (suite !== undefined) return `what the mirror has of ${suite} is ${age}`;
+  return `the newest of apt's package lists is ${age}, the archive may have newer kernels; as root, \`apt-get update\` fetches new lists`;
 }

@@ -1,7 +1,7 @@
 /** The kernels that this machine's Debian gives to machines by itself: the one place that says which series that is. */
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
-import { apt } from "./archive.ts";
+import { MACHINE, runApt } from "./apt.ts";
 import { newestKernel } from "./newest.ts";
 
 /** Of the flavour that is smallest, and boots fastest in a virtual machine. */
@@ -18,7 +18,7 @@ export function seriesOf(release: string): RegExp {
 
 /** What apt would install of the flavour's meta package, whatever else its archives have. @throws KERNEL_NOT_FOUND, ARCHIVE_NO_APT, COMMAND_* */
 export async function ownSeries(task: Task): Promise<RegExp> {
-  const { stdout } = await apt(task, ["apt-cache", "depends", META_PACKAGE], [100]);
+  const { stdout } = await runApt(task, MACHINE, "apt-cache", ["depends", META_PACKAGE], { accept: [100] });
   const release = /^\s*Depends: linux-image-(\d\S*)$/m.exec(stdout)?.[1];
   if (release === undefined) throw fail("KERNEL_NOT_FOUND", `apt on this machine knows no ${META_PACKAGE} that depends on a kernel`);
   return seriesOf(release);

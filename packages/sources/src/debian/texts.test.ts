@@ -2,7 +2,7 @@
 import { homedir } from "node:os";
 import { expect, test } from "vitest";
 import { cacheRoot, debPath, isKernelName, kernelPath } from "../cache/layout.ts";
-import { aptSaid } from "./archive.ts";
+import { aptSaid } from "./apt.ts";
 import { asSourceList } from "./featureset.ts";
 import { generators } from "./generated.ts";
 import { packageVersionOf } from "./running.ts";
@@ -34,8 +34,8 @@ test("the headers say for which architecture and with which compiler", () => {
   const text = "override ARCH = x86\noverride KERNELRELEASE = R\nCC = $(if $(CACHED),$(CCACHE)) $(CROSS_COMPILE)gcc-9\nifneq (a,b)\n";
   expect(parseVariables(text, "f")).toEqual({ arch: "x86", compiler: "gcc-9" });
   expect(() => parseVariables("ARCH = x86\n", "f")).toThrow("does not say CC");
-  expect(makeArguments("R", { arch: "x86", compiler: "gcc-9" })).toEqual(
-    expect.arrayContaining(["ARCH=x86", "KERNELRELEASE=R", "CC=gcc-9"]),
+  expect(makeArguments("R", "x86", { kernel: ["CC=gcc-9"], host: "gcc" })).toEqual(
+    expect.arrayContaining(["ARCH=x86", "KERNELRELEASE=R", "CC=gcc-9", "HOSTCC=gcc"]),
   );
 });
 

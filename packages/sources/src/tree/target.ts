@@ -70,6 +70,7 @@ export async function treeTarget(task: Task, options: TreeOptions): Promise<Targ
     dryRun: undefined,
     source: undefined,
     compiler,
+    linker: variables.get("LD") ?? "ld",
     symvers: join(linked.path, "Module.symvers"),
     config: join(linked.path, ".config"),
     otherOptions: await otherOptions(tree.config, image, tree.release),
