@@ -1,16 +1,31 @@
-/** The processors that there are, by the number in the ELF header. */
+/** The processors that there are, by what the ELF header says: machine, class and byte order. */
+import type { ElfFormat } from "@suture/elf";
 import type { Arch } from "./arch.ts";
 import { fail } from "./errors.ts";
 import { x86_64 } from "./x86-64/x86-64.ts";
 
 const known: readonly Arch[] = [x86_64];
 
-export function isKnownMachine(machine: number): boolean {
-  return known.some((arch) => arch.machine === machine);
+interface Header {
+  machine: number;
+  format: ElfFormat;
+}
+
+function find({ machine, format: { bits, order } }: Header): Arch | undefined {
+  for (const arch of known) if (arch.machine === machine && arch.format.bits === bits && arch.format.order === order) return arch;
+  return undefined;
+}
+
+/** Whether `archOf` knows the processor. */
+export function isKnown(header: Header): boolean {
+  return find(header) !== undefined;
 }
 
 /** @throws ARCH_UNKNOWN */
-export function archOf({ machine, file }: { machine: number; file?: string }): Arch {
-  for (const arch of known) if (arch.machine === machine) return arch;
-  throw fail("ARCH_UNKNOWN", `machine ${machine} of the ELF header`, file === undefined ? {} : { file });
+export function archOf(header: Header & { file?: string }): Arch {
+  const arch = find(header);
+  if (arch !== undefined) return arch;
+  const { machine, format, file } = header;
+  const why = `machine ${machine}, ${format.bits} bit, ${format.order}-endian in the ELF header`;
+  throw fail("ARCH_UNKNOWN", why, file === undefined ? {} : { file });
 }

@@ -1,4 +1,5 @@
 /** What is known of a processor, behind one interface. README.md says what a second one has to bring. */
+import type { ElfFormat } from "@suture/elf";
 import type { Code } from "./code.ts";
 import type { Relocations } from "./relocations.ts";
 import type { Rewrite } from "./rewrite.ts";
@@ -9,6 +10,8 @@ export interface Arch {
   name: string;
   /** EM_* of its objects. */
   machine: number;
+  /** Their class and byte order: a processor that has several is several here. */
+  format: ElfFormat;
   relocations: Relocations;
   code: Code;
   tables: Tables;

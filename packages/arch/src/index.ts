@@ -1,5 +1,5 @@
 export type { Arch } from "./arch.ts";
-export { archOf, isKnownMachine } from "./arch-of.ts";
+export { archOf, isKnown } from "./arch-of.ts";
 export type { Access, Code, Implied, Instruction, PointerUse, Step } from "./code.ts";
 export { archErrors } from "./errors.ts";
 export type { Relocations } from "./relocations.ts";

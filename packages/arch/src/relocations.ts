@@ -1,4 +1,4 @@
-import type { RelocationKind } from "@suture/elf";
+import type { ByteView, RelocationKind } from "@suture/elf";
 
 /** How objects of the processor refer to places. */
 export interface Relocations {
@@ -19,7 +19,7 @@ export interface Relocations {
   /** Bytes of a field that the loader fills in; undefined for a type that it does not. */
   fieldSize(type: number): number | undefined;
   /** What a linked field holds, S + A; undefined if it is no address that a kernel can have. */
-  linkedValue(view: DataView, at: number, type: number, place: number): number | undefined;
+  linkedValue(view: ByteView, at: number, type: number, place: number): number | undefined;
   /** How the kernel's list of relocated fields must treat a field, by what it refers to. */
   relocatedAs(type: number, perCpu: boolean): "abs32" | "inverse32" | "abs64" | undefined;
 }

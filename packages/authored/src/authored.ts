@@ -205,7 +205,7 @@ async function partsOf(
       object: elf.file,
       owner: kernel.owner(owner),
       delta: {
-        object: i === 0 ? elf : newObject(elf.file, elf.machine),
+        object: i === 0 ? elf : newObject(elf.file, elf),
         functions: [...places.values()].map(({ old, symbol, found }) => ({
           name: old,
           why: `replaced by ${symbol.name}`,

@@ -93,12 +93,12 @@ export function takeDeclarations(elf: ElfObject): Declarations {
 }
 
 function add(found: Declarations, elf: ElfObject, section: Section, start: number, pointers: ReadonlyMap<number, Relocation>): void {
-  const view = viewOf(section.data);
+  const view = viewOf(section.data, elf.format.order);
   const text = (field: keyof typeof AT): string => textAt(elf, pointers.get(start + AT[field]));
-  const kind = view.getUint32(start + AT.kind, true);
-  const at = `${text("source")}:${view.getUint32(start + AT.line, true)}`;
-  const number = Number(view.getBigUint64(start + AT.number, true));
-  const version = Number(view.getBigUint64(start + AT.version, true));
+  const kind = view.u32(start + AT.kind);
+  const at = `${text("source")}:${view.u32(start + AT.line)}`;
+  const number = Number(view.u64(start + AT.number));
+  const version = Number(view.u64(start + AT.version));
   const object = text("object").replaceAll("-", "_");
   const name = text("name");
   const file = text("file") === "" ? undefined : text("file");

@@ -1,6 +1,18 @@
 /** Writes what is carried as a new object: a section for each item, its entries of the special sections, and symbols for what the kernel has. */
 import type { SpecialTable } from "@suture/arch";
-import { type ElfObject, type ElfSymbol, newObject, newSymbol, type Relocation, Section, SHF, SHT, STB, STT, viewOf } from "@suture/elf";
+import {
+  type ElfObject,
+  type ElfSymbol,
+  newObject,
+  newRelocations,
+  newSymbol,
+  type Relocation,
+  Section,
+  SHF,
+  SHT,
+  STB,
+  STT,
+} from "@suture/elf";
 import { destinationOf } from "./destinations.ts";
 import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
@@ -68,7 +80,7 @@ class Emitter {
 
   constructor(plan: Plan) {
     this.#plan = plan;
-    this.#object = newObject(plan.in.patched.itemized.elf.file, plan.in.patched.itemized.elf.machine);
+    this.#object = newObject(plan.in.patched.itemized.elf.file, plan.in.patched.itemized.elf);
   }
 
   run(): Emitted {
@@ -203,12 +215,11 @@ class Emitter {
   }
 
   #relocate(from: Item, out: Out, base: number, refs: readonly Ref[], inTable: boolean): void {
-    const view = viewOf(out.section.data);
     for (const ref of refs) {
       const { symbol, addend } = this.#reach(ref, from, inTable);
       const offset = base + ref.at;
       // The assembler resolved this one in place; now it is a relocation like the others.
-      if (ref.implied) for (let i = 0; i < (from.arch.relocations.kind(ref.type)?.size ?? 0); i++) view.setUint8(offset + i, 0);
+      if (ref.implied) out.section.data.fill(0, offset, offset + (from.arch.relocations.kind(ref.type)?.size ?? 0));
       out.relocations.push({ offset, type: ref.type, symbol, addend });
     }
   }
@@ -315,24 +326,13 @@ class Emitter {
   }
 
   #finish(): void {
-    const { sections, symbols, symtab } = this.#object;
+    const { sections, symbols } = this.#object;
     const all: Section[] = [];
     for (const { section, relocations } of this.#outs) {
       all.push(section);
       if (relocations.length === 0) continue;
       relocations.sort((a, b) => a.offset - b.offset);
-      all.push(
-        new Section({
-          name: `.rela${section.name}`,
-          type: SHT.RELA,
-          flags: SHF.INFO_LINK,
-          align: 8,
-          entsize: 24,
-          target: section,
-          link: symtab,
-          relocations,
-        }),
-      );
+      all.push(newRelocations(this.#object, section, relocations));
     }
     sections.unshift(...all);
     symbols.unshift(...this.#sectionSymbols.values());

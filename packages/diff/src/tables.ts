@@ -1,6 +1,6 @@
 /** The special sections as tables: their entries, by the code that each belongs to. */
 import type { SpecialTable, TypeLayouts } from "@suture/arch";
-import { type Section, viewOf } from "@suture/elf";
+import type { Section } from "@suture/elf";
 import type { Body } from "./compare.ts";
 import { fail } from "./errors.ts";
 import { type Item, type ItemizedObject, isItem, type Ref } from "./items.ts";
@@ -174,7 +174,7 @@ function takeReplacement(
 ): Replacement | undefined {
   const index = refs.findIndex((r) => r.at === field);
   const [ref] = index < 0 ? [] : refs.splice(index, 1);
-  const size = viewOf(bytes).getUint8(length);
+  const size = bytes[length] ?? 0;
   // Nothing but padding replaces the code: what the pointer says is not read.
   if (size === 0) return undefined;
   if (ref === undefined || !isItem(ref.to) || ref.to.section.name !== ref.to.arch.tables.replacements)

@@ -2,8 +2,8 @@ import { defineErrors } from "@suture/errors";
 
 export const elfErrors = defineErrors({
   ELF_NOT_ELF: {
-    cause: "The file does not start with an ELF64 little-endian header.",
-    mend: "Give an ELF64 x86-64 object, as gcc -c or a kernel build makes it.",
+    cause: "The file does not start with an ELF header.",
+    mend: "Give an object, as gcc -c or a kernel build makes it.",
   },
   ELF_TRUNCATED: {
     cause: "A table or section of the file reaches past the file's end.",
@@ -34,8 +34,9 @@ export const elfErrors = defineErrors({
     mend: "The file is damaged: build it again.",
   },
   ELF_UNSUPPORTED: {
-    cause: "The file is well formed but uses something that Suture does not handle (REL relocations, 32 bit, another byte order).",
-    mend: "Give a 64-bit x86-64 object with RELA relocations.",
+    cause:
+      "The file is well formed but uses something that Suture does not handle (REL relocations, a class or byte order that is none of ELF).",
+    mend: "Give an object with RELA relocations, as gcc -c or a kernel build makes it.",
   },
   ELF_DANGLING: {
     cause: "An object to be written refers to a section or symbol that is not part of it.",

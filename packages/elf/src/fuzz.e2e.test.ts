@@ -31,6 +31,9 @@ beforeAll(() => {
   shop.run("ld", "-r", "a.o", "out.o", "-o", "linked.o");
   add(shop.read("linked.o"));
   add(unaligned(shop.read("linked.o"), 1));
+  // 32 bits, and the other byte order.
+  add(shop.compile(C_SOURCE, "c", ["-O2", "-mx32"]));
+  add(writeElf({ ...readElf(shop.read("linked.o"), "linked.o"), format: { bits: 64, order: "big" } }));
 });
 afterAll(() => shop.close());
 

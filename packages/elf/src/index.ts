@@ -7,6 +7,7 @@ export {
   type Group,
   isSection,
   newObject,
+  newRelocations,
   newSymbol,
   type Place,
   type Relocation,
@@ -16,5 +17,6 @@ export {
   type Segment,
 } from "./model.ts";
 export { readElf } from "./read.ts";
-export { type Cursor, defineRecord, type RecordType, viewOf } from "./record.ts";
+export { type Cursor, defineRecord, type RecordType } from "./record.ts";
+export { type ByteOrder, type ByteView, type ElfFormat, ownOrder, viewOf } from "./view.ts";
 export { writeElf } from "./write.ts";

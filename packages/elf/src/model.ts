@@ -1,9 +1,10 @@
 /**
- * An ELF64 little-endian file as data. Sections, symbols and relocations refer to each other by object identity, never by number: removing
+ * An ELF file as data. Sections, symbols and relocations refer to each other by object identity, never by number: removing
  * or adding one never renumbers another. Numbers exist in the file only; `writeElf` assigns them.
- * Addresses and values are signed Numbers (see record.ts): kernel addresses, the top 2 GiB, are small negative numbers.
+ * 64-bit addresses and values are signed Numbers (see view.ts): the top of the address space is small negative numbers.
  */
-import { SHT, STB, STT } from "./format.ts";
+import { ET, SHF, SHT, STB, STT, tableSizes } from "./format.ts";
+import type { ElfFormat } from "./view.ts";
 
 /** Where a section stood in the file that was read; lets an unchanged object be written back byte for byte. */
 export interface SectionOrigin {
@@ -134,6 +135,7 @@ export interface Segment {
 export interface ElfObject {
   /** The name that errors carry. */
   file: string;
+  format: ElfFormat;
   /** ET_* */
   type: number;
   machine: number;
@@ -167,14 +169,16 @@ export function newSymbol(init: Pick<ElfSymbol, "name" | "place"> & Partial<ElfS
   };
 }
 
-/** An empty relocatable object with its symbol and string tables. @param machine EM_* */
-export function newObject(file: string, machine: number): ElfObject {
+/** An empty relocatable object with its symbol and string tables. @param like what it is for: an object, or a processor */
+export function newObject(file: string, { format, machine }: Pick<ElfObject, "format" | "machine">): ElfObject {
+  const { symbol: entsize, align } = tableSizes(format);
   const strtab = new Section({ name: ".strtab", type: SHT.STRTAB });
-  const symtab = new Section({ name: ".symtab", type: SHT.SYMTAB, align: 8, entsize: 24, link: strtab });
+  const symtab = new Section({ name: ".symtab", type: SHT.SYMTAB, align, entsize, link: strtab });
   const shstrtab = new Section({ name: ".shstrtab", type: SHT.STRTAB });
   return {
     file,
-    type: 1,
+    format,
+    type: ET.REL,
     machine,
     flags: 0,
     entry: 0,
@@ -187,6 +191,17 @@ export function newObject(file: string, machine: number): ElfObject {
     segments: [],
     shoff: undefined,
   };
+}
+
+/** Relocations of `target`, as a section to be put into the object. */
+export function newRelocations(
+  { format, symtab: link }: ElfObject,
+  target: Section,
+  relocations: Relocation[],
+  { name = `.rela${target.name}`, flags = 0 }: { name?: string; flags?: number } = {},
+): Section {
+  const { relocation: entsize, align } = tableSizes(format);
+  return new Section({ name, type: SHT.RELA, flags: SHF.INFO_LINK | flags, align, entsize, target, link, relocations });
 }
 
 export function isSection(place: Place): place is Section {

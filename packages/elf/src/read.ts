@@ -3,24 +3,29 @@
  * nothing is allocated that the file's own size does not bound.
  */
 import { fail } from "./errors.ts";
-import { Chdr, Ehdr, ELF_MAGIC, ELFCLASS64, ELFDATA2LSB, ET, EV_CURRENT, Phdr, Rela, SHF, SHN, SHT, Shdr, Sym } from "./format.ts";
+import { ELF_MAGIC, ELFCLASS, ELFDATA, ET, EV_CURRENT, Ident, type Records, recordsOf, SHF, SHN, SHT } from "./format.ts";
 import { type ElfObject, type ElfSymbol, type Place, type Relocation, Section, type Segment } from "./model.ts";
-import { viewOf } from "./record.ts";
 import { StringReader } from "./strings.ts";
+import { type ByteView, type ElfFormat, viewOf } from "./view.ts";
+
+type Header = ReturnType<Records["Ehdr"]["cursor"]>;
+type SectionHeader = ReturnType<Records["Shdr"]["cursor"]>;
 
 /** @param file the name that errors carry */
 export function readElf(bytes: Uint8Array, file: string): ElfObject {
-  const view = viewOf(bytes);
-  if (bytes.length < Ehdr.size || view.getUint32(0, true) !== ELF_MAGIC)
-    throw fail("ELF_NOT_ELF", `no ELF header in the first ${Math.min(bytes.length, Ehdr.size)} bytes`, { file, offset: 0 });
-  const header = Ehdr.cursor(view);
-  checkHeader(header, file);
-  const table = readSectionTable(view, header, file);
-  const segments = readSegments(view, header, file);
+  const format = readFormat(bytes, file);
+  const records = recordsOf(format);
+  const view = viewOf(bytes, format.order);
+  if (bytes.length < records.Ehdr.size) throw noHeader(bytes, records.Ehdr.size, file);
+  const header = records.Ehdr.cursor(view);
+  checkHeader(header, records, file);
+  const table = readSectionTable(bytes, view, header, records, file);
+  const segments = readSegments(view, header, records, file);
   const sections = table.headers.map((h) => sectionOf(bytes, h, table.names));
   const at = (index: number): Section | undefined => (index === 0 ? undefined : sections[index - 1]);
   const elf: ElfObject = {
     file,
+    format,
     type: header.e_type,
     machine: header.e_machine,
     flags: header.e_flags,
@@ -57,11 +62,27 @@ interface RawSection {
   at: number;
 }
 
-function checkHeader(header: ReturnType<typeof Ehdr.cursor>, file: string): void {
-  if (header.ident_class !== ELFCLASS64)
-    throw fail("ELF_UNSUPPORTED", `ELF class ${header.ident_class}, 2 (64 bit) is needed`, { file, offset: 4 });
-  if (header.ident_data !== ELFDATA2LSB)
-    throw fail("ELF_UNSUPPORTED", `byte order ${header.ident_data}, 1 (little-endian) is needed`, { file, offset: 5 });
+/** Class and byte order, which say how all the rest is read. */
+function readFormat(bytes: Uint8Array, file: string): ElfFormat {
+  if (bytes.length < Ident.size || ELF_MAGIC.some((byte, i) => bytes[i] !== byte)) throw noHeader(bytes, Ident.size, file);
+  const [of, data] = [bytes[Ident.offsets.ident_class], bytes[Ident.offsets.ident_data]];
+  const bits = of === ELFCLASS[64] ? 64 : of === ELFCLASS[32] ? 32 : undefined;
+  const order = data === ELFDATA.little ? "little" : data === ELFDATA.big ? "big" : undefined;
+  if (bits === undefined)
+    throw fail("ELF_UNSUPPORTED", `ELF class ${of}, 1 (32 bit) and 2 (64 bit) are known`, { file, offset: Ident.offsets.ident_class });
+  if (order === undefined)
+    throw fail("ELF_UNSUPPORTED", `byte order ${data}, 1 (little-endian) and 2 (big-endian) are known`, {
+      file,
+      offset: Ident.offsets.ident_data,
+    });
+  return { bits, order };
+}
+
+function noHeader(bytes: Uint8Array, size: number, file: string) {
+  return fail("ELF_NOT_ELF", `no ELF header in the first ${Math.min(bytes.length, size)} bytes`, { file, offset: 0 });
+}
+
+function checkHeader(header: Header, { Ehdr }: Records, file: string): void {
   if (header.ident_version !== EV_CURRENT || header.e_version !== EV_CURRENT)
     throw fail("ELF_BAD_HEADER", `ELF version ${header.ident_version}/${header.e_version}, 1 is needed`, { file, offset: 6 });
   if (header.ident_pad0 !== 0 || header.ident_pad1 !== 0 || header.ident_pad2 !== 0)
@@ -69,16 +90,17 @@ function checkHeader(header: ReturnType<typeof Ehdr.cursor>, file: string): void
   if (header.e_type !== ET.REL && header.e_type !== ET.EXEC && header.e_type !== ET.DYN)
     throw fail("ELF_UNSUPPORTED", `file type ${header.e_type} is neither an object nor an image`, { file, offset: Ehdr.offsets.e_type });
   if (header.e_ehsize !== Ehdr.size)
-    throw fail("ELF_BAD_HEADER", `e_ehsize is ${header.e_ehsize}, not 64`, { file, offset: Ehdr.offsets.e_ehsize });
+    throw fail("ELF_BAD_HEADER", `e_ehsize is ${header.e_ehsize}, not ${Ehdr.size}`, { file, offset: Ehdr.offsets.e_ehsize });
   if (!Number.isSafeInteger(header.e_entry))
     throw fail("ELF_BAD_HEADER", "e_entry is no address that a kernel can have", { file, offset: Ehdr.offsets.e_entry });
 }
 
-function readSectionTable(view: DataView, header: ReturnType<typeof Ehdr.cursor>, file: string) {
-  const size = view.byteLength;
+function readSectionTable(bytes: Uint8Array, view: ByteView, header: Header, records: Records, file: string) {
+  const { Ehdr, Shdr } = records;
+  const size = bytes.length;
   const shoff = header.e_shoff;
   if (header.e_shentsize !== Shdr.size)
-    throw fail("ELF_BAD_HEADER", `e_shentsize is ${header.e_shentsize}, not 64`, { file, offset: Ehdr.offsets.e_shentsize });
+    throw fail("ELF_BAD_HEADER", `e_shentsize is ${header.e_shentsize}, not ${Shdr.size}`, { file, offset: Ehdr.offsets.e_shentsize });
   if (!inFile(shoff, Shdr.size, size) || shoff < Ehdr.size)
     throw fail("ELF_TRUNCATED", `the section header table at ${shoff} lies outside of the file of ${size} bytes`, {
       file,
@@ -104,16 +126,16 @@ function readSectionTable(view: DataView, header: ReturnType<typeof Ehdr.cursor>
   const cursor = Shdr.cursor(view);
   for (let index = 1; index < count; index++) {
     cursor.at = shoff + index * Shdr.size;
-    headers.push(rawSection(cursor, index, size, count, file));
+    headers.push(rawSection(cursor, records, index, size, count, file));
   }
-  checkOverlaps(headers, header, count, file);
+  checkOverlaps(headers, header, records, count, file);
   const strings = shstrndx === 0 ? undefined : headers[shstrndx - 1];
   if (strings === undefined && headers.length > 0)
     throw fail("ELF_BAD_HEADER", "there is no section name table", { file, offset: Ehdr.offsets.e_shstrndx });
   const names =
     strings === undefined
       ? undefined
-      : new StringReader(bytesAt(view, stringTable(strings, file)), file, strings.offset, sectionCountBudget(headers.length));
+      : new StringReader(bytesAt(bytes, stringTable(strings, file)), file, strings.offset, sectionCountBudget(headers.length));
   return { headers, names, shstrndx };
 }
 
@@ -128,7 +150,7 @@ function stringTable(raw: RawSection, file: string): RawSection {
   return raw;
 }
 
-function rawSection(c: ReturnType<typeof Shdr.cursor>, index: number, fileSize: number, count: number, file: string): RawSection {
+function rawSection(c: SectionHeader, { Sym, Rela }: Records, index: number, fileSize: number, count: number, file: string): RawSection {
   const raw: RawSection = {
     index,
     name: c.sh_name,
@@ -166,7 +188,7 @@ function isPowerOfTwo(value: number): boolean {
 }
 
 /** No two parts of the file may share bytes: what one edit changes can then never change another. */
-function checkOverlaps(headers: RawSection[], header: ReturnType<typeof Ehdr.cursor>, count: number, file: string): void {
+function checkOverlaps(headers: RawSection[], header: Header, { Ehdr, Shdr }: Records, count: number, file: string): void {
   const parts = headers
     .filter((h) => h.type !== SHT.NOBITS && h.size > 0)
     .map((h) => ({ what: `section ${h.index}`, start: h.offset, end: h.offset + h.size }));
@@ -184,11 +206,11 @@ function checkOverlaps(headers: RawSection[], header: ReturnType<typeof Ehdr.cur
   }
 }
 
-function readSegments(view: DataView, header: ReturnType<typeof Ehdr.cursor>, file: string): Segment[] {
+function readSegments(view: ByteView, header: Header, { Ehdr, Phdr }: Records, file: string): Segment[] {
   if (header.e_phnum === 0) return [];
   if (header.e_phentsize !== Phdr.size)
-    throw fail("ELF_BAD_HEADER", `e_phentsize is ${header.e_phentsize}, not 56`, { file, offset: Ehdr.offsets.e_phentsize });
-  if (!inFile(header.e_phoff, header.e_phnum * Phdr.size, view.byteLength))
+    throw fail("ELF_BAD_HEADER", `e_phentsize is ${header.e_phentsize}, not ${Phdr.size}`, { file, offset: Ehdr.offsets.e_phentsize });
+  if (!inFile(header.e_phoff, header.e_phnum * Phdr.size, view.length))
     throw fail("ELF_TRUNCATED", `${header.e_phnum} program headers at ${header.e_phoff} reach past the file's end`, {
       file,
       offset: Ehdr.offsets.e_phoff,
@@ -206,7 +228,7 @@ function readSegments(view: DataView, header: ReturnType<typeof Ehdr.cursor>, fi
       memsz: c.p_memsz,
       align: c.p_align,
     };
-    if (!inFile(segment.offset, segment.filesz, view.byteLength))
+    if (!inFile(segment.offset, segment.filesz, view.length))
       throw fail("ELF_TRUNCATED", `segment ${i}: ${segment.filesz} bytes at ${segment.offset} reach past the file's end`, {
         file,
         offset: c.at,
@@ -258,8 +280,9 @@ function linkSections(elf: ElfObject, headers: RawSection[], at: (index: number)
 }
 
 function readSymbols(elf: ElfObject, headers: RawSection[], at: (index: number) => Section | undefined): ElfSymbol[] {
-  const { file, symtab } = elf;
+  const { file, format, symtab } = elf;
   if (symtab === undefined) return [];
+  const { Sym } = recordsOf(format);
   const raw = headers.find((h) => h.index === symtab.origin?.index);
   const strtab = raw === undefined || raw.link === 0 ? undefined : headers[raw.link - 1];
   if (raw === undefined || strtab === undefined || strtab.type !== SHT.STRTAB || symtab.link === undefined)
@@ -269,7 +292,7 @@ function readSymbols(elf: ElfObject, headers: RawSection[], at: (index: number) 
     throw fail("ELF_BAD_SECTION", `${raw.info} local symbols of ${count}`, { file, section: symtab.name, offset: raw.at });
   const names = new StringReader(symtab.link.data, file, strtab.offset, 2 * strtab.size + 4096);
   const extended = extendedIndices(elf, symtab, count);
-  const c = Sym.cursor(viewOf(symtab.data));
+  const c = Sym.cursor(viewOf(symtab.data, format.order));
   if (c.st_name !== 0 || c.st_info !== 0 || c.st_shndx !== 0 || c.st_value !== 0 || c.st_size !== 0)
     throw fail("ELF_BAD_SYMBOL", "symbol 0 is not empty", { file, section: symtab.name, offset: raw.offset });
   const symbols: ElfSymbol[] = [];
@@ -278,15 +301,15 @@ function readSymbols(elf: ElfObject, headers: RawSection[], at: (index: number) 
     const where = { file, section: symtab.name, offset: raw.offset + c.at };
     const bind = c.st_info >> 4;
     if ((bind === 0) !== i < raw.info) throw fail("ELF_BAD_SYMBOL", `symbol ${i} has binding ${bind}; locals end at ${raw.info}`, where);
-    const place = placeOf(c.st_shndx, extended?.getUint32(i * 4, true), at);
+    const place = placeOf(c.st_shndx, extended?.u32(i * 4), at);
     if (place === undefined) throw fail("ELF_BAD_SYMBOL", `symbol ${i} is in section ${c.st_shndx}, which is not there`, where);
     const { st_value: value, st_size: size } = c;
     if (!Number.isSafeInteger(value) || !Number.isSafeInteger(size) || size < 0)
       throw fail("ELF_BAD_SYMBOL", `symbol ${i}: value ${value} or size ${size} is out of every range`, where);
-    if (elf.type === ET.REL && typeof place !== "string" && (value < 0 || value + size > addressable(place)))
+    if (elf.type === ET.REL && typeof place !== "string" && (value < 0 || value + size > addressable(place, format)))
       throw fail(
         "ELF_BAD_SYMBOL",
-        `symbol ${i}: ${size} bytes at ${value} lie outside of section ${place.name} of ${addressable(place)} bytes`,
+        `symbol ${i}: ${size} bytes at ${value} lie outside of section ${place.name} of ${addressable(place, format)} bytes`,
         where,
       );
     symbols.push({
@@ -304,7 +327,7 @@ function readSymbols(elf: ElfObject, headers: RawSection[], at: (index: number) 
 }
 
 /** The section indices of more than 65,279 sections (SHT_SYMTAB_SHNDX), one u32 for each symbol. */
-function extendedIndices(elf: ElfObject, symtab: Section, count: number): DataView | undefined {
+function extendedIndices(elf: ElfObject, symtab: Section, count: number): ByteView | undefined {
   const table = elf.sections.find((s) => s.type === SHT.SYMTAB_SHNDX && s.link === symtab);
   if (table === undefined) return undefined;
   if (table.data.length !== count * 4)
@@ -313,7 +336,7 @@ function extendedIndices(elf: ElfObject, symtab: Section, count: number): DataVi
       section: table.name,
       offset: table.origin?.offset,
     });
-  return viewOf(table.data);
+  return viewOf(table.data, elf.format.order);
 }
 
 function placeOf(shndx: number, extended: number | undefined, at: (index: number) => Section | undefined): Place | undefined {
@@ -328,7 +351,7 @@ function placeOf(shndx: number, extended: number | undefined, at: (index: number
 function attachRelocations(elf: ElfObject, headers: RawSection[]): void {
   if (elf.type !== ET.REL) return;
   // Those of the file, whatever becomes of the object's list until they are asked for.
-  const { symbols } = elf;
+  const { symbols, format } = elf;
   headers.forEach((raw, i) => {
     const section = elf.sections[i];
     if (section === undefined || raw.type !== SHT.RELA || section.target === undefined) return;
@@ -338,14 +361,15 @@ function attachRelocations(elf: ElfObject, headers: RawSection[]): void {
         offset: raw.at,
       });
     checkRelocations(elf, section, section.target, raw.offset);
-    section.relocations = () => readRelocations(section.data, symbols);
+    section.relocations = () => readRelocations(section.data, symbols, format);
   });
 }
 
 /** Checked when the object is read, so that making them later cannot fail. */
 function checkRelocations(elf: ElfObject, section: Section, target: Section, fileOffset: number): void {
-  const size = addressable(target);
-  const c = Rela.cursor(viewOf(section.data));
+  const size = addressable(target, elf.format);
+  const { Rela } = recordsOf(elf.format);
+  const c = Rela.cursor(viewOf(section.data, elf.format.order));
   for (c.at = 0; c.at < section.data.length; c.at += Rela.size) {
     const offset = c.r_offset;
     if (!(offset >= 0 && offset <= size) || c.r_sym > elf.symbols.length || !Number.isSafeInteger(c.r_addend))
@@ -358,13 +382,15 @@ function checkRelocations(elf: ElfObject, section: Section, target: Section, fil
 }
 
 /** Bytes that offsets into the section may reach. */
-function addressable(section: Section): number {
-  if ((section.flags & SHF.COMPRESSED) === 0 || section.data.length < Chdr.size) return section.size;
-  return Chdr.cursor(viewOf(section.data)).ch_size;
+function addressable(section: Section, format: ElfFormat): number {
+  if ((section.flags & SHF.COMPRESSED) === 0) return section.size;
+  const { Chdr } = recordsOf(format);
+  return section.data.length < Chdr.size ? section.size : Chdr.cursor(viewOf(section.data, format.order)).ch_size;
 }
 
-function readRelocations(data: Uint8Array, symbols: ElfSymbol[]): Relocation[] {
-  const c = Rela.cursor(viewOf(data));
+function readRelocations(data: Uint8Array, symbols: ElfSymbol[], format: ElfFormat): Relocation[] {
+  const { Rela } = recordsOf(format);
+  const c = Rela.cursor(viewOf(data, format.order));
   const relocations: Relocation[] = new Array(data.length / Rela.size);
   for (let i = 0; i < relocations.length; i++) {
     c.at = i * Rela.size;
@@ -382,19 +408,19 @@ function readGroups(elf: ElfObject, headers: RawSection[], at: (index: number) =
     const signature = elf.symbols[raw.info - 1];
     if (signature === undefined || section.link !== elf.symtab || raw.size < 4)
       throw fail("ELF_BAD_SECTION", `group ${raw.index} has no signature symbol`, where);
-    const view = viewOf(section.data);
+    const view = viewOf(section.data, elf.format.order);
     const members: Section[] = [];
     for (let offset = 4; offset < raw.size; offset += 4) {
-      const member = at(view.getUint32(offset, true));
+      const member = at(view.u32(offset));
       if (member === undefined) throw fail("ELF_BAD_SECTION", `group ${raw.index} names a section that is not there`, where);
       members.push(member);
     }
-    section.group = { flags: view.getUint32(0, true), signature, members };
+    section.group = { flags: view.u32(0), signature, members };
   });
 }
 
-function bytesAt(view: DataView, raw: RawSection): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset + raw.offset, raw.size);
+function bytesAt(bytes: Uint8Array, raw: RawSection): Uint8Array {
+  return bytes.subarray(raw.offset, raw.offset + raw.size);
 }
 
 function inFile(offset: number, size: number, fileSize: number): boolean {

@@ -1,48 +1,49 @@
 /**
  * A binary record described once, as a table of fields in file order. The table makes a cursor: an object whose properties read and write
- * the record at `at` of a DataView. Little-endian. 64-bit fields are signed Numbers: exact within 2^53, which holds for offsets, sizes and
- * for kernel addresses (the top 2 GiB are small negative numbers); the reader refuses others.
+ * the record at `at` of a view, in the view's byte order.
  */
+import type { ByteView } from "./view.ts";
 
-export type FieldType = "u8" | "u16" | "u32" | "i32" | "i64";
+export type FieldType = "u8" | "u16" | "u24" | "u32" | "i32" | "i64";
 export type Fields = Readonly<Record<string, FieldType>>;
 
-const width: Record<FieldType, number> = { u8: 1, u16: 2, u32: 4, i32: 4, i64: 8 };
+const width: Record<FieldType, number> = { u8: 1, u16: 2, u24: 3, u32: 4, i32: 4, i64: 8 };
 
-export type Cursor<F extends Fields> = { view: DataView; at: number } & { -readonly [K in keyof F]: number };
+export type Cursor<K extends string> = { view: ByteView; at: number } & { -readonly [name in K]: number };
 
-export interface RecordType<F extends Fields> {
+/** @typeParam K names of the fields */
+export interface RecordType<K extends string> {
   /** Bytes. */
   size: number;
   /** Byte offset of each field in the record. */
-  offsets: Readonly<Record<keyof F, number>>;
-  cursor(view: DataView, at?: number): Cursor<F>;
+  offsets: Readonly<Record<K, number>>;
+  cursor(view: ByteView, at?: number): Cursor<K>;
 }
 
-const get: Record<FieldType, (view: DataView, at: number) => number> = {
-  u8: (view, at) => view.getUint8(at),
-  u16: (view, at) => view.getUint16(at, true),
-  u32: (view, at) => view.getUint32(at, true),
-  i32: (view, at) => view.getInt32(at, true),
-  i64: (view, at) => view.getUint32(at, true) + view.getInt32(at + 4, true) * 0x100000000,
+const get: Record<FieldType, (view: ByteView, at: number) => number> = {
+  u8: (view, at) => view.u8(at),
+  u16: (view, at) => view.u16(at),
+  u24: (view, at) => view.u24(at),
+  u32: (view, at) => view.u32(at),
+  i32: (view, at) => view.i32(at),
+  i64: (view, at) => view.i64(at),
 };
 
-const set: Record<FieldType, (view: DataView, at: number, value: number) => void> = {
-  u8: (view, at, value) => view.setUint8(at, value),
-  u16: (view, at, value) => view.setUint16(at, value, true),
-  u32: (view, at, value) => view.setUint32(at, value, true),
-  i32: (view, at, value) => view.setInt32(at, value, true),
-  i64: (view, at, value) => {
-    view.setUint32(at, value >>> 0, true);
-    view.setInt32(at + 4, Math.floor(value / 0x100000000), true);
-  },
+const set: Record<FieldType, (view: ByteView, at: number, value: number) => void> = {
+  u8: (view, at, value) => view.setU8(at, value),
+  u16: (view, at, value) => view.setU16(at, value),
+  u24: (view, at, value) => view.setU24(at, value),
+  u32: (view, at, value) => view.setU32(at, value),
+  i32: (view, at, value) => view.setU32(at, value),
+  i64: (view, at, value) => view.setI64(at, value),
 };
 
-export function defineRecord<F extends Fields>(fields: F): RecordType<F> {
+export function defineRecord<F extends Fields>(fields: F): RecordType<Extract<keyof F, string>> {
+  type K = Extract<keyof F, string>;
   class FieldCursor {
-    view: DataView;
+    view: ByteView;
     at: number;
-    constructor(view: DataView, at: number) {
+    constructor(view: ByteView, at: number) {
       this.view = view;
       this.at = at;
     }
@@ -66,12 +67,7 @@ export function defineRecord<F extends Fields>(fields: F): RecordType<F> {
   }
   return {
     size,
-    offsets: offsets as Record<keyof F, number>,
-    cursor: (view, at = 0) => new FieldCursor(view, at) as unknown as Cursor<F>,
+    offsets: offsets as Record<K, number>,
+    cursor: (view, at = 0) => new FieldCursor(view, at) as unknown as Cursor<K>,
   };
-}
-
-/** A DataView over exactly the bytes of `bytes`. */
-export function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { C_SOURCE, S_SOURCE, Workshop } from "../test/gcc.ts";
 import { unaligned } from "../test/unaligned.ts";
+import { SHF, SHT, STB, STT } from "./format.ts";
+import { newObject, newRelocations, newSymbol, Section } from "./model.ts";
 import { readElf } from "./read.ts";
 import { writeElf } from "./write.ts";
 
@@ -39,6 +41,49 @@ describe("what gcc writes comes back byte for byte", () => {
     for (const more of [[], ["-ffunction-sections", "-fdata-sections"]]) expectSame(shop.compile(source, "c", [...KERNEL, "-O2", ...more]));
   });
   test("an empty source", () => expectSame(shop.compile("", "c", [])));
+});
+
+test("what gcc writes with 32 bits comes back byte for byte", () => {
+  for (const options of [["-O2"], ["-O2", "-g", "-ffunction-sections"], ["-O2", "-g", "-gz"]]) {
+    const bytes = shop.compile(C_SOURCE, "c", ["-mx32", ...options]);
+    expect(readElf(bytes, "out.o").format).toEqual({ bits: 32, order: "little" });
+    expectSame(bytes);
+  }
+});
+
+/** Of each format, a processor whose objects have it and are RELA: ppc64, sparc, arm64, x32. */
+const FORMATS = [
+  { machine: 21, format: { bits: 64, order: "big" } },
+  { machine: 2, format: { bits: 32, order: "big" } },
+  { machine: 183, format: { bits: 64, order: "little" } },
+  { machine: 62, format: { bits: 32, order: "little" } },
+] as const;
+
+test.each(FORMATS)("binutils read what is written: machine $machine, $format.bits bits, $format.order-endian", ({ machine, format }) => {
+  const elf = newObject("made.o", { machine, format });
+  const text = new Section({
+    name: ".text.made",
+    type: SHT.PROGBITS,
+    flags: SHF.ALLOC | SHF.EXECINSTR,
+    align: 16,
+    data: new Uint8Array(48),
+  });
+  const local = newSymbol({ name: "inside", place: text, value: 4, size: 8, bind: STB.LOCAL, type: STT.FUNC });
+  const outside = newSymbol({ name: "outside", place: "undef" });
+  elf.symbols.push(local, outside);
+  const relocations = [
+    { offset: 8, type: 1, symbol: outside, addend: -4 },
+    { offset: 16, type: 1, symbol: local, addend: 0x1234 },
+  ];
+  elf.sections.unshift(text, newRelocations(elf, text, relocations));
+  shop.write("made.o", writeElf(elf));
+  const said = shop.output("readelf", "--file-header", "--symbols", "--relocs", "--wide", "made.o");
+  expect(said).toMatch(new RegExp(`Class: +ELF${format.bits}\n`));
+  expect(said).toMatch(new RegExp(`Data: +2's complement, ${format.order} endian\n`));
+  expect(said).toMatch(/: 0+4 +8 FUNC +LOCAL +DEFAULT +\d+ inside\n/);
+  expect(said).toMatch(/: 0+ +0 NOTYPE +GLOBAL +DEFAULT +UND outside\n/);
+  expect(said).toMatch(/^0+8 .* outside - 4$/m);
+  expect(said).toMatch(/^0+10 .* inside \+ 1234$/m);
 });
 
 test("what the assembler writes comes back byte for byte", () => {

@@ -3,10 +3,10 @@
  * byte for byte; a new one is laid out in the order of its sections. Output depends on the object alone.
  */
 import { fail } from "./errors.ts";
-import { Ehdr, ELF_MAGIC, ELFCLASS64, ELFDATA2LSB, EV_CURRENT, Rela, SHN, SHT, Shdr, Sym } from "./format.ts";
+import { ELF_MAGIC, ELFCLASS, ELFDATA, EV_CURRENT, recordsOf, SHN, SHT } from "./format.ts";
 import { type ElfObject, type ElfSymbol, isSection, type Place, type Section } from "./model.ts";
-import { viewOf } from "./record.ts";
 import { StringBuilder } from "./strings.ts";
+import { viewOf } from "./view.ts";
 
 export function writeElf(elf: ElfObject): Uint8Array {
   if (elf.segments.length > 0) throw fail("ELF_UNSUPPORTED", "an image with program headers cannot be written", { file: elf.file });
@@ -78,8 +78,9 @@ function placeNumber(elf: ElfObject, place: Place, numbers: Numbers): number {
 }
 
 function symbolTable(elf: ElfObject, numbers: Numbers, strings: StringBuilder): Uint8Array {
+  const { Sym } = recordsOf(elf.format);
   const out = new Uint8Array((numbers.order.length + 1) * Sym.size);
-  const c = Sym.cursor(viewOf(out));
+  const c = Sym.cursor(viewOf(out, elf.format.order));
   for (const symbol of numbers.order) {
     c.at += Sym.size;
     const index = placeNumber(elf, symbol.place, numbers);
@@ -87,6 +88,8 @@ function symbolTable(elf: ElfObject, numbers: Numbers, strings: StringBuilder): 
     c.st_info = (symbol.bind << 4) | symbol.type;
     c.st_other = symbol.other;
     c.st_shndx = isSection(symbol.place) && index >= SHN.LORESERVE ? SHN.XINDEX : index;
+    checkWord(elf, symbol.value, 0, symbol.name);
+    checkWord(elf, symbol.size, 0, symbol.name);
     c.st_value = symbol.value;
     c.st_size = symbol.size;
     if (c.st_shndx === SHN.XINDEX && !elf.sections.some((s) => s.type === SHT.SYMTAB_SHNDX))
@@ -97,18 +100,19 @@ function symbolTable(elf: ElfObject, numbers: Numbers, strings: StringBuilder): 
 
 function indexTable(elf: ElfObject, numbers: Numbers): Uint8Array {
   const out = new Uint8Array((numbers.order.length + 1) * 4);
-  const view = viewOf(out);
+  const view = viewOf(out, elf.format.order);
   numbers.order.forEach((symbol, i) => {
     const index = isSection(symbol.place) ? placeNumber(elf, symbol.place, numbers) : 0;
-    if (index >= SHN.LORESERVE) view.setUint32((i + 1) * 4, index, true);
+    if (index >= SHN.LORESERVE) view.setU32((i + 1) * 4, index);
   });
   return out;
 }
 
 function relocationTable(elf: ElfObject, section: Section, numbers: Numbers): Uint8Array {
   const { relocations } = section;
+  const { Rela } = recordsOf(elf.format);
   const out = new Uint8Array(relocations.length * Rela.size);
-  const c = Rela.cursor(viewOf(out));
+  const c = Rela.cursor(viewOf(out, elf.format.order));
   for (const relocation of relocations) {
     const index = relocation.symbol === undefined ? 0 : numbers.symbols.get(relocation.symbol);
     if (index === undefined)
@@ -118,6 +122,8 @@ function relocationTable(elf: ElfObject, section: Section, numbers: Numbers): Ui
         symbol: relocation.symbol?.name,
         offset: relocation.offset,
       });
+    checkWord(elf, relocation.offset, 0, relocation.symbol?.name);
+    checkWord(elf, relocation.addend, LOWEST_ADDEND, relocation.symbol?.name);
     c.r_offset = relocation.offset;
     c.r_type = relocation.type;
     c.r_sym = index;
@@ -127,13 +133,21 @@ function relocationTable(elf: ElfObject, section: Section, numbers: Numbers): Ui
   return out;
 }
 
+const LOWEST_ADDEND = -(2 ** 31);
+
+/** What a file of 64 bits has can be too large for one of 32. @param lowest that the field holds there */
+function checkWord(elf: ElfObject, value: number, lowest: number, symbol: string | undefined): void {
+  if (elf.format.bits === 32 && (value < lowest || value >= lowest + 2 ** 32))
+    throw fail("ELF_UNSUPPORTED", `${value} does not fit a field of a 32-bit file`, { file: elf.file, symbol });
+}
+
 function groupTable(elf: ElfObject, section: Section, numbers: Numbers): Uint8Array {
   if (section.group === undefined) return section.data;
   const out = new Uint8Array(4 + section.group.members.length * 4);
-  const view = viewOf(out);
-  view.setUint32(0, section.group.flags, true);
+  const view = viewOf(out, elf.format.order);
+  view.setU32(0, section.group.flags);
   section.group.members.forEach((member, i) => {
-    view.setUint32(4 + i * 4, sectionNumber(elf, member, numbers), true);
+    view.setU32(4 + i * 4, sectionNumber(elf, member, numbers));
   });
   return out;
 }
@@ -150,6 +164,8 @@ function layOut(elf: ElfObject, contents: Contents): Layout {
   const order = [...elf.sections].sort(
     (a, b) => (a.origin?.offset ?? Number.MAX_SAFE_INTEGER) - (b.origin?.offset ?? Number.MAX_SAFE_INTEGER),
   );
+  const { Ehdr, Shdr } = recordsOf(elf.format);
+  const wordSize = elf.format.bits / 8;
   let end = Ehdr.size;
   const place = (size: number, align: number, origin: number | undefined): number => {
     const at = origin !== undefined && origin >= end ? origin : Math.ceil(end / align) * align;
@@ -161,14 +177,14 @@ function layOut(elf: ElfObject, contents: Contents): Layout {
   let shoff: number | undefined;
   for (const section of order) {
     if (shoff === undefined && elf.shoff !== undefined && section.origin !== undefined && section.origin.offset > elf.shoff)
-      shoff = place(shdrSize, 8, elf.shoff);
+      shoff = place(shdrSize, wordSize, elf.shoff);
     const nobits = section.type === SHT.NOBITS;
     const size = nobits ? 0 : (contents.bytes.get(section)?.length ?? 0);
     // Empty and NOBITS sections take no room: they keep the offset that they had.
     const kept = section.origin !== undefined && size === 0 && section.origin.size === section.size ? section.origin.offset : undefined;
     offsets.set(section, kept ?? place(size, alignmentInFile(section), section.origin?.offset));
   }
-  shoff ??= place(shdrSize, 8, elf.shoff);
+  shoff ??= place(shdrSize, wordSize, elf.shoff);
   return { offsets, shoff, size: end };
 }
 
@@ -187,13 +203,14 @@ function alignmentInFile({ align, origin }: Section): number {
 
 function emit(elf: ElfObject, numbers: Numbers, contents: Contents, layout: Layout): Uint8Array {
   const out = new Uint8Array(layout.size);
-  const view = viewOf(out);
+  const { Ehdr, Shdr } = recordsOf(elf.format);
+  const view = viewOf(out, elf.format.order);
   const h = Ehdr.cursor(view);
   const count = elf.sections.length + 1;
   const shstrndx = elf.shstrtab === undefined ? 0 : sectionNumber(elf, elf.shstrtab, numbers);
-  h.ident_magic = ELF_MAGIC;
-  h.ident_class = ELFCLASS64;
-  h.ident_data = ELFDATA2LSB;
+  out.set(ELF_MAGIC);
+  h.ident_class = ELFCLASS[elf.format.bits];
+  h.ident_data = ELFDATA[elf.format.order];
   h.ident_version = EV_CURRENT;
   h.ident_osabi = elf.osabi;
   h.ident_abiversion = elf.abiVersion;

@@ -83,6 +83,10 @@ export class Workshop {
     execFileSync(program, args, { cwd: this.folder, stdio: ["ignore", "ignore", "inherit"] });
   }
 
+  output(program: string, ...args: string[]): string {
+    return execFileSync(program, args, { cwd: this.folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  }
+
   write(name: string, text: string | Uint8Array): void {
     writeFileSync(join(this.folder, name), text);
   }

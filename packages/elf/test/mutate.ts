@@ -1,6 +1,7 @@
 /** Damage as a hostile or broken file has it: any byte, and above all the numbers that the format's structure hangs on. */
-import { Ehdr, Shdr } from "../src/format.ts";
-import { viewOf } from "../src/record.ts";
+import { recordsOf } from "../src/format.ts";
+import { readElf } from "../src/read.ts";
+import { type ByteOrder, viewOf } from "../src/view.ts";
 
 /** Mulberry32: the same seed gives the same mutations everywhere. */
 export function randomOf(seed: number): (below: number) => number {
@@ -26,11 +27,15 @@ export class Mutator {
   readonly #original: Uint8Array;
   readonly #random: Random;
   readonly #structure: Region[];
+  readonly #order: ByteOrder;
 
   constructor(original: Uint8Array, random: Random) {
     this.#original = original;
     this.#random = random;
-    const view = viewOf(original);
+    const { format } = readElf(original, "original");
+    const { Ehdr, Shdr } = recordsOf(format);
+    this.#order = format.order;
+    const view = viewOf(original, format.order);
     const header = Ehdr.cursor(view);
     const count = header.e_shnum;
     this.#structure = [
@@ -62,13 +67,13 @@ export class Mutator {
     const region = this.#structure[pick < 3 ? 1 : random(this.#structure.length)] ?? { start: 0, size: bytes.length, record: 1 };
     const { start, size, record } = pick === 8 ? { start: 0, size: bytes.length, record: 1 } : region;
     const at = Math.min(start + random(Math.max(size, 1)), bytes.length - 1);
-    const view = viewOf(bytes);
+    const view = viewOf(bytes, this.#order);
     switch (random(9)) {
       case 0:
-        view.setUint8(at, view.getUint8(at) ^ (1 << random(8)));
+        view.setU8(at, view.u8(at) ^ (1 << random(8)));
         return bytes;
       case 1:
-        view.setUint8(at, random(256));
+        view.setU8(at, random(256));
         return bytes;
       case 2:
       case 3:
@@ -95,8 +100,8 @@ export class Mutator {
   #number(bytes: Uint8Array, at: number, width: 4 | 8): Uint8Array {
     if (at + width > bytes.length) return bytes;
     const random = this.#random;
-    const view = viewOf(bytes);
-    const old = width === 4 ? view.getUint32(at, true) : view.getBigUint64(at, true);
+    const view = viewOf(bytes, this.#order);
+    const old = width === 4 ? view.u32(at) : view.u64(at);
     const size = bytes.length;
     const values = [
       0n,
@@ -114,8 +119,8 @@ export class Mutator {
     values.push(0xffffffffffffffffn, BigInt(size), BigInt(size - 1), BigInt(size + 1), BigInt(random(size)), 1n << BigInt(random(64)));
     values.push(BigInt(old) + 1n, BigInt(old) - 1n, BigInt(old) * 2n, BigInt(old) + 0x1000n);
     const value = values[random(values.length)] ?? 0n;
-    if (width === 4) view.setUint32(at, Number(BigInt.asUintN(32, value)), true);
-    else view.setBigUint64(at, BigInt.asUintN(64, value), true);
+    if (width === 4) view.setU32(at, Number(BigInt.asUintN(32, value)));
+    else view.setU64(at, BigInt.asUintN(64, value));
     return bytes;
   }
 }

@@ -1,6 +1,9 @@
 /** An object as assemblers write it that align contents in memory only: binutils as of 2.44, LLVM. */
-import { Ehdr, SHT, Shdr } from "../src/format.ts";
-import { viewOf } from "../src/record.ts";
+import { recordsOf, SHT } from "../src/format.ts";
+import { viewOf as viewOfOrder } from "../src/view.ts";
+
+const { Ehdr, Shdr } = recordsOf({ bits: 64, order: "little" });
+const viewOf = (bytes: Uint8Array) => viewOfOrder(bytes, "little");
 
 /** The same object, its contents one after the other, `gap` bytes between them. */
 export function unaligned(bytes: Uint8Array, gap: number): Uint8Array {

@@ -17,17 +17,17 @@ export function shapeOf(types: BtfTypes, id: number, depth = 0): string {
     case 0:
       return "void";
     case KIND.INT:
-      return `${(types.view.getUint32(at, true) & INT_SIGNED) === 0 ? "u" : "s"}${8 * types.third(type)}`;
+      return `${(types.view.u32(at) & INT_SIGNED) === 0 ? "u" : "s"}${8 * types.third(type)}`;
     case KIND.PTR:
       return `${shapeOf(types, types.third(type), depth + 1)}*`;
     case KIND.ARRAY:
-      return `${shapeOf(types, types.view.getUint32(at, true), depth + 1)}[${types.view.getUint32(at + 8, true)}]`;
+      return `${shapeOf(types, types.view.u32(at), depth + 1)}[${types.view.u32(at + 8)}]`;
     case KIND.ENUM:
     case KIND.ENUM64:
       return `enum${8 * types.third(type)} ${types.name(type)}`.trimEnd();
     case KIND.FUNC_PROTO: {
       if (depth > DEEPEST_PROTOTYPE || types.vlen(type) > MOST_PARAMETERS) return "function";
-      const parameters = Array.from({ length: types.vlen(type) }, (_, i) => types.view.getUint32(at + 8 * i + 4, true));
+      const parameters = Array.from({ length: types.vlen(type) }, (_, i) => types.view.u32(at + 8 * i + 4));
       const shapes = parameters.map((parameter) => (parameter === 0 ? "..." : shapeOf(types, parameter, depth + 1)));
       return `${shapeOf(types, types.third(type), depth + 1)}(${shapes.join(",")})`;
     }
@@ -49,7 +49,7 @@ export function textOf(types: BtfTypes, id: number, depth = 0): string {
     }
     case KIND.ARRAY: {
       const at = types.offset(id) + TYPE_SIZE;
-      return `${textOf(types, types.view.getUint32(at, true), depth + 1)}[${types.view.getUint32(at + 8, true)}]`;
+      return `${textOf(types, types.view.u32(at), depth + 1)}[${types.view.u32(at + 8)}]`;
     }
     case KIND.STRUCT:
       return `struct ${types.name(id)}`.trimEnd();

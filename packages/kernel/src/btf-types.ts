@@ -2,7 +2,7 @@
  * The types of BTF, the kernel's own type information, one by one. Source: Documentation/bpf/btf.rst. A header, types in a row (numbered from 1;
  * 0 is void), strings. All types are walked once, to know where each is; names and members are read when they are asked for.
  */
-import { defineRecord, viewOf } from "@suture/elf";
+import { type ByteView, defineRecord, viewOf } from "@suture/elf";
 import { fail } from "./errors.ts";
 
 const Header = defineRecord({
@@ -81,7 +81,7 @@ export interface BtfEnumeration {
 export class BtfTypes {
   /** Without void. */
   readonly count: number;
-  readonly view: DataView;
+  readonly view: ByteView;
   readonly #file: string;
   readonly #strings: Buffer;
   /** Byte offset of type i at index i; 0 for void. */
@@ -90,7 +90,7 @@ export class BtfTypes {
   /** @throws KERNEL_BAD_BTF */
   constructor(bytes: Uint8Array, file: string) {
     this.#file = file;
-    this.view = viewOf(bytes);
+    this.view = viewOf(bytes, bytes[0] === MAGIC >> 8 ? "big" : "little");
     if (bytes.length < Header.size) throw this.bad(`${bytes.length} bytes hold no header`, 0);
     const header = Header.cursor(this.view);
     if (header.magic !== MAGIC || header.version !== 1)
@@ -112,7 +112,7 @@ export class BtfTypes {
     const offsets = [0];
     for (let at = start; at < end; ) {
       if (at + TYPE_SIZE > end) throw this.bad(`type ${offsets.length} is cut off`, at);
-      const info = this.view.getUint32(at + 4, true);
+      const info = this.view.u32(at + 4);
       const extra = EXTRA[(info >>> 24) & 0x1f];
       if (extra === undefined) throw this.bad(`type ${offsets.length} is of the unknown kind ${(info >>> 24) & 0x1f}`, at);
       offsets.push(at);
@@ -133,7 +133,7 @@ export class BtfTypes {
   }
 
   info(id: number): number {
-    return id === 0 ? 0 : this.view.getUint32(this.offset(id) + 4, true);
+    return id === 0 ? 0 : this.view.u32(this.offset(id) + 4);
   }
 
   /** 0 for void. */
@@ -147,11 +147,11 @@ export class BtfTypes {
 
   /** The size or the type that the third word gives. */
   third(id: number): number {
-    return this.view.getUint32(this.offset(id) + 8, true);
+    return this.view.u32(this.offset(id) + 8);
   }
 
   name(id: number): string {
-    return this.string(this.view.getUint32(this.offset(id), true));
+    return this.string(this.view.u32(this.offset(id)));
   }
 
   string(offset: number): string {
@@ -177,9 +177,9 @@ export class BtfTypes {
     let type = this.resolve(id);
     for (let depth = 0; this.kind(type) === KIND.ARRAY; depth++) {
       const at = this.offset(type) + TYPE_SIZE;
-      factor *= this.view.getUint32(at + 8, true);
+      factor *= this.view.u32(at + 8);
       if (depth > DEEPEST || factor > 2 ** 40) throw this.bad(`array type ${id} is larger than memory`, this.offset(id));
-      type = this.resolve(this.view.getUint32(at, true));
+      type = this.resolve(this.view.u32(at));
     }
     switch (this.kind(type)) {
       case KIND.PTR:
@@ -218,9 +218,9 @@ export class BtfTypes {
       const values: BtfEnumeration["values"] = [];
       for (let i = 0; i < this.vlen(id); i++) {
         const at = this.offset(id) + TYPE_SIZE + i * (kind === KIND.ENUM ? 8 : 12);
-        const low = kind === KIND.ENUM ? this.view.getInt32(at + 4, true) : this.view.getUint32(at + 4, true);
-        const high = kind === KIND.ENUM ? 0 : this.view.getInt32(at + 8, true);
-        values.push([this.string(this.view.getUint32(at, true)), high * 2 ** 32 + low]);
+        const low = kind === KIND.ENUM ? this.view.i32(at + 4) : this.view.u32(at + 4);
+        const high = kind === KIND.ENUM ? 0 : this.view.i32(at + 8);
+        values.push([this.string(this.view.u32(at)), high * 2 ** 32 + low]);
       }
       found.push({ name: this.name(id), values });
     }

@@ -1,11 +1,12 @@
+import type { ByteOrder } from "@suture/elf";
 import { BtfBuilder } from "@suture/testkit/btf-builder";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../test/errors.ts";
 import { Btf } from "./btf.ts";
 
-function sample(): { builder: BtfBuilder; int: number; char: number } {
-  const builder = new BtfBuilder();
+function sample(order: ByteOrder = "little"): { builder: BtfBuilder; int: number; char: number } {
+  const builder = new BtfBuilder(order);
   const int = builder.int("int", 4);
   const char = builder.int("char", 1);
   return { builder, int, char };
@@ -14,8 +15,8 @@ function sample(): { builder: BtfBuilder; int: number; char: number } {
 const read = (builder: BtfBuilder): Btf => new Btf(builder.done(), "test");
 
 describe("Btf", () => {
-  it("gives sizes and members, through typedefs, qualifiers and arrays", () => {
-    const { builder, int, char } = sample();
+  it.each<ByteOrder>(["little", "big"])("gives sizes and members, through typedefs, qualifiers and arrays, %s-endian", (order) => {
+    const { builder, int, char } = sample(order);
     const number = builder.typedef("number_t", builder.add(10, "", int));
     const table = builder.array(builder.array(char, 3), 5);
     const point = builder.struct("point", 32, [

@@ -168,7 +168,7 @@ export class Btf {
     let by: "." | "[]." | "->" = ".";
     for (let depth = 0; depth <= DEEPEST; depth++) {
       if (this.#types.kind(id) === KIND.ARRAY) {
-        id = this.#types.resolve(this.#types.view.getUint32(this.#types.offset(id) + TYPE_SIZE, true));
+        id = this.#types.resolve(this.#types.view.u32(this.#types.offset(id) + TYPE_SIZE));
         if (by === ".") by = "[].";
       } else if (this.#types.kind(id) === KIND.PTR) {
         id = this.#types.resolve(this.#types.third(id));
@@ -186,12 +186,12 @@ export class Btf {
     for (let i = 0; i < vlen; i++) {
       const at = this.#types.offset(id) + TYPE_SIZE + i * 12;
       if (++budget.members > MOST_MEMBERS) throw this.#types.bad(`more than ${MOST_MEMBERS} members`, at);
-      const type = this.#types.view.getUint32(at + 4, true);
-      const position = this.#types.view.getUint32(at + 8, true);
+      const type = this.#types.view.u32(at + 4);
+      const position = this.#types.view.u32(at + 8);
       const width = hasBits ? position >>> 24 : 0;
       const start = base + (hasBits ? position & 0xffffff : position);
       yield {
-        name: this.#types.string(this.#types.view.getUint32(at, true)),
+        name: this.#types.string(this.#types.view.u32(at)),
         offset: start >>> 3,
         size: this.#types.sizeOf(type),
         ...(width === 0 ? {} : { bits: { offset: start, size: width } }),
@@ -207,11 +207,11 @@ export class Btf {
     let variadic = false;
     for (let i = 0; i < this.#types.vlen(id); i++) {
       const at = this.#types.offset(id) + TYPE_SIZE + i * 8;
-      const type = this.#types.view.getUint32(at + 4, true);
+      const type = this.#types.view.u32(at + 4);
       if (type === 0) variadic = true;
       else
         parameters.push({
-          name: this.#types.string(this.#types.view.getUint32(at, true)),
+          name: this.#types.string(this.#types.view.u32(at)),
           type: textOf(this.#types, type),
           shape: shapeOf(this.#types, type),
         });

@@ -13,7 +13,8 @@ import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { type FileHandle, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { viewOf } from "@suture/elf";
+import { archOf } from "@suture/arch";
+import { type ByteOrder, type ElfFormat, viewOf } from "@suture/elf";
 import { PARTIAL, writeAtomic } from "@suture/files";
 import type { Task } from "@suture/task";
 import { BLOCK, BlockFile, blockDigests, DIGEST } from "./block-file.ts";
@@ -24,15 +25,19 @@ import type { Storage } from "./storage.ts";
 
 const MAGIC = Buffer.from("SUTUREKI", "latin1");
 /** To be raised with every change to what is decoded or how it is laid out here: older files are then decoded anew. */
-const VERSION = 2;
+const VERSION = 3;
+/** Of the numbers here; the arrays are as the machine has them, which the cache is for. */
+const ORDER: ByteOrder = "little";
 const PREFIX = 16;
 const HEADER = PREFIX + DIGEST;
 const LARGEST_TABLES = 1 << 28;
-const SUFFIX = ".image";
 const HOUR = 3_600_000;
 
 /** What the JSON holds. `arrays` are the byte lengths of those that follow it, in the order of `toArrays`. */
 interface Head {
+  /** Of the ELF header. */
+  machine: number;
+  format: ElfFormat;
   release: string;
   banner: string;
   buildId: string;
@@ -44,9 +49,14 @@ interface Head {
   arrays: number[];
 }
 
+/** The file's name. It tells the version, so that programs of several versions can share a directory. */
+export function cachedName(sha256: string, version = VERSION): string {
+  return `${sha256}.${version}.image`;
+}
+
 /** The decoded form of the image with that SHA-256, or undefined if there is none that is sound. */
 export function openCached(directory: string, sha256: string): DecodedImage | undefined {
-  const path = join(directory, sha256 + SUFFIX);
+  const path = join(directory, cachedName(sha256));
   let fd: number | undefined;
   try {
     fd = openSync(path, "r");
@@ -65,14 +75,15 @@ export function openCached(directory: string, sha256: string): DecodedImage | un
 function readCacheFile(fd: number, path: string): DecodedImage | undefined {
   const header = Buffer.alloc(HEADER);
   if (readSync(fd, header, 0, HEADER, 0) !== HEADER) return undefined;
-  if (!header.subarray(0, 8).equals(MAGIC) || header.readUInt32LE(8) !== VERSION) return undefined;
-  const size = header.readUInt32LE(12);
+  const view = viewOf(header, ORDER);
+  if (!header.subarray(0, 8).equals(MAGIC) || view.u32(8) !== VERSION) return undefined;
+  const size = view.u32(12);
   if (size > LARGEST_TABLES) return undefined;
   const tables = Buffer.allocUnsafeSlow(size);
   if (readSync(fd, tables, 0, size, HEADER) !== size) return undefined;
   if (!createHash("sha256").update(tables).digest().equals(header.subarray(PREFIX))) return undefined;
   // From here on the tables are what a run of this version wrote.
-  const jsonEnd = 8 + tables.readUInt32LE(0);
+  const jsonEnd = 8 + viewOf(tables, ORDER).u32(0);
   const head = JSON.parse(tables.toString("utf8", 8, jsonEnd)) as Head;
   if (fstatSync(fd).size !== HEADER + size + head.elfSize) return undefined;
   let at = pad8(jsonEnd);
@@ -85,6 +96,7 @@ function readCacheFile(fd: number, path: string): DecodedImage | undefined {
   const unsignedWords = (i: number): Uint32Array => new Uint32Array(tables.buffer, spans[i]?.offset, (spans[i]?.length ?? 0) / 4);
   const signedWords = (i: number): Int32Array => new Int32Array(tables.buffer, spans[i]?.offset, (spans[i]?.length ?? 0) / 4);
   const parts: ImageParts = {
+    arch: archOf(head),
     release: head.release,
     banner: head.banner,
     buildId: head.buildId,
@@ -112,7 +124,10 @@ function toArrays({ symbols, relocations }: ImageParts, digests: Uint8Array): (U
 
 function encodeTables(parts: ImageParts, elfSize: number, digests: Uint8Array): Buffer {
   const arrays = toArrays(parts, digests);
+  const { machine, format } = parts.arch;
   const head: Head = {
+    machine,
+    format,
     release: parts.release,
     banner: parts.banner,
     buildId: parts.buildId,
@@ -125,7 +140,7 @@ function encodeTables(parts: ImageParts, elfSize: number, digests: Uint8Array): 
   };
   const json = Buffer.from(JSON.stringify(head), "utf8");
   const start = Buffer.alloc(8);
-  start.writeUInt32LE(json.length, 0);
+  viewOf(start, ORDER).setU32(0, json.length);
   const pieces: Uint8Array[] = [start, json];
   let at = start.length + json.length;
   for (const array of arrays) {
@@ -139,19 +154,20 @@ export async function writeCached(task: Task, directory: string, sha256: string,
   const tables = encodeTables(parts, storage.size, blockDigests(storage));
   const header = Buffer.alloc(HEADER);
   MAGIC.copy(header);
-  const view = viewOf(header);
-  view.setUint32(8, VERSION, true);
-  view.setUint32(12, tables.length, true);
+  const view = viewOf(header, ORDER);
+  view.setU32(8, VERSION);
+  view.setU32(12, tables.length);
   createHash("sha256").update(tables).digest().copy(header, PREFIX);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await removeUnfinished(directory);
+  await removeOlder(directory, sha256);
   const content = async (file: FileHandle): Promise<void> => {
     await writeAt(file, header, 0);
     await writeAt(file, tables, HEADER);
     await writeBlocks(task, file, HEADER + tables.length, storage);
     await file.truncate(HEADER + tables.length + storage.size);
   };
-  await writeAtomic(join(directory, sha256 + SUFFIX), content, 0o600);
+  await writeAtomic(join(directory, cachedName(sha256)), content, 0o600);
 }
 
 /** Leaves blocks of zeros out: they become holes in the file. */
@@ -179,6 +195,12 @@ async function removeUnfinished(directory: string): Promise<void> {
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
     if (Date.now() - mtimeMs > HOUR) await rm(path, { force: true });
   }
+}
+
+/** What earlier versions kept of the image; the second had no number in the name. */
+async function removeOlder(directory: string, sha256: string): Promise<void> {
+  const older = [`${sha256}.image`, ...Array.from({ length: VERSION }, (_, version) => cachedName(sha256, version))];
+  for (const name of older) await rm(join(directory, name), { force: true });
 }
 
 function pad8(value: number): number {

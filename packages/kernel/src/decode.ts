@@ -1,4 +1,5 @@
 /** A vmlinuz or vmlinux in memory → its parts. */
+import { archOf } from "@suture/arch";
 import { type ElfObject, ET, readElf, viewOf } from "@suture/elf";
 import type { Task } from "@suture/task";
 import { readBanner } from "./banner.ts";
@@ -26,7 +27,7 @@ export interface DecodedImage {
 export async function decodeImage(task: Task, bytes: Uint8Array, file: string): Promise<DecodedImage> {
   const packed = isBootImage(bytes);
   const unpacked = packed ? await unpackBootImage(task, bytes, file) : { bytes, release: undefined };
-  if (!packed && (bytes.length < 4 || viewOf(bytes).getUint32(0, false) !== 0x7f454c46))
+  if (!packed && (bytes.length < 4 || viewOf(bytes, "big").u32(0) !== 0x7f454c46))
     throw fail("KERNEL_NOT_AN_IMAGE", "neither a bzImage's setup header nor an ELF header is there", { file, offset: 0 });
   task.check();
   const elf = readElf(unpacked.bytes, file);
@@ -35,16 +36,18 @@ export async function decodeImage(task: Task, bytes: Uint8Array, file: string): 
       file,
       offset: 16,
     });
+  const arch = archOf(elf);
+  const { order } = arch.format;
   const end = elfEnd(elf);
   const storage = memoryStorage(unpacked.bytes.subarray(0, end));
   const layout = readLayout(elf);
-  const relocations = packed ? readRelocationTable(unpacked.bytes.subarray(end), layout, file, end) : undefined;
-  const { symbols, own } = readKallsyms(storage, layout, file);
+  const relocations = packed ? readRelocationTable(unpacked.bytes.subarray(end), order, layout, file, end) : undefined;
+  const { symbols, own } = readKallsyms(storage, layout, order, file);
   task.check();
   const banner = readBanner(storage, layout, new SymbolTable(symbols), unpacked.release, file);
   const buildId = buildIdOf(elf);
   if (buildId === undefined) throw fail("KERNEL_BAD_NOTE", "no note section holds a build-id", { file });
-  return { parts: { ...banner, buildId, layout, relocations, symbols, kallsyms: own }, storage };
+  return { parts: { arch, ...banner, buildId, layout, relocations, symbols, kallsyms: own }, storage };
 }
 
 async function unpackBootImage(task: Task, bytes: Uint8Array, file: string): Promise<{ bytes: Uint8Array; release: string }> {
@@ -53,7 +56,7 @@ async function unpackBootImage(task: Task, bytes: Uint8Array, file: string): Pro
   const kind = compressionOf(payload);
   if (kind === undefined)
     throw fail("KERNEL_COMPRESSION_UNSUPPORTED", `the payload starts with ${Buffer.from(payload.subarray(0, 6)).toString("hex")}`, where);
-  const size = viewOf(payload).getUint32(payload.length - 4, true);
+  const size = viewOf(payload, "little").u32(payload.length - 4);
   if (size > LARGEST_IMAGE) throw fail("KERNEL_TOO_BIG", `the payload is said to unpack to ${size} bytes`, where);
   // gzip ends with the size by itself.
   const data = kind === "gzip" ? payload : payload.subarray(0, payload.length - 4);

@@ -68,7 +68,7 @@ async function unpack(task: Task, kind: Compression, packed: Packed, limit: numb
       throw fail("KERNEL_BAD_PAYLOAD", `the gzip data do not unpack within ${limit} bytes: ${why}`, where, { cause });
     }
   }
-  if (kind === "lz4" && size !== undefined && viewOf(bytes).getUint32(0, true) === LZ4_LEGACY_MAGIC)
+  if (kind === "lz4" && size !== undefined && viewOf(bytes, "little").u32(0) === LZ4_LEGACY_MAGIC)
     return unpackLz4(bytes, size, file, fileOffset);
   const program = PROGRAMS[kind];
   if (program === undefined) throw fail("KERNEL_COMPRESSION_UNSUPPORTED", `the data are packed with ${kind}`, where);

@@ -1,4 +1,5 @@
 /** A kernel's image as the proof and the linker ask for it. Made by `openImage`. */
+import type { Arch } from "@suture/arch";
 import { Btf } from "./btf.ts";
 import { fail } from "./errors.ts";
 import { hex, type ImageLayout, type ImageSection, type PerCpuArea, unsigned } from "./layout.ts";
@@ -8,6 +9,7 @@ import { type SymbolArrays, SymbolTable } from "./symbols.ts";
 
 /** What is decoded of an image, and what the cache keeps of it besides the bytes. */
 export interface ImageParts {
+  arch: Arch;
   release: string;
   banner: string;
   /** Hex. */
@@ -32,6 +34,8 @@ export class KernelImage {
   readonly file: string;
   /** Of the whole file, hex. */
   readonly sha256: string;
+  /** The processor that it is for. */
+  readonly arch: Arch;
   /** What `uname -r` says. */
   readonly release: string;
   /** The text of /proc/version: release, builder, compiler, version. */
@@ -53,6 +57,7 @@ export class KernelImage {
   constructor(file: string, sha256: string, parts: ImageParts, storage: Storage) {
     this.file = file;
     this.sha256 = sha256;
+    this.arch = parts.arch;
     this.release = parts.release;
     this.banner = parts.banner;
     this.buildId = parts.buildId;

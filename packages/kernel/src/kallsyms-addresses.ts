@@ -4,7 +4,7 @@
  * absolute, the address itself if it is not negative, else base - 1 - offset. Which of the four it is, the decoded addresses tell: only
  * one of them ascends and starts the text section with _text or _stext.
  */
-import { viewOf } from "@suture/elf";
+import { type ByteOrder, viewOf } from "@suture/elf";
 import { align8 } from "./kallsyms-tokens.ts";
 import { isKernelAddress } from "./layout.ts";
 
@@ -19,29 +19,42 @@ export interface AddressRows {
 }
 
 /** @param countAt where kallsyms_num_syms stands; @param indexEnd where the token index ends */
-export function addressCandidates(data: Uint8Array, count: number, countAt: number, indexEnd: number, bias: number): AddressRows[] {
+export function addressCandidates(
+  data: Uint8Array,
+  count: number,
+  countAt: number,
+  indexEnd: number,
+  bias: number,
+  order: ByteOrder,
+): AddressRows[] {
   const before = countAt - 8 - ((4 * count + 7) & ~7);
   const after = align8(indexEnd, bias);
   const candidates: AddressRows[] = [];
   for (const start of [before, after])
     for (const perCpuAbsolute of [true, false]) {
-      const rows = decodeAddresses(data, start, count, perCpuAbsolute, bias);
+      const rows = decodeAddresses(data, start, count, perCpuAbsolute, bias, order);
       if (rows !== undefined) candidates.push(rows);
     }
   return candidates;
 }
 
-function decodeAddresses(data: Uint8Array, start: number, count: number, perCpuAbsolute: boolean, bias: number): AddressRows | undefined {
+function decodeAddresses(
+  data: Uint8Array,
+  start: number,
+  count: number,
+  perCpuAbsolute: boolean,
+  bias: number,
+  order: ByteOrder,
+): AddressRows | undefined {
   const baseAt = align8(start + 4 * count, bias);
   if (start < 0 || baseAt + 8 > data.length) return undefined;
-  const view = viewOf(data);
-  const high = view.getInt32(baseAt + 4, true);
-  const base = high * 0x100000000 + view.getUint32(baseAt, true);
+  const view = viewOf(data, order);
+  const base = view.i64(baseAt);
   if (base >= 0 || !isKernelAddress(base)) return undefined;
   const addresses = new Uint32Array(count);
   let last = 0;
   for (let i = 0; i < count; i++) {
-    const offset = view.getInt32(start + 4 * i, true);
+    const offset = view.i32(start + 4 * i);
     const address = perCpuAbsolute ? (offset >= 0 ? offset : base - 1 - offset) : base + (offset >>> 0);
     const key = address >>> 0;
     if (!isKernelAddress(address) || key < last) return undefined;

@@ -2,7 +2,7 @@
  * kallsyms_num_syms, kallsyms_names and kallsyms_markers, which stand in that order before the token table in every layout. A name is a
  * length in one byte, or in two if the first has its top bit set, and that many token numbers; every 256th name's offset is a marker.
  */
-import { viewOf } from "@suture/elf";
+import { type ByteOrder, type ByteView, viewOf } from "@suture/elf";
 import { fail } from "./errors.ts";
 import { align8, type TokenTable } from "./kallsyms-tokens.ts";
 
@@ -26,13 +26,13 @@ const MOST_NAME_BYTES = 128 << 20;
 const MARKER_STEP = 256;
 
 /** Looks for a count from the token table backwards, such that names, markers and what may follow them end where the tokens start. */
-export function findNames(data: Uint8Array, tokens: TokenTable, bias: number): NameRows | undefined {
-  const view = viewOf(data);
+export function findNames(data: Uint8Array, tokens: TokenTable, bias: number, order: ByteOrder): NameRows | undefined {
+  const view = viewOf(data, order);
   // What is no count fails within a few bytes; data made to fail late are given up on after some passes over the section.
   let effort = 4 * data.length;
   for (let at = align8(tokens.start, bias) - 16; at >= 0; at -= 8) {
-    const count = view.getUint32(at, true);
-    if (count === 0 || count > MOST_SYMBOLS || view.getUint32(at + 4, true) !== 0) continue;
+    const count = view.u32(at);
+    if (count === 0 || count > MOST_SYMBOLS || view.u32(at + 4) !== 0) continue;
     const start = at + 8;
     if (count * 2 > tokens.start - start) continue;
     const walked = walkNames(data, view, start, count, tokens.start, bias);
@@ -46,7 +46,7 @@ export function findNames(data: Uint8Array, tokens: TokenTable, bias: number): N
 
 function walkNames(
   data: Uint8Array,
-  view: DataView,
+  view: ByteView,
   start: number,
   count: number,
   limit: number,
@@ -65,7 +65,7 @@ function walkNames(
   const markersEnd = markersAt + marks.length * 4;
   const found = { bytes: at - start, markersAt, sequencesAt: "none" as const };
   if (markersEnd > limit) return found;
-  for (let k = 0; k < marks.length; k++) if (view.getUint32(markersAt + k * 4, true) !== marks[k]) return found;
+  for (let k = 0; k < marks.length; k++) if (view.u32(markersAt + k * 4) !== marks[k]) return found;
   const next = align8(markersEnd, bias);
   if (next === limit) return { ...found, sequencesAt: undefined };
   return align8(next + 3 * count, bias) === limit ? { ...found, sequencesAt: next } : found;

@@ -3,7 +3,7 @@
  * 16-bit index gives where each starts. Every character that symbol names use is the token of its own number, the digits always among them:
  * that is how the table is found. Source: write_src() of scripts/kallsyms.c.
  */
-import { viewOf } from "@suture/elf";
+import { type ByteOrder, viewOf } from "@suture/elf";
 
 export interface TokenTable {
   /** Byte offset of the token table in the section. */
@@ -22,16 +22,16 @@ const DIGITS = Buffer.from("0\x001\x002\x003\x004\x005\x006\x007\x008\x009\x00",
 const ZERO = 0x30;
 
 /** All well-formed token tables of a section, in order. @param bias the section's address modulo 8: tables are aligned by address */
-export function* findTokenTables(data: Uint8Array, bias: number): Generator<TokenTable> {
+export function* findTokenTables(data: Uint8Array, bias: number, order: ByteOrder): Generator<TokenTable> {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   for (let digits = bytes.indexOf(DIGITS); digits >= 0; digits = bytes.indexOf(DIGITS, digits + 1)) {
-    const table = tokenTableAround(bytes, digits, bias);
+    const table = tokenTableAround(bytes, digits, bias, order);
     if (table !== undefined) yield table;
   }
 }
 
 /** Walks forward over the tokens from "0" to the end, where the index follows; the index then gives the start. */
-function tokenTableAround(bytes: Buffer, digits: number, bias: number): TokenTable | undefined {
+function tokenTableAround(bytes: Buffer, digits: number, bias: number, order: ByteOrder): TokenTable | undefined {
   let end = digits;
   for (let token = ZERO; token < COUNT; token++) {
     const stop = bytes.indexOf(0, end);
@@ -40,13 +40,13 @@ function tokenTableAround(bytes: Buffer, digits: number, bias: number): TokenTab
   }
   const indexAt = align8(end, bias);
   if (indexAt + COUNT * 2 > bytes.length) return undefined;
-  const view = viewOf(bytes);
-  const start = digits - view.getUint16(indexAt + ZERO * 2, true);
+  const view = viewOf(bytes, order);
+  const start = digits - view.u16(indexAt + ZERO * 2);
   if (start < 0 || align8(start, bias) !== start) return undefined;
   const tokens: Uint8Array[] = [];
   let at = start;
   for (let token = 0; token < COUNT; token++) {
-    if (view.getUint16(indexAt + token * 2, true) !== at - start) return undefined;
+    if (view.u16(indexAt + token * 2) !== at - start) return undefined;
     const stop = bytes.indexOf(0, at);
     if (stop < 0 || stop >= end) return undefined;
     tokens.push(bytes.subarray(at, stop));

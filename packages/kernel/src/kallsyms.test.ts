@@ -1,3 +1,4 @@
+import type { ByteOrder } from "@suture/elf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../test/errors.ts";
@@ -12,7 +13,7 @@ const DATA = -0x7e000000;
 const SPAN = 0x2000000;
 
 /** A text section without bytes and one data section that holds `data`. */
-function decode(data: Uint8Array): SymbolTable {
+function decode(data: Uint8Array, order: ByteOrder = "little"): SymbolTable {
   const common = { nobits: false, executable: false, offset: 0 };
   const layout = new ImageLayout(
     [
@@ -22,7 +23,7 @@ function decode(data: Uint8Array): SymbolTable {
     ],
     undefined,
   );
-  return new SymbolTable(readKallsyms(memoryStorage(data), layout, "test").symbols);
+  return new SymbolTable(readKallsyms(memoryStorage(data), layout, order, "test").symbols);
 }
 
 const NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789_.$";
@@ -41,6 +42,7 @@ const shapeOf = fc.record<KallsymsShape>({
   layout: fc.constantFrom("before", "after"),
   perCpuAbsolute: fc.boolean(),
   ordered: fc.boolean(),
+  order: fc.constantFrom("little", "big"),
   base: fc.constant(TEXT),
   tokens: fc.array(fc.string({ unit: fc.constantFrom(...NAME_CHARACTERS), minLength: 2, maxLength: 5 }), { maxLength: 30 }),
 });
@@ -74,7 +76,7 @@ describe("readKallsyms", () => {
     fc.assert(
       fc.property(tableOf, (table) => {
         const symbols = symbolsOf(table);
-        const decoded = decode(section(table, symbols).data);
+        const decoded = decode(section(table, symbols).data, table.shape.order);
         expect(decoded.all.map(({ address, type, name }) => ({ address, type, name }))).toEqual(symbols);
       }),
       { numRuns: 60 },
@@ -93,7 +95,7 @@ describe("readKallsyms", () => {
             data[at] = (data[at] ?? 0) ^ mask;
           }
           const code = codeOf(() => {
-            const { all } = decode(data);
+            const { all } = decode(data, table.shape.order);
             for (let i = 1; i < all.length; i++)
               expect((all[i]?.address ?? 0) >>> 0).toBeGreaterThanOrEqual((all[i - 1]?.address ?? 0) >>> 0);
           });

@@ -2,6 +2,7 @@
  * Finds and decodes kallsyms in an image that has no symbol table: the tokens by their digits, then names and markers before them, then
  * offsets and base on either side. Nothing of it depends on the kernel's version; every part is checked as a whole.
  */
+import type { ByteOrder } from "@suture/elf";
 import { fail } from "./errors.ts";
 import { addressCandidates } from "./kallsyms-addresses.ts";
 import { type DecodedNames, decodeNames, findNames, type NameRows } from "./kallsyms-names.ts";
@@ -22,16 +23,16 @@ export interface Kallsyms {
 }
 
 /** @throws KERNEL_NO_KALLSYMS, KERNEL_BAD_KALLSYMS */
-export function readKallsyms(storage: Storage, layout: ImageLayout, file: string): Kallsyms {
+export function readKallsyms(storage: Storage, layout: ImageLayout, order: ByteOrder, file: string): Kallsyms {
   let why = "no data section holds a token table";
   let tried = 0;
   for (const section of layout.sections) {
     if (section.nobits || section.executable) continue;
     const data = storage.read(section.offset, section.size);
     const bias = section.address & 7;
-    for (const tokens of findTokenTables(data, bias)) {
-      const rows = findNames(data, tokens, bias);
-      if (rows !== undefined) return decode({ data, bias, tokens, rows, section }, layout, file);
+    for (const tokens of findTokenTables(data, bias, order)) {
+      const rows = findNames(data, tokens, bias, order);
+      if (rows !== undefined) return decode({ data, bias, tokens, rows, section }, layout, order, file);
       why = `no names lead up to the token table at ${hex(section.address + tokens.start)}`;
       if (++tried === MOST_TOKEN_TABLES) throw fail("KERNEL_NO_KALLSYMS", why, { file });
     }
@@ -48,10 +49,10 @@ interface Found {
   section: ImageSection;
 }
 
-function decode({ data, bias, tokens, rows, section }: Found, layout: ImageLayout, file: string): Kallsyms {
+function decode({ data, bias, tokens, rows, section }: Found, layout: ImageLayout, order: ByteOrder, file: string): Kallsyms {
   const where = { file, section: section.name, offset: rows.countAt };
   const names = decodeNames(data, rows, tokens, file, section.name);
-  const candidates = addressCandidates(data, rows.count, rows.countAt, tokens.end, bias);
+  const candidates = addressCandidates(data, rows.count, rows.countAt, tokens.end, bias, order);
   const table = candidates.find(({ addresses }) => fits(addresses, names, layout));
   if (table === undefined)
     throw fail("KERNEL_BAD_KALLSYMS", `${rows.count} names, and no table of addresses beside them that fits the image`, where);

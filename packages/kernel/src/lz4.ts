@@ -13,14 +13,14 @@ const BLOCK_MAX = 8 << 20;
  * @param fileOffset of `bytes` in `file`, for errors
  */
 export function unpackLz4(bytes: Uint8Array, size: number, file: string, fileOffset: number): Uint8Array {
-  const view = viewOf(bytes);
+  const view = viewOf(bytes, "little");
   const out = Buffer.allocUnsafeSlow(size);
   let at = 0;
   let written = 0;
   while (at < bytes.length) {
     const where = { file, offset: fileOffset + at };
     if (at + 4 > bytes.length) throw fail("KERNEL_BAD_PAYLOAD", "an LZ4 block has no whole length word", where);
-    const length = view.getUint32(at, true);
+    const length = view.u32(at);
     at += 4;
     // Frames may follow each other; each starts with the magic number.
     if (length === LZ4_LEGACY_MAGIC) continue;

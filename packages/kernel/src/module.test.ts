@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { type ElfSymbol, newObject, newSymbol, Section, SHF, SHT, STB, STT, writeElf } from "@suture/elf";
 import { Task } from "@suture/task";
+import { X86_64 } from "@suture/testkit/processor";
 import { describe, expect, it } from "vitest";
 import { codeOf, codeOfAsync } from "../test/errors.ts";
 import { testFolder } from "../test/folders.ts";
@@ -17,7 +18,7 @@ interface Planned {
 }
 
 function moduleBytes(symbols: readonly Planned[], modinfo: string): Uint8Array {
-  const elf = newObject("test.ko", 62);
+  const elf = newObject("test.ko", X86_64);
   const data = (): Uint8Array => new Uint8Array(64);
   const sections = new Map([
     [".text", new Section({ name: ".text", type: SHT.PROGBITS, flags: SHF.ALLOC | SHF.EXECINSTR, data: data() })],
@@ -95,8 +96,12 @@ describe("openModule", () => {
     for (const info of ["", "license=GPL", "license\0", "=GPL\0"])
       expect(await codeOfAsync(opened([], "bad.ko", info))).toBe(info === "" ? undefined : "KERNEL_BAD_MODULE");
     const path = join(folder, "no.ko");
-    writeFileSync(path, writeElf(newObject("no.ko", 62)));
+    writeFileSync(path, writeElf(newObject("no.ko", X86_64)));
     expect(await codeOfAsync(openModule(new Task(), path))).toBe("KERNEL_BAD_MODULE");
+    for (const other of [{ machine: 183 }, { format: { bits: 32, order: "little" } }, { format: { bits: 64, order: "big" } }] as const) {
+      writeFileSync(path, writeElf(newObject("no.ko", { ...X86_64, ...other })));
+      expect(await codeOfAsync(openModule(new Task(), path))).toBe("ARCH_UNKNOWN");
+    }
     writeFileSync(path, "no ELF file at all");
     expect(await codeOfAsync(openModule(new Task(), path))).toBe("ELF_NOT_ELF");
     writeFileSync(path, gzipSync(Buffer.alloc(1000)).subarray(0, 15));

@@ -1,5 +1,6 @@
 /** A kernel module's file: .ko, or packed as .ko.xz, .ko.zst or .ko.gz. */
 import { basename } from "node:path";
+import { archOf } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, ET, isSection, readElf, type Section, SHF } from "@suture/elf";
 import { sha256 } from "@suture/files";
 import type { Task } from "@suture/task";
@@ -88,7 +89,7 @@ function isInitSection(section: Section): boolean {
   return section.name.startsWith(".init");
 }
 
-/** @throws KERNEL_BAD_MODULE, and what reading, unpacking and ELF throw */
+/** @throws KERNEL_BAD_MODULE, ARCH_UNKNOWN, and what reading, unpacking and ELF throw */
 export async function openModule(task: Task, path: string): Promise<KernelModule> {
   const packed = await readWhole(path);
   const kind = compressionOf(packed);
@@ -99,5 +100,6 @@ export async function openModule(task: Task, path: string): Promise<KernelModule
   const elf = readElf(bytes, path);
   if (elf.type !== ET.REL)
     throw fail("KERNEL_BAD_MODULE", `an ELF file of type ${elf.type}, modules have type ${ET.REL}`, { file: path, offset: 16 });
+  archOf(elf);
   return new KernelModule(path, sha256(packed), elf);
 }

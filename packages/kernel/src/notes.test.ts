@@ -1,5 +1,6 @@
 import { newObject, Section, SHT } from "@suture/elf";
 import { Bytes } from "@suture/testkit/bytes";
+import { X86_64 } from "@suture/testkit/processor";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../test/errors.ts";
@@ -17,7 +18,7 @@ const note = (name: string, type: number, descriptor: Uint8Array): Uint8Array =>
     .done();
 
 function objectWith(...sections: Uint8Array[]) {
-  const elf = newObject("test", 62);
+  const elf = newObject("test", X86_64);
   sections.forEach((data, i) => {
     elf.sections.push(new Section({ name: `.note.${i}`, type: SHT.NOTE, data }));
   });
@@ -32,7 +33,7 @@ describe("notes", () => {
     fc.assert(
       fc.property(list, (notes) => {
         const data = Buffer.concat(notes.map(({ name, type, descriptor }) => note(name, type, descriptor)));
-        expect(readNotes(data, "test", ".notes").map((n) => ({ ...n, descriptor: [...n.descriptor] }))).toEqual(
+        expect(readNotes(data, "little", "test", ".notes").map((n) => ({ ...n, descriptor: [...n.descriptor] }))).toEqual(
           notes.map((n) => ({ ...n, descriptor: [...n.descriptor] })),
         );
       }),
@@ -55,7 +56,7 @@ describe("notes", () => {
       expect(codeOf(() => buildIdOf(objectWith(bad)))).toBe("KERNEL_BAD_NOTE");
     fc.assert(
       fc.property(fc.uint8Array(), (data) => {
-        expect([undefined, "KERNEL_BAD_NOTE"]).toContain(codeOf(() => readNotes(data, "test", "x")));
+        expect([undefined, "KERNEL_BAD_NOTE"]).toContain(codeOf(() => readNotes(data, "little", "test", "x")));
       }),
     );
   });

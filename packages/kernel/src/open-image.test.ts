@@ -23,6 +23,7 @@ import {
 } from "../test/image-builder.ts";
 import { buildLz4 } from "../test/lz4-builder.ts";
 import { BLOCK } from "./block-file.ts";
+import { cachedName } from "./cache.ts";
 import type { KernelImage } from "./image.ts";
 import { openImage } from "./open-image.ts";
 
@@ -162,6 +163,9 @@ describe("openImage", () => {
       ["KERNEL_NO_BANNER", buildGzipImage({ ...plan, symbols: plan.symbols.filter((s) => s.name !== "linux_banner") })],
       ["KERNEL_BAD_RELOCATIONS", buildGzipImage({ ...plan, relocations: { abs32: [BSS], inverse32: [], abs64: [] } })],
     ];
+    // arm64
+    const arm = Uint8Array.from(buildVmlinux(plan)).fill(183, 18, 19);
+    cases.push(["ARCH_UNKNOWN", arm]);
     for (const [code, bytes] of cases) expect([code, await codeOfAsync(open(bytes))]).toEqual([code, code]);
     expect(await codeOfAsync(openImage(new Task(), folder))).toBe("KERNEL_UNREADABLE");
     expect(await codeOfAsync(openImage(new Task(), join(folder, "nowhere"), { cache: emptyCache() }))).toBe("KERNEL_UNREADABLE");
@@ -179,7 +183,7 @@ describe("openImage", () => {
         for (const [where, value] of list) bytes[inHeaders ? place(where) : where % bytes.length] = value;
         writeFileSync(path, bytes);
         const code = await codeOfAsync(openImage(new Task(), path).then(answers));
-        if (code !== undefined) expect(code).toMatch(/^(KERNEL|ELF)_/);
+        if (code !== undefined) expect(code).toMatch(/^(KERNEL|ELF|ARCH)_/);
       }),
       { numRuns: 1000 },
     );
@@ -197,7 +201,7 @@ describe("the cache of openImage", () => {
       const warm = await openImage(task, written(bytes), { cache });
       expect(answers(warm)).toEqual(expected);
       expect(task.timings).toEqual([]);
-      expect(readdirSync(cache)).toEqual([`${expected.sha256}.image`]);
+      expect(readdirSync(cache)).toEqual([cachedName(expected.sha256)]);
       for (const image of [cold, warm]) image.close();
     }
   });
@@ -223,7 +227,7 @@ describe("the cache of openImage", () => {
     const bytes = buildGzipImage(largePlan());
     const cache = emptyCache();
     const expected = answers(await open(bytes, cache));
-    const path = join(cache, `${expected.sha256}.image`);
+    const path = join(cache, cachedName(expected.sha256));
     const good = readFileSync(path);
     await fc.assert(
       fc.asyncProperty(fc.constantFrom("cut", "longer", "changed"), fc.nat(good.length - 1), async (how, where) => {
@@ -281,7 +285,7 @@ describe("the cache of openImage", () => {
     for (const name of [".partial-old", ".partial-new", "other"]) writeFileSync(join(cache, name), "x");
     utimesSync(join(cache, ".partial-old"), new Date(0), new Date(0));
     const image = await open(buildGzipImage(smallPlan()), cache);
-    expect(readdirSync(cache).sort()).toEqual([`${image.sha256}.image`, ".partial-new", "other"].sort());
+    expect(readdirSync(cache).sort()).toEqual([cachedName(image.sha256), ".partial-new", "other"].sort());
   });
 
   it("leaves nothing behind when it is cancelled", async () => {

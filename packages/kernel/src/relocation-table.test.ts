@@ -25,7 +25,7 @@ function tail(...groups: readonly (readonly number[])[]): Uint8Array {
   return out.done();
 }
 
-const read = (bytes: Uint8Array) => readRelocationTable(bytes, layout, "test", 0);
+const read = (bytes: Uint8Array) => readRelocationTable(bytes, "little", layout, "test", 0);
 const fields = fc.uniqueArray(fc.integer({ min: TEXT, max: TEXT + 0xfff8 }), { maxLength: 200 });
 
 describe("readRelocationTable", () => {

@@ -4,7 +4,7 @@
  * word is the low half of the field's address. Source: emit_relocs() of arch/x86/tools/relocs.c, handle_relocations() of
  * arch/x86/boot/compressed/misc.c. Kernels whose per-cpu section is not at address 0 have no inverse32 group.
  */
-import { viewOf } from "@suture/elf";
+import { type ByteOrder, viewOf } from "@suture/elf";
 import { fail } from "./errors.ts";
 import { hex, type ImageLayout, type ImageSection } from "./layout.ts";
 
@@ -16,17 +16,24 @@ export type RelocationTable = Record<Relocated, Int32Array>;
 export const RELOCATED: readonly Relocated[] = ["abs32", "inverse32", "abs64"];
 
 /**
+ * @param order of the words
  * @param tail what follows the ELF file in the payload; nothing if the kernel cannot be moved
  * @param fileOffset of `tail` in the unpacked image, for errors
  */
-export function readRelocationTable(tail: Uint8Array, layout: ImageLayout, file: string, fileOffset: number): RelocationTable | undefined {
+export function readRelocationTable(
+  tail: Uint8Array,
+  order: ByteOrder,
+  layout: ImageLayout,
+  file: string,
+  fileOffset: number,
+): RelocationTable | undefined {
   const where = { file, offset: fileOffset };
   if (tail.length === 0) return undefined;
   if (tail.length % 4 !== 0)
     throw fail("KERNEL_BAD_RELOCATIONS", `${tail.length} bytes after the ELF file are no table of 32-bit words`, where);
-  const view = viewOf(tail);
+  const view = viewOf(tail, order);
   const words = new Int32Array(tail.length / 4);
-  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(i * 4, true);
+  for (let i = 0; i < words.length; i++) words[i] = view.i32(i * 4);
   if (words[0] !== 0) throw fail("KERNEL_BAD_RELOCATIONS", "the word before the first group is not zero", where);
   const groups: Int32Array[] = [];
   for (let end = words.length; end > 0; ) {

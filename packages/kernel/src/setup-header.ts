@@ -65,13 +65,13 @@ export interface BootImage {
 
 export function isBootImage(bytes: Uint8Array): boolean {
   if (bytes.length < HEADER_AT + SetupHeader.size) return false;
-  const header = SetupHeader.cursor(viewOf(bytes), HEADER_AT);
+  const header = SetupHeader.cursor(viewOf(bytes, "little"), HEADER_AT);
   return header.boot_flag === BOOT_FLAG && header.header === HEADER_MAGIC;
 }
 
 /** @param bytes a whole bzImage, for which `isBootImage` holds */
 export function readBootImage(bytes: Uint8Array, file: string): BootImage {
-  const header = SetupHeader.cursor(viewOf(bytes), HEADER_AT);
+  const header = SetupHeader.cursor(viewOf(bytes, "little"), HEADER_AT);
   const at = (field: keyof typeof SetupHeader.offsets): { file: string; offset: number } => ({
     file,
     offset: HEADER_AT + SetupHeader.offsets[field],

@@ -1,4 +1,5 @@
 /** Assembles the kallsyms of a kernel in each of the layouts that kernels have had. */
+import type { ByteOrder } from "@suture/elf";
 import { Bytes } from "@suture/testkit/bytes";
 
 export interface BuiltSymbol {
@@ -17,6 +18,8 @@ export interface KallsymsShape {
   ordered: boolean;
   /** Lowest address that is not per-cpu. */
   base: number;
+  /** Little unless given. */
+  order?: ByteOrder;
   /** Texts that get a token of their own. */
   tokens: readonly string[];
 }
@@ -33,7 +36,7 @@ export function buildKallsyms(symbols: readonly BuiltSymbol[], shape: KallsymsSh
     else names.put([(row.length & 0x7f) | 0x80, row.length >> 7]);
     names.put(row);
   });
-  const out = new Bytes();
+  const out = new Bytes(shape.order);
   const offsets = (): void => {
     for (const { address } of symbols) out.u32(offsetOf(address, shape));
     out.align(8).i64(shape.base);

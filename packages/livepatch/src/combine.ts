@@ -38,7 +38,7 @@ export interface CombineOptions {
 export function combine(parts: readonly Part[], options: CombineOptions): Combined {
   const [first] = parts.flatMap(({ delta }) => delta.object ?? []);
   if (first === undefined) throw new Error("nothing is to be combined");
-  const elf = newObject(options.name, first.machine);
+  const elf = newObject(options.name, first);
   const addedGlobals = new AddedGlobals(parts);
   const shared: Shared = { addedGlobals: new Set([PATCH_SYMBOL, ...addedGlobals.names]), exposed: exposedBy(parts) };
   const outside = new Map<string, ElfSymbol>();

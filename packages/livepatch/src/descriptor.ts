@@ -4,7 +4,19 @@
  * needs it. An object may have callbacks and no functions: the core needs an array of functions, but that may be empty.
  */
 import { archOf } from "@suture/arch";
-import { type ElfObject, type ElfSymbol, newSymbol, type Relocation, Section, SHF, SHT, STB, STT, viewOf } from "@suture/elf";
+import {
+  type ElfObject,
+  type ElfSymbol,
+  newRelocations,
+  newSymbol,
+  type Relocation,
+  Section,
+  SHF,
+  SHT,
+  STB,
+  STT,
+  viewOf,
+} from "@suture/elf";
 import type { Btf } from "@suture/kernel";
 import { CALLBACKS, type CallbackKind } from "@suture/protocol";
 import { fail } from "./errors.ts";
@@ -61,7 +73,7 @@ export function addDescriptor(elf: ElfObject, { objects, states, replace }: Desc
   const statesAt = states.length === 0 ? undefined : take((states.length + 1) * layout.state.size);
   const functionsAt = objects.map((object) => take((object.functions.length + 1) * layout.func.size));
   const data = new Uint8Array(end);
-  const view = viewOf(data);
+  const view = viewOf(data, elf.format.order);
   const section = new Section({ name: ".data.suture", type: SHT.PROGBITS, flags: SHF.ALLOC | SHF.WRITE, align: 32, data });
   const self = newSymbol({ name: "", place: section, bind: STB.LOCAL, type: STT.SECTION });
   const module = newSymbol({ name: "__this_module", place: "undef" });
@@ -72,7 +84,7 @@ export function addDescriptor(elf: ElfObject, { objects, states, replace }: Desc
   };
   pointer(layout.patch.mod.offset, module);
   pointer(layout.patch.objs.offset, self, objectsAt);
-  view.setUint8(layout.patch.replace.offset, replace ? 1 : 0);
+  view.setU8(layout.patch.replace.offset, replace ? 1 : 0);
   objects.forEach((object, i) => {
     const at = objectsAt + i * layout.object.size;
     if (object.module !== undefined) pointer(at + layout.object.name.offset, strings.symbol, strings.add(object.module));
@@ -85,29 +97,20 @@ export function addDescriptor(elf: ElfObject, { objects, states, replace }: Desc
       const funcAt = (functionsAt[i] ?? 0) + j * layout.func.size;
       pointer(funcAt + layout.func.old_name.offset, strings.symbol, strings.add(func.name));
       pointer(funcAt + layout.func.new_func.offset, func.symbol);
-      view.setUint32(funcAt + layout.func.old_sympos.offset, func.sympos, true);
+      view.setU32(funcAt + layout.func.old_sympos.offset, func.sympos);
     });
   });
   if (statesAt !== undefined) {
     pointer(layout.patch.states.offset, self, statesAt);
     states.forEach(({ id, version }, i) => {
       const at = statesAt + i * layout.state.size;
-      view.setBigUint64(at + layout.state.id.offset, BigInt(id), true);
-      view.setUint32(at + layout.state.version.offset, version, true);
+      view.setU64(at + layout.state.id.offset, BigInt(id));
+      view.setU32(at + layout.state.version.offset, version);
     });
   }
   strings.finish();
   relocations.sort((a, b) => a.offset - b.offset);
-  const rela = new Section({
-    name: `.rela${section.name}`,
-    type: SHT.RELA,
-    flags: SHF.INFO_LINK,
-    align: 8,
-    entsize: 24,
-    target: section,
-    link: elf.symtab,
-    relocations,
-  });
+  const rela = newRelocations(elf, section, relocations);
   elf.sections.unshift(section, rela, strings.section);
   // Code of the patch may have named it already.
   let patch = elf.symbols.find(({ name, place }) => name === PATCH_SYMBOL && place === "undef");

@@ -3,7 +3,7 @@
  * the core applies, and the symbols get the section index that makes the module loader leave them alone.
  * Format: Documentation/livepatch/module-elf-format.rst of the kernel.
  */
-import { type ElfObject, type Relocation, readElf, Section, SHF, SHT, writeElf } from "@suture/elf";
+import { type ElfObject, newRelocations, type Relocation, readElf, Section, SHF, SHT, writeElf } from "@suture/elf";
 import { type DraftManifest, type Manifest, writeManifest } from "@suture/protocol";
 import { contentsSha256, MANIFEST_SECTION } from "./contents.ts";
 import { fail } from "./errors.ts";
@@ -44,19 +44,12 @@ function moveRelocations(elf: ElfObject): void {
       else list.push(relocation);
     }
     if (byObject.size === 0) continue;
-    const made = [...byObject].map(
-      ([object, relocations]) =>
-        new Section({
-          name: klpSectionName(object, target.name),
-          type: SHT.RELA,
-          // Allocated: the core reads them again when a module that they belong to comes.
-          flags: SHF.ALLOC | SHF.INFO_LINK | SHF.RELA_LIVEPATCH,
-          align: 8,
-          entsize: 24,
-          target,
-          link: elf.symtab,
-          relocations,
-        }),
+    const made = [...byObject].map(([object, relocations]) =>
+      newRelocations(elf, target, relocations, {
+        name: klpSectionName(object, target.name),
+        // Allocated: the core reads them again when a module that they belong to comes.
+        flags: SHF.ALLOC | SHF.RELA_LIVEPATCH,
+      }),
     );
     const at = elf.sections.indexOf(table);
     table.relocations = kept;

@@ -1,10 +1,24 @@
 /** A livepatch from its parts, assembled by code: what is linked, what is refused, and what the last gate catches. */
 import { archOf } from "@suture/arch";
 import type { Delta } from "@suture/diff";
-import { type ElfObject, newObject, newSymbol, readElf, relocationSections, Section, SHF, SHT, STB, STT, writeElf } from "@suture/elf";
+import {
+  type ElfObject,
+  newObject,
+  newRelocations,
+  newSymbol,
+  readElf,
+  relocationSections,
+  Section,
+  SHF,
+  SHT,
+  STB,
+  STT,
+  writeElf,
+} from "@suture/elf";
 import type { Btf, Export } from "@suture/kernel";
 import type { DraftManifest } from "@suture/protocol";
 import { CALLBACKS, type CallbackKind } from "@suture/protocol";
+import { X86_64 } from "@suture/testkit/processor";
 import { describe, expect, it } from "vitest";
 import { combine, type Part } from "./combine.ts";
 import { finish } from "./finish.ts";
@@ -51,7 +65,7 @@ const symbolSources: SymbolSources = { kernel, vmlinux, module: (name) => owner(
 
 /** A function that calls what is named, as the differ emits it. */
 function delta(name: string, calls: readonly string[], originals: readonly string[] = []): Delta {
-  const object = newObject(`${name}.o`, 62);
+  const object = newObject(`${name}.o`, X86_64);
   const text = new Section({
     name: `.text.${name}`,
     type: SHT.PROGBITS,
@@ -63,20 +77,11 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
   const undefinedSymbols = calls.map((call) => newSymbol({ name: call, place: "undef" }));
   const relocations = undefinedSymbols.map((target, i) => ({
     offset: 5 * i + 1,
-    type: archOf({ machine: 62 }).relocations.branch,
+    type: archOf(object).relocations.branch,
     symbol: target,
     addend: -4,
   }));
-  const rela = new Section({
-    name: `.rela${text.name}`,
-    type: SHT.RELA,
-    flags: SHF.INFO_LINK,
-    align: 8,
-    entsize: 24,
-    target: text,
-    link: object.symtab,
-    relocations,
-  });
+  const rela = newRelocations(object, text, relocations);
   object.sections.unshift(text, rela);
   object.symbols.push(symbol, ...undefinedSymbols);
   const original = newSymbol({ name, place: new Section({ name: ".text", type: SHT.PROGBITS }), bind: STB.LOCAL });

@@ -7,6 +7,7 @@
  */
 import { archOf } from "@suture/arch";
 import {
+  type ByteOrder,
   type ElfObject,
   type ElfSymbol,
   isSection,
@@ -60,18 +61,18 @@ export function readDescriptor(elf: ElfObject): ReadDescriptor | undefined {
   const states = data.target(patch, 2 * WORD);
   return {
     replace: (patch.section.data[patch.offset + 3 * WORD] ?? 0) !== 0,
-    states: states === undefined ? [] : readStates(states),
+    states: states === undefined ? [] : readStates(states, elf.format.order),
     objects: data.objects(objects),
   };
 }
 
-function readStates({ section, offset }: Spot): State[] {
-  const view = viewOf(section.data);
+function readStates({ section, offset }: Spot, order: ByteOrder): State[] {
+  const view = viewOf(section.data, order);
   const states: State[] = [];
-  for (let at = offset; at + STATE_SIZE <= view.byteLength; at += STATE_SIZE) {
-    const id = Number(view.getBigUint64(at, true));
+  for (let at = offset; at + STATE_SIZE <= view.length; at += STATE_SIZE) {
+    const id = Number(view.u64(at));
     if (id === 0) break;
-    states.push({ id, version: view.getUint32(at + WORD, true) });
+    states.push({ id, version: view.u32(at + WORD) });
   }
   return states;
 }
@@ -160,7 +161,7 @@ class Data {
       const text = name === undefined ? undefined : stringAt(name);
       const code = this.#function(spot, WORD);
       if (text === undefined || code === undefined) break;
-      const sympos = viewOf(spot.section.data).getUint32(spot.offset + 2 * WORD, true);
+      const sympos = viewOf(spot.section.data, this.#elf.format.order).u32(spot.offset + 2 * WORD);
       found.push({ name: text, sympos, replacement: code.name, size: code.size });
     }
     return found;

@@ -1,5 +1,6 @@
 import { newObject, Section, SHT } from "@suture/elf";
 import type { Manifest } from "@suture/protocol";
+import { X86_64 } from "@suture/testkit/processor";
 import { describe, expect, it, test } from "vitest";
 import { MANIFEST_SECTION } from "./contents.ts";
 import { readManifest } from "./read-manifest.ts";
@@ -40,7 +41,7 @@ const WHOLE: Manifest = {
 
 function read(manifest: unknown): Manifest | undefined {
   const data = Buffer.from(typeof manifest === "string" ? manifest : JSON.stringify(manifest));
-  return readManifest({ ...newObject("test.ko", 62), sections: [new Section({ name: MANIFEST_SECTION, type: SHT.PROGBITS, data })] });
+  return readManifest({ ...newObject("test.ko", X86_64), sections: [new Section({ name: MANIFEST_SECTION, type: SHT.PROGBITS, data })] });
 }
 
 /** Every value below `value` with what puts another one in its place. */

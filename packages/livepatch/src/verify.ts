@@ -3,7 +3,7 @@
  * that it can find, or a well-formed one for the livepatch core; the kernel would load a module that misses one, and then crash in it.
  */
 import { archOf } from "@suture/arch";
-import { type ElfObject, isSection, R_NONE, readElf, SHF, SHN, SHT } from "@suture/elf";
+import { type ElfObject, isSection, R_NONE, readElf, SHF, SHN, SHT, viewOf } from "@suture/elf";
 import { modinfoOf } from "@suture/kernel";
 import { BRANCH_ADDEND, isBranch } from "./branches.ts";
 import { fail } from "./errors.ts";
@@ -106,14 +106,14 @@ const VERSION_SIZE = 64;
 function checkVersions(elf: ElfObject, kernel: KernelView): void {
   const section = elf.sections.find((s) => s.name === "__versions");
   if (section === undefined) return;
-  const view = new DataView(section.data.buffer, section.data.byteOffset, section.data.byteLength);
+  const view = viewOf(section.data, elf.format.order);
   for (let at = 0; at + VERSION_SIZE <= section.size; at += VERSION_SIZE) {
     const bytes = section.data.subarray(at + 8, at + VERSION_SIZE);
     const end = bytes.indexOf(0);
     const name = Buffer.from(bytes.subarray(0, end < 0 ? bytes.length : end)).toString("latin1");
     const exported = kernel.exports.get(name);
     if (name !== "module_layout" && exported === undefined) continue;
-    if (exported !== undefined && exported.crc !== view.getUint32(at, true))
+    if (exported !== undefined && exported.crc !== view.u32(at))
       throw fail("KLP_BAD_MODULE", `its version of ${name} is not the kernel's`, { file: elf.file, section: "__versions", symbol: name });
   }
 }

@@ -3,7 +3,20 @@
  * each other that no reference to one can be taken for another; what a field refers to is what its relocation says.
  */
 import { type Arch, archOf, type SpecialTable } from "@suture/arch";
-import { type ElfObject, type ElfSymbol, isSection, R_NONE, relocationSections, type Section, SHF, SHT, STB, STT } from "@suture/elf";
+import {
+  type ByteOrder,
+  type ByteView,
+  type ElfObject,
+  type ElfSymbol,
+  isSection,
+  R_NONE,
+  relocationSections,
+  type Section,
+  SHF,
+  SHT,
+  STB,
+  STT,
+} from "@suture/elf";
 import type { Place } from "./model.ts";
 import type { Field, RunningCode, Stretch } from "./running-code.ts";
 
@@ -28,6 +41,7 @@ interface Held {
 
 export class ElfRunningCode implements RunningCode {
   readonly name: string;
+  readonly order: ByteOrder;
   readonly #arch: Arch;
   readonly #tables: Map<Section, Section[]>;
   readonly #held: Held[] = [];
@@ -39,6 +53,7 @@ export class ElfRunningCode implements RunningCode {
   /** @param sympos how the livepatch core counts a symbol of this file; undefined where it cannot name it */
   constructor(elf: ElfObject, name: string, sympos: (symbol: ElfSymbol) => number | undefined) {
     this.name = name;
+    this.order = elf.format.order;
     this.#arch = archOf(elf);
     this.#nameOf = sympos;
     this.#tables = relocationSections(elf);
@@ -75,7 +90,7 @@ export class ElfRunningCode implements RunningCode {
     return (flags & SHF.WRITE) === 0 ? this.read(address, length) : undefined;
   }
 
-  refersTo(_view: DataView, _at: number, type: number, address: number): number | undefined {
+  refersTo(_view: ByteView, _at: number, type: number, address: number): number | undefined {
     const at = this.#at(address);
     if (at === undefined) return undefined;
     const found = this.#relocationsOf(at.held).get(at.offset);

@@ -1,12 +1,13 @@
 /** The kernel's image as ground: fields are linked, so what they refer to is worked out from their bytes. */
 import type { Arch, SpecialTable } from "@suture/arch";
-import type { ElfSymbol } from "@suture/elf";
+import type { ByteOrder, ByteView, ElfSymbol } from "@suture/elf";
 import { hex, type KernelImage, type KernelSymbol } from "@suture/kernel";
 import type { Anchor, Place } from "./model.ts";
 import type { Field, RunningCode, Stretch } from "./running-code.ts";
 
 export class ImageRunningCode implements RunningCode {
   readonly name = "the kernel";
+  readonly order: ByteOrder;
   readonly #image: KernelImage;
   readonly #arch: Arch;
   /** What is made read-only after boot. */
@@ -17,6 +18,7 @@ export class ImageRunningCode implements RunningCode {
   constructor(image: KernelImage, arch: Arch) {
     this.#image = image;
     this.#arch = arch;
+    this.order = arch.format.order;
     const [start = 0, end = 0] = ["__start_rodata", "__end_rodata"].map((name) => image.symbols.named(name)[0]?.address);
     this.#readOnly = { start, end };
   }
@@ -31,7 +33,7 @@ export class ImageRunningCode implements RunningCode {
     return init || (address >= start && address + length <= end) ? this.read(address, length) : undefined;
   }
 
-  refersTo(view: DataView, at: number, type: number, address: number): number | undefined {
+  refersTo(view: ByteView, at: number, type: number, address: number): number | undefined {
     return this.#arch.relocations.linkedValue(view, at, type, address);
   }
 

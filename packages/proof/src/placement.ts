@@ -116,7 +116,7 @@ class Placing {
 
   /** @param start of the relocations' span in its section; `bytes` and `address` are what the ground has there */
   #count(relocations: Part["relocations"], bytes: Uint8Array, start: number, address: number): void {
-    const view = viewOf(bytes);
+    const view = viewOf(bytes, this.#running.order);
     for (const relocation of relocations) {
       const target = targetOf(relocation, this.#parts);
       if (target.kind !== "part" || this.#parts.arch.relocations.fieldSize(relocation.type) === undefined) continue;
@@ -143,7 +143,7 @@ class Placing {
   #referencesFit(part: Part, base: number): boolean {
     const bytes = this.#running.read(base, part.section.size);
     if (bytes === undefined) return false;
-    const view = viewOf(bytes);
+    const view = viewOf(bytes, this.#running.order);
     return part.relocations.every((relocation) => {
       const value = this.#running.refersTo(view, relocation.offset, relocation.type, base + relocation.offset);
       const target = targetOf(relocation, this.#parts);

@@ -1,5 +1,5 @@
 /** The proof of one object: what was just compiled is what the kernel runs. */
-import { type Arch, archOf, isKnownMachine } from "@suture/arch";
+import { type Arch, archOf, isKnown } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, ET, isSection } from "@suture/elf";
 import { KernelImage, type KernelModule } from "@suture/kernel";
 import { anchors } from "./anchors.ts";
@@ -99,7 +99,7 @@ function doubtSplit(functions: FunctionProof[], split: Split | undefined, prefix
 }
 
 function checkObject(elf: ElfObject): void {
-  if (elf.type !== ET.REL || !isKnownMachine(elf.machine))
+  if (elf.type !== ET.REL || !isKnown(elf))
     throw fail("PROOF_NOT_AN_OBJECT", `ELF type ${elf.type} of machine ${elf.machine}`, { file: elf.file });
 }
 

@@ -1,6 +1,6 @@
 /** What an object is held against: the kernel's image or a module's file, by address. A module's addresses are made up (elf-ground.ts). */
 import type { SpecialTable } from "@suture/arch";
-import type { ElfSymbol } from "@suture/elf";
+import type { ByteOrder, ByteView, ElfSymbol } from "@suture/elf";
 import type { Anchor, Place } from "./model.ts";
 
 /** A part of the ground. */
@@ -18,12 +18,13 @@ export interface Field {
 export interface RunningCode {
   /** In words: "the kernel", "the module NAME". */
   readonly name: string;
+  readonly order: ByteOrder;
   /** Bytes that lie inside of one section; zeros for NOBITS. */
   read(address: number, length: number): Uint8Array | undefined;
   /** The same where the linker puts strings and constants: nothing writes there. @param init of code that only runs at the start or end */
   constant(address: number, length: number, init: boolean): Uint8Array | undefined;
   /** What the field at the address refers to (S + A); undefined if it is no such field. @param view of bytes that hold the field at `at` */
-  refersTo(view: DataView, at: number, type: number, address: number): number | undefined;
+  refersTo(view: ByteView, at: number, type: number, address: number): number | undefined;
   /** Fields with start <= address < end, by address. */
   fields(start: number, end: number): readonly Field[];
   /** How a field of that type that refers to S must be listed; undefined if it must not. @param missing an undefined weak symbol that nothing defines */

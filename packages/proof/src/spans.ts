@@ -1,6 +1,6 @@
 /** Runs of bytes with relocations, held against the ground: each byte is the same, and each reference leads to the same. */
 import type { Arch } from "@suture/arch";
-import { type Relocation, viewOf } from "@suture/elf";
+import { type ByteView, type Relocation, viewOf } from "@suture/elf";
 import { fieldsOf, type Item, isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt } from "./model.ts";
 import type { Placement } from "./placement.ts";
@@ -47,7 +47,7 @@ export class SpanChecker {
 
   /** @param user whose bytes they are, or whom the entry is about */
   compare(span: Span, user: Item): Wrong | undefined {
-    const view = viewOf(span.bytes);
+    const view = viewOf(span.bytes, this.#running.order);
     let from = span.start;
     for (const relocation of span.relocations) {
       const { offset, type } = relocation;
@@ -111,7 +111,7 @@ export class SpanChecker {
   }
 
   /** What the ground is to have marked as relocated. `view` holds its bytes, from `start` of the relocations' section on. */
-  expected(relocations: readonly Relocation[], view: DataView, start: number, address: number): Field[] {
+  expected(relocations: readonly Relocation[], view: ByteView, start: number, address: number): Field[] {
     const fields: Field[] = [];
     for (const relocation of relocations) {
       const at = relocation.offset - start;

@@ -225,7 +225,7 @@ class Holding implements Split {
         ? reference.refersTo
         : undefined;
     if (!this.#arch.relocations.isNear(type)) return undefined;
-    const value = viewOf(bytes).getInt32(at, true) + address;
+    const value = viewOf(bytes, this.#running.order).i32(at) + address;
     const target = this.#running.sectionAt(value + 4);
     return target?.section === this.#running.sectionAt(address)?.section ? value : undefined;
   }

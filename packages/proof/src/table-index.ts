@@ -38,7 +38,7 @@ function makeIndex(running: RunningCode, kind: SpecialTable, size: number): Tabl
   const count = Math.floor(entries.bytes.length / size);
   if (entries.bytes.subarray(count * size).some((byte) => byte !== 0))
     throw fail("PROOF_BAD_TABLE", `${entries.bytes.length} bytes are no whole number of entries of ${size}`, { section: kind.section });
-  const view = viewOf(entries.bytes);
+  const view = viewOf(entries.bytes, running.order);
   const found = new Float64Array(count);
   for (let i = 0; i < count; i++)
     found[i] = running.refersTo(view, i * size, kind.pointer, entries.address + i * size) ?? Number.NEGATIVE_INFINITY;

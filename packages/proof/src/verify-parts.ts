@@ -97,7 +97,7 @@ export class PartVerifier {
   /** The ground's fields inside of the part are those that the relocations call for. */
   #fields(part: Part, base: number, bytes: Uint8Array, wrong: Set<Item>): void {
     const found = this.#running.fields(base, base + part.section.size);
-    const expected = this.#spans.expected(part.relocations, viewOf(bytes), 0, base);
+    const expected = this.#spans.expected(part.relocations, viewOf(bytes, this.#running.order), 0, base);
     for (const { offset, why } of differences(expected, found, base)) {
       const item = itemAt(part, offset);
       // What differs already needs no second reason.

@@ -81,7 +81,7 @@ export class TableVerifier {
   }
 
   #entryFields(entry: Entry, { bytes, start, address }: Span): Wrong | undefined {
-    const expected = this.#spans.expected(entry.relocations, viewOf(bytes), start, address);
+    const expected = this.#spans.expected(entry.relocations, viewOf(bytes, this.#running.order), start, address);
     const [different] = differences(expected, this.#running.fields(address, address + bytes.length), address);
     return different === undefined ? undefined : { code: "relocation", offset: start + different.offset, why: different.why };
   }

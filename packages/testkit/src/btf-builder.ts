@@ -1,4 +1,5 @@
 /** Assembles BTF: types are added one by one and numbered from 1. */
+import type { ByteOrder } from "@suture/elf";
 import { Bytes } from "./bytes.ts";
 
 export interface BuiltMember {
@@ -11,9 +12,15 @@ export interface BuiltMember {
 }
 
 export class BtfBuilder {
-  readonly #types = new Bytes();
+  readonly #order: ByteOrder;
+  readonly #types: Bytes;
   readonly #strings = new Bytes().put([0]);
   #count = 0;
+
+  constructor(order: ByteOrder = "little") {
+    this.#order = order;
+    this.#types = new Bytes(order);
+  }
 
   name(text: string): number {
     if (text === "") return 0;
@@ -66,7 +73,7 @@ export class BtfBuilder {
 
   done(): Uint8Array {
     const { length } = this.#types;
-    const out = new Bytes().u16(0xeb9f).put([1, 0]).u32(24).u32(0).u32(length).u32(length).u32(this.#strings.length);
+    const out = new Bytes(this.#order).u16(0xeb9f).put([1, 0]).u32(24).u32(0).u32(length).u32(length).u32(this.#strings.length);
     return out.put(this.#types.done()).put(this.#strings.done()).done();
   }
 }

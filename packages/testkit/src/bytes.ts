@@ -1,7 +1,14 @@
-/** A growing row of bytes, little-endian: what the test files are assembled with. */
+/** A growing row of bytes: what the test files are assembled with. */
+import { type ByteOrder, type ByteView, viewOf } from "@suture/elf";
+
 export class Bytes {
   readonly #parts: Uint8Array[] = [];
+  readonly #order: ByteOrder;
   length = 0;
+
+  constructor(order: ByteOrder = "little") {
+    this.#order = order;
+  }
 
   put(bytes: Uint8Array | readonly number[]): this {
     this.#parts.push(Uint8Array.from(bytes));
@@ -10,16 +17,22 @@ export class Bytes {
   }
 
   u16(value: number): this {
-    return this.put([value & 255, (value >>> 8) & 255]);
+    return this.#number(2, (view) => view.setU16(0, value));
   }
 
   u32(value: number): this {
-    return this.put([value & 255, (value >>> 8) & 255, (value >>> 16) & 255, (value >>> 24) & 255]);
+    return this.#number(4, (view) => view.setU32(0, value));
   }
 
   /** A signed Number in 64 bits. */
   i64(value: number): this {
-    return this.u32(value >>> 0).u32(Math.floor(value / 0x100000000));
+    return this.#number(8, (view) => view.setI64(0, value));
+  }
+
+  #number(size: number, write: (view: ByteView) => void): this {
+    const bytes = new Uint8Array(size);
+    write(viewOf(bytes, this.#order));
+    return this.put(bytes);
   }
 
   text(value: string): this {

@@ -2,7 +2,7 @@
  * The entries of .debug_info that say something about types and variables. Source: DWARF Debugging Information Format, version 5, chapter 7.
  * In an object nothing is linked yet: offsets of strings and addresses of variables are relocations.
  */
-import { type ElfObject, type ElfSymbol, type Relocation, relocationSections, type Section, SHF, viewOf } from "@suture/elf";
+import { type ByteView, type ElfObject, type ElfSymbol, type Relocation, relocationSections, type Section, SHF, viewOf } from "@suture/elf";
 import { fail } from "./errors.ts";
 
 export const TAG = {
@@ -157,7 +157,7 @@ export function dwarfEntries(elf: ElfObject): ReadonlyMap<number, Entry> | undef
 class Reader {
   readonly #elf: ElfObject;
   readonly #info: Section;
-  readonly #view: DataView;
+  readonly #view: ByteView;
   readonly #relocations: ReadonlyMap<number, Relocation>;
   readonly #strings = new Map<string, string>();
   #at = 0;
@@ -166,7 +166,7 @@ class Reader {
     this.#elf = elf;
     this.#info = info;
     if ((info.flags & SHF.COMPRESSED) !== 0) throw this.#bad("it is compressed: build without -gz");
-    this.#view = viewOf(info.data);
+    this.#view = viewOf(info.data, elf.format.order);
     const tables = relocationSections(elf).get(info) ?? [];
     this.#relocations = new Map(tables.flatMap(({ relocations }) => relocations.map((relocation) => [relocation.offset, relocation])));
   }
@@ -174,7 +174,7 @@ class Reader {
   entries(): Map<number, Entry> {
     const entries = new Map<number, Entry>();
     try {
-      while (this.#at < this.#view.byteLength) this.#unit(entries);
+      while (this.#at < this.#view.length) this.#unit(entries);
     } catch (error) {
       if (error instanceof RangeError) throw this.#bad("it is cut off", error);
       throw error;
@@ -196,10 +196,10 @@ class Reader {
     const length = this.#u32();
     if (length >= 0xfffffff0) throw this.#bad("a unit of 64 bits");
     const end = this.#at + length;
-    const version = this.#view.getUint16(this.#at, true);
+    const version = this.#view.u16(this.#at);
     if (version < 4 || version > 5) throw this.#bad(`version ${version}; 4 and 5 are understood`);
     this.#at += 2;
-    if (version === 5 && this.#view.getUint8(this.#at++) !== 1) throw this.#bad("a unit that is not one compilation");
+    if (version === 5 && this.#view.u8(this.#at++) !== 1) throw this.#bad("a unit that is not one compilation");
     if (version === 5) this.#at++;
     const abbreviations = this.#abbreviations(this.#offset());
     if (version === 4) this.#at++;
@@ -227,7 +227,7 @@ class Reader {
       const value = this.#value(form, constant);
       if (name === AT.NAME) entry.name = this.#text(value);
       else if (name === AT.LOCATION) this.#place(value, entry);
-      else if (name === AT.DECLARATION) entry.declaration = form !== FORM.FLAG || this.#view.getUint8(value.at) !== 0;
+      else if (name === AT.DECLARATION) entry.declaration = form !== FORM.FLAG || this.#view.u8(value.at) !== 0;
       else if (name in REFERENCES) entry[REFERENCES[name as keyof typeof REFERENCES]] = this.#reference(value, unit);
       else if (name in NUMBERS) {
         const number = this.#number(value);
@@ -246,16 +246,16 @@ class Reader {
       if (LEB.has(form)) number = form === FORM.SDATA ? this.#sleb() : this.#uleb();
       else if (form === FORM.STRING) size = this.#info.data.indexOf(0, this.#at) - this.#at + 1;
       else if (form === FORM.BLOCK || form === FORM.EXPRLOC) size = this.#uleb();
-      else if (form === FORM.BLOCK1) size = this.#view.getUint8(this.#at++);
+      else if (form === FORM.BLOCK1) size = this.#view.u8(this.#at++);
       else if (form === FORM.BLOCK2) {
-        size = this.#view.getUint16(this.#at, true);
+        size = this.#view.u16(this.#at);
         this.#at += 2;
       } else if (form === FORM.BLOCK4) size = this.#u32();
       else throw this.#bad(`form 0x${form.toString(16)} is not understood`);
     }
     const at = this.#at;
     this.#at += size;
-    if (this.#at > this.#view.byteLength || size < 0) throw this.#bad("it is cut off");
+    if (this.#at > this.#view.length || size < 0) throw this.#bad("it is cut off");
     return { form, at, size, number };
   }
 
@@ -265,20 +265,20 @@ class Reader {
     if (form === FORM.EXPRLOC || form === FORM.BLOCK || form === FORM.BLOCK1 || (form >= FORM.REF1 && form <= FORM.REF8)) return undefined;
     switch (size) {
       case 1:
-        return this.#view.getUint8(at);
+        return this.#view.u8(at);
       case 2:
-        return this.#view.getUint16(at, true);
+        return this.#view.u16(at);
       case 4:
-        return this.#view.getUint32(at, true);
+        return this.#view.u32(at);
       case 8:
-        return Number(this.#view.getBigInt64(at, true));
+        return this.#view.i64(at);
       default:
         return undefined;
     }
   }
 
   #reference({ form, at, size, number }: Value, unit: number): number {
-    if (form === FORM.REF_ADDR) return this.#relocations.get(at)?.addend ?? this.#view.getUint32(at, true);
+    if (form === FORM.REF_ADDR) return this.#relocations.get(at)?.addend ?? this.#view.u32(at);
     const offset =
       form === FORM.REF_UDATA ? number : form < FORM.REF1 || form > FORM.REF8 ? undefined : this.#number({ form: 0, at, size, number });
     if (offset === undefined) throw this.#bad(`a reference of form 0x${form.toString(16)}`);
@@ -289,7 +289,7 @@ class Reader {
     if (form === FORM.STRING) return Buffer.from(this.#info.data.buffer, this.#info.data.byteOffset + at, size - 1).toString("latin1");
     if (form !== FORM.STRP && form !== FORM.LINE_STRP) throw this.#bad(`a name of form 0x${form.toString(16)}`);
     const name = form === FORM.STRP ? ".debug_str" : ".debug_line_str";
-    const offset = this.#relocations.get(at)?.addend ?? this.#view.getUint32(at, true);
+    const offset = this.#relocations.get(at)?.addend ?? this.#view.u32(at);
     const key = `${name}:${offset}`;
     let text = this.#strings.get(key);
     if (text === undefined) {
@@ -303,7 +303,7 @@ class Reader {
   }
 
   #place({ form, at, size }: Value, entry: Entry): void {
-    if (form !== FORM.EXPRLOC || size !== ADDRESS_LOCATION || this.#view.getUint8(at) !== OP_ADDR) return;
+    if (form !== FORM.EXPRLOC || size !== ADDRESS_LOCATION || this.#view.u8(at) !== OP_ADDR) return;
     const relocation = this.#relocations.get(at + 1);
     if (relocation?.symbol !== undefined) entry.place = { symbol: relocation.symbol, addend: relocation.addend };
   }
@@ -331,7 +331,7 @@ class Reader {
   }
 
   #u32(): number {
-    const value = this.#view.getUint32(this.#at, true);
+    const value = this.#view.u32(this.#at);
     this.#at += 4;
     return value;
   }
@@ -343,7 +343,7 @@ class Reader {
     return this.#relocations.get(at)?.addend ?? value;
   }
 
-  readonly #byte = (): number => this.#view.getUint8(this.#at++);
+  readonly #byte = (): number => this.#view.u8(this.#at++);
 
   #uleb(): number {
     return uleb(this.#byte);

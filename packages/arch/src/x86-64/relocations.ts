@@ -1,5 +1,5 @@
 /** Relocations of x86-64. Source: System V ABI, AMD64 supplement, section 4.4. */
-import type { RelocationKind } from "@suture/elf";
+import type { ByteView, RelocationKind } from "@suture/elf";
 
 export const R_X86_64 = {
   NONE: 0,
@@ -60,19 +60,19 @@ export function isNear(type: number): boolean {
 }
 
 /** What a linked field holds, S + A; undefined if it is no address that a kernel can have. */
-export function linkedValue(view: DataView, at: number, type: number, place: number): number | undefined {
+export function linkedValue(view: ByteView, at: number, type: number, place: number): number | undefined {
   switch (type) {
     case R_X86_64.PC32:
     case R_X86_64.PLT32:
-      return view.getInt32(at, true) + place;
+      return view.i32(at) + place;
     case R_X86_64["32S"]:
-      return view.getInt32(at, true);
+      return view.i32(at);
     case R_X86_64[32]:
-      return view.getUint32(at, true);
+      return view.u32(at);
     case R_X86_64[64]:
-      return exact(view.getBigInt64(at, true));
+      return exact(view.i64(at));
     case R_X86_64.PC64: {
-      const distance = exact(view.getBigInt64(at, true));
+      const distance = exact(view.i64(at));
       return distance === undefined ? undefined : distance + place;
     }
     default:
@@ -80,9 +80,8 @@ export function linkedValue(view: DataView, at: number, type: number, place: num
   }
 }
 
-function exact(value: bigint): number | undefined {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : undefined;
+function exact(value: number): number | undefined {
+  return Number.isSafeInteger(value) ? value : undefined;
 }
 
 /** How the kernel's list of relocated fields must treat a field, by what it refers to. Source: arch/x86/tools/relocs.c. */

@@ -5,7 +5,7 @@
  * A constant that the kernel writes into its code at boot: `mov $constant, %reg` becomes `mov variable(%rip), %reg`, as the kernel's own modules
  * do it. Source: arch/x86/include/asm/runtime-const.h.
  */
-import { viewOf } from "@suture/elf";
+import { type ByteView, viewOf } from "@suture/elf";
 import type { KeyRead, Rewrite } from "../rewrite.ts";
 import { isNop5, JMP_REL32 } from "./code.ts";
 import { R_X86_64 } from "./relocations.ts";
@@ -32,7 +32,7 @@ export const rewrite: Rewrite = {
   readKeys(code, branches) {
     const bytes = new Uint8Array(code.length + branches.length * STUB);
     bytes.set(code);
-    const view = viewOf(bytes);
+    const view = viewOf(bytes, "little");
     const reads: KeyRead[] = [];
     let at = code.length;
     for (const { at: site, key, target } of branches) {
@@ -41,7 +41,7 @@ export const rewrite: Rewrite = {
       bytes.set([0x83, 0x3d, 0, 0, 0, 0, 0], at);
       // jne or je: a count that is not zero is on.
       bytes.set([0x0f, (key.addend & BRANCH) === 0 ? 0x85 : 0x84], at + 7);
-      if (target.inside) view.setInt32(at + 9, target.target - (at + 13), true);
+      if (target.inside) view.setU32(at + 9, target.target - (at + 13));
       jump(view, at + 13, site + SITE);
       bytes[at + 18] = 0xcc;
       reads.push({
@@ -82,7 +82,7 @@ export const rewrite: Rewrite = {
   },
 };
 
-function jump(view: DataView, from: number, to: number): void {
-  view.setUint8(from, JMP_REL32);
-  view.setInt32(from + 1, to - (from + SITE), true);
+function jump(view: ByteView, from: number, to: number): void {
+  view.setU8(from, JMP_REL32);
+  view.setU32(from + 1, to - (from + SITE));
 }

@@ -10,6 +10,7 @@ import { FTRACE_SITES, tables } from "./tables.ts";
 export const x86_64: Arch = {
   name: "x86-64",
   machine: 62,
+  format: { bits: 64, order: "little" },
   relocations: {
     kind: relocationKind,
     isPcRelative,

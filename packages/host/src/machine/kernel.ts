@@ -1,4 +1,5 @@
 /** The kernel that runs: which one it is, and what it lets us do. */
+import { ownOrder } from "@suture/elf";
 import { readNotes } from "@suture/kernel";
 import type { Machine } from "./machine.ts";
 
@@ -24,7 +25,7 @@ export function runningKernel(machine: Machine): RunningKernel {
 }
 
 export function buildIdIn(notes: Uint8Array, file: string): string | undefined {
-  const note = readNotes(notes, file, ".notes").find(({ name, type }) => name === "GNU" && type === NT_GNU_BUILD_ID);
+  const note = readNotes(notes, ownOrder, file, ".notes").find(({ name, type }) => name === "GNU" && type === NT_GNU_BUILD_ID);
   return note === undefined ? undefined : Buffer.from(note.descriptor).toString("hex");
 }
 

@@ -43,9 +43,9 @@ function inImage(image: KernelImage): IsSealed {
     image.table("__ibt_endbr_seal", "__ibt_endbr_seal_end") ??
     (section === undefined || bytes === undefined ? undefined : { address: section.address, bytes });
   if (table === undefined) return () => false;
-  const view = viewOf(table.bytes);
+  const view = viewOf(table.bytes, image.arch.format.order);
   const sealed = new Set<number>();
-  for (let at = 0; at + 4 <= view.byteLength; at += 4) sealed.add(table.address + at + view.getInt32(at, true));
+  for (let at = 0; at + 4 <= view.length; at += 4) sealed.add(table.address + at + view.i32(at));
   const { symbols } = image;
   return (name, sympos) => {
     const named = symbols.named(name);
