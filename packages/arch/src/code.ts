@@ -61,6 +61,12 @@ export interface Code {
   fieldToEnd(code: Uint8Array, at: number): number | undefined;
   /** Whether all of it does nothing but align what follows. */
   isPadding(bytes: Uint8Array): boolean;
+  /** Whether all of it does nothing: no-ops, none of which traps. */
+  isNoOp(bytes: Uint8Array): boolean;
+  /** What the assembler fills so many bytes with to align the code that follows; undefined for more than it fills so. */
+  alignmentFill(length: number): Uint8Array | undefined;
+  /** What places in a loop may be aligned to beyond what functions are: bytes, powers of two. */
+  loopAlignments: readonly number[];
   /** Starts of the names that padding before a function has, which a call may use. */
   paddingPrefixes: readonly string[];
   /** Of each PC-relative data operand: byte offset of its field → bytes from there to the instruction's end. */

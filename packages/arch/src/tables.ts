@@ -23,6 +23,8 @@ export interface SpecialTable {
   noise?: string;
   /** Bytes of an entry that mean something, where the last one may end with them: the assembler aligns only what follows. */
   used?: number;
+  /** Field that says how many bytes of code an entry is about, where that is more than one instruction. */
+  covers?: string;
   /** A second table, entry for entry beside this one. */
   beside?: { section: string; start: string; stop: string; struct: string };
   /** Field that points at the static key or static call that switches the code. */

@@ -78,6 +78,10 @@ export class ElfRunningCode implements RunningCode {
     return at === undefined ? undefined : { section: at.held.section, offset: at.offset };
   }
 
+  addressOf(section: Section, offset: number): number {
+    return (this.#addresses.get(section)?.address ?? Number.NaN) + offset;
+  }
+
   read(address: number, length: number): Uint8Array | undefined {
     const at = this.#at(address);
     if (at === undefined || length < 0 || at.offset + length > at.held.section.size) return undefined;

@@ -6,7 +6,6 @@ export type {
   CauseKind,
   Doubt,
   FunctionProof,
-  Layouts,
   Literal,
   Mismatch,
   ObjectProof,

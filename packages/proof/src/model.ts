@@ -1,11 +1,7 @@
 /** What is asked of the proof, and what it answers. */
+import type { TypeLayouts } from "@suture/arch";
 import type { ElfObject, ElfSymbol } from "@suture/elf";
 import type { KernelImage, KernelModule } from "@suture/kernel";
-
-/** What the kernel's own types say (BTF): sizes in bytes, undefined if the kernel has no such structure. */
-export interface Layouts {
-  size(struct: string): number | undefined;
-}
 
 /** What is known of how the object was built; it is held against what the kernel says of itself to name the cause of a mismatch. */
 export interface Built {
@@ -27,7 +23,8 @@ export interface ProofInput {
   /** The same source with a section for each function and variable; held against the plain one. */
   sections: ElfObject | undefined;
   against: KernelImage | KernelModule;
-  layouts: Layouts;
+  /** The kernel's own (BTF). */
+  layouts: TypeLayouts;
   built?: Built | undefined;
 }
 

@@ -1,5 +1,5 @@
 /** The proof of one object: what was just compiled is what the kernel runs. */
-import { type Arch, archOf, isKnown } from "@suture/arch";
+import { type Arch, archOf, isKnown, type TypeLayouts } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, ET, isSection } from "@suture/elf";
 import { KernelImage, type KernelModule } from "@suture/kernel";
 import { anchors } from "./anchors.ts";
@@ -14,7 +14,7 @@ import type { Anchor, FunctionProof, Mismatch, ObjectProof, Place, ProofInput } 
 import { placeParts } from "./placement.ts";
 import type { RunningCode, Stretch } from "./running-code.ts";
 import { isInitOnly } from "./sections.ts";
-import { compareSplit, type Split } from "./split.ts";
+import { type Build, compareSplit, type Split } from "./split.ts";
 import { RunningTables } from "./table-index.ts";
 import { tablesOf } from "./tables.ts";
 import { verify } from "./verify.ts";
@@ -28,7 +28,7 @@ export function proveObject({ object, plain, sections, against, layouts, built =
   const placement = placeParts(parts, tables, running, index);
   const verdict = verify(parts, tables, placement, running, index);
   const { functions, overridden } = judge(parts, placement, verdict, running);
-  const split = sections === undefined ? undefined : compareSplit(partsOf(sections), parts);
+  const split = sections === undefined ? undefined : compareSplit(buildOf(sections, layouts), { parts, tables });
   doubtSplit(functions, split, parts.arch.code.paddingPrefixes);
   const provenNames = new Set(functions.map(({ name }) => name));
   for (const { name, proven } of functions) if (!proven) provenNames.delete(name);
@@ -65,6 +65,11 @@ export function proveObject({ object, plain, sections, against, layouts, built =
       return found === undefined ? undefined : running.anchor(found.address);
     },
   };
+}
+
+function buildOf(elf: ElfObject, layouts: TypeLayouts): Build {
+  const parts = partsOf(elf);
+  return { parts, tables: tablesOf(parts, layouts) };
 }
 
 /** The symbol of the plain build that the other build's is. */

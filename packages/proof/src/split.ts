@@ -5,11 +5,14 @@
  */
 import type { Arch, Instruction } from "@suture/arch";
 import { firstFrom, type Relocation, type Section, viewOf } from "@suture/elf";
+import { CodeUses } from "./code-uses.ts";
 import { ElfRunningCode } from "./elf-running-code.ts";
 import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from "./items.ts";
+import { type Pairing, pairUp } from "./pairing.ts";
 import { type Placement, placeParts } from "./placement.ts";
 import { findMerged, targetOf } from "./references.ts";
 import { RunningTables } from "./table-index.ts";
+import type { Entry, ObjectTable } from "./tables.ts";
 import { isUnnamed, type Piece, piecesOf, type Referred } from "./unnamed.ts";
 
 export interface Split {
@@ -19,7 +22,13 @@ export interface Split {
   plainPlace(section: Section, offset: number): { section: Section; offset: number } | undefined;
 }
 
-export function compareSplit(split: Parts, plain: Parts): Split {
+/** A build as its sections and special tables. */
+export interface Build {
+  parts: Parts;
+  tables: readonly ObjectTable[];
+}
+
+export function compareSplit(split: Build, plain: Build): Split {
   const holding = new Holding(split, plain);
   holding.run();
   return holding;
@@ -38,19 +47,25 @@ class Holding implements Split {
   readonly #rigid = new Set<Part>();
   /** Data that differs, and why. */
   readonly #differs = new Map<Part, string>();
-  readonly #uses = new Map<Part | string, Set<Part>>();
+  /** Data that each function, by name, and each part refers to. */
+  readonly #references = new Map<Part | string, Set<Part>>();
   /** Of constants without a name: the address that the plain build refers to, by where this one does. */
   readonly #unnamed = new Map<Part, Map<number, Referred>>();
   /** Of those that do not stand together in the plain build. */
   readonly #pieces = new Map<Part, { plain: Section; pieces: readonly Piece[] }>();
+  readonly #tables: { split: readonly ObjectTable[]; plain: readonly ObjectTable[] };
+  readonly #uses: { split: CodeUses; plain: CodeUses };
+  readonly #pairings = new Map<Item, Paired | string>();
 
-  constructor(split: Parts, plain: Parts) {
-    this.#split = split;
-    this.#arch = split.arch;
-    this.#plain = plain;
-    this.#running = new ElfRunningCode(plain.elf, "the plain build", () => undefined);
-    this.#placement = placeParts(split, [], this.#running, new RunningTables(this.#running));
-    for (const part of split.all) if (part.role === "code") this.#findCode(part);
+  constructor(split: Build, plain: Build) {
+    this.#split = split.parts;
+    this.#arch = split.parts.arch;
+    this.#plain = plain.parts;
+    this.#tables = { split: split.tables, plain: plain.tables };
+    this.#uses = { split: new CodeUses(split.parts, split.tables), plain: new CodeUses(plain.parts, plain.tables) };
+    this.#running = new ElfRunningCode(plain.parts.elf, "the plain build", () => undefined);
+    this.#placement = placeParts(split.parts, [], this.#running, new RunningTables(this.#running));
+    for (const part of split.parts.all) if (part.role === "code") this.#findCode(part);
   }
 
   run(): void {
@@ -59,7 +74,8 @@ class Holding implements Split {
       if (part.role === "data" && !isUnnamed(part)) this.#data(part);
     }
     this.#constants();
-    for (const [user, parts] of this.#uses) {
+    this.#entries();
+    for (const [user, parts] of this.#references) {
       if (typeof user !== "string") continue;
       const bad = [...this.#reachable(parts)].find((part) => this.#differs.has(part));
       if (bad !== undefined) this.#doubt(user, `refers to ${bad.section.name}: ${this.#differs.get(bad)}`);
@@ -70,14 +86,14 @@ class Holding implements Split {
 
   plainPlace(section: Section, offset: number): { section: Section; offset: number } | undefined {
     const part = this.#split.of(section);
-    const item = part === undefined ? undefined : itemAt(part, offset);
-    const start = item === undefined ? undefined : part?.role === "code" ? this.#code.get(item) : this.#dataBase(part);
     const scattered = part === undefined || this.#differs.has(part) ? undefined : this.#pieces.get(part);
     const piece = scattered?.pieces.find((one) => offset >= one.offset && offset < one.offset + one.length);
     if (scattered !== undefined)
       return piece === undefined ? undefined : { section: scattered.plain, offset: piece.there + offset - piece.offset };
-    if (part === undefined || item === undefined || start === undefined || this.#differs.has(part)) return undefined;
-    return this.#running.sectionAt(part.role === "code" ? start + offset - item.start : start + offset);
+    if (part === undefined || this.#differs.has(part)) return undefined;
+    const base = this.#dataBase(part);
+    const address = part.role === "code" ? this.#codeAddresses(part, offset)[0] : base === undefined ? undefined : base + offset;
+    return address === undefined || itemAt(part, offset) === undefined ? undefined : this.#running.sectionAt(address);
   }
 
   #findCode(part: Part): void {
@@ -104,13 +120,13 @@ class Holding implements Split {
 
   #reachable(parts: Iterable<Part>): Set<Part> {
     const all = new Set(parts);
-    for (const part of all) for (const next of this.#uses.get(part) ?? []) all.add(next);
+    for (const part of all) for (const next of this.#references.get(part) ?? []) all.add(next);
     return all;
   }
 
   #use(user: Part | string, part: Part): void {
-    const set = this.#uses.get(user);
-    if (set === undefined) this.#uses.set(user, new Set([part]));
+    const set = this.#references.get(user);
+    if (set === undefined) this.#references.set(user, new Set([part]));
     else set.add(part);
   }
 
@@ -268,8 +284,7 @@ class Holding implements Split {
     if (near && !this.#rigid.has(to) && !this.#arch.code.jumpsOrLoadsAddress(from.section.data, field))
       return "refers to code in a way that is not understood";
     const shift = near ? 4 : 0;
-    const address = this.#codeAddress(to, symbol + addend + shift);
-    return address !== undefined && value + shift === address
+    return this.#codeAddresses(to, symbol + addend + shift).includes(value + shift)
       ? undefined
       : `does not refer to ${to.section.name} + ${symbol + addend + shift}`;
   }
@@ -298,34 +313,94 @@ class Holding implements Split {
     return one === undefined ? undefined : one.end - (field - item.start);
   }
 
-  /** Where the plain build has that byte of code. */
-  #codeAddress(part: Part, offset: number): number | undefined {
+  /** Each entry of a special table is about the instruction that the plain build's entry is about. What it says, the differ reads. */
+  #entries(): void {
+    const there = new Map<string, { name: string; count: number }>();
+    const key = ({ kind }: ObjectTable, address: number): string => `${kind.section} ${address}`;
+    for (const table of this.#tables.plain)
+      for (const { code, offset } of aboutInstructions(table)) {
+        const place = key(table, this.#running.addressOf(code.section, offset));
+        const known = there.get(place);
+        if (known === undefined) there.set(place, { name: functionAt(code, offset), count: 1 });
+        else known.count++;
+      }
+    for (const table of this.#tables.split)
+      for (const { code, offset } of aboutInstructions(table)) {
+        const found = this.#codeAddresses(code, offset)
+          .map((address) => there.get(key(table, address)))
+          .find((one) => one !== undefined && one.count > 0);
+        if (found === undefined) this.#doubt(functionAt(code, offset), `the plain build has no such entry in ${table.kind.section}`);
+        else found.count--;
+      }
+    for (const [place, { name, count }] of there)
+      if (count > 0) this.#doubt(name, `the plain build has another entry in ${place.slice(0, place.indexOf(" "))}`);
+  }
+
+  /** Where the plain build has that byte of code: one address; two where it alone has padding, before and behind that; or none. */
+  #codeAddresses(part: Part, offset: number): readonly number[] {
     const item = itemAt(part, Math.max(offset, 0));
     const start = item === undefined ? undefined : this.#code.get(item);
-    return item === undefined || start === undefined ? undefined : start + offset - item.start;
+    if (item === undefined || start === undefined) return [];
+    const at = offset - item.start;
+    const symbol = item.symbols.find(isFunction);
+    const twin = at <= 0 || symbol === undefined ? undefined : this.#twin(symbol.name, start);
+    if (symbol === undefined || twin === undefined || this.#isLaidOutAlike(part, item, symbol.size, start, twin.size)) return [start + at];
+    const paired = this.#pair(part, item, symbol.size, start, twin.size);
+    return typeof paired === "string" ? [] : paired.places(at).map((place) => start + place);
+  }
+
+  /** Whether all bytes but those of references are the same, so that each is where it is in the plain build. */
+  #isLaidOutAlike(part: Part, item: Item, size: number, address: number, plainSize: number): boolean {
+    const bytes = size === plainSize ? this.#running.read(address, size) : undefined;
+    if (bytes === undefined) return false;
+    let from = item.start;
+    for (const { offset, type } of within(part, item.start, item.start + size)) {
+      if (!equal(part.section.data, bytes, from, offset, item.start)) return false;
+      from = Math.max(from, offset + (this.#arch.relocations.fieldSize(type) ?? 0));
+    }
+    return equal(part.section.data, bytes, from, item.start + size, item.start);
+  }
+
+  /** The instructions of a function and of the plain build's at `address`, each with its pair; or why they have none. */
+  #pair(part: Part, item: Item, size: number, address: number, plainSize: number): Paired | string {
+    const known = this.#pairings.get(item);
+    if (known !== undefined && (typeof known === "string" || known.size === size)) return known;
+    const made = this.#makePair(part, item, size, address, plainSize);
+    this.#pairings.set(item, made);
+    return made;
+  }
+
+  #makePair(part: Part, item: Item, size: number, address: number, plainSize: number): Paired | string {
+    const own = part.section.data.subarray(item.start, item.start + size);
+    const bytes = this.#running.read(address, plainSize);
+    const place = this.#running.sectionAt(address);
+    const plain = place === undefined ? undefined : this.#plain.of(place.section);
+    const these = this.#arch.code.decode(own);
+    const those = bytes === undefined ? undefined : this.#arch.code.decode(bytes);
+    if (bytes === undefined || place === undefined || plain === undefined || these === undefined || those === undefined)
+      return "is not code that can be decoded";
+    const pairing = pairUp(
+      { part, start: item.start, bytes: own, instructions: these, uses: this.#uses.split },
+      { part: plain, start: place.offset, bytes, instructions: those, uses: this.#uses.plain },
+    );
+    if (typeof pairing === "string") return pairing;
+    const relocations = new Map(within(part, item.start, item.start + size).map((r) => [r.offset, r]));
+    const name = item.symbols.find(isFunction)?.name ?? "";
+    return { ...pairing, part, item, size, address, bytes, own, relocations, name };
   }
 
   /** Why the functions are not the same instruction by instruction. */
   #sameInstructions(part: Part, item: Item, size: number, address: number, plainSize: number): string | undefined {
-    const name = item.symbols.find(isFunction)?.name ?? "";
-    const own = part.section.data.subarray(item.start, item.start + size);
-    const bytes = this.#running.read(address, plainSize);
-    const these = this.#arch.code.decode(own);
-    const those = bytes === undefined ? undefined : this.#arch.code.decode(bytes);
-    if (bytes === undefined || these === undefined || those === undefined) return "is not code that can be decoded";
-    if (these.length !== those.length) return `${these.length} instructions, the plain build has ${those.length}`;
-    const relocations = new Map(within(part, item.start, item.start + size).map((r) => [r.offset, r]));
-    const numbers = new Map(these.map((instruction, i) => [instruction.start, i]));
-    numbers.set(size, these.length);
-    const pair: Pair = { part, item, size, address, bytes, own, those, relocations, numbers, name };
-    for (const [i, one] of these.entries()) {
-      const why = this.#sameInstruction(pair, one, those[i] as Instruction);
+    const paired = this.#pair(part, item, size, address, plainSize);
+    if (typeof paired === "string") return paired;
+    for (const [one, other] of paired.pairs) {
+      const why = this.#sameInstruction(paired, one, other);
       if (why !== undefined) return `at 0x${one.start.toString(16)}: ${why}`;
     }
     return undefined;
   }
 
-  #sameInstruction(pair: Pair, one: Instruction, other: Instruction): string | undefined {
+  #sameInstruction(pair: Paired, one: Instruction, other: Instruction): string | undefined {
     const { part, item, address, bytes, own, relocations, name } = pair;
     if (one.branch !== undefined || other.branch !== undefined) {
       if (one.branch === undefined || other.branch === undefined || one.branch.kind !== other.branch.kind) return "another instruction";
@@ -343,7 +418,7 @@ class Holding implements Split {
         return this.#arch.relocations.isNear(relocation.type)
           ? this.#reference(part, relocation, plain - 4, name)
           : "a jump that is not understood";
-      return this.#internal(pair, one.branch.target) === plain ? undefined : "jumps elsewhere";
+      return this.#internal(pair, one.branch.target).includes(plain) ? undefined : "jumps elsewhere";
     }
     const length = one.end - one.start;
     if (length !== other.end - other.start) return "another instruction";
@@ -362,7 +437,7 @@ class Holding implements Split {
       from = at + width;
       if (relocation === undefined) {
         if (this.#running.relocationAt(address + plainAt) !== undefined || other.relative === undefined) return "a reference is not there";
-        if (this.#internal(pair, one.relative?.target ?? 0) !== address + other.relative.target) return "refers elsewhere";
+        if (!this.#internal(pair, one.relative?.target ?? 0).includes(address + other.relative.target)) return "refers elsewhere";
       } else {
         const value = this.#plainValue(bytes, plainAt, relocation.type, address + plainAt);
         const why = value === undefined ? "the plain build has no such reference" : this.#reference(part, relocation, value, name);
@@ -374,29 +449,32 @@ class Holding implements Split {
   }
 
   /** Where the plain build has the place, from the start of the function, that code refers to without a relocation. */
-  #internal({ part, item, size, address, those, numbers }: Pair, target: number): number | undefined {
-    if (target < 0 || target > size) return this.#codeAddress(part, item.start + target);
-    const number = numbers.get(target);
-    if (number === undefined) return undefined;
-    const instruction = those[number];
-    return address + (instruction?.start ?? those.at(-1)?.end ?? 0);
+  #internal({ part, item, size, address, places }: Paired, target: number): readonly number[] {
+    if (target < 0 || target > size) return this.#codeAddresses(part, item.start + target);
+    return places(target).map((place) => address + place);
   }
 }
 
-interface Pair {
+interface Paired extends Pairing {
   part: Part;
   item: Item;
   size: number;
-  /** Of the function in the plain build, and its bytes and instructions there. */
+  /** Of the function in the plain build, and its bytes there. */
   address: number;
   bytes: Uint8Array;
-  those: readonly Instruction[];
   own: Uint8Array;
   /** By offset in the section. */
   relocations: ReadonlyMap<number, Relocation>;
-  /** Of instructions, by where they start. */
-  numbers: ReadonlyMap<number, number>;
   name: string;
+}
+
+/** Entries about instructions of functions, not about all that follows. */
+function aboutInstructions({ kind, entries }: ObjectTable): readonly Entry[] {
+  return kind.ranges === true ? [] : entries.filter(({ code }) => code.role === "code");
+}
+
+function functionAt(part: Part, offset: number): string {
+  return itemAt(part, offset)?.symbols.find(isFunction)?.name ?? "";
 }
 
 function functionNames(parts: Parts): string[] {

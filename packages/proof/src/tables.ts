@@ -1,9 +1,8 @@
 /** The special tables of the object, entry by entry, by the code that each is about. */
-import type { SpecialTable } from "@suture/arch";
+import type { SpecialTable, TypeLayouts } from "@suture/arch";
 import { isSection, type Relocation, type Section } from "@suture/elf";
 import { fail } from "./errors.ts";
 import type { Part, Parts } from "./items.ts";
-import type { Layouts } from "./model.ts";
 
 export interface Entry {
   /** The section that holds it. */
@@ -26,22 +25,25 @@ export interface ObjectTable {
   size: number;
   entries: readonly Entry[];
   beside: { part: Part; size: number } | undefined;
+  /** Where an entry says how many bytes of code it is about, if its kind does. */
+  covers: { offset: number; size: number } | undefined;
 }
 
 /** A table of every kind. @throws PROOF_NO_LAYOUT, PROOF_BAD_TABLE */
-export function tablesOf(parts: Parts, layouts: Layouts): ObjectTable[] {
+export function tablesOf(parts: Parts, layouts: TypeLayouts): ObjectTable[] {
   const found: ObjectTable[] = [];
   for (const kind of parts.arch.tables.all) {
     const own = parts.all.filter(({ section, role }) => role === "table" && section.name === kind.section && section.size > 0);
     found.push(...own.map((part) => read(kind, part, parts, layouts)));
     // A kernel without the structure has no such table.
     const size = typeof kind.size === "number" ? kind.size : layouts.size(kind.size.struct);
-    if (own.length === 0 && size !== undefined && size > 0) found.push({ kind, part: undefined, size, entries: [], beside: undefined });
+    if (own.length === 0 && size !== undefined && size > 0)
+      found.push({ kind, part: undefined, size, entries: [], beside: undefined, covers: undefined });
   }
   return found;
 }
 
-function read(kind: SpecialTable, part: Part, parts: Parts, layouts: Layouts): ObjectTable {
+function read(kind: SpecialTable, part: Part, parts: Parts, layouts: TypeLayouts): ObjectTable {
   const { file } = parts.elf;
   const where = { file, section: part.section.name };
   const size = typeof kind.size === "number" ? kind.size : structSize(kind.size.struct, layouts, file, kind.section);
@@ -63,10 +65,11 @@ function read(kind: SpecialTable, part: Part, parts: Parts, layouts: Layouts): O
       throw fail("PROOF_BAD_TABLE", "an entry does not start with a pointer to code of this object", { ...where, offset: start });
     entries.push({ table: part.section, start, end: start + size, relocations, code, offset: key.symbol.value + key.addend });
   }
-  return { kind, part, size, entries, beside };
+  const covers = kind.covers === undefined || typeof kind.size === "number" ? undefined : layouts.member(kind.size.struct, kind.covers);
+  return { kind, part, size, entries, beside, covers };
 }
 
-function structSize(struct: string, layouts: Layouts, file: string, section: string): number {
+function structSize(struct: string, layouts: TypeLayouts, file: string, section: string): number {
   const size = layouts.size(struct);
   if (size === undefined || size <= 0) throw fail("PROOF_NO_LAYOUT", `the kernel's types have no struct ${struct}`, { file, section });
   return size;
@@ -77,7 +80,7 @@ function besideOf(
   part: Part,
   entry: number,
   parts: Parts,
-  layouts: Layouts,
+  layouts: TypeLayouts,
 ): { part: Part; size: number } {
   const { file } = parts.elf;
   const size = structSize(beside.struct, layouts, file, beside.section);

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TypeLayouts } from "@suture/arch";
 import { type ElfObject, readElf } from "@suture/elf";
 import { type KernelModule, openModule } from "@suture/kernel";
 import { Task } from "@suture/task";
@@ -67,5 +68,8 @@ export class Workshop {
   }
 }
 
-/** Bytes of the one structure that these objects have tables of. */
-export const layouts = { size: (struct: string): number | undefined => (struct === "bug_entry" ? 12 : undefined) };
+/** The structures that these objects have tables of. */
+export const layouts: TypeLayouts = {
+  size: (struct) => ({ bug_entry: 12, jump_entry: 16, alt_instr: 14 })[struct],
+  member: (struct, name) => (struct === "alt_instr" && name === "instrlen" ? { offset: 12, size: 1 } : undefined),
+};

@@ -61,13 +61,16 @@ const byteImmediates: ReadonlySet<number> = new Set([0x6b, 0x80, 0x82, 0x83, 0xc
 /** In the map of opcodes after 0f. */
 const escapedImmediate: ReadonlySet<number> = new Set([0x70, 0x71, 0x72, 0x73, 0xa4, 0xac, 0xba, 0xc2, 0xc4, 0xc5, 0xc6]);
 
+/** A trap, which fills what is never run. */
+const INT3 = 0xcc;
+
 /** Source: Intel SDM volume 2, NOP, and the sequences that GNU as aligns with. */
 export function isNops(bytes: Uint8Array): boolean {
   let at = 0;
   while (at < bytes.length) {
     let opcode = at;
     while (bytes[opcode] === 0x66 || bytes[opcode] === 0x2e) opcode++;
-    if (bytes[opcode] === 0x90 || bytes[opcode] === 0xcc) at = opcode + 1;
+    if (bytes[opcode] === 0x90 || bytes[opcode] === INT3) at = opcode + 1;
     else if (bytes[opcode] === 0x0f && bytes[opcode + 1] === 0x1f) {
       const modrm = bytes[opcode + 2] ?? 0;
       const displacement = modrm >> 6 === 1 ? 1 : modrm >> 6 === 2 ? 4 : 0;
@@ -75,6 +78,37 @@ export function isNops(bytes: Uint8Array): boolean {
     } else return false;
   }
   return at === bytes.length;
+}
+
+export function isNoOp(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && !bytes.includes(INT3) && isNops(bytes);
+}
+
+/** A block that the processor fetches at once, and a line of its cache: gcc aligns a loop that fits into one to it. */
+export const LOOP_ALIGNMENTS: readonly number[] = [32, 64];
+
+/** By length: what GNU as writes where code is to be aligned for any processor (gas/config/tc-i386.c, alt_patt). */
+const FILLS: readonly (readonly number[])[] = [
+  [],
+  [0x90],
+  [0x66, 0x90],
+  [0x0f, 0x1f, 0x00],
+  [0x0f, 0x1f, 0x40, 0],
+  [0x0f, 0x1f, 0x44, 0, 0],
+  [0x66, 0x0f, 0x1f, 0x44, 0, 0],
+  [0x0f, 0x1f, 0x80, 0, 0, 0, 0],
+  [0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+  [0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+  [0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+  [0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+];
+
+/** The longest no-op as often as it fits, then what is left in one. Of more it jumps over the rest. */
+export function alignmentFill(length: number): Uint8Array | undefined {
+  const longest = FILLS.length - 1;
+  if (length < 0 || length >= Math.max(...LOOP_ALIGNMENTS)) return undefined;
+  const fills = Array.from({ length: Math.floor(length / longest) }, () => FILLS[longest] ?? []);
+  return Uint8Array.from([...fills, FILLS[length % longest] ?? []].flat());
 }
 
 const ENDBR64 = [0xf3, 0x0f, 0x1e, 0xfa];

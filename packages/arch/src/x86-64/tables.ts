@@ -54,6 +54,7 @@ const all: readonly SpecialTable[] = [
     size: { struct: "alt_instr" },
     compared: true,
     replacement: { field: "repl_offset", length: "replacementlen" },
+    covers: "instrlen",
   },
   {
     section: ".parainstructions",
@@ -63,6 +64,7 @@ const all: readonly SpecialTable[] = [
     size: { struct: "paravirt_patch_site" },
     compared: true,
     used: 10,
+    covers: "len",
   },
   {
     section: ".static_call_sites",
@@ -121,19 +123,23 @@ export const shapes: Readonly<Record<string, readonly EntryShape[]>> = {
     { size: 24, pointers: { 0: 8, 8: 8, 16: 8 }, members: { key: { offset: 16, size: 8 } } },
   ],
   alt_instr: [
-    { size: 12, pointers: { 0: 4, 4: 4 }, members: replacement(11) },
+    { size: 12, pointers: { 0: 4, 4: 4 }, members: replacement(10, 11) },
     // Up to 5.12: with padlen.
-    { size: 13, pointers: { 0: 4, 4: 4 }, members: replacement(11) },
+    { size: 13, pointers: { 0: 4, 4: 4 }, members: replacement(10, 11) },
     // As of 6.3: with flags.
-    { size: 14, pointers: { 0: 4, 4: 4 }, members: replacement(13) },
+    { size: 14, pointers: { 0: 4, 4: 4 }, members: replacement(12, 13) },
   ],
-  paravirt_patch_site: [{ size: 16, pointers: { 0: 8 } }],
+  paravirt_patch_site: [{ size: 16, pointers: { 0: 8 }, members: { len: { offset: 9, size: 1 } } }],
   static_call_site: [{ size: 8, pointers: { 0: 4, 4: 4 }, members: { key: { offset: 4, size: 4 } } }],
   orc_entry: [{ size: 6, pointers: {} }],
 };
 
-function replacement(length: number): NonNullable<EntryShape["members"]> {
-  return { repl_offset: { offset: 4, size: 4 }, replacementlen: { offset: length, size: 1 } };
+function replacement(original: number, length: number): NonNullable<EntryShape["members"]> {
+  return {
+    repl_offset: { offset: 4, size: 4 },
+    instrlen: { offset: original, size: 1 },
+    replacementlen: { offset: length, size: 1 },
+  };
 }
 
 /** Not in the running kernel though flagged as if, or only for the tools of the build. */

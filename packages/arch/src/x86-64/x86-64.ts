@@ -1,6 +1,17 @@
 /** x86-64, as packages/arch offers it. */
 import type { Arch } from "../arch.ts";
-import { callField, FIELD_TO_END, fieldToEnd, isBranchField, isNops, jumpsOrLoadsAddress, mayComputeAddress } from "./code.ts";
+import {
+  alignmentFill,
+  callField,
+  FIELD_TO_END,
+  fieldToEnd,
+  isBranchField,
+  isNoOp,
+  isNops,
+  jumpsOrLoadsAddress,
+  LOOP_ALIGNMENTS,
+  mayComputeAddress,
+} from "./code.ts";
 import { decode, likeness, textAt } from "./decode.ts";
 import { accessesIn, leaving, operandEnds, pointersIn, stepsIn } from "./instructions.ts";
 import { fieldSize, isNear, isPcRelative, LOADABLE, linkedValue, R_X86_64, relocatedAs, relocationKind } from "./relocations.ts";
@@ -31,6 +42,9 @@ export const x86_64: Arch = {
     mayComputeAddress,
     fieldToEnd,
     isPadding: isNops,
+    isNoOp,
+    alignmentFill,
+    loopAlignments: LOOP_ALIGNMENTS,
     paddingPrefixes: ["__pfx_", "__cfi_"],
     operandEnds,
     accessesIn,
