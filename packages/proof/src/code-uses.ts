@@ -12,18 +12,25 @@ const MOST_COVERED = 255;
 /** Notes for the tools of the build, which no kernel has. */
 const NOTES = /^\.discard/;
 
+/** Bytes of code that something is said of, from the start of the section. */
+export interface Saying {
+  start: number;
+  end: number;
+  /** The table, or what all other data is called. */
+  by: string;
+}
+
+const DATA = "data";
+
 export class CodeUses {
-  /** Bytes of code that something is said of: whose first offset → one past the last, and by what. */
-  readonly #held = new Map<Part, { start: number; end: number; by: string }[]>();
+  readonly #held = new Map<Part, Saying[]>();
   /** Places between instructions: where a jump goes, or where a description of the stack begins to hold. */
   readonly #edges = new Map<Part, Set<number>>();
   readonly #parts: Parts;
 
   constructor(parts: Parts, tables: readonly ObjectTable[]) {
     this.#parts = parts;
-    for (const part of parts.all)
-      if (part.role === "code")
-        for (const { name, value } of part.symbols) if (!name.startsWith(".L")) this.#hold(part, value, 1, `symbol ${name}`);
+    for (const part of parts.all) if (part.role === "code") for (const { value } of part.symbols) this.#edge(part, value);
     const keys = new Set<Relocation>();
     for (const table of tables) for (const entry of table.entries) this.#entry(table, entry, keys);
     for (const [section, relocations] of relocationsBySection(parts.elf)) {
@@ -35,13 +42,12 @@ export class CodeUses {
   /** Whether nothing is said of any of the bytes, and nothing leads into the midst of them. */
   isFree(part: Part, from: number, to: number): boolean {
     for (const edge of this.#edges.get(part) ?? []) if (edge > from && edge < to) return false;
-    return this.sayings(part, from, to).length === 0;
+    return !(this.#held.get(part) ?? []).some(({ start, end }) => start < to && end > from);
   }
 
-  /** What is said of the bytes. */
-  sayings(part: Part, from: number, to: number): string[] {
-    const said = (this.#held.get(part) ?? []).filter(({ start, end }) => start < to && end > from);
-    return said.map(({ by }) => by).sort();
+  /** All that is said, by the code that it is said of. */
+  get sayings(): ReadonlyMap<Part, readonly Saying[]> {
+    return this.#held;
   }
 
   #entry({ kind, covers }: ObjectTable, { table, start, code, offset, relocations: [key] }: Entry, keys: Set<Relocation>): void {
@@ -66,7 +72,7 @@ export class CodeUses {
     // Tables and code say where to go on.
     if ((section.flags & SHF.EXECINSTR) === 0) {
       if (from?.role === "table") this.#edge(part, at);
-      else this.#hold(part, at, 1, section.name);
+      else this.#hold(part, at, 1, DATA);
     } else if (!relocations.isPcRelative(type)) this.#edge(part, at);
     else if (code.jumpsOrLoadsAddress(section.data, offset)) this.#edge(part, at + code.branchToEnd);
     else for (const toEnd of code.fieldToEnds) this.#edge(part, at + toEnd);

@@ -102,16 +102,18 @@ function keptOf(
   return undefined;
 }
 
-/** The same bytes, of which the same is said. */
+/** The same bytes, which are padding in both builds or in neither. */
 function sameNoOp(own: Side, i: number, plain: Side, j: number): boolean {
   const [one, other] = [own.instructions[i], plain.instructions[j]];
   if (one === undefined || other === undefined) return false;
-  const said = [sayings(own, one), sayings(plain, other)];
-  return said[0] === said[1] && Buffer.compare(own.bytes.subarray(one.start, one.end), plain.bytes.subarray(other.start, other.end)) === 0;
+  return (
+    isFree(own, one) === isFree(plain, other) &&
+    Buffer.compare(own.bytes.subarray(one.start, one.end), plain.bytes.subarray(other.start, other.end)) === 0
+  );
 }
 
-function sayings({ part, start, uses }: Side, one: Instruction): string {
-  return uses.sayings(part, start + one.start, start + one.end).join();
+function isFree({ part, start, uses }: Side, one: Instruction): boolean {
+  return uses.isFree(part, start + one.start, start + one.end);
 }
 
 /** What both places are aligned to as loops are; 0 if they are not, or are where the function ends. */

@@ -5,14 +5,14 @@
  */
 import type { Arch, Instruction } from "@suture/arch";
 import { firstFrom, type Relocation, type Section, viewOf } from "@suture/elf";
-import { CodeUses } from "./code-uses.ts";
+import { CodeUses, type Saying } from "./code-uses.ts";
 import { ElfRunningCode } from "./elf-running-code.ts";
 import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from "./items.ts";
 import { type Pairing, pairUp } from "./pairing.ts";
 import { type Placement, placeParts } from "./placement.ts";
 import { findMerged, targetOf } from "./references.ts";
 import { RunningTables } from "./table-index.ts";
-import type { Entry, ObjectTable } from "./tables.ts";
+import type { ObjectTable } from "./tables.ts";
 import { isUnnamed, type Piece, piecesOf, type Referred } from "./unnamed.ts";
 
 export interface Split {
@@ -53,7 +53,6 @@ class Holding implements Split {
   readonly #unnamed = new Map<Part, Map<number, Referred>>();
   /** Of those that do not stand together in the plain build. */
   readonly #pieces = new Map<Part, { plain: Section; pieces: readonly Piece[] }>();
-  readonly #tables: { split: readonly ObjectTable[]; plain: readonly ObjectTable[] };
   readonly #uses: { split: CodeUses; plain: CodeUses };
   readonly #pairings = new Map<Item, Paired | string>();
 
@@ -61,7 +60,6 @@ class Holding implements Split {
     this.#split = split.parts;
     this.#arch = split.parts.arch;
     this.#plain = plain.parts;
-    this.#tables = { split: split.tables, plain: plain.tables };
     this.#uses = { split: new CodeUses(split.parts, split.tables), plain: new CodeUses(plain.parts, plain.tables) };
     this.#running = new ElfRunningCode(plain.parts.elf, "the plain build", () => undefined);
     this.#placement = placeParts(split.parts, [], this.#running, new RunningTables(this.#running));
@@ -74,7 +72,7 @@ class Holding implements Split {
       if (part.role === "data" && !isUnnamed(part)) this.#data(part);
     }
     this.#constants();
-    this.#entries();
+    this.#sayings();
     for (const [user, parts] of this.#references) {
       if (typeof user !== "string") continue;
       const bad = [...this.#reachable(parts)].find((part) => this.#differs.has(part));
@@ -313,27 +311,26 @@ class Holding implements Split {
     return one === undefined ? undefined : one.end - (field - item.start);
   }
 
-  /** Each entry of a special table is about the instruction that the plain build's entry is about. What it says, the differ reads. */
-  #entries(): void {
-    const there = new Map<string, { name: string; count: number }>();
-    const key = ({ kind }: ObjectTable, address: number): string => `${kind.section} ${address}`;
-    for (const table of this.#tables.plain)
-      for (const { code, offset } of aboutInstructions(table)) {
-        const place = key(table, this.#running.addressOf(code.section, offset));
+  /** What tables and other data say of code is of the same places. What they say, the differ reads. */
+  #sayings(): void {
+    const there = new Map<string, { name: string; by: string; count: number }>();
+    const key = ({ start, end, by }: Saying, address: number): string => `${address} ${end - start} ${by}`;
+    for (const [part, list] of this.#uses.plain.sayings)
+      for (const saying of list) {
+        const place = key(saying, this.#running.addressOf(part.section, saying.start));
         const known = there.get(place);
-        if (known === undefined) there.set(place, { name: functionAt(code, offset), count: 1 });
+        if (known === undefined) there.set(place, { name: functionAt(part, saying.start), by: saying.by, count: 1 });
         else known.count++;
       }
-    for (const table of this.#tables.split)
-      for (const { code, offset } of aboutInstructions(table)) {
-        const found = this.#codeAddresses(code, offset)
-          .map((address) => there.get(key(table, address)))
+    for (const [part, list] of this.#uses.split.sayings)
+      for (const saying of list) {
+        const found = this.#codeAddresses(part, saying.start)
+          .map((address) => there.get(key(saying, address)))
           .find((one) => one !== undefined && one.count > 0);
-        if (found === undefined) this.#doubt(functionAt(code, offset), `the plain build has no such entry in ${table.kind.section}`);
+        if (found === undefined) this.#doubt(functionAt(part, saying.start), `${saying.by} of the plain build says nothing of it`);
         else found.count--;
       }
-    for (const [place, { name, count }] of there)
-      if (count > 0) this.#doubt(name, `the plain build has another entry in ${place.slice(0, place.indexOf(" "))}`);
+    for (const { name, by, count } of there.values()) if (count > 0) this.#doubt(name, `${by} of the plain build says more of it`);
   }
 
   /** Where the plain build has that byte of code: one address; two where it alone has padding, before and behind that; or none. */
@@ -466,11 +463,6 @@ interface Paired extends Pairing {
   /** By offset in the section. */
   relocations: ReadonlyMap<number, Relocation>;
   name: string;
-}
-
-/** Entries about instructions of functions, not about all that follows. */
-function aboutInstructions({ kind, entries }: ObjectTable): readonly Entry[] {
-  return kind.ranges === true ? [] : entries.filter(({ code }) => code.role === "code");
 }
 
 function functionAt(part: Part, offset: number): string {

@@ -49,8 +49,12 @@ export class Workshop {
   }
 
   /** The sources, compiled and linked in that order. */
-  async module(...sources: string[]): Promise<KernelModule> {
-    const objects = sources.map((source, i) => this.#path(`part${i}.o`, source, []));
+  module(...sources: string[]): Promise<KernelModule> {
+    return this.moduleOf(sources);
+  }
+
+  async moduleOf(sources: readonly string[], ...options: string[]): Promise<KernelModule> {
+    const objects = sources.map((source, i) => this.#path(`part${i}.o`, source, options));
     const path = join(this.#folder, "small.ko");
     execFileSync("ld", ["-r", "-o", path, ...objects]);
     return openModule(new Task(), path);
@@ -70,6 +74,6 @@ export class Workshop {
 
 /** The structures that these objects have tables of. */
 export const layouts: TypeLayouts = {
-  size: (struct) => ({ bug_entry: 12, jump_entry: 16, alt_instr: 14 })[struct],
+  size: (struct) => ({ bug_entry: 12, jump_entry: 16, alt_instr: 14, static_call_site: 8 })[struct],
   member: (struct, name) => (struct === "alt_instr" && name === "instrlen" ? { offset: 12, size: 1 } : undefined),
 };
