@@ -5,7 +5,7 @@
 import { type ElfObject, newObject, readElf, writeElf } from "@suture/elf";
 import { sha256 as sha256Of } from "@suture/files";
 import type { KernelContext } from "@suture/kbuild";
-import type { Part, Resolved, State } from "@suture/livepatch";
+import { Answers, type Part, type Resolved, type State } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { checkKernelLayouts, checkLayouts } from "@suture/types";
 import { compileAuthored, joinObjects } from "./compile.ts";
@@ -203,7 +203,8 @@ async function partsOf(
     const places = new Map(pairs.filter(({ object }) => object === owner).map((pair) => [pair.found.symbol, pair] as const));
     return {
       object: elf.file,
-      owner: kernel.owner(owner),
+      // It has no symbols that would be looked for in its owner.
+      owner: new Answers(owner),
       delta: {
         object: i === 0 ? elf : newObject(elf.file, elf),
         functions: [...places.values()].map(({ old, symbol, found }) => ({

@@ -8,6 +8,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import { type ElfObject, isSection, STT } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
+import type { KernelModule } from "@suture/kernel";
 import type { Task } from "@suture/task";
 import { type CItem, cItems } from "./c-items.ts";
 import { fail } from "./errors.ts";
@@ -44,7 +45,8 @@ export async function extractFunctions(task: Task, kernel: KernelContext, words:
     );
   const { command, elf } = await originals.open(object);
   const text = await readFile(join(kernel.sourceRoot, command.source), "latin1");
-  const extraction = new Extraction(kernel, elf, command.source, command.owner, cItems(text));
+  const module = command.owner === "vmlinux" ? undefined : await kernel.module(task, command.owner);
+  const extraction = new Extraction(kernel, elf, { source: command.source, owner: command.owner, module }, cItems(text));
   return { file: command.source, owner: command.owner, functions, ...extraction.of(functions) };
 }
 
@@ -75,16 +77,23 @@ class Extraction {
   readonly #elf: ElfObject;
   readonly #source: string;
   readonly #owner: string;
+  readonly #module: KernelModule | undefined;
   readonly #items: readonly CItem[];
   readonly #byName = new Map<string, CItem[]>();
   readonly #how = new Map<CItem, How>();
   readonly #notes: string[] = [];
 
-  constructor(kernel: KernelContext, elf: ElfObject, source: string, owner: string, items: readonly CItem[]) {
+  constructor(
+    kernel: KernelContext,
+    elf: ElfObject,
+    { source, owner, module }: { source: string; owner: string; module: KernelModule | undefined },
+    items: readonly CItem[],
+  ) {
     this.#kernel = kernel;
     this.#elf = elf;
     this.#source = source;
     this.#owner = owner;
+    this.#module = module;
     this.#items = items;
     for (const item of items) for (const name of item.names) this.#byName.set(name, [...(this.#byName.get(name) ?? []), item]);
   }
@@ -206,7 +215,7 @@ class Extraction {
     const inside = this.#kernel.image.symbols.named(name).length;
     const exported = this.#kernel.symbolSources.kernel.exports.get(name);
     if (exported?.module === "vmlinux" && this.#owner === "vmlinux") return [];
-    const own = this.#owner === "vmlinux" ? 0 : this.#kernel.countIn(this.#owner, name);
+    const own = this.#module?.named(name).length ?? 0;
     return inside + own > 1 ? [`SUTURE_SYMBOL(${name}, "${this.#owner}", "${this.#source}", ${name});`] : [];
   }
 

@@ -58,8 +58,9 @@ export class Originals {
     );
     if (symbol === undefined) throw notThere(original.elf, wanted);
     if (isSection(symbol.place) && /^\.(init|exit)\./.test(symbol.place.name)) throw goneAfterInit(wanted);
+    const owner = await this.#kernel.owner(this.#task, original.command.owner);
     try {
-      return { original, symbol, place: locator(original.proof, this.#kernel.owner(original.command.owner))(symbol) };
+      return { original, symbol, place: locator(original.proof, owner)(symbol) };
     } catch (cause) {
       if (!(cause instanceof Error)) throw cause;
       throw fail("AUTHORED_MISSING", `${name}: ${cause.message}`, { file: at, symbol: name }, { cause });

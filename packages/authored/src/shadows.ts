@@ -62,7 +62,7 @@ export async function freeingPart(
   const { callbacks } = takeDeclarations(object);
   return {
     object: "suture_shadows.c",
-    owner: kernel.owner("vmlinux"),
+    owner: kernel.symbolSources.vmlinux,
     delta: {
       object,
       functions: [],

@@ -12,7 +12,7 @@ import {
   openModule,
   parseSymvers,
 } from "@suture/kernel";
-import { type KernelView, moduleName, moduleOwner, type Owner, type SymbolSources, vmlinuxOwner } from "@suture/livepatch";
+import { Answers, type KernelView, moduleName, moduleOwner, type Owner, type SymbolSources, vmlinuxOwner } from "@suture/livepatch";
 import type { Target } from "@suture/sources";
 import { run, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
@@ -24,6 +24,16 @@ import { includesOf } from "./make/includes.ts";
 import { outsideCommands } from "./make/outside.ts";
 import { sweepObjects } from "./sweep-objects.ts";
 import { type Overlay, SourceView } from "./view/view.ts";
+
+/** Opened modules that are held. One with what the proof knows of it takes some megabytes, and is soon read again. */
+const MODULES_HELD = 4;
+
+/** What tells one build of a module from another. */
+interface ModuleIdentity {
+  name: string;
+  buildId?: string;
+  srcversion?: string;
+}
 
 export class KernelContext {
   readonly target: Target;
@@ -41,7 +51,13 @@ export class KernelContext {
   readonly outside: string | undefined;
   /** Path of each module of the kernel by its name. */
   readonly #modulePaths: ReadonlyMap<string, string>;
+  /** What was last used comes last. */
   readonly #modules = new Map<string, KernelModule>();
+  /** Modules outside of the kernel's tree that are worked on. */
+  readonly #outside = new Map<string, KernelModule>();
+  readonly #identities = new Map<string, ModuleIdentity>();
+  /** What modules export, as far as it was asked for by `openExporters`. */
+  readonly #exporters = new Map<string, Answers>();
 
   private constructor(
     parts: Pick<KernelContext, "target" | "cache" | "image" | "btf" | "config" | "commands" | "outside" | "recipe" | "compiler">,
@@ -59,7 +75,7 @@ export class KernelContext {
     this.compiler = parts.compiler;
     this.#modulePaths = modulePaths;
     const kernel: KernelView = { symbols: parts.image.symbols, exports: symvers };
-    this.symbolSources = { kernel, vmlinux: vmlinuxOwner(kernel.symbols), module: (name) => this.#ownerOf(name) };
+    this.symbolSources = { kernel, vmlinux: vmlinuxOwner(kernel.symbols), module: (name) => this.#exporter(name) };
   }
 
   /** @throws BUILD_KERNEL, BUILD_KBUILD, KERNEL_* */
@@ -128,7 +144,10 @@ export class KernelContext {
       const target = { ...this.target, inputs };
       const parts = { target, cache, image, btf, config, commands, outside: source, recipe, compiler };
       const context = new KernelContext(parts, this.symbolSources.kernel.exports, this.#modulePaths);
-      for (const [name, module] of modules) context.#modules.set(name, module);
+      for (const [name, module] of modules) {
+        context.#outside.set(name, module);
+        context.#identities.set(name, identityOf(name, module));
+      }
       stage.result(`${[...modules.keys()].join(", ")}: ${commands.objects.length} objects`);
       return context;
     });
@@ -171,24 +190,19 @@ export class KernelContext {
     return layoutsOf(this.btf);
   }
 
-  /** "vmlinux" or a module, which must have been opened by `module`. */
-  owner(name: string): Owner {
-    return name === "vmlinux" ? this.symbolSources.vmlinux : this.#ownerOf(name);
+  /** "vmlinux" or a module. An owner holds its module. @throws BUILD_KERNEL */
+  async owner(task: Task, name: string): Promise<Owner> {
+    return name === "vmlinux" ? this.symbolSources.vmlinux : moduleOwner(await this.module(task, name));
   }
 
   hasModule(name: string): boolean {
     return this.#modulePaths.has(name);
   }
 
-  /** How many symbols of that name a module has that was opened by `module`. */
-  countIn(module: string, name: string): number {
-    return this.#modules.get(module)?.named(name).length ?? 0;
-  }
-
-  /** Opens a module of the kernel. @throws BUILD_KERNEL */
+  /** Opens a module of the kernel, for as long as the caller holds it. @throws BUILD_KERNEL */
   async module(task: Task, name: string): Promise<KernelModule> {
-    const known = this.#modules.get(name);
-    if (known !== undefined) return known;
+    const known = this.#outside.get(name) ?? this.#modules.get(name);
+    if (known !== undefined) return this.#hold(name, known);
     const path = this.#modulePaths.get(name);
     if (path === undefined)
       throw fail("BUILD_KERNEL", `the kernel's packages have no module ${name}`, {
@@ -196,30 +210,40 @@ export class KernelContext {
         symbol: name,
       });
     const module = await openModule(task, path);
+    this.#identities.set(name, identityOf(name, module));
+    return this.#hold(name, module);
+  }
+
+  #hold(name: string, module: KernelModule): KernelModule {
+    if (this.#outside.has(name)) return module;
+    this.#modules.delete(name);
     this.#modules.set(name, module);
+    const [oldest] = this.#modules.keys();
+    if (oldest !== undefined && this.#modules.size > MODULES_HELD) this.#modules.delete(oldest);
     return module;
   }
 
-  /** Opens the modules that export what modules use, so that `world.module` has them. */
+  /** Looks up what modules export of these, so that `symbolSources.module` knows it. @throws BUILD_KERNEL */
   async openExporters(task: Task, names: Iterable<string>): Promise<void> {
     for (const name of names) {
       const exported = this.symbolSources.kernel.exports.get(name);
-      if (exported !== undefined && exported.module !== "vmlinux") await this.module(task, moduleName(basename(exported.module)));
+      if (exported === undefined || exported.module === "vmlinux") continue;
+      const module = moduleName(basename(exported.module));
+      const answers = this.#exporters.get(module) ?? new Answers(module);
+      this.#exporters.set(module, answers);
+      if (!answers.knows(name)) answers.ask(await this.owner(task, module), name, module);
     }
   }
 
-  /** What tells one build of a module from another. It must have been opened. */
-  moduleIdentity(name: string): { name: string; buildId?: string; srcversion?: string } {
-    const module = this.#modules.get(name);
-    const buildId = module?.buildId;
-    const srcversion = module?.modinfo.get("srcversion")?.[0];
-    return { name, ...(buildId === undefined ? {} : { buildId }), ...(srcversion === undefined ? {} : { srcversion }) };
+  /** It must have been opened. */
+  moduleIdentity(name: string): ModuleIdentity {
+    return this.#identities.get(name) ?? { name };
   }
 
-  #ownerOf(name: string): Owner {
-    const module = this.#modules.get(name);
-    if (module === undefined) throw fail("BUILD_KERNEL", `module ${name} was not opened`, { symbol: name });
-    return moduleOwner(module);
+  #exporter(name: string): Owner {
+    const owner = this.#exporters.get(name);
+    if (owner === undefined) throw fail("BUILD_KERNEL", `module ${name} was not opened`, { symbol: name });
+    return owner;
   }
 }
 
@@ -238,4 +262,9 @@ async function modulePaths(folder: string): Promise<Map<string, string>> {
   };
   await walk(folder);
   return found;
+}
+
+function identityOf(name: string, { buildId, modinfo }: KernelModule): ModuleIdentity {
+  const srcversion = modinfo.get("srcversion")?.[0];
+  return { name, ...(buildId === undefined ? {} : { buildId }), ...(srcversion === undefined ? {} : { srcversion }) };
 }

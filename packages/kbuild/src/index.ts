@@ -1,6 +1,6 @@
 export { compile, compileKept, type Variant } from "./compile.ts";
 export { KernelContext } from "./context.ts";
-export { diffOptions } from "./diff-options.ts";
+export { buildOf, diffOptions } from "./diff-options.ts";
 export { kbuildErrors } from "./errors.ts";
 export { layoutsOf } from "./layouts.ts";
 export { linkModule } from "./link/module.ts";

@@ -8,6 +8,7 @@ export { type Inspection, inspect } from "./inspect.ts";
 export { isKlpSymbol, klpSymbolName, moduleName, parseKlpSymbol, withUser } from "./names.ts";
 export type { ReadDescriptor } from "./read-descriptor.ts";
 export {
+  Answers,
   type KernelView,
   type Locate,
   moduleOwner,

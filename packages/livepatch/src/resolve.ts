@@ -136,6 +136,40 @@ export function moduleOwner(module: KernelModule): Owner {
   };
 }
 
+/** What an owner answered, without the owner: a module is large. Of what it was not asked it knows nothing. */
+export class Answers implements Owner {
+  readonly name: string;
+  readonly #globals = new Map<string, { place: Place | undefined } | { error: unknown }>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  knows(name: string): boolean {
+    return this.#globals.has(name);
+  }
+
+  /** @param file for errors */
+  ask(owner: Owner, name: string, file: string): void {
+    try {
+      this.#globals.set(name, { place: owner.global(name, file) });
+    } catch (error) {
+      this.#globals.set(name, { error });
+    }
+  }
+
+  global(name: string): Place | undefined {
+    const found = this.#globals.get(name);
+    if (found === undefined) throw new Error(`${this.name} was not asked for ${name}`);
+    if ("error" in found) throw found.error;
+    return found.place;
+  }
+
+  unique(name: string): never {
+    throw new Error(`${this.name} was not asked for ${name}`);
+  }
+}
+
 function only<T>(candidates: readonly T[], places: readonly string[], name: string, file: string): T {
   const [found] = candidates;
   if (found === undefined) throw unresolved(name, file);

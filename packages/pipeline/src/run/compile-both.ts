@@ -27,7 +27,7 @@ export async function compileBoth(task: Task, kernel: KernelContext, object: str
   try {
     const original = await compileOriginal(task, kernel, object);
     const patched = await compile(task, command, "sections", view);
-    return { original, patched: patched.bytes, options: diffOptions(kernel, command) };
+    return { original, patched: patched.bytes, options: diffOptions(kernel, command, await kernel.owner(task, command.owner)) };
   } finally {
     await view.dispose();
   }

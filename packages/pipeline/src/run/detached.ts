@@ -1,10 +1,15 @@
 /** A delta names symbols of the objects that it was made of, and each holds its whole object. Here it is cut loose from them. */
 import type { Delta } from "@suture/diff";
 import type { ElfSymbol } from "@suture/elf";
-import type { Locate, Place } from "@suture/livepatch";
+import { Answers, type Locate, type Owner, type Place } from "@suture/livepatch";
 
-/** The same delta with symbols that hold nothing, and how they are located: looked up now, refused only when one is asked for. */
-export function detached(delta: Delta, locate: Locate): { delta: Delta; locate: Locate } {
+/**
+ * The same delta with symbols that hold nothing, how they are located, and what its owner has of their names: looked up now, refused only when one is
+ * asked for.
+ */
+export function detached(delta: Delta, locate: Locate, owner: Owner, object: string): { delta: Delta; locate: Locate; owner: Owner } {
+  const answers = new Answers(owner.name);
+  for (const { symbol } of delta.externals) answers.ask(owner, symbol.name, object);
   const copies = new Map<ElfSymbol, ElfSymbol>();
   const places = new Map<ElfSymbol, { place: Place } | { error: unknown }>();
   const loose = (symbol: ElfSymbol): ElfSymbol => {
@@ -28,6 +33,7 @@ export function detached(delta: Delta, locate: Locate): { delta: Delta; locate: 
       keys: delta.keys.map((one) => ({ ...one, original: undefined })),
     },
     locate: lookUp(places),
+    owner: answers,
   };
 }
 

@@ -7,7 +7,7 @@ import { comparePrototypes, compareVariables, definedIn, type Found, hasEntry, O
 import { type Elsewhere, type Variable, variablesOf } from "@suture/diff";
 import { type ElfObject, type ElfSymbol, isSection, readElf, SHF, STB, STT } from "@suture/elf";
 import type { KernelContext, ObjectCommand, SourceView } from "@suture/kbuild";
-import { compile, diffOptions, locator } from "@suture/kbuild";
+import { buildOf, compile, locator } from "@suture/kbuild";
 import type { Owner, Place } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
@@ -60,7 +60,6 @@ export async function movesBetween(
 ): Promise<Moves> {
   const found = new Finder(task, kernel, built, outlines, options);
   for (const owner of new Set(outlines.map(({ command }) => command.owner))) {
-    if (owner !== "vmlinux") await kernel.module(task, owner);
     const own = outlines.filter(({ command }) => command.owner === owner);
     for (const side of own) await found.globals(side, own);
     if (own.length > 1) await found.state(own);
@@ -125,23 +124,19 @@ class Finder {
   }
 
   get moves(): Moves {
-    const owners = new Map(this.#sides.map(({ command }) => [command.object, command.owner]));
-    const none = new Map<string, Elsewhere>();
-    return {
-      of: (object) => {
-        const shared = this.#shared.get(owners.get(object) ?? "") ?? none;
-        const own = this.#own.get(object) ?? none;
-        return own.size === 0 ? shared : new Map([...shared, ...own]);
-      },
-      place: (symbol) => this.#places.get(symbol),
+    return movesOf(new Map(this.#sides.map(({ command }) => [command.object, command.owner])), {
+      shared: this.#shared,
+      own: this.#own,
+      places: this.#places,
       notes: this.#notes,
-    };
+    });
   }
 
   /** Global names that an object did not define before. */
   async globals(side: Outline, own: readonly Outline[]): Promise<void> {
     const { command } = side;
-    const owner = this.#kernel.owner(command.owner);
+    if (side.added.length === 0) return;
+    const owner = await this.#kernel.owner(this.#task, command.owner);
     for (const { name } of side.added) {
       const where = { file: command.object, symbol: name };
       const twin = own.find((other) => other !== side && !other.before.has(name) && other.now.has(name));
@@ -187,7 +182,7 @@ class Finder {
     const stays = inFix === undefined ? symbol : inFix.now.get(name);
     if (stays !== undefined && stays.bind !== STB.WEAK && !isWeak)
       throw fail("BUILD_DEFINED_TWICE", `${object} defines it too, and both are linked into ${command.owner}`, where);
-    const place = locator(opened.proof, this.#kernel.owner(command.owner))(symbol);
+    const place = locator(opened.proof, await this.#kernel.owner(this.#task, command.owner))(symbol);
     return { original: opened, symbol, place };
   }
 
@@ -278,7 +273,7 @@ class Finder {
     const { command } = lost.side;
     const { original, patched, proof } = await this.#built.open(command);
     const { symbol } = this.#between(original.elf, readElf(patched, command.object), lost.side)[lost.index] as Variable;
-    this.#places.set(symbol, locator(proof, this.#kernel.owner(command.owner))(symbol));
+    this.#places.set(symbol, locator(proof, await this.#kernel.owner(this.#task, command.owner))(symbol));
     return symbol;
   }
 
@@ -290,7 +285,7 @@ class Finder {
   }
 
   #variables(elf: ElfObject, side: Outline, wanted: (variable: Variable) => boolean): Variable[] {
-    return variablesOf(elf, diffOptions(this.#kernel, side.command).build).filter(wanted);
+    return variablesOf(elf, buildOf(this.#kernel, side.command)).filter(wanted);
   }
 
   /** The patched object with types, which most are compiled without. */
@@ -312,6 +307,28 @@ class Finder {
     const map = maps.get(key) ?? new Map<string, Elsewhere>();
     maps.set(key, map.set(name, elsewhere));
   }
+}
+
+/** Outside of the finder, which holds the objects that it opened. */
+function movesOf(
+  owners: ReadonlyMap<string, string>,
+  found: {
+    shared: ReadonlyMap<string, ReadonlyMap<string, Elsewhere>>;
+    own: ReadonlyMap<string, ReadonlyMap<string, Elsewhere>>;
+    places: ReadonlyMap<ElfSymbol, Place>;
+    notes: ReadonlyMap<string, readonly string[]>;
+  },
+): Moves {
+  const none = new Map<string, Elsewhere>();
+  return {
+    of: (object) => {
+      const shared = found.shared.get(owners.get(object) ?? "") ?? none;
+      const own = found.own.get(object) ?? none;
+      return own.size === 0 ? shared : new Map([...shared, ...own]);
+    },
+    place: (symbol) => found.places.get(symbol),
+    notes: found.notes,
+  };
 }
 
 function checkSame(before: State, after: State, from: string, where: { file: string; symbol: string }): void {

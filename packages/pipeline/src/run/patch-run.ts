@@ -9,7 +9,7 @@ import { type ElfObject, readElf, writeElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
 import type { KernelContext, ObjectCommand, Overlay, SourceView } from "@suture/kbuild";
 import { compile, compileKept, diffOptions, locator, reachOf, refuseUnproven, type Variant } from "@suture/kbuild";
-import type { Locate, Part } from "@suture/livepatch";
+import type { Locate, Owner, Part } from "@suture/livepatch";
 import type { ObjectProof } from "@suture/proof";
 import { inScratch } from "@suture/sources";
 import type { Task } from "@suture/task";
@@ -90,6 +90,7 @@ export class PatchRun {
       await built.compile(view, variant, this.#seen);
       await this.#task.stage("diff", async (stage) => {
         const { moves, refusal } = await this.#moves(built);
+        this.#outlines.clear();
         const unproven: SutureError[] = [];
         const refused: SutureError[] = refusal === undefined ? [] : [refusal];
         for (const [done, command] of built.commands.entries()) {
@@ -149,12 +150,13 @@ export class PatchRun {
     this.#checkProof(proof);
     if (moves === undefined) return;
     const wanted = this.#options.asked.get(object) ?? new Set();
-    const { delta, through } = await this.#compare(compiled, forceOf(wanted, proof), moves.of(object));
+    const owner = await kernel.owner(this.#task, command.owner);
+    const { delta, through } = await this.#compare(compiled, owner, forceOf(wanted, proof), moves.of(object));
     delta.notes.push(...(moves.notes.get(object) ?? []));
     const notTaken = leftOut(object, wanted, proof, delta);
     if (delta.object === undefined && [delta.skipped, delta.exposed, delta.missed, notTaken].every((list) => list.length === 0)) {
       this.#unchanged.push(...delta.notes);
-      await this.#decided(object, delta, decisionsOf(object, delta, notTaken, locator(proof, kernel.owner(command.owner))));
+      await this.#decided(object, delta, decisionsOf(object, delta, notTaken, locator(proof, owner)));
       return;
     }
     if (command.owner !== "vmlinux")
@@ -162,13 +164,12 @@ export class PatchRun {
         this.#task,
         delta.externals.map(({ symbol }) => symbol.name),
       );
-    const owner = kernel.owner(command.owner);
     const own = through(locator(proof, owner));
     const locate: Locate = (symbol) => moves.place(symbol) ?? own(symbol);
     const module = command.owner === "vmlinux" ? undefined : await kernel.module(this.#task, command.owner);
     checkMemory(kernel, module, { object, owner, delta, locate });
     await this.#decided(object, delta, decisionsOf(object, delta, notTaken, locate));
-    this.#parts.push({ object, owner, notTaken, ...detached(delta, locate) });
+    this.#parts.push({ object, notTaken, ...detached(delta, locate, owner, object) });
   }
 
   async #decided(object: string, { object: changed }: Delta, decisions: readonly Decision[]): Promise<void> {
@@ -223,6 +224,7 @@ export class PatchRun {
   /** @returns `through`: how symbols of the original that was compared are located by those of the one that is proven */
   async #compare(
     { command, original, patched, proof }: Compiled,
+    owner: Owner,
     force: (name: string) => boolean,
     elsewhere: ReadonlyMap<string, Elsewhere>,
   ): Promise<{ delta: Delta; through: (locate: Locate) => Locate }> {
@@ -231,7 +233,7 @@ export class PatchRun {
     const before = original.elf;
     const after = readElf(patched, command.object);
     const acceptInit = (name: string): boolean => acceptInits.has(name);
-    const options = { ...diffOptions(kernel, command), force, acceptInit, reach: reachOf(proof), elsewhere };
+    const options = { ...diffOptions(kernel, command, owner), force, acceptInit, reach: reachOf(proof), elsewhere };
     const differ = [
       ...checkLayouts(before, after, accepted),
       ...(variant === "types" ? [] : await this.#checkVanished(command, before, after)),
