@@ -26,7 +26,7 @@ export async function scaling(kernel: KernelContext, folder: string, most: numbe
   const known: KnownLayouts = { sizes: {}, members: {}, build: options.build };
   diff(readElf(original, edit.object), readElf(original, edit.object), { ...options, layouts: remembering(options.layouts, known) });
   const objects: Uint8Array[] = [];
-  for (const object of pick(kernelObjects(kernel.commands).filter(isOfKernel(kernel)), OBJECTS, 1)) {
+  for (const object of pick(kernelObjects(kernel).filter(isOfKernel(kernel)), OBJECTS, 1)) {
     const bytes = await compileOriginal(task, kernel, object);
     diff(readElf(bytes, object), readElf(bytes, object), { ...options, layouts: remembering(options.layouts, known) });
     objects.push(bytes);

@@ -4,7 +4,7 @@ import type { Arch } from "./arch.ts";
 import { fail } from "./errors.ts";
 import { x86_64 } from "./x86-64/x86-64.ts";
 
-const known: readonly Arch[] = [x86_64];
+export const archs: readonly Arch[] = [x86_64];
 
 interface Header {
   machine: number;
@@ -12,13 +12,18 @@ interface Header {
 }
 
 function find({ machine, format: { bits, order } }: Header): Arch | undefined {
-  for (const arch of known) if (arch.machine === machine && arch.format.bits === bits && arch.format.order === order) return arch;
+  for (const arch of archs) if (arch.machine === machine && arch.format.bits === bits && arch.format.order === order) return arch;
   return undefined;
 }
 
 /** Whether `archOf` knows the processor. */
 export function isKnown(header: Header): boolean {
   return find(header) !== undefined;
+}
+
+/** That of the machine that this runs on; undefined where nothing is known of it. */
+export function archHere(): Arch | undefined {
+  return archs.find(({ host }) => host === process.arch);
 }
 
 /** @throws ARCH_UNKNOWN */

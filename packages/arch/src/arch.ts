@@ -1,6 +1,8 @@
 /** What is known of a processor, behind one interface. README.md says what a second one has to bring. */
 import type { ElfFormat } from "@suture/elf";
 import type { Code } from "./code.ts";
+import type { LogWords } from "./log-words.ts";
+import type { Qemu } from "./qemu.ts";
 import type { Relocations } from "./relocations.ts";
 import type { Rewrite } from "./rewrite.ts";
 import type { Tables } from "./tables.ts";
@@ -12,6 +14,10 @@ export interface Arch {
   machine: number;
   /** Their class and byte order: a processor that has several is several here. */
   format: ElfFormat;
+  /** What node calls the processor of a machine that has it (process.arch). */
+  host: string;
+  /** What Debian calls it, in the names of packages. */
+  debian: string;
   relocations: Relocations;
   code: Code;
   tables: Tables;
@@ -26,13 +32,29 @@ export interface Arch {
     callField(code: Uint8Array, entry: number): number | undefined;
   };
   kbuild: {
-    /** What `make` is told with ARCH=, and the folder of arch/ that its sources are in. */
+    /** What `make` is told with ARCH=. */
     arch: string;
+    /** Where its sources are, from the tree's root. */
+    folder: string;
     /** The image that a kernel's build makes, from the tree's root. */
     image: string;
     /** Of `ld`, for relocatable output. */
     linker: readonly string[];
     /** The option of a kernel for this processor. */
     option: string;
+    /** Options, one of which makes traces of stacks reliable. */
+    reliableStacks: readonly string[];
+    /** The folder of the code that starts the kernel, which is over when the kernel runs. */
+    boot: string;
+    /** Folders whose objects are programs of their own, beside the kernel or before it. */
+    programs: readonly string[];
+    /** Programs of its build that work on what is linked, and read no source. */
+    linkTools: readonly string[];
+    /** Headers of its special tables' entries that only it has. */
+    headers: readonly string[];
+    /** How names of functions begin that SYSCALL_DEFINE makes: that which the kernel enters, and others beside it. */
+    systemCalls: { entry: string; others: readonly string[] };
   };
+  qemu: Qemu;
+  log: LogWords;
 }

@@ -1,7 +1,9 @@
 export type { Arch } from "./arch.ts";
-export { archOf, isKnown } from "./arch-of.ts";
+export { archHere, archOf, archs, isKnown } from "./arch-of.ts";
 export type { Access, Code, Implied, Instruction, PointerUse, Step } from "./code.ts";
 export { archErrors } from "./errors.ts";
+export type { LogWords } from "./log-words.ts";
+export type { Qemu } from "./qemu.ts";
 export type { Relocations } from "./relocations.ts";
-export type { Field as RewrittenField, KeyBranch, KeyRead, Rewrite } from "./rewrite.ts";
+export type { Field as RewrittenField, KeyBranch, KeyRead, Rewrite, Room } from "./rewrite.ts";
 export type { EntryShape, SpecialTable, Tables, TypeLayouts } from "./tables.ts";

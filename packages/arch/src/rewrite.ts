@@ -25,7 +25,19 @@ export interface KeyRead {
   target: Field | undefined;
 }
 
+/** Text of a header of the kernel that is written otherwise, so that what is compiled with it leaves room. */
+export interface Room {
+  /** From the tree's root. */
+  header: string;
+  from: RegExp;
+  to: string;
+  /** What it does, for people. */
+  note: string;
+}
+
 export interface Rewrite {
+  /** Where there is no room in the kernel's own code: how it may be compiled. Undefined: it cannot. */
+  room: { key: Room | undefined; constant: Room | undefined };
   /** Whether there is room to read the key in place of the branch. */
   canReadKey(code: Uint8Array, at: number): boolean;
   /** The function with branches that read their keys; `sites` are the fields in it that are gone. */

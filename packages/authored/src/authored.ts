@@ -56,7 +56,7 @@ export async function authoredParts(
     return objects;
   });
   const elves = compiled.map((bytes, i) => readElf(bytes, sources[i]?.name ?? ""));
-  const elf = readElf(await joinObjects(task, kernel.target.linker, compiled), from);
+  const elf = readElf(await joinObjects(task, kernel, compiled), from);
   const declarations = takeDeclarations(elf);
   checkDeclared(declarations, from);
   // Without what is only about types, which names folders of this run.

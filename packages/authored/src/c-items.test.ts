@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { cItems } from "./c-items.ts";
 
-const kindsOf = (text: string): string[] => cItems(text).map(({ kind, names }) => `${kind} ${names.join(" ")}`.trimEnd());
+const kindsOf = (text: string): string[] => cItems(text, "__x64_sys_").map(({ kind, names }) => `${kind} ${names.join(" ")}`.trimEnd());
 
 describe("what stands at the top of a C file", () => {
   it("is cut into items, each with its names", () => {
@@ -56,6 +56,7 @@ SYSCALL_DEFINE2(pipe2, int __user *, fildes, int, flags)
   it("keeps the comment before an item, and directives within one", () => {
     const [first, second] = cItems(
       "/* One. */\nint a;\n\n/* Two. */\nint f(void)\n{\n#ifdef A\n\tif (x) {\n#else\n\tif (y) {\n#endif\n\t}\n\treturn 0;\n}\nint b;\n",
+      "__x64_sys_",
     );
     expect([first?.text, second?.names, second?.kind]).toEqual(["/* One. */\nint a;", ["f"], "function"]);
     expect(second?.text).toMatch(/^\/\* Two\. \*\/\nint f\(void\)/);

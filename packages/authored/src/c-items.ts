@@ -25,7 +25,8 @@ const ATTRIBUTES =
 /** Macros that define a variable: DEFINE_MUTEX, LIST_HEAD, DECLARE_WAIT_QUEUE_HEAD. Others (EXPORT_SYMBOL, module_init, DEVICE_ATTR) only name things. */
 const DEFINES = /DEFINE|DECLARE|_HEAD\s*\(/;
 
-export function cItems(text: string): CItem[] {
+/** @param syscall how names of functions begin that SYSCALL_DEFINE makes */
+export function cItems(text: string, syscall: string): CItem[] {
   const items: CItem[] = [];
   let start = 0;
   let at = 0;
@@ -37,7 +38,7 @@ export function cItems(text: string): CItem[] {
   let begun = false;
   const end = (kind?: ItemKind): void => {
     const whole = text.slice(start, at);
-    if (begun) items.push(itemOf(whole.replace(/^(?:[ \t]*\n)+/, ""), kind));
+    if (begun) items.push(itemOf(whole.replace(/^(?:[ \t]*\n)+/, ""), syscall, kind));
     start = at;
     depth = 0;
     conditions = [];
@@ -137,7 +138,7 @@ function flatten(code: string): string {
   return out;
 }
 
-function itemOf(text: string, known?: ItemKind): CItem {
+function itemOf(text: string, syscall: string, known?: ItemKind): CItem {
   const code = plain(text);
   const bare = { text, code, head: "", body: "" };
   if (known === "directive") {
@@ -149,7 +150,7 @@ function itemOf(text: string, known?: ItemKind): CItem {
     const open = bodyStart(text);
     const name = functionName(flat);
     const argument = /\(\s*(\w+)/.exec(code)?.[1] ?? name;
-    const made = name.includes("SYSCALL_DEFINE") ? `__x64_sys_${argument}` : /^[A-Z]/.test(name) ? argument : name;
+    const made = name.includes("SYSCALL_DEFINE") ? syscall + argument : /^[A-Z]/.test(name) ? argument : name;
     return { ...bare, kind: /^[A-Z]/.test(name) ? "macro" : "function", names: [made], head: text.slice(0, open), body: text.slice(open) };
   }
   if (/^typedef\b/.test(flat)) return { ...bare, kind: "type", names: typeNames(code, flat) };

@@ -63,13 +63,13 @@ function flagsLike(kernel: KernelContext, { name, bytes }: AuthoredSource): stri
 }
 
 /** Several objects as one. @throws BUILD_LINK */
-export async function joinObjects(task: Task, linker: string, objects: readonly Uint8Array[]): Promise<Uint8Array> {
+export async function joinObjects(task: Task, kernel: KernelContext, objects: readonly Uint8Array[]): Promise<Uint8Array> {
   const [first] = objects;
   if (objects.length === 1 && first !== undefined) return first;
-  return inScratch("authored", (folder) => joinIn(folder, task, linker, objects));
+  return inScratch("authored", (folder) => joinIn(folder, task, kernel, objects));
 }
 
-async function joinIn(folder: string, task: Task, linker: string, objects: readonly Uint8Array[]): Promise<Uint8Array> {
+async function joinIn(folder: string, task: Task, kernel: KernelContext, objects: readonly Uint8Array[]): Promise<Uint8Array> {
   try {
     const files = await Promise.all(
       objects.map(async (bytes, i) => {
@@ -79,7 +79,7 @@ async function joinIn(folder: string, task: Task, linker: string, objects: reado
       }),
     );
     const out = join(folder, "joined.o");
-    await run(task, [linker, "-r", "-m", "elf_x86_64", "-z", "noexecstack", "-o", out, ...files]);
+    await run(task, [kernel.target.linker, "-r", ...kernel.target.arch.kbuild.linker, "-z", "noexecstack", "-o", out, ...files]);
     return await readFile(out);
   } catch (error) {
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;

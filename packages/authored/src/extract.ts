@@ -46,7 +46,8 @@ export async function extractFunctions(task: Task, kernel: KernelContext, words:
   const { command, elf } = await originals.open(object);
   const text = await readFile(join(kernel.sourceRoot, command.source), "latin1");
   const module = command.owner === "vmlinux" ? undefined : await kernel.module(task, command.owner);
-  const extraction = new Extraction(kernel, elf, { source: command.source, owner: command.owner, module }, cItems(text));
+  const items = cItems(text, kernel.target.arch.kbuild.systemCalls.entry);
+  const extraction = new Extraction(kernel, elf, { source: command.source, owner: command.owner, module }, items);
   return { file: command.source, owner: command.owner, functions, ...extraction.of(functions) };
 }
 

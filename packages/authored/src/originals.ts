@@ -1,6 +1,7 @@
 /** The kernel's objects that hold what is replaced or named: found by their source, compiled, and proven to be what the kernel runs. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { archOf } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, isSection, readElf, relocationSections, STT } from "@suture/elf";
 import type { KernelContext, ObjectCommand } from "@suture/kbuild";
 import { compileKept, defines, kernelObjects, locator, objectsNamed, proveOriginal, refuseUnproven } from "@suture/kbuild";
@@ -113,23 +114,25 @@ export class Originals {
 }
 
 /** Of a C file, or an object: without those of programs that stand beside the kernel. @throws PROVE_NO_OBJECT */
-export function kernelObjectsNamed({ commands }: KernelContext, file: string): string[] {
-  const own = new Set(kernelObjects(commands));
-  return objectsNamed(commands, [file]).filter((object) => own.has(object));
+export function kernelObjectsNamed(kernel: KernelContext, file: string): string[] {
+  const own = new Set(kernelObjects(kernel));
+  return objectsNamed(kernel.commands, [file]).filter((object) => own.has(object));
 }
 
 /** The objects of vmlinux or a module, or all, whose C file itself seems to define the function or variable. */
 export async function definedIn(task: Task, kernel: KernelContext, owner: string | undefined, name: string): Promise<string[]> {
   const { commands, sourceRoot } = kernel;
-  const inKernel = new Set(kernelObjects(commands));
+  const inKernel = new Set(kernelObjects(kernel));
   const isMeant = (object: string): boolean => {
     const of = commands.ownerOf(object);
     return of !== undefined && inKernel.has(object) && (owner === undefined || of === owner);
   };
   const own = commands.objects.filter(isMeant);
   const sources = [...new Set(own.map((object) => commands.of(object).source))];
-  // SYSCALL_DEFINE3(read, ...) makes __x64_sys_read.
-  const call = /^__(?:x64|ia32|se|do)_sys_(\w+)$/.exec(name)?.[1];
+  // SYSCALL_DEFINE3(read, ...) makes functions of that name.
+  const { entry, others } = kernel.target.arch.kbuild.systemCalls;
+  const prefix = [entry, ...others].find((begin) => name.startsWith(begin));
+  const call = prefix === undefined ? undefined : name.slice(prefix.length);
   // Sources that the build makes may not be there: grep goes on, and ends with 2.
   const { stdout } = await run(task, ["grep", "-lswF", "-e", call ?? name, "--", ...sources], { cwd: sourceRoot, accept: [1, 2] });
   const objects: string[] = [];
@@ -184,10 +187,12 @@ function notThere(elf: ElfObject, { at, name, object }: Wanted): Error {
   });
 }
 
-/** Whether ftrace can redirect calls of the function: it begins with a call of __fentry__, after a landing pad where there is one. */
+/** Whether ftrace can redirect calls of the function: it begins with the call for that, after a landing pad where there is one. */
 export function hasEntry(elf: ElfObject, { place, value }: ElfSymbol): boolean {
   if (!isSection(place)) return false;
+  const { callee, callField } = archOf(elf).ftrace;
+  const field = callField(place.data, value);
   return (relocationSections(elf).get(place) ?? []).some((table) =>
-    table.relocations.some(({ offset, symbol }) => symbol?.name === "__fentry__" && offset > value && offset <= value + 8),
+    table.relocations.some(({ offset, symbol }) => symbol?.name === callee && offset === field),
   );
 }

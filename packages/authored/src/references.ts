@@ -2,6 +2,7 @@
  * What sources written by hand refer to and do not define: exported by the kernel, and so left to the module loader; or a symbol of the kernel
  * or of a module that the livepatch is for, which the livepatch core finds. A symbol is taken by its name alone only where no other has it.
  */
+import { archOf } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, isSection, relocationSections, STT } from "@suture/elf";
 import { SutureError } from "@suture/errors";
 import type { KernelContext } from "@suture/kbuild";
@@ -197,10 +198,7 @@ async function userOf(
 function checkEarly(elf: ElfObject, symbol: ElfSymbol, owner: string, name: string): void {
   if (owner === "vmlinux") return;
   for (const [target, tables] of relocationSections(elf))
-    if (
-      /^(__jump_table|\.static_call_sites|\.altinstructions|\.parainstructions)$/.test(target.name) &&
-      tables.some((table) => table.relocations.some((r) => r.symbol === symbol))
-    )
+    if (archOf(elf).tables.early.includes(target.name) && tables.some((table) => table.relocations.some((r) => r.symbol === symbol)))
       throw fail(
         "AUTHORED_EARLY",
         `${name} of ${owner} is named in ${target.name}, which the kernel reads when the livepatch is loaded, before ${owner} may be there`,

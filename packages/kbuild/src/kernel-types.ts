@@ -23,7 +23,6 @@ const HEADERS = [
   "linux/static_call.h",
   "asm/alternative.h",
   "asm/extable.h",
-  "asm/orc_types.h",
 ];
 const NAME = "suture_types";
 const OPTIONS = "-g0 -gbtf -fno-eliminate-unused-debug-types";
@@ -51,7 +50,9 @@ export async function kernelTypes(task: Task, image: KernelImage, target: Target
 
 async function compileTypes(task: Task, target: Target, folder: string): Promise<Uint8Array> {
   try {
-    const includes = HEADERS.map((header) => `#if __has_include(<${header}>)\n#include <${header}>\n#endif\n`);
+    const includes = [...HEADERS, ...target.arch.kbuild.headers].map(
+      (header) => `#if __has_include(<${header}>)\n#include <${header}>\n#endif\n`,
+    );
     await writeFile(join(folder, "Kbuild"), `obj-m := ${NAME}.o\n`);
     await writeFile(join(folder, `${NAME}.c`), `${includes.join("")}MODULE_LICENSE("GPL");\n`);
     const argv = ["make", ...target.make, `M=${folder}`, "KBUILD_MODPOST_WARN=1", `KCFLAGS=${OPTIONS}`, `${NAME}.o`];

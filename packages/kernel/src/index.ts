@@ -4,7 +4,7 @@ export { KernelConfig } from "./config.ts";
 export { kernelErrors } from "./errors.ts";
 export { KernelImage, type MarkedTable } from "./image.ts";
 export { hex, type ImageSection, type PerCpuArea } from "./layout.ts";
-export { livepatchObstacles, type Obstacle } from "./livepatchable.ts";
+export { archOfConfig, livepatchObstacles, type Obstacle } from "./livepatchable.ts";
 export { modinfoOf } from "./modinfo.ts";
 export { KernelModule, openModule } from "./module.ts";
 export { readNotes } from "./notes.ts";

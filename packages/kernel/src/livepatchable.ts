@@ -1,7 +1,8 @@
 /**
- * Whether a kernel can be live-patched, by its configuration. Source: kernel/livepatch/Kconfig, arch/x86/Kconfig (HAVE_RELIABLE_STACKTRACE),
+ * Whether a kernel can be live-patched, by its configuration. Source: kernel/livepatch/Kconfig, HAVE_RELIABLE_STACKTRACE of arch/ARCH/Kconfig,
  * kernel/livepatch/core.c (klp_have_reliable_stack) and kernel/module/kallsyms.c.
  */
+import { type Arch, archs } from "@suture/arch";
 import type { KernelConfig } from "./config.ts";
 
 export interface Obstacle {
@@ -14,15 +15,19 @@ export interface Obstacle {
 
 interface Rule {
   /** One of these must be set. */
-  anyOf?: readonly string[];
+  anyOf?: readonly string[] | undefined;
   /** None of these may be. */
   noneOf?: readonly string[];
   outcome: Obstacle["outcome"];
   why: string;
 }
 
-const RULES: readonly Rule[] = [
-  { anyOf: ["CONFIG_X86_64"], outcome: "bad", why: "only x86-64 kernels are known here" },
+const rules = (arch: Arch | undefined): readonly Rule[] => [
+  {
+    anyOf: archs.map(({ kbuild }) => kbuild.option),
+    outcome: "bad",
+    why: `only ${archs.map(({ name }) => name).join(" and ")} kernels are known here`,
+  },
   { anyOf: ["CONFIG_MODULES"], outcome: "bad", why: "a livepatch is a module" },
   { anyOf: ["CONFIG_SYSFS"], outcome: "bad", why: "livepatches are controlled through /sys/kernel/livepatch" },
   { anyOf: ["CONFIG_KALLSYMS_ALL"], outcome: "bad", why: "a livepatch finds the kernel's variables by name" },
@@ -34,7 +39,7 @@ const RULES: readonly Rule[] = [
   { noneOf: ["CONFIG_TRIM_UNUSED_KSYMS"], outcome: "bad", why: "a livepatch uses exports that no other module used" },
   { anyOf: ["CONFIG_LIVEPATCH"], outcome: "bad", why: "the kernel has no livepatch core" },
   {
-    anyOf: ["CONFIG_UNWINDER_ORC", "CONFIG_STACK_VALIDATION"],
+    anyOf: arch?.kbuild.reliableStacks,
     outcome: "bad",
     why: "without reliable stack traces kernel threads are never moved to the new code, and no transition ends",
   },
@@ -57,9 +62,14 @@ const RULES: readonly Rule[] = [
   },
 ];
 
+/** The processor that it is for; undefined for one of which nothing is known. */
+export function archOfConfig(config: KernelConfig): Arch | undefined {
+  return archs.find(({ kbuild }) => config.enabled(kbuild.option));
+}
+
 /** What stands in the way, the worst first; empty for a kernel that all can be done with. */
 export function livepatchObstacles(config: KernelConfig): Obstacle[] {
-  const found = RULES.flatMap(({ anyOf, noneOf = [], outcome, why }): Obstacle[] => {
+  const found = rules(archOfConfig(config)).flatMap(({ anyOf, noneOf = [], outcome, why }): Obstacle[] => {
     if (anyOf !== undefined && !anyOf.some((option) => config.enabled(option)))
       return [{ option: anyOf.map((option) => `${option}=y`).join(" or "), outcome, why }];
     return noneOf.filter((option) => config.enabled(option)).map((option) => ({ option: `${option}=n`, outcome, why }));

@@ -9,6 +9,7 @@ import { chooseAccelerator, rememberAccelerator } from "./accelerator.ts";
 import { Agent } from "./agent.ts";
 import { fail } from "./errors.ts";
 import { Guest } from "./guest.ts";
+import { archOfImage } from "./image.ts";
 import { initScript } from "./init-script.ts";
 import { buildInitramfs, type GuestFile, readable } from "./initramfs.ts";
 import { KernelLog } from "./kernel-log.ts";
@@ -57,7 +58,7 @@ const GUEST_MODULES = "/lib/suture";
 
 /**
  * Boots a kernel. The guest lives until `stop`, until the task is cancelled, or until this process ends.
- * @throws LAB_HANG, LAB_PANIC, LAB_LOST, LAB_QEMU_MISSING, LAB_BUSYBOX_MISSING, LAB_FILE_UNREADABLE, LAB_MODULE_MISSING, LAB_MODULE_REFUSED
+ * @throws LAB_HANG, LAB_PANIC, LAB_LOST, LAB_IMAGE, LAB_QEMU_MISSING, LAB_BUSYBOX_MISSING, LAB_FILE_UNREADABLE, LAB_MODULE_MISSING, LAB_MODULE_REFUSED
  */
 export async function boot(task: Task, options: BootOptions): Promise<Guest> {
   return task.stage(`boot ${basename(options.image)}`, async (stage) => {
@@ -104,15 +105,19 @@ async function bootSomehow(task: Task, options: BootOptions, modules: readonly s
 
 async function bootWith(task: Task, accelerator: Accelerator, options: BootOptions, modules: readonly string[]): Promise<Guest> {
   const nonce = randomBytes(8).toString("hex");
+  const arch = await archOfImage(options.image);
+  const { ports } = arch.qemu;
   const init =
     options.system === true
       ? systemInit(
           nonce,
+          ports,
           modules.map((name) => `${GUEST_MODULES}/${name}.ko`),
         )
-      : initScript(nonce);
+      : initScript(nonce, ports);
   const machine = await startMachine(task, {
     accelerator,
+    arch,
     image: options.image,
     initramfs: await buildInitramfs(task, init, options.files ?? []),
     append: options.append ?? [],

@@ -5,6 +5,10 @@ export const labErrors = defineErrors({
     cause: "The emulator that runs the virtual machine is not installed.",
     mend: "apt-get install qemu-system-x86",
   },
+  LAB_IMAGE: {
+    cause: "What is to be booted in the virtual machine is no kernel's image as boot loaders take it.",
+    mend: "Give the kernel's vmlinuz.",
+  },
   LAB_BUSYBOX_MISSING: {
     cause: "The programs that run inside the virtual machine come from one static busybox, and there is none.",
     mend: "apt-get install busybox-static",

@@ -240,8 +240,8 @@ describe("trouble", () => {
     const directory = await mkdtemp(join(tmpdir(), "suture-lab-test-"));
     try {
       await writeFile(join(directory, "vmlinuz"), "no kernel at all".repeat(1000));
-      const none = await refusal(boot(task, { ...options, image: join(directory, "vmlinuz"), deadlineMs: 3000 }));
-      expect(none.code).toMatch(/^LAB_(LOST|HANG)$/);
+      const none = await refusal(boot(task, { ...options, image: join(directory, "vmlinuz") }));
+      expect(none.code).toBe("LAB_IMAGE");
     } finally {
       await rm(directory, { recursive: true });
     }

@@ -18,6 +18,8 @@
  * could not be stored whole must not be run. That is answered with the code NO_ROOM.
  */
 
+import type { Arch } from "@suture/arch";
+
 /** Bytes of one request. */
 export const CHUNK = 32 * 1024;
 
@@ -47,21 +49,24 @@ debugfs /sys/kernel/debug debugfs defaults 0 0
 lab ${OWN} tmpfs size=${8 * CHUNK} 0 0
 `;
 
-export function initScript(nonce: string): string {
+/** Serial ports in /dev. */
+export type Ports = Arch["qemu"]["ports"];
+
+export function initScript(nonce: string, ports: Ports): string {
   return `#!/bin/busybox sh
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root TERM=dumb
 mount -a
 { mkdir /dev/pts /dev/shm; mount -t devpts devpts /dev/pts; mount -t tmpfs shm /dev/shm; ip link set lo up; } &
 cd /root
-${agentScript(nonce)}`;
+${agentScript(nonce, ports)}`;
 }
 
 /** The part that answers; any shell and Debian's own programs will do. */
-export function agentScript(nonce: string): string {
-  return `exec 3<>/dev/ttyS1
+export function agentScript(nonce: string, [, port]: Ports): string {
+  return `exec 3<>/dev/${port}
 stty 115200 raw -echo <&3
 # An interrupt for each 14 bytes instead of 8: input is half as fast again.
-echo 14 >/sys/class/tty/ttyS1/rx_trig_bytes
+echo 14 >/sys/class/tty/${port}/rx_trig_bytes
 exec </dev/null >/dev/null 2>&1
 wait
 

@@ -1,13 +1,13 @@
 /** What a kernel log tells of trouble: each report of the kernel with the lines that belong to it. */
+import { archs } from "@suture/arch";
 import { EVENT_KINDS, type EventKind, type KernelEvent, type KernelLine } from "@suture/protocol";
 
 /** In this order: the first that matches names the event. */
-const HEADLINES: readonly [EventKind, RegExp][] = [
+const HEADLINES: readonly (readonly [EventKind, RegExp])[] = [
   ["panic", /^Kernel panic - not syncing/],
   ["oops", /^BUG: (?:unable to handle|kernel NULL pointer|stack guard page|TASK stack guard|IRQ stack guard)/],
   ["oops", /^kernel BUG at /],
-  ["oops", /^(?:Oops\b|general protection fault|invalid opcode|divide error|double fault|stack segment|int3|control protection).*\[#\d+\]/],
-  ["oops", /^(?:traps: )?(?:PANIC: double fault|Missing ENDBR)/],
+  ["oops", /^Oops\b.*\[#\d+\]/],
   ["stall", /^(?:watchdog: )?BUG: soft lockup/],
   ["stall", /hard LOCKUP on cpu/],
   ["stall", /^rcu: INFO: .*(?:stall)/],
@@ -17,14 +17,15 @@ const HEADLINES: readonly [EventKind, RegExp][] = [
   ["warning", /^WARNING: /],
   ["warning", /page allocation failure/],
   ["warning", /^(?:Out of memory|Memory cgroup out of memory): /],
-  ["warning", /^unchecked MSR access error/],
+  ...archs.flatMap(({ log }) => log.headlines),
 ];
 
 const CUT = "------------[ cut here ]------------";
 const END = /^---\[ end /;
-/** Lines that the kernel prints within a report. */
-const WITHIN =
-  /^(?:\s|#PF:|PGD |Oops|RIP:|Code:|RSP:|R[A-DS][XIP]:|R\d\d:|FS:|CS:|CR\d:|DR\d:|PKRU:|CPU:|Hardware name:|Workqueue:|Modules linked in:|Tainted:|Call Trace:|Kernel Offset:|Comm:|UID:|CPU \d|general protection|invalid opcode|NMI backtrace|task:|rcu:|Sending NMI|Kernel panic|Rebooting in|---\[ end )/;
+/** How lines begin that every kernel prints within a report. */
+const ALWAYS =
+  /\s|Oops|Code:|CPU:|Hardware name:|Workqueue:|Modules linked in:|Tainted:|Call Trace:|Kernel Offset:|Comm:|UID:|CPU \d|NMI backtrace|task:|rcu:|Sending NMI|Kernel panic|Rebooting in|---\[ end /;
+const WITHIN = new RegExp(`^(?:${[ALWAYS, ...archs.flatMap(({ log }) => log.within)].map(({ source }) => source).join("|")})`);
 /** The lines of one report; more are left to the log. */
 const LENGTH_LIMIT = 200;
 const PRELUDE_LIMIT = 6;

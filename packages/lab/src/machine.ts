@@ -4,42 +4,32 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Arch } from "@suture/arch";
 import { findProgram } from "@suture/files";
 import type { Accelerator } from "@suture/protocol";
 import { start, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
 
-const QEMU = "qemu-system-x86_64";
-
 /**
- * What the kernel is told. Nothing here changes the code that the kernel runs: mitigations, retpolines and alternatives are what the
- * processor asks for, as on a real machine.
+ * What each kernel is told, besides what only its processor's know. Nothing here changes the code that the kernel runs: that is what the processor
+ * asks for, as on a real machine.
  */
 const KERNEL_OPTIONS = [
-  "console=ttyS0,115200",
   // Every message reaches the console, whatever a program in the guest does to the log level. Measured: no slower than "quiet".
   "ignore_loglevel",
   // A panic restarts at once, which -no-reboot turns into the end of QEMU.
   "panic=-1",
   // The agent's marks go through /dev/kmsg, which is otherwise limited to ten lines in five seconds.
   "printk.devkmsg=on",
-  // Kernels that make fewer ports than are there would have no ttyS1.
-  "8250.nr_uarts=4",
   // The self-tests of the crypto algorithms take 0.5 s of an emulated boot.
   "cryptomgr.notests",
-  // The test whether the timer interrupts arrive in time fails, with a panic, when the host is busy.
-  "no_timer_check",
-  // On one CPU the kernel would take its lock prefixes out, which is not the code of a real machine.
-  "noreplace-smp",
-  // A guest that hangs is asked where by an NMI: it answers with a panic and a trace. The watchdog that uses NMIs itself has to keep away.
-  "unknown_nmi_panic",
-  "nmi_watchdog=0",
 ];
 
 /** A raw image, or one of another format. */
 export type Disk = string | { file: string; format: "qcow2" };
 
 export interface MachineOptions {
+  arch: Arch;
   accelerator: Accelerator;
   image: string;
   initramfs: Uint8Array;
@@ -80,12 +70,13 @@ const ACCELERATORS: Readonly<Record<Accelerator, string>> = {
 const FD = { log: 3, agent: 4, monitor: 5, initramfs: 6 };
 
 export async function startMachine(task: Task, options: MachineOptions): Promise<Machine> {
-  const qemu = await findQemu();
+  const { qemu } = options.arch;
+  const program = await findQemu(qemu.program);
   const initramfs = await unnamedFile(options.initramfs);
   try {
-    const append = [...KERNEL_OPTIONS, ...options.append].join(" ");
+    const append = [...qemu.append, ...KERNEL_OPTIONS, ...options.append].join(" ");
     // The parent-death signal ends QEMU even when this process is killed in a way that it cannot act on.
-    const argv = ["setpriv", "--pdeathsig", "KILL", qemu, ...qemuArguments(options), "-append", append];
+    const argv = ["setpriv", "--pdeathsig", "KILL", program, ...qemuArguments(options), "-append", append];
     const child = start(task, argv, { stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", initramfs.fd] });
     let stderr = "";
     child.stderr?.on("data", (chunk: Buffer) => {
@@ -106,7 +97,7 @@ export async function startMachine(task: Task, options: MachineOptions): Promise
       agent,
       ended,
       kill: () => void child.kill("SIGKILL"),
-      interrupt: () => void monitor.write("nmi\n"),
+      interrupt: () => void monitor.write(`${qemu.interrupt}\n`),
     };
   } finally {
     await initramfs.close();
@@ -114,11 +105,12 @@ export async function startMachine(task: Task, options: MachineOptions): Promise
 }
 
 function qemuArguments(options: MachineOptions): string[] {
+  const { qemu } = options.arch;
   const socket = (id: string, fd: number): string[] => ["-chardev", `socket,id=${id},fd=${fd}`];
   return [
     // Nothing but what is named here: no network card, no display.
     ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"],
-    ...["-machine", "pc", "-accel", ACCELERATORS[options.accelerator], "-cpu", "max"],
+    ...["-machine", qemu.machine, "-accel", ACCELERATORS[options.accelerator], "-cpu", qemu.cpu],
     ...["-m", String(options.memory), "-smp", String(options.cpus)],
     ...socket("log", FD.log),
     ...["-serial", "chardev:log"],
@@ -137,10 +129,10 @@ function drive(disk: Disk): string[] {
 }
 
 /** @throws LAB_QEMU_MISSING */
-async function findQemu(): Promise<string> {
-  const path = await findProgram(QEMU);
+async function findQemu(program: string): Promise<string> {
+  const path = await findProgram(program);
   if (path !== undefined) return path;
-  throw fail("LAB_QEMU_MISSING", `there is no ${QEMU}`, { file: QEMU });
+  throw fail("LAB_QEMU_MISSING", `there is no ${program}`, { file: program });
 }
 
 /** An open file that no path leads to: however this process ends, it leaves nothing behind. */

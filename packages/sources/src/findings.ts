@@ -1,4 +1,5 @@
 /** What is looked at of every kernel, wherever it comes from: its options, the cache, and the tools; with what mends each. */
+import { archHere } from "@suture/arch";
 import { SutureError } from "@suture/errors";
 import { onPath } from "@suture/files";
 import { type KernelConfig, livepatchObstacles } from "@suture/kernel";
@@ -44,13 +45,16 @@ const TOOLS: readonly (readonly [program: string, pack: string, needed: boolean]
   ["xz", "xz-utils", true],
   ["zstd", "zstd", true],
   ["patch", "patch", true],
-  ["qemu-system-x86_64", "qemu-system-x86", false],
   ["busybox", "busybox-static", false],
 ];
 
-/** @param compiler that the kernel needs, where that is known */
-export async function tools(task: Task, compiler: { name: string; installed: boolean } | undefined): Promise<Finding[]> {
+/**
+ * @param compiler that the kernel needs, where that is known
+ * @param arch of the kernel; this machine's where it is not known
+ */
+export async function tools(task: Task, compiler: { name: string; installed: boolean } | undefined, arch = archHere()): Promise<Finding[]> {
   task.check();
+  const emulator = arch === undefined ? [] : [[arch.qemu.program, arch.qemu.package, false] as const];
   const found: Finding[] = [];
   if (compiler !== undefined)
     found.push(
@@ -58,7 +62,7 @@ export async function tools(task: Task, compiler: { name: string; installed: boo
         ? good("compiler", compiler.name)
         : { what: "compiler", outcome: "bad", found: `${compiler.name} is not installed`, mend: `apt-get install ${compiler.name}` },
     );
-  for (const [program, pack, needed] of TOOLS)
+  for (const [program, pack, needed] of [...TOOLS, ...emulator])
     if (!(await onPath(program)))
       found.push({
         what: "tools",

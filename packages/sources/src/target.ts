@@ -1,9 +1,12 @@
 /** A kernel that can be built for: where its parts are on this machine. What a provider makes and the pipeline works on. */
+import type { Arch } from "@suture/arch";
 import type { TargetInput } from "@suture/protocol";
 
 export interface Target {
   /** What `uname -r` says on it. */
   release: string;
+  /** The processor that it is for. */
+  arch: Arch;
   /** Path of vmlinuz. */
   image: string;
   /** lib/modules/RELEASE with the .ko files. */

@@ -26,6 +26,23 @@ const BEFORE = 2;
 const NOP3 = [0x0f, 0x1f, 0x00];
 
 export const rewrite: Rewrite = {
+  room: {
+    // How the assembler is told the size of a branch.
+    key: {
+      header: "arch/x86/include/asm/jump_label.h",
+      from: /\bjmp (?=%l\[l_yes\])/g,
+      to: "jmp.d32 ",
+      note: "its branches on static keys have five bytes, so that those on a module's keys can read the key",
+    },
+    // As include/asm-generic/runtime-const.h has it.
+    constant: {
+      header: "arch/x86/include/asm/runtime-const.h",
+      from: /#define runtime_const_shift_right_32\(val, sym\)[^\n]*\\\n(?:[^\n]*\\\n)*[^\n]*\n/,
+      to: "#define runtime_const_shift_right_32(val, sym) ((u32)(val) >> (sym))\n",
+      note: "it reads variables where the kernel's code has constants that are filled in at boot",
+    },
+  },
+
   /** A branch of two bytes, as objtool makes them of short jumps, has no room for a jump. */
   canReadKey: (code, at) => at + SITE <= code.length && (isNop5(code, at) || code[at] === JMP_REL32),
 

@@ -14,6 +14,8 @@ import {
 } from "./code.ts";
 import { decode, likeness, textAt } from "./decode.ts";
 import { accessesIn, leaving, operandEnds, pointersIn, stepsIn } from "./instructions.ts";
+import { log } from "./log-words.ts";
+import { qemu } from "./qemu.ts";
 import { fieldSize, isNear, isPcRelative, LOADABLE, linkedValue, R_X86_64, relocatedAs, relocationKind } from "./relocations.ts";
 import { rewrite } from "./rewrite.ts";
 import { FTRACE_SITES, tables } from "./tables.ts";
@@ -22,6 +24,8 @@ export const x86_64: Arch = {
   name: "x86-64",
   machine: 62,
   format: { bits: 64, order: "little" },
+  host: "x64",
+  debian: "amd64",
   relocations: {
     kind: relocationKind,
     isPcRelative,
@@ -58,5 +62,20 @@ export const x86_64: Arch = {
   tables,
   rewrite,
   ftrace: { sites: FTRACE_SITES, callee: "__fentry__", callField },
-  kbuild: { arch: "x86", image: "arch/x86/boot/bzImage", linker: ["-m", "elf_x86_64"], option: "CONFIG_X86_64" },
+  kbuild: {
+    arch: "x86",
+    folder: "arch/x86",
+    image: "arch/x86/boot/bzImage",
+    linker: ["-m", "elf_x86_64"],
+    option: "CONFIG_X86_64",
+    // HAVE_RELIABLE_STACKTRACE of arch/x86/Kconfig.
+    reliableStacks: ["CONFIG_UNWINDER_ORC", "CONFIG_STACK_VALIDATION"],
+    boot: "arch/x86/boot",
+    programs: ["arch/x86/boot", "arch/x86/entry/vdso", "arch/x86/purgatory", "arch/x86/realmode"],
+    linkTools: ["relocs", "vdso2c"],
+    headers: ["asm/orc_types.h"],
+    systemCalls: { entry: "__x64_sys_", others: ["__ia32_sys_", "__se_sys_", "__do_sys_"] },
+  },
+  qemu,
+  log,
 };

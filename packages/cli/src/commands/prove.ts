@@ -32,9 +32,9 @@ export const proveCommand: AddCommand = (program, run) => {
           const { commands } = kernel;
           const objects =
             sample !== undefined
-              ? sampleObjects(commands, sample, seed)
+              ? sampleObjects(kernel, sample, seed)
               : options.all === true
-                ? kernelObjects(commands)
+                ? kernelObjects(kernel)
                 : objectsNamed(commands, words);
           const results = await proveObjects(task, kernel, objects, { jobs: availableParallelism(), resume: options.all === true });
           const whole = results.every((result) => result.failure === undefined && result.doubts.length === 0);

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { access, constants, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import { archHere } from "@suture/arch";
 import { onPath, SBIN } from "@suture/files";
 import type { Task } from "@suture/task";
 import { attachedFunctions } from "../machine/holders.ts";
@@ -86,7 +87,11 @@ async function rights(machine: Machine): Promise<Diagnosis[]> {
 
 async function core(machine: Machine): Promise<Diagnosis> {
   if (hasLivepatchCore(machine)) return good("livepatch core", "present");
-  return bad("livepatch core", "the kernel has none, or /sys is not mounted", "apt-get install linux-image-cloud-amd64, and reboot");
+  return bad(
+    "livepatch core",
+    "the kernel has none, or /sys is not mounted",
+    `apt-get install linux-image-cloud-${archHere()?.debian ?? "FLAVOUR"}, and reboot`,
+  );
 }
 
 async function ftrace(machine: Machine): Promise<Diagnosis> {
@@ -210,12 +215,13 @@ async function unwritable(path: string): Promise<{ found: string; mend: string }
 const BUILD_TOOLS: readonly (readonly [program: string, what: string])[] = [
   ["make", "make"],
   ["ld", "binutils"],
-  ["qemu-system-x86_64", "qemu-system-x86"],
 ];
 
 async function buildTools(): Promise<Diagnosis[]> {
   const missing: string[] = [];
-  for (const [program, pack] of BUILD_TOOLS) if (!(await onPath(program, SBIN))) missing.push(pack);
+  const arch = archHere();
+  const emulator = arch === undefined ? [] : [[arch.qemu.program, arch.qemu.package] as const];
+  for (const [program, pack] of [...BUILD_TOOLS, ...emulator]) if (!(await onPath(program, SBIN))) missing.push(pack);
   if (missing.length === 0) return [good("building", "the tools are here")];
   return [
     limited(

@@ -30,7 +30,9 @@ async function linkIn(folder: string, task: Task, target: Target, recipe: Recipe
   await writeFile(join(folder, "modules.order"), objects);
   // The list of objects that the module is made of, for the versions of what they export: nothing.
   await writeFile(file(".mod"), "");
-  await shell(`${target.linker} -r -m elf_x86_64 -z noexecstack -o ${FOLDER}/${NAME}.o ${FOLDER}/entry.o ${FOLDER}/patch.o`);
+  await shell(
+    `${target.linker} -r ${target.arch.kbuild.linker.join(" ")} -z noexecstack -o ${FOLDER}/${NAME}.o ${FOLDER}/entry.o ${FOLDER}/patch.o`,
+  );
   // It warns of what the livepatch core will find and it does not know. The last gate looks at every symbol again.
   await shell(recipe.modpost, objects);
   await shell(recipe.compile);

@@ -1,3 +1,4 @@
+import { archOf } from "@suture/arch";
 import type { Target } from "@suture/sources";
 import { Task } from "@suture/task";
 import { folderOf } from "@suture/testkit/folders";
@@ -48,7 +49,13 @@ describe("what a changed file reaches", () => {
       "arch/x86/y.c": "",
       "tools/z.c": '#include "x.h"\n',
     });
-    const target = { release: "x", tree, make: [], inputs: [] } as unknown as Target;
+    const target = {
+      release: "x",
+      tree,
+      arch: archOf({ machine: 62, format: { bits: 64, order: "little" } }),
+      make: [],
+      inputs: [],
+    } as unknown as Target;
     const graph = await includesOf(new Task(), target, folderOf({}), new Map([["fs/new.c", '#include "x.h"\n']]));
     expect([...graph.reach(["include/linux/x.h"], new Set(["include", "include/linux"]))].sort()).toEqual([
       "fs/a.c",

@@ -13,7 +13,6 @@ import { keyOf } from "./key.ts";
 
 /** Folders whose files no kernel object includes; of arch/ only the one that is built. */
 const FOREIGN = new Set(["Documentation", "tools", "samples", "usr", "LICENSES", "arch"]);
-const ARCHITECTURE = "arch/x86";
 const INCLUDE = '^[[:space:]]*#[[:space:]]*include[[:space:]]+[<"][^>"]+[>"]';
 
 /** The header by which C files write constants for assembly: those files are no objects, and are found by it. */
@@ -83,7 +82,7 @@ export async function includesOf(task: Task, target: Target, cache: string, chan
   let lines: Line[];
   if (kept !== undefined) lines = kept;
   else {
-    lines = await read(task, target.tree);
+    lines = await read(task, target);
     await keepJson(task, pathOf("all"), lines);
     await keepJson(
       task,
@@ -96,11 +95,11 @@ export async function includesOf(task: Task, target: Target, cache: string, chan
   return new IncludeGraph(lines);
 }
 
-async function read(task: Task, tree: string): Promise<Line[]> {
+async function read(task: Task, { tree, arch }: Target): Promise<Line[]> {
   const entries = await readdir(tree, { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory() && !FOREIGN.has(entry.name)).map((entry) => entry.name);
   // Through links: a tree that somebody prepared is one of links.
-  const argv = ["grep", "-REoI", "--include=*.[chS]", "--include=*.inc", INCLUDE, ARCHITECTURE, ...folders.sort()];
+  const argv = ["grep", "-REoI", "--include=*.[chS]", "--include=*.inc", INCLUDE, arch.kbuild.folder, ...folders.sort()];
   const { stdout } = await run(task, argv, { cwd: tree, accept: [1] });
   return stdout.split("\n").flatMap((line): Line[] => {
     const [, file, name] = /^([^:]+):.*[<"]([^>"]+)[>"]/.exec(line) ?? [];

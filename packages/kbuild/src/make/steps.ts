@@ -4,6 +4,7 @@
  * line `set -e; echo '  COMMAND'; trap 'rm -f OUTPUT; ...`.
  */
 import { normalize } from "node:path";
+import { archs } from "@suture/arch";
 import * as v from "valibot";
 
 /** How a step reads its source: by the C preprocessor, or by a program of its own. */
@@ -34,8 +35,10 @@ export type Step = Printed["steps"][number];
 export type OtherProgram = Printed["programs"][number];
 
 /** Links, archives, lists and checks: they read no source. */
-const NO_READER =
-  /^(?:rm|printf|cat|if|true|:|\{|\S*\/?(?:objtool|relocs|vdso2c|check-local-export|modpost)|(?:\S*\/)?(?:ld|ar|strip|objcopy|nm|objdump))(?:\s|$)/;
+const LINK_TOOLS = ["objtool", "check-local-export", "modpost", ...archs.flatMap(({ kbuild }) => kbuild.linkTools)];
+const NO_READER = new RegExp(
+  `^(?:rm|printf|cat|if|true|:|\\{|\\S*/?(?:${LINK_TOOLS.join("|")})|(?:\\S*/)?(?:ld|ar|strip|objcopy|nm|objdump))(?:\\s|$)`,
+);
 
 const PREPROCESSED: readonly (readonly [StepKind, RegExp])[] = [
   ["assembly", /\s-c -o (\S+\.o) (\S+\.S)(?=\s|$)/],

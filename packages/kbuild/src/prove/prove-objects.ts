@@ -30,6 +30,9 @@ export interface ProvenObject {
   proofMs: number;
 }
 
+/** What says which objects are the kernel's. */
+type OfKernel = Pick<KernelContext, "commands" | "target">;
+
 /**
  * Objects by what a person names: `fs/pipe.o`, `fs/pipe.c`.
  * @throws PROVE_NO_OBJECT
@@ -45,8 +48,8 @@ export function objectsNamed(commands: Commands, words: readonly string[]): stri
 }
 
 /** A number of the kernel's objects, chosen by a seed. Code that is not the kernel's own (boot loader, vdso) is not among them. */
-export function sampleObjects(commands: Commands, count: number, seed: number): string[] {
-  return pick(kernelObjects(commands), count, seed);
+export function sampleObjects(kernel: OfKernel, count: number, seed: number): string[] {
+  return pick(kernelObjects(kernel), count, seed);
 }
 
 /** A number of the objects, chosen by a seed: the same for the same seed everywhere. */
@@ -65,11 +68,12 @@ export function pick(from: readonly string[], count: number, seed: number): stri
   return chosen.sort();
 }
 
-/** Folders whose objects are programs of their own that stand beside or before the kernel. */
-const BESIDE = /^(arch\/x86\/(boot|entry\/vdso|purgatory|realmode)|drivers\/firmware\/efi\/libstub|usr|scripts|certs)\//;
+/** Folders whose objects are programs of their own that stand beside or before the kernel, whatever the processor. */
+const PROGRAMS = ["drivers/firmware/efi/libstub", "usr", "scripts", "certs"];
 
-export function kernelObjects(commands: Commands): string[] {
-  return commands.objects.filter((object) => !BESIDE.test(object));
+export function kernelObjects({ commands, target }: OfKernel): string[] {
+  const folders = [...target.arch.kbuild.programs, ...PROGRAMS];
+  return commands.objects.filter((object) => !folders.some((folder) => object.startsWith(`${folder}/`)));
 }
 
 /** @param resume keep results in the cache and do not do again what was done for this kernel */

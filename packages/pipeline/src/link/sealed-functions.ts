@@ -1,7 +1,7 @@
 /**
- * On kernels with IBT an indirect branch must end on a landing pad. The kernel takes away the pads of functions that it only calls by name
- * (.ibt_endbr_seal): a fix that is the first to keep such a function's address would stop the machine where it calls it.
+ * Where an indirect branch must end on a landing pad, the kernel takes away the pads of functions that it only calls by name, which a table lists: a fix that is the first to keep such a function's address would stop the machine where it calls it.
  */
+import type { Arch } from "@suture/arch";
 import { type ElfObject, isSection, relocationSections, type Section, viewOf } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
 import type { KernelImage, KernelModule } from "@suture/kernel";
@@ -9,12 +9,13 @@ import { isBranch, parseKlpSymbol } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 
-const SEALS = ".ibt_endbr_seal";
-
+type Seals = Arch["tables"]["all"][number];
 type IsSealed = (name: string, sympos: number) => boolean;
 
 /** @throws BUILD_SEALED */
 export async function checkSealed(task: Task, kernel: KernelContext, livepatch: ElfObject): Promise<void> {
+  const seals = kernel.target.arch.tables.all.find(({ unreferenced }) => unreferenced === true);
+  if (seals === undefined) return;
   const known = new Map<string, IsSealed>();
   for (const [target, tables] of relocationSections(livepatch))
     for (const relocation of tables.flatMap(({ relocations }) => relocations)) {
@@ -23,7 +24,7 @@ export async function checkSealed(task: Task, kernel: KernelContext, livepatch: 
       if (klp === undefined || isBranch(livepatch, target, relocation) || relocation.addend > 0) continue;
       let isSealed = known.get(klp.object);
       if (isSealed === undefined) {
-        isSealed = klp.object === "vmlinux" ? inImage(kernel.image) : inModule(await kernel.module(task, klp.object));
+        isSealed = klp.object === "vmlinux" ? inImage(kernel.image, seals) : inModule(await kernel.module(task, klp.object), seals);
         known.set(klp.object, isSealed);
       }
       if (isSealed(klp.name, klp.sympos))
@@ -36,11 +37,11 @@ export async function checkSealed(task: Task, kernel: KernelContext, livepatch: 
     }
 }
 
-function inImage(image: KernelImage): IsSealed {
-  const section = image.sections.find(({ name }) => name === SEALS);
+function inImage(image: KernelImage, seals: Seals): IsSealed {
+  const section = image.sections.find(({ name }) => name === seals.section);
   const bytes = section === undefined ? undefined : image.read(section.address, section.size);
   const table =
-    image.table("__ibt_endbr_seal", "__ibt_endbr_seal_end") ??
+    image.table(seals.start, seals.stop) ??
     (section === undefined || bytes === undefined ? undefined : { address: section.address, bytes });
   if (table === undefined) return () => false;
   const view = viewOf(table.bytes, image.arch.format.order);
@@ -53,10 +54,10 @@ function inImage(image: KernelImage): IsSealed {
   };
 }
 
-function inModule(module: KernelModule): IsSealed {
+function inModule(module: KernelModule, seals: Seals): IsSealed {
   const sealed = new Map<Section, Set<number>>();
   for (const [target, tables] of relocationSections(module.elf)) {
-    if (target.name !== SEALS) continue;
+    if (target.name !== seals.section) continue;
     for (const { symbol, addend } of tables.flatMap(({ relocations }) => relocations)) {
       if (symbol === undefined || !isSection(symbol.place)) continue;
       const offsets = sealed.get(symbol.place) ?? new Set();

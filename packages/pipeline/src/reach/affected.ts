@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Commands, KernelContext, ObjectCommand, SourceView } from "@suture/kbuild";
 import { type IncludeGraph, includesOf, PreprocessedTree } from "@suture/kbuild";
+import type { Target } from "@suture/sources";
 import type { Stage, Task } from "@suture/task";
 import { inParallel } from "@suture/task";
 import { fail } from "../errors.ts";
@@ -63,9 +64,9 @@ export async function affectedObjects(
   return { objects, ignored, same: candidates.length - different.length, notes: [...left, ...notes] };
 }
 
-function notForKernel({ path, before }: ChangedFile, release: string, from: string) {
+function notForKernel({ path, before }: ChangedFile, { release, arch }: Target, from: string) {
   const where = { file: from };
-  if (path.startsWith("arch/x86/boot/"))
+  if (path.startsWith(`${arch.kbuild.boot}/`))
     return fail(
       "BUILD_OTHER_PROGRAM",
       `${path} is compiled into the code that starts the kernel, which is over when the kernel runs`,
@@ -98,7 +99,7 @@ async function objectsReached(
     // Of modules outside of the tree there are few objects: each is looked at.
     const sources = graph === undefined ? commands.sources : reachedSources(graph, commands, path);
     const reached = sources.flatMap((source) => commands.ofSource(source));
-    if (own.length === 0 && reached.length === 0 && !read.has(path)) throw notForKernel(file, kernel.target.release, from);
+    if (own.length === 0 && reached.length === 0 && !read.has(path)) throw notForKernel(file, kernel.target, from);
     for (const object of own) direct.add(object);
     for (const object of reached) {
       through.add(object);

@@ -100,7 +100,7 @@ function stepReaders(steps: readonly Step[], files: readonly ChangedFile[], grap
 const CONSTANTS = "include/linux/kbuild.h";
 
 /**
- * Constants that were made before make was asked, when the tree was made ready: include/generated/asm-offsets.h of arch/x86/kernel/asm-offsets.c.
+ * Constants that were made before make was asked, when the tree was made ready: include/generated/asm-offsets.h of arch/ARCH/kernel/asm-offsets.c.
  * They are compiled like an object beside them.
  */
 async function constantReaders(kernel: KernelContext, files: readonly ChangedFile[], graph: IncludeGraph | undefined): Promise<Reader[]> {

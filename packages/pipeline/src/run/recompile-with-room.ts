@@ -6,6 +6,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Arch } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, isSection, readElf, STT } from "@suture/elf";
 import type { KernelContext, ObjectCommand } from "@suture/kbuild";
 import { compile, type Overlay, SourceView, type Variant } from "@suture/kbuild";
@@ -13,27 +14,12 @@ import type { Locate } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 
-/** What is written otherwise, by the differ's refusal. */
-const ROOM: Readonly<Record<string, { header: string; from: RegExp; to: string; note: string }>> = {
-  // How the assembler is told the size of a branch.
-  DIFF_MODULE_KEY: {
-    header: "arch/x86/include/asm/jump_label.h",
-    from: /\bjmp (?=%l\[l_yes\])/g,
-    to: "jmp.d32 ",
-    note: "its branches on static keys have five bytes, so that those on a module's keys can read the key",
-  },
-  // As include/asm-generic/runtime-const.h has it.
-  DIFF_RUN_TIME_CONSTANT: {
-    header: "arch/x86/include/asm/runtime-const.h",
-    from: /#define runtime_const_shift_right_32\(val, sym\)[^\n]*\\\n(?:[^\n]*\\\n)*[^\n]*\n/,
-    to: "#define runtime_const_shift_right_32(val, sym) ((u32)(val) >> (sym))\n",
-    note: "it reads variables where the kernel's code has constants that are filled in at boot",
-  },
-};
+/** What there is to be room for, by the differ's refusal. */
+const FOR: Readonly<Record<string, keyof Arch["rewrite"]["room"]>> = { DIFF_MODULE_KEY: "key", DIFF_RUN_TIME_CONSTANT: "constant" };
 
 /** Whether another way to write it may help. */
 export function wantsRoom(code: string): boolean {
-  return ROOM[code] !== undefined;
+  return FOR[code] !== undefined;
 }
 
 export interface Wide {
@@ -60,13 +46,14 @@ export async function recompileWithRoom(
   ordinary: ElfObject,
   variant: Variant,
 ): Promise<Wide | undefined> {
-  const { tree } = kernel.target;
+  const { tree, arch } = kernel.target;
   // The header is in one place, what the fix changes in another: a view shows one of them.
   if (kernel.outside !== undefined) return undefined;
   const headers = new Map<string, string>();
   const notes: string[] = [];
   for (const code of codes) {
-    const way = ROOM[code];
+    const what = FOR[code];
+    const way = what === undefined ? undefined : arch.rewrite.room[what];
     if (way === undefined) continue;
     const text = overlay.get(way.header) ?? (await readFile(join(tree, way.header), "latin1").catch(() => ""));
     const changed = text.replace(way.from, way.to);

@@ -1,4 +1,6 @@
 /** Whether a kernel of the archive, or an installed one, can be live-patched and built for on this machine. */
+import { archHere } from "@suture/arch";
+import { archOfConfig } from "@suture/kernel";
 import type { Task } from "@suture/task";
 import { configurationOf } from "../configuration.ts";
 import { attempt, type Finding, good, ofConfig, refusal, tools } from "../findings.ts";
@@ -8,6 +10,7 @@ import { type ListedKernel, listKernels } from "./list.ts";
 export async function examineKernel(task: Task, release: string, { cache }: { cache: string }): Promise<Finding[]> {
   const [configuration, listed] = await Promise.all([configurationOf(release, cache), listedAs(task, release, cache)]);
   const kernel = "refusal" in listed ? undefined : listed.kernel;
+  const arch = (configuration === undefined ? undefined : archOfConfig(configuration.config)) ?? archHere();
   const ready = kernel?.cached !== undefined;
   return [
     ...(configuration === undefined
@@ -24,10 +27,13 @@ export async function examineKernel(task: Task, release: string, { cache }: { ca
         ]
       : [
           good("configuration", configuration.file),
-          ...ofConfig(configuration.config, "boot a kernel that has it: apt-get install linux-image-amd64, and reboot"),
+          ...ofConfig(
+            configuration.config,
+            `boot a kernel that has it: apt-get install linux-image-${arch?.debian ?? "FLAVOUR"}, and reboot`,
+          ),
         ]),
     ...(ready ? [good("source", "ready in the cache")] : ofArchive(release, listed)),
-    ...(await tools(task, kernel?.compiler)),
+    ...(await tools(task, kernel?.compiler, arch)),
   ];
 }
 

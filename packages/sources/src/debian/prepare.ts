@@ -10,6 +10,7 @@ import type { Task } from "@suture/task";
 import { inKernel, inToolchain, kernelPath, sourcePath, toolchainPath } from "../cache/layout.ts";
 import { makeOnce, openCache } from "../cache/store.ts";
 import { fail } from "../errors.ts";
+import { processorOf } from "../processor.ts";
 import type { Target } from "../target.ts";
 import type { Apt } from "./apt.ts";
 import type { CompleteKernel } from "./archived-kernel.ts";
@@ -71,9 +72,11 @@ async function openTarget(path: string): Promise<Target> {
   if (description === undefined) throw fail("SOURCE_TREE", "what says what it is has been removed or damaged meanwhile", { file: path });
   const { release, make, compiler, linker = "ld", inputs } = description;
   const tree = inKernel.tree(path);
+  const config = join(tree, ".config");
   const modules = inKernel.modules(path, release);
   return {
     release,
+    arch: processorOf(KernelConfig.parse(await readFile(config, "utf8"), config), release, config),
     image: inKernel.vmlinuz(path, release),
     modules: (await exists(modules)) ? modules : undefined,
     tree,
@@ -83,7 +86,7 @@ async function openTarget(path: string): Promise<Target> {
     compiler,
     linker,
     symvers: join(tree, "Module.symvers"),
-    config: join(tree, ".config"),
+    config,
     inputs,
   };
 }

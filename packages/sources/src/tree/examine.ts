@@ -1,4 +1,5 @@
 /** Whether a tree that somebody prepared can be built for on this machine. */
+import { archOfConfig } from "@suture/kernel";
 import { run, type Task } from "@suture/task";
 import { attempt, type Finding, good, ofConfig, refusal, tools } from "../findings.ts";
 import { compilerOf } from "./compiler.ts";
@@ -13,7 +14,7 @@ export async function examineTree(task: Task, directory: string): Promise<Findin
     const compiler = await attempt(task, "compiler", () => compilerOf(task, config, undefined, directory));
     found.push(typeof compiler === "string" ? good("compiler", compiler) : compiler);
     if (typeof compiler === "string" && !config.enabled("CONFIG_DEBUG_INFO_BTF")) found.push(...(await typesBy(task, compiler)));
-    return [...found, ...(await tools(task, undefined))];
+    return [...found, ...(await tools(task, undefined, archOfConfig(config)))];
   } catch (error) {
     return [refusal(task, "tree", error), ...(await tools(task, undefined))];
   }

@@ -5,7 +5,8 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { copyFile, lstat, rm, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import type { Arch } from "@suture/arch";
 import { run, type Task } from "@suture/task";
 import { mortal } from "../cache/store.ts";
 import type { PreparedTree } from "./prepared.ts";
@@ -26,9 +27,9 @@ export interface Listing {
 
 /** Files that the kernel's build makes and that make is to think are missing, or that are of no use. */
 const MADE =
-  /\.(?:o|a|ko|mod|mod\.c|cmd|o\.d|order|dwo|gcno|deb|ko\.(?:xz|zst|gz))$|(?:^|\/)(?:vmlinux(?:\.(?:unstripped|symvers|map|objs|relocs|bin(?:\.\w+)?))?|\.vmlinux\S*|\.tmp_\S*|System\.map|\.version|bzImage|modules\.builtin\S*)$/;
+  /\.(?:o|a|ko|mod|mod\.c|cmd|o\.d|order|dwo|gcno|deb|ko\.(?:xz|zst|gz))$|(?:^|\/)(?:vmlinux(?:\.(?:unstripped|symvers|map|objs|relocs|bin(?:\.\w+)?))?|\.vmlinux\S*|\.tmp_\S*|System\.map|\.version|modules\.builtin\S*)$/;
 /** Folders of which nothing is compiled: one link is enough for each. */
-const WHOLE = /^(?:Documentation|LICENSES|samples|tools\/testing|arch\/(?!x86(?:\/|$))[^/]+)(?=\/|$)/;
+const WHOLE = /^(?:Documentation|LICENSES|samples|tools\/testing|arch\/[^/]+)(?=\/|$)/;
 /** These are of the tree itself where the outputs are elsewhere. */
 const OF_OUTPUTS = /^(?:Makefile|source|\.gitignore)$/;
 
@@ -43,10 +44,12 @@ const COPIED = [
   "include/generated/utsrelease.h",
 ];
 
-export async function listTree(task: Task, tree: PreparedTree): Promise<Listing> {
-  const source = (await list(task, tree.source)).filter(({ path }) => !MADE.test(path));
+export async function listTree(task: Task, tree: PreparedTree, arch: Arch): Promise<Listing> {
+  const image = basename(arch.kbuild.image);
+  const isMade = (path: string): boolean => MADE.test(path) || basename(path) === image;
+  const source = (await list(task, tree.source)).filter(({ path }) => !isMade(path));
   const outputs =
-    tree.outputs === tree.source ? [] : (await list(task, tree.outputs)).filter(({ path }) => !MADE.test(path) && !OF_OUTPUTS.test(path));
+    tree.outputs === tree.source ? [] : (await list(task, tree.outputs)).filter(({ path }) => !isMade(path) && !OF_OUTPUTS.test(path));
   const hash = createHash("sha256");
   for (const [root, entries] of [[tree.source, source] as const, [tree.outputs, outputs] as const]) {
     hash.update(`${root}\0`);
@@ -69,14 +72,15 @@ async function list(task: Task, root: string): Promise<Entry[]> {
 }
 
 /** Fills the empty directory `into`. */
-export async function linkTree(task: Task, tree: PreparedTree, listing: Listing, into: string): Promise<void> {
+export async function linkTree(task: Task, tree: PreparedTree, arch: Arch, listing: Listing, into: string): Promise<void> {
   const copied = new Set(COPIED);
   const folders = new Set<string>();
   const taken = new Set<string>();
   const link = (root: string, entries: readonly Entry[]): void => {
     const linked = new Set<string>();
     for (const { kind, path } of entries) {
-      const [whole] = WHOLE.exec(path) ?? [];
+      const [found] = WHOLE.exec(path) ?? [];
+      const whole = found === arch.kbuild.folder ? undefined : found;
       if (whole !== undefined && linked.has(whole)) continue;
       if (kind === "d" && whole === path && !folders.has(path)) {
         symlinkSync(join(root, path), join(into, path));

@@ -1,6 +1,7 @@
 /** A prepared tree, an image and its modules as a target. */
 import { readdir, readFile, realpath, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Arch } from "@suture/arch";
 import { exists, sha256OfFile } from "@suture/files";
 import { KernelConfig, livepatchObstacles } from "@suture/kernel";
 import type { Task } from "@suture/task";
@@ -8,6 +9,7 @@ import { treeFamily, treePath, treesDirectory } from "../cache/layout.ts";
 import { makeOnce, openCache } from "../cache/store.ts";
 import { DONE } from "../debian/tree.ts";
 import { fail } from "../errors.ts";
+import { processorOf } from "../processor.ts";
 import type { Target } from "../target.ts";
 import { compilerOf } from "./compiler.ts";
 import { linkTree, listTree } from "./links.ts";
@@ -40,12 +42,13 @@ export async function treeTarget(task: Task, options: TreeOptions): Promise<Targ
       { file: directory },
       { mend: `\`suture doctor --tree ${directory}\` lists all that is missing.` },
     );
+  const arch = processorOf(tree.config, tree.release, directory);
   const variables = new Map(make.map(variableOf));
   if (variables.get("LLVM") !== undefined) throw fail("TREE_COMPILER", "LLVM is asked for", { file: directory });
   const compiler = await compilerOf(task, tree.config, variables.get("CC"), directory);
-  const image = options.image ?? (await builtImage(tree, directory));
+  const image = options.image ?? (await builtImage(tree, arch, directory));
   const modules = options.modules ?? ((await exists(join(tree.outputs, "modules.order"))) ? tree.outputs : undefined);
-  const linked = await linkedTree(task, cache, tree);
+  const linked = await linkedTree(task, cache, tree, arch);
   const inputs = await Promise.all(
     [".config", "Module.symvers"].map(async (name) => ({
       kind: "tree" as const,
@@ -55,12 +58,13 @@ export async function treeTarget(task: Task, options: TreeOptions): Promise<Targ
   );
   return {
     release: tree.release,
+    arch,
     image,
     modules,
     tree: linked.path,
     make: [
       "--no-print-directory",
-      "ARCH=x86",
+      `ARCH=${arch.kbuild.arch}`,
       `KERNELRELEASE=${tree.release}`,
       `CC=${compiler}`,
       `HOSTCC=${compiler}`,
@@ -85,8 +89,8 @@ function variableOf(word: string): [name: string, value: string] {
   return [name, value];
 }
 
-async function builtImage(tree: PreparedTree, directory: string): Promise<string> {
-  const path = join(tree.outputs, "arch", "x86", "boot", "bzImage");
+async function builtImage(tree: PreparedTree, arch: Arch, directory: string): Promise<string> {
+  const path = join(tree.outputs, arch.kbuild.image);
   if (!(await exists(path)))
     throw fail(
       "TREE_NO_IMAGE",
@@ -105,14 +109,14 @@ async function otherOptions(config: KernelConfig, image: string, release: string
 }
 
 /** The tree's links in the cache, made anew when something in it has changed. */
-async function linkedTree(task: Task, cache: string, tree: PreparedTree): Promise<{ path: string }> {
+async function linkedTree(task: Task, cache: string, tree: PreparedTree, arch: Arch): Promise<{ path: string }> {
   const family = treeFamily(`${await realpath(tree.source)}\0${tree.outputs}`);
-  const listing = await listTree(task, tree);
+  const listing = await listTree(task, tree, arch);
   const path = treePath(cache, family, listing.state);
   if (await exists(path)) return { path };
   await task.stage("tree", async (stage) => {
     stage.note("linking to the tree");
-    await makeOnce(task, cache, path, (beside) => linkTree(task, tree, listing, beside));
+    await makeOnce(task, cache, path, (beside) => linkTree(task, tree, arch, listing, beside));
     await removeOlder(cache, family);
     stage.result(`${tree.release}, ${listing.source.length + listing.outputs.length} files`);
   });

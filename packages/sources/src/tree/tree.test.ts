@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { archOf } from "@suture/arch";
 import { KernelConfig } from "@suture/kernel";
 import { Task } from "@suture/task";
 import { folderOf } from "@suture/testkit/folders";
@@ -8,6 +9,8 @@ import { describe, expect, it } from "vitest";
 import { compilerOf, sameVersion } from "./compiler.ts";
 import { linkTree, listTree } from "./links.ts";
 import { preparedTree } from "./prepared.ts";
+
+const ARCH = archOf({ machine: 62, format: { bits: 64, order: "little" } });
 
 const task = new Task();
 const CONFIG = 'CONFIG_OBJTOOL=y\nCONFIG_CC_VERSION_TEXT="gcc"\n';
@@ -50,7 +53,7 @@ describe("a prepared tree", () => {
 
   it("has its state in the files that it is made of, not in those that were built of them", async () => {
     const root = folderOf({ ...SOURCE, ...OUTPUTS });
-    const stateOf = async (): Promise<string> => (await listTree(task, await preparedTree(root))).state;
+    const stateOf = async (): Promise<string> => (await listTree(task, await preparedTree(root), ARCH)).state;
     const before = await stateOf();
     writeFileSync(join(root, "fs/pipe.o"), "another\n");
     writeFileSync(join(root, "fs/new.o"), "new\n");
@@ -68,7 +71,7 @@ describe("a prepared tree", () => {
     const tree = await preparedTree(outputs);
     const into = join(folderOf({}), "links");
     mkdirSync(into);
-    await linkTree(task, tree, await listTree(task, tree), into);
+    await linkTree(task, tree, ARCH, await listTree(task, tree, ARCH), into);
     expect(readlinkSync(join(into, "fs/pipe.c"))).toBe(join(source, "fs/pipe.c"));
     expect(readFileSync(join(into, "Makefile"), "utf8")).toBe(SOURCE.Makefile);
     expect(existsSync(join(into, "arch/x86/kernel/vmlinux.lds.S"))).toBe(true);
