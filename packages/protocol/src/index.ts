@@ -1,3 +1,13 @@
+export {
+  type Account,
+  type AccountSummary,
+  accountSchema,
+  type CveAccount,
+  FIX_STATES,
+  type FixAccount,
+  type FixState,
+  type StateCounts,
+} from "./account.ts";
 export { CALLBACKS, type CallbackKind } from "./callbacks.ts";
 export {
   type CatchUpReport,

@@ -1,5 +1,6 @@
 /** What a livepatch says of itself: it stands, as JSON, in the section `.suture` of the module. */
 import * as v from "valibot";
+import { accountSummarySchema } from "./account.ts";
 import { CALLBACKS } from "./callbacks.ts";
 import { catchUpSummarySchema } from "./catch-up.ts";
 import { said } from "./said.ts";
@@ -104,6 +105,7 @@ export const manifestSchema = v.object({
   catchUp: v.exactOptional(
     said(catchUpSummarySchema, "of one that brings the kernel to the level of a newer release: what became of each change"),
   ),
+  account: v.exactOptional(said(accountSummarySchema, "of such a one: where each CVE stands that the newer release fixes")),
   made: v.exactOptional(said(madeSchema, "what it was made of besides the kernel; absent in one that registers itself")),
 });
 

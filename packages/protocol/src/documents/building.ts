@@ -1,6 +1,7 @@
 /** Documents of the commands that need no running livepatch: kernels, build, extract, prove, diff, inspect. */
 
 import * as v from "valibot";
+import { accountSchema as account } from "../account.ts";
 import { CALLBACKS } from "../callbacks.ts";
 import { catchUpReportSchema as catchUpReport } from "../catch-up.ts";
 import { manifestSchema as manifest } from "../manifest.ts";
@@ -54,6 +55,7 @@ export const catchUpDocument = documentKind("catch-up", 1, "`suture catch-up`: w
   file: maybe(said(text, "the module; absent where nothing could be carried")),
   size: maybe(bytes),
   report: catchUpReport,
+  account: maybe(said(account, "what that means for each fix and each CVE, where the release's changelog was read")),
 });
 
 export const decisionsDocument = documentKind(

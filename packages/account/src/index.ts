@@ -1,0 +1,5 @@
+export { type AccountSources, accountOf, reportSha256, summaryOf, unitsOfCves } from "./account.ts";
+export type { Change } from "./changelog/parse.ts";
+export { type Changelog, readChangelog } from "./changelog/read.ts";
+export { accountErrors } from "./errors.ts";
+export { type CveRecord, type Records, readRecords } from "./records/read.ts";
