@@ -4,7 +4,7 @@
  */
 import { type ByteOrder, type ByteView, viewOf } from "@suture/elf";
 import { fail } from "./errors.ts";
-import { align8, type TokenTable } from "./kallsyms-tokens.ts";
+import { align, type TokenTable } from "./kallsyms-tokens.ts";
 
 export interface NameRows {
   count: number;
@@ -25,17 +25,30 @@ const LONGEST_NAME = 513;
 const MOST_NAME_BYTES = 128 << 20;
 const MARKER_STEP = 256;
 
-/** Looks for a count from the token table backwards, such that names, markers and what may follow them end where the tokens start. */
+/** What of a section with a token table names are looked for in. */
+interface Search {
+  data: Uint8Array;
+  view: ByteView;
+  tokens: TokenTable;
+  bias: number;
+}
+
 export function findNames(data: Uint8Array, tokens: TokenTable, bias: number, order: ByteOrder): NameRows | undefined {
-  const view = viewOf(data, order);
+  const search = { data, view: viewOf(data, order), tokens, bias };
+  return tokens.unit === 8 ? findByCount(search) : findByMarkers(search);
+}
+
+/** Looks for a count from the token table backwards, such that names, markers and what may follow them end where the tokens start. */
+function findByCount(search: Search): NameRows | undefined {
+  const { data, view, tokens, bias } = search;
   // What is no count fails within a few bytes; data made to fail late are given up on after some passes over the section.
   let effort = 4 * data.length;
-  for (let at = align8(tokens.start, bias) - 16; at >= 0; at -= 8) {
+  for (let at = align(tokens.start, bias, 8) - 16; at >= 0; at -= 8) {
     const count = view.u32(at);
     if (count === 0 || count > MOST_SYMBOLS || view.u32(at + 4) !== 0) continue;
     const start = at + 8;
     if (count * 2 > tokens.start - start) continue;
-    const walked = walkNames(data, view, start, count, tokens.start, bias);
+    const walked = walkNames(search, start, count);
     effort -= walked.bytes;
     const { markersAt, sequencesAt } = walked;
     if (sequencesAt !== "none") return { count, countAt: at, start, markersAt, sequencesAt };
@@ -44,14 +57,39 @@ export function findNames(data: Uint8Array, tokens: TokenTable, bias: number, or
   return undefined;
 }
 
+/**
+ * Where labels are aligned to 4 bytes, nothing stands between the markers and the tokens: the markers ascend from 0 up to there, and say how
+ * many names there are but for the last 256, and how far before them the first one starts.
+ */
+function findByMarkers(search: Search): NameRows | undefined {
+  const { view, tokens } = search;
+  let at = tokens.start - 4;
+  for (let above = MOST_NAME_BYTES; at >= 0; at -= 4) {
+    const mark = view.u32(at);
+    if (mark >= above) return undefined;
+    above = mark;
+    if (mark === 0) break;
+  }
+  if (at < 0) return undefined;
+  const marks = (tokens.start - at) / 4;
+  const latest = at - view.u32(tokens.start - 4);
+  // A length may take two bytes.
+  const earliest = Math.max(latest - MARKER_STEP * (LONGEST_NAME + 2) - 4, 4);
+  for (let start = latest - ((latest + search.bias) & 3); start >= earliest; start -= 4) {
+    const count = view.u32(start - 4);
+    if (count <= (marks - 1) * MARKER_STEP || count > Math.min(marks * MARKER_STEP, MOST_SYMBOLS)) continue;
+    const { markersAt, sequencesAt } = walkNames(search, start, count);
+    if (sequencesAt === undefined && markersAt === at) return { count, countAt: start - 4, start, markersAt, sequencesAt };
+  }
+  return undefined;
+}
+
 function walkNames(
-  data: Uint8Array,
-  view: ByteView,
+  { data, view, tokens, bias }: Search,
   start: number,
   count: number,
-  limit: number,
-  bias: number,
 ): { bytes: number; markersAt: number; sequencesAt: number | undefined | "none" } {
+  const { unit, start: limit } = tokens;
   const marks: number[] = [];
   let at = start;
   for (let i = 0; i < count; i++) {
@@ -61,14 +99,14 @@ function walkNames(
     at += (first < 0x80 ? 1 : 2) + length;
     if (length === 0 || length > LONGEST_NAME || at > limit) return { bytes: at - start, markersAt: 0, sequencesAt: "none" };
   }
-  const markersAt = align8(at, bias);
+  const markersAt = align(at, bias, unit);
   const markersEnd = markersAt + marks.length * 4;
   const found = { bytes: at - start, markersAt, sequencesAt: "none" as const };
   if (markersEnd > limit) return found;
   for (let k = 0; k < marks.length; k++) if (view.u32(markersAt + k * 4) !== marks[k]) return found;
-  const next = align8(markersEnd, bias);
+  const next = align(markersEnd, bias, unit);
   if (next === limit) return { ...found, sequencesAt: undefined };
-  return align8(next + 3 * count, bias) === limit ? { ...found, sequencesAt: next } : found;
+  return align(next + 3 * count, bias, unit) === limit ? { ...found, sequencesAt: next } : found;
 }
 
 export interface DecodedNames {

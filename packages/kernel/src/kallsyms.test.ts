@@ -39,7 +39,7 @@ const symbolOf = fc.record({
 });
 const perCpuOf = fc.record({ address: fc.integer({ min: 0, max: 0x40000 }), type: fc.constant("A"), name: nameOf });
 const shapeOf = fc.record<KallsymsShape>({
-  layout: fc.constantFrom("before", "after"),
+  layout: fc.constantFrom("before", "after", "themselves"),
   perCpuAbsolute: fc.boolean(),
   ordered: fc.boolean(),
   order: fc.constantFrom("little", "big"),
@@ -62,8 +62,9 @@ function symbolsOf({ kernel, perCpu, shape }: Table): BuiltSymbol[] {
 
 /** Zeros before the table keep it apart from what was there. */
 function section(table: Table, symbols: BuiltSymbol[]): { data: Uint8Array; start: number } {
-  const start = Math.ceil(table.before.length / 8) * 8;
-  const kallsyms = buildKallsyms(symbols, table.shape);
+  const unit = table.shape.layout === "themselves" ? 4 : 8;
+  const start = Math.ceil(table.before.length / unit) * unit;
+  const kallsyms = buildKallsyms(symbols, { ...table.shape, address: DATA + start });
   const data = new Uint8Array(start + kallsyms.length + table.after.length);
   data.set(table.before);
   data.set(kallsyms, start);
@@ -132,6 +133,21 @@ describe("readKallsyms", () => {
   it("refuses addresses that do not start the text section with _text or _stext", () => {
     const shifted = three.map((symbol) => ({ ...symbol, address: symbol.address + 16 }));
     expect(codeOf(() => decode(buildKallsyms(shifted, plain)))).toBe("KERNEL_BAD_KALLSYMS");
+  });
+
+  it("takes symbols above the image for what MODULE_INFO() defines, and for nothing else", () => {
+    const end = DATA + SPAN / 2 + SPAN;
+    const of = (name: string, address: number): (() => SymbolTable) => {
+      const symbols = [...three, { address, type: "d", name }];
+      return () => decode(buildKallsyms(symbols, { ...plain, layout: "themselves", address: DATA }));
+    };
+    expect(of("__UNIQUE_ID_modinfo_1234", end + 100)().named("__UNIQUE_ID_modinfo_1234")).toHaveLength(1);
+    for (const [name, address] of [
+      ["other", end + 100],
+      ["__UNIQUE_ID_modinfo_1234", end + 0x2000000],
+      ["__UNIQUE_ID_modinfo_1234x", end + 100],
+    ] as const)
+      expect(codeOf(of(name, address)), name).toBe("KERNEL_BAD_KALLSYMS");
   });
 
   it("refuses a kernel that counts same-named symbols in another order", () => {

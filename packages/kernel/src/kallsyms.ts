@@ -7,7 +7,7 @@ import { fail } from "./errors.ts";
 import { addressCandidates } from "./kallsyms-addresses.ts";
 import { type DecodedNames, decodeNames, findNames, type NameRows } from "./kallsyms-names.ts";
 import { checkOrder } from "./kallsyms-order.ts";
-import { align8, findTokenTables, type TokenTable } from "./kallsyms-tokens.ts";
+import { align, findTokenTables, type TokenTable } from "./kallsyms-tokens.ts";
 import { hex, type ImageLayout, type ImageSection, unsigned } from "./layout.ts";
 import { indexNames } from "./name-index.ts";
 import type { Storage } from "./storage.ts";
@@ -52,12 +52,17 @@ interface Found {
 function decode({ data, bias, tokens, rows, section }: Found, layout: ImageLayout, order: ByteOrder, file: string): Kallsyms {
   const where = { file, section: section.name, offset: rows.countAt };
   const names = decodeNames(data, rows, tokens, file, section.name);
-  const candidates = addressCandidates(data, rows.count, rows.countAt, tokens.end, bias, order);
+  const candidates = addressCandidates(
+    data,
+    { unit: tokens.unit, count: rows.count, countAt: rows.countAt, indexEnd: tokens.end },
+    section.address,
+    order,
+  );
   const table = candidates.find(({ addresses }) => fits(addresses, names, layout));
   if (table === undefined)
     throw fail("KERNEL_BAD_KALLSYMS", `${rows.count} names, and no table of addresses beside them that fits the image`, where);
   // Kernels before 6.2 may have no order of names: then nothing stands between markers and tokens.
-  const orderAt = table.end > tokens.end ? align8(table.end, bias) : rows.sequencesAt;
+  const orderAt = table.end > tokens.end ? align(table.end, bias, tokens.unit) : rows.sequencesAt;
   if (orderAt !== undefined) {
     if (orderAt + 3 * rows.count > data.length)
       throw fail("KERNEL_BAD_KALLSYMS", "the order of names reaches past the section's end", { ...where, offset: orderAt });
@@ -70,12 +75,19 @@ function decode({ data, bias, tokens, rows, section }: Found, layout: ImageLayou
     kallsyms_token_table: tokens.start,
     kallsyms_token_index: tokens.indexAt,
     kallsyms_offsets: table.start,
-    kallsyms_relative_base: table.baseAt,
+    ...(table.baseAt === undefined ? {} : { kallsyms_relative_base: table.baseAt }),
     ...(orderAt === undefined ? {} : { kallsyms_seqs_of_names: orderAt }),
   };
   for (const name of Object.keys(own)) own[name] = section.address + (own[name] as number);
   return { symbols: { addresses: table.addresses, ...names, nameIndex: indexNames(names.names, names.nameStarts) }, own };
 }
+
+/**
+ * What MODULE_INFO() of built-in code defines. Newer kernels are linked with it behind all else, and it is taken out afterwards. It holds some
+ * hundred kilobytes.
+ */
+const MODULE_INFO = /^__UNIQUE_ID_modinfo_?\d+$/;
+const MODULE_INFO_BYTES = 1 << 24;
 
 /** Whether _text or _stext is where the text section starts, and no symbol lies outside of the image. */
 function fits(addresses: Uint32Array, { names, nameStarts }: DecodedNames, layout: ImageLayout): boolean {
@@ -85,11 +97,15 @@ function fits(addresses: Uint32Array, { names, nameStarts }: DecodedNames, layou
   if (text === undefined || first === undefined || last === undefined) return false;
   const lowest = unsigned(first.address);
   const highest = unsigned(last.address) + last.size;
-  if (addresses.some((address) => address >= 0x80000000 && (address < lowest || address > highest))) return false;
   const start = unsigned(text.address);
   const strings = Buffer.from(names.buffer, names.byteOffset, names.byteLength);
+  const nameOf = (i: number): string => strings.toString("latin1", nameStarts[i], nameStarts[i + 1]);
+  const outside = (address: number, i: number): boolean =>
+    address >= 0x80000000 &&
+    (address < lowest || (address > highest && !(address <= highest + MODULE_INFO_BYTES && MODULE_INFO.test(nameOf(i)))));
+  if (addresses.some(outside)) return false;
   for (let i = addresses.indexOf(start); i >= 0 && addresses[i] === start; i++) {
-    const name = strings.toString("latin1", nameStarts[i], nameStarts[i + 1]);
+    const name = nameOf(i);
     if (name === "_text" || name === "_stext") return true;
   }
   return false;

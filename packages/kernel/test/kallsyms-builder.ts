@@ -10,14 +10,16 @@ export interface BuiltSymbol {
 }
 
 export interface KallsymsShape {
-  /** Offsets before the names and the order of names before the tokens, as up to 6.3; or both after the tokens. */
-  layout: "before" | "after";
+  /** Offsets before the names and the order of names before the tokens, as up to 6.3; both after the tokens; or so, and without a base. */
+  layout: "before" | "after" | "themselves";
   /** Per-cpu symbols keep their address, and offsets below zero count from the base. Otherwise all offsets are unsigned. */
   perCpuAbsolute: boolean;
   /** kallsyms_seqs_of_names; the layout "after" always has it. */
   ordered: boolean;
   /** Lowest address that is not per-cpu. */
   base: number;
+  /** Of the first byte, for offsets that count from their own places. */
+  address?: number;
   /** Little unless given. */
   order?: ByteOrder;
   /** Texts that get a token of their own. */
@@ -37,33 +39,34 @@ export function buildKallsyms(symbols: readonly BuiltSymbol[], shape: KallsymsSh
     names.put(row);
   });
   const out = new Bytes(shape.order);
+  const unit = shape.layout === "themselves" ? 4 : 8;
   const offsets = (): void => {
-    for (const { address } of symbols) out.u32(offsetOf(address, shape));
-    out.align(8).i64(shape.base);
+    for (const { address } of symbols) out.u32(unit === 4 ? address - (shape.address ?? 0) - out.length : offsetOf(address, shape));
+    if (unit === 8) out.align(8).i64(shape.base);
   };
   const order = (): void => {
     for (const i of orderByName(symbols)) out.put([(i >> 16) & 255, (i >> 8) & 255, i & 255]);
   };
   if (shape.layout === "before") offsets();
-  out.u32(symbols.length).align(8);
-  out.put(names.done()).align(8);
+  out.u32(symbols.length).align(unit);
+  out.put(names.done()).align(unit);
   for (const marker of markers) out.u32(marker);
-  out.align(8);
+  out.align(unit);
   if (shape.layout === "before" && shape.ordered) order();
-  out.align(8);
+  out.align(unit);
   const starts: number[] = [];
   const start = out.length;
   for (const token of tokens) {
     starts.push(out.length - start);
     out.text(`${token}\0`);
   }
-  out.align(8);
+  out.align(unit);
   for (const at of starts) out.u16(at);
-  out.align(8);
-  if (shape.layout === "after") {
+  out.align(unit);
+  if (shape.layout !== "before") {
     offsets();
     order();
-    out.align(8);
+    out.align(unit);
   }
   return out.done();
 }
