@@ -151,6 +151,28 @@ test("the same fix gives the same module, whatever the folder, with a type of it
   expect(readdirSync(join(folder, "one")).sort()).toEqual(["livepatch-same.ko", "same.patch"]);
 });
 
+test("a page for the person who signs: the source's hunk, and the string in the old and in the new instructions", () => {
+  const keep = join(folder, "kept");
+  expect(build(patchOf("reviewed", ...MEMINFO), "--output", "reviewed.ko", "--keep", keep).code).toBe(0);
+  const ways = [["--kernel", release], ["--keep", keep], []].map((how) => {
+    const { code, stdout } = run(["review", "reviewed.ko", "-o", "reviewed.html", ...how, "--json"]);
+    expect(code).toBe(0);
+    return { document: documentIn(stdout), page: readFileSync(join(folder, "reviewed.html"), "utf8") };
+  });
+  const [byKernel, kept, alone] = ways as [(typeof ways)[number], (typeof ways)[number], (typeof ways)[number]];
+  expect(byKernel.document).toMatchObject({ functions: 1, beside: 1, missing: [], sha256: sha256(join(folder, "reviewed.ko")) });
+  // Strings that stay the kernel's are read from its image: they do not differ.
+  expect(byKernel.page).toContain(", 2 differ</summary>");
+  expect(kept.document).toEqual(byKernel.document);
+  expect(byKernel.page).toMatch(
+    /<td class="d">mov \$&quot;MemTotal: +&quot;,%rsi<\/td>.*<td class="a">mov \$&quot;MemTotal \(fixed\):&quot;,%rsi<\/td>/,
+  );
+  expect(byKernel.page).toContain('<span class="a">+\tshow_val_kb(m, &quot;MemTotal (fixed):&quot;');
+  expect(alone.document).toMatchObject({ functions: 1, beside: 0, missing: [{ name: "meminfo_proc_show" }] });
+  expect(run(["review", "reviewed.ko", "--kernel", release, "--keep", keep]).code).toBe(2);
+  expect(run(["review", "reviewed.patch"]).stderr).toMatch(/^error ELF_/);
+});
+
 test("strings, a new function, a static local, a warning and an exception table are carried and work", () => {
   const patch = patchOf(
     "carried",

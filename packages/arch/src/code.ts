@@ -46,6 +46,16 @@ export interface Instruction {
   relative: { field: number; target: number } | undefined;
 }
 
+/** One instruction for people. */
+export interface ListedInstruction {
+  /** Bytes from the start of the code. */
+  start: number;
+  /** Of a branch inside of the code without its target. */
+  text: string;
+  /** Where such a branch goes, from the start of the code. */
+  target: number | undefined;
+}
+
 export interface Code {
   /** Bytes from the field of a branch to the place that its distance counts from. */
   branchToEnd: number;
@@ -84,4 +94,6 @@ export interface Code {
   likeness(own: { code: Uint8Array; fields: ReadonlySet<number> }, kernel: Uint8Array): "same" | "operands" | "other";
   /** The instruction that holds the byte at `at`, as text; undefined if that is no code. @param address of the code's first byte */
   textAt(code: Uint8Array, at: number, address: number): { start: number; text: string } | undefined;
+  /** All instructions as text, with names in place of fields (by their byte offset); undefined if the bytes are not all instructions. */
+  listing(code: Uint8Array, names: ReadonlyMap<number, string>): ListedInstruction[] | undefined;
 }

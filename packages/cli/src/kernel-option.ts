@@ -16,12 +16,12 @@ export interface KernelOptions {
   module?: string[];
 }
 
-export function addKernelOptions(command: Command): Command {
+export function addKernelOptions(
+  command: Command,
+  what = "a kernel of the archive, or installed with its tree, as `uname -r` says it; the running one unless given",
+): Command {
   return command
-    .option(
-      "--kernel <release>",
-      "a kernel of the archive, or installed with its tree, as `uname -r` says it; the running one unless given",
-    )
+    .option("--kernel <release>", what)
     .option("--tree <folder>", "instead: the prepared source tree of a kernel that was built by hand or by another distribution")
     .option("--image <file>", "with --tree: that kernel's vmlinuz; the one built in the tree unless given")
     .option("--modules <folder>", "with --tree: its lib/modules/RELEASE; the modules built in the tree unless given")

@@ -10,6 +10,7 @@ import { hostCommands } from "./commands/host.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
 import { proveCommand } from "./commands/prove.ts";
+import { reviewCommand } from "./commands/review.ts";
 import { tryCommand } from "./commands/try.ts";
 import { examplesText } from "./words/examples.ts";
 
@@ -21,6 +22,7 @@ const COMMANDS = [
   tryCommand,
   diffCommand,
   inspectCommand,
+  reviewCommand,
   ...hostCommands,
   completionCommand,
 ];

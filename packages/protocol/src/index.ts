@@ -27,6 +27,7 @@ export {
   inspectDocument,
   kernelsDocument,
   proveDocument,
+  reviewDocument,
 } from "./documents/building.ts";
 export { completionDocument, errorDocument } from "./documents/common.ts";
 export type { Document } from "./documents/document.ts";

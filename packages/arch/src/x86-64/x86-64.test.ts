@@ -2,6 +2,7 @@ import { viewOf } from "@suture/elf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { jumpsOrLoadsAddress } from "./code.ts";
+import { listing } from "./listing.ts";
 import { fieldSize, linkedValue, R_X86_64, relocatedAs, relocationKind } from "./relocations.ts";
 import { tables } from "./tables.ts";
 
@@ -57,4 +58,40 @@ test("calls, jumps and lea end with their distance, other operands may not", () 
 test("sections are known by their names", () => {
   expect([".discard.reachable", ".modinfo", ".comment"].every((name) => tables.isBuildOnly(name))).toBe(true);
   expect(tables.all.some(({ section }) => tables.isBuildOnly(section))).toBe(false);
+});
+
+test("code as text has the names of what its fields refer to, and branches inside of it their targets", () => {
+  const code = Uint8Array.from([
+    ...[0xe8, 0, 0, 0, 0],
+    ...[0x48, 0x8b, 0x05, 0, 0, 0, 0],
+    ...[0x48, 0x8b, 0x04, 0xc5, 0, 0, 0, 0],
+    ...[0x48, 0xc7, 0xc7, 0, 0, 0, 0],
+    ...[0x74, 0x02],
+    ...[0x65, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0],
+    ...[0xc6, 0x05, 0, 0, 0, 0, 1],
+    0xc3,
+  ]);
+  const names = new Map([
+    [1, "printk"],
+    [8, "$&variable"],
+    [16, "table"],
+    [23, '"text"'],
+    [34, "current_task"],
+    [40, "flag"],
+  ]);
+  expect(listing(code, names)).toEqual([
+    { start: 0, text: "call printk", target: undefined },
+    { start: 5, text: "mov $&variable(%rip),%rax", target: undefined },
+    { start: 12, text: "mov table(,%rax,8),%rax", target: undefined },
+    { start: 20, text: 'mov $"text",%rdi', target: undefined },
+    { start: 27, text: "je", target: 0x1f },
+    { start: 29, text: "mov %gs:current_task,%rax", target: undefined },
+    { start: 38, text: "movb $1,flag(%rip)", target: undefined },
+    { start: 45, text: "ret", target: undefined },
+  ]);
+  // A Buffer in the middle of others is not written to.
+  const around = Buffer.concat([Buffer.alloc(8, 0xcc), code]);
+  expect(listing(around.subarray(8), names)).toEqual(listing(code, names));
+  expect(around.subarray(8).equals(code)).toBe(true);
+  expect(listing(Uint8Array.of(0x06), new Map())).toBeUndefined();
 });

@@ -14,6 +14,7 @@ import {
 } from "./code.ts";
 import { decode, likeness, textAt } from "./decode.ts";
 import { accessesIn, leaving, operandEnds, pointersIn, stepsIn } from "./instructions.ts";
+import { listing } from "./listing.ts";
 import { log } from "./log-words.ts";
 import { qemu } from "./qemu.ts";
 import { fieldSize, isNear, isPcRelative, LOADABLE, linkedValue, R_X86_64, relocatedAs, relocationKind } from "./relocations.ts";
@@ -58,6 +59,7 @@ export const x86_64: Arch = {
     decode,
     likeness,
     textAt,
+    listing,
   },
   tables,
   rewrite,

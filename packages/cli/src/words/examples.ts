@@ -26,6 +26,13 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ["diff old.o new.o --entry-size .altinstructions=14", "what changed, of objects without types"],
   ],
   inspect: [["inspect livepatch-fix.ko", "also of livepatches that others built"]],
+  review: [
+    [
+      "review livepatch-fix.ko --kernel 6.1.0-56-cloud-amd64",
+      "livepatch-fix.html, with the instructions of that kernel beside the new ones",
+    ],
+    ["review livepatch-fix.ko --keep folder -o page.html", "with those that build --keep folder kept"],
+  ],
   load: [["load livepatch-fix.ko --timeout 120 --on-timeout wait", "two minutes, and then waited on"]],
   unload: [["unload livepatch_fix", "out of effect and out of the kernel"]],
   replace: [["replace livepatch-all.ko", "in place of all others"]],

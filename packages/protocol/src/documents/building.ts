@@ -171,3 +171,12 @@ export const inspectDocument = documentKind("inspect", 1, "`suture inspect`: wha
   faults: said(texts, "why loading it would be wrong, as far as the file alone tells"),
   manifest: maybe(manifest),
 });
+
+export const reviewDocument = documentKind("review", 1, "`suture review`: the page about a livepatch that a person reads and signs.", {
+  file: said(text, "the page"),
+  module: text,
+  sha256: said(text, "of the module that it shows"),
+  functions: said(number, "that the livepatch replaces"),
+  beside: said(number, "those of them whose instructions in the kernel stand beside the new ones"),
+  missing: said(named, "those whose do not"),
+});

@@ -8,6 +8,7 @@ import {
   inspectDocument,
   kernelsDocument,
   proveDocument,
+  reviewDocument,
 } from "./building.ts";
 import { completionDocument, errorDocument } from "./common.ts";
 import type { DocumentKind } from "./document.ts";
@@ -41,6 +42,7 @@ const KINDS = [
   tryDocument,
   diffDocument,
   inspectDocument,
+  reviewDocument,
   loadDocument,
   loadSeveralDocument,
   leaveDocument,

@@ -1,0 +1,2 @@
+export type { KernelText } from "./review/code.ts";
+export { type Reviewed, type ReviewPage, reviewPage } from "./review/page.ts";
