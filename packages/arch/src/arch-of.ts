@@ -26,6 +26,13 @@ export function archHere(): Arch | undefined {
   return archs.find(({ host }) => host === process.arch);
 }
 
+/** The same, for what cannot be done without. @throws ARCH_UNKNOWN */
+export function thisArch(): Arch {
+  const arch = archHere();
+  if (arch === undefined) throw fail("ARCH_UNKNOWN", `this machine's is ${process.arch}`);
+  return arch;
+}
+
 /** @throws ARCH_UNKNOWN */
 export function archOf(header: Header & { file?: string }): Arch {
   const arch = find(header);

@@ -16,8 +16,16 @@ export interface Arch {
   format: ElfFormat;
   /** What node calls the processor of a machine that has it (process.arch). */
   host: string;
-  /** What Debian calls it, in the names of packages. */
-  debian: string;
+  debian: {
+    /** What Debian calls it, in the names of packages. */
+    name: string;
+    /** GNU's name for it, which programs that make code for it begin with, and the folder of its libraries. */
+    triplet: string;
+    /** The package of those programs. */
+    binutils: string;
+    /** What loads programs for it, in a folder lib64. */
+    loader: string;
+  };
   relocations: Relocations;
   code: Code;
   tables: Tables;

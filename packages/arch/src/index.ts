@@ -1,5 +1,5 @@
 export type { Arch } from "./arch.ts";
-export { archHere, archOf, archs, isKnown } from "./arch-of.ts";
+export { archHere, archOf, archs, isKnown, thisArch } from "./arch-of.ts";
 export type { Access, Code, Implied, Instruction, ListedInstruction, PointerUse, Step } from "./code.ts";
 export { archErrors } from "./errors.ts";
 export type { LogWords } from "./log-words.ts";

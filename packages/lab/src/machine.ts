@@ -62,7 +62,7 @@ export interface Machine {
 const ACCELERATORS: Readonly<Record<Accelerator, string>> = {
   kvm: "kvm",
   // All processors in one thread. With a thread each, QEMU 7.2 may still run code that the kernel has just patched on another processor (it
-  // translates without holding the page), and a jump label or livepatch that was written correctly ends in "Oops: int3". Not slower, either.
+  // translates without holding the page), and a jump label or livepatch that was written correctly ends in an oops. Not slower, either.
   tcg: "tcg,thread=single",
 };
 

@@ -58,13 +58,16 @@ function comments(elf: ElfObject): string[] {
 
 /** objtool describes the stack of all code that it has seen. */
 function objtool({ parts, running }: Differing): Cause | undefined {
-  const orc = parts.arch.tables.all.find(({ beside }) => beside !== undefined);
-  if (orc === undefined || running.table(orc) === undefined) return undefined;
-  if (!parts.all.some(({ role }) => role === "code") || parts.all.some(({ section }) => section.name === orc.section && section.size > 0))
+  const unwinding = parts.arch.tables.all.find(({ beside }) => beside !== undefined);
+  if (unwinding === undefined || running.table(unwinding) === undefined) return undefined;
+  if (
+    !parts.all.some(({ role }) => role === "code") ||
+    parts.all.some(({ section }) => section.name === unwinding.section && section.size > 0)
+  )
     return undefined;
   return certain(
     "objtool",
-    `the object has no ${orc.section}: objtool did not run on it, or gave up, as on code of vmlinux compiled with -DMODULE`,
+    `the object has no ${unwinding.section}: objtool did not run on it, or gave up, as on code of vmlinux compiled with -DMODULE`,
   );
 }
 

@@ -26,7 +26,12 @@ export const x86_64: Arch = {
   machine: 62,
   format: { bits: 64, order: "little" },
   host: "x64",
-  debian: "amd64",
+  debian: {
+    name: "amd64",
+    triplet: "x86_64-linux-gnu",
+    binutils: "binutils-x86-64-linux-gnu",
+    loader: "ld-linux-x86-64.so.2",
+  },
   relocations: {
     kind: relocationKind,
     isPcRelative,

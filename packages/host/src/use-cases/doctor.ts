@@ -90,7 +90,7 @@ async function core(machine: Machine): Promise<Diagnosis> {
   return bad(
     "livepatch core",
     "the kernel has none, or /sys is not mounted",
-    `apt-get install linux-image-cloud-${archHere()?.debian ?? "FLAVOUR"}, and reboot`,
+    `apt-get install linux-image-cloud-${archHere()?.debian.name ?? "FLAVOUR"}, and reboot`,
   );
 }
 

@@ -108,7 +108,7 @@ export class Commands {
     return linked ?? (/\s-m(?:16|32)\s/.test(compile) ? object.slice(0, object.lastIndexOf("/")) : undefined);
   }
 
-  /** Folders that the path of an object goes through and out of again: arch/x86/kvm in arch/x86/kvm/../../../virt/kvm/kvm_main.o. */
+  /** Folders that the path of an object goes through and out of again: arch/ARCH/kvm in arch/ARCH/kvm/../../../virt/kvm/kvm_main.o. */
   get detours(): string[] {
     return [...new Set([...this.#rows.keys()].flatMap((object) => /^(.+?)\/\.\.\//.exec(object)?.[1] ?? []))].sort();
   }

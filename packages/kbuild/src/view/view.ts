@@ -43,7 +43,7 @@ export class SourceView {
 
   /**
    * Remove it with `dispose`.
-   * @param detours folders that compilers go through on the way to others: `arch/x86/kvm` in arch/x86/kvm/../../../virt/kvm
+   * @param detours folders that compilers go through on the way to others: `arch/ARCH/kvm` in arch/ARCH/kvm/../../../virt/kvm
    * @param cwd where compilers run, if not in the view
    */
   static async make(tree: string, overlay: Overlay, detours: readonly string[] = [], cwd?: string): Promise<SourceView> {

@@ -21,7 +21,7 @@ export interface ArchivedKernel {
   featureset: string | undefined;
 }
 
-/** Packages such as linux-image-amd64 only depend on the newest image: the name of a real one holds a whole version. */
+/** Packages of the newest (linux-image-FLAVOUR) only depend on the newest image: the name of a real one holds a whole version. */
 const IMAGE = /^linux-image-(\d+\.\d+\.\d.*)$/;
 const UNSIGNED = /-unsigned$/;
 

@@ -29,7 +29,7 @@ export async function examineKernel(task: Task, release: string, { cache }: { ca
           good("configuration", configuration.file),
           ...ofConfig(
             configuration.config,
-            `boot a kernel that has it: apt-get install linux-image-${arch?.debian ?? "FLAVOUR"}, and reboot`,
+            `boot a kernel that has it: apt-get install linux-image-${arch?.debian.name ?? "FLAVOUR"}, and reboot`,
           ),
         ]),
     ...(ready ? [good("source", "ready in the cache")] : ofArchive(release, listed)),

@@ -3,6 +3,7 @@
  * machine's own mirror, and apt verifies them with Debian's keys.
  */
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { thisArch } from "@suture/arch";
 import { exists, writeAtomic } from "@suture/files";
 import type { Task } from "@suture/task";
 import { inSuite, suitePath } from "../cache/layout.ts";
@@ -104,7 +105,7 @@ export function sourcesText(suite: Suite, mirrors: Mirrors, keyring: string): st
         `URIs: ${uri}`,
         `Suites: ${suites.join(" ")}`,
         `Components: ${COMPONENT}`,
-        "Architectures: amd64",
+        `Architectures: ${thisArch().debian.name}`,
         "Targets: Packages",
         "Languages: none",
         `Signed-By: ${keyring}`,
@@ -126,9 +127,9 @@ function configurationText(path: string): string {
     `Dir::Cache "${path}";`,
     `Dir::Cache::pkgcache "${inSuite.index(path)}";`,
     `Dir::Cache::srcpkgcache "";`,
-    `APT::Architecture "amd64";`,
+    `APT::Architecture "${thisArch().debian.name}";`,
     `#clear APT::Architectures;`,
-    `APT::Architectures { "amd64"; };`,
+    `APT::Architectures { "${thisArch().debian.name}"; };`,
     // The cache is one user's: that of apt for downloads may not enter it.
     `APT::Sandbox::User "root";`,
     "#clear APT::Update::Pre-Invoke;",

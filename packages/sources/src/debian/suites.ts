@@ -1,4 +1,5 @@
 /** The suites of Debian that have kernels, and in what they differ. */
+import { thisArch } from "@suture/arch";
 
 export interface Suite {
   name: string;
@@ -31,7 +32,7 @@ export function suiteNamed(name: string): Suite | undefined {
 
 /** Those that may have a kernel of that release: none where it is no name of Debian's. */
 export function suitesOf(release: string): Suite[] {
-  if (!/^\d+\.\d+\.\d+[-+].*amd64$/.test(release)) return [];
+  if (!/^\d+\.\d+\.\d+[-+]/.test(release) || !release.endsWith(thisArch().debian.name)) return [];
   const number = /[+.]deb(\d+)/.exec(release)?.[1];
   return SUITES.filter((suite) => (number === undefined ? !suite.namesNumber : suite.number === Number(number)));
 }

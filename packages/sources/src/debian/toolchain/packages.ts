@@ -1,4 +1,5 @@
 /** The packages that a compiler and what it runs are made of, in the archive of a suite. */
+import { thisArch } from "@suture/arch";
 import type { SutureError } from "@suture/errors";
 import type { Task } from "@suture/task";
 import { fail } from "../../errors.ts";
@@ -7,7 +8,6 @@ import type { Downloadable } from "../download.ts";
 import { type Dependency, type Package, parseRecords } from "../packages.ts";
 import { compareVersions } from "../versions.ts";
 
-const BINUTILS = "binutils-x86-64-linux-gnu";
 /** What the kernel's own programs (objtool) are linked with; one is the other's new name. */
 const LIBRARIES = [["libelf1t64", "libelf1"]];
 /** Names of packages that nothing here runs or reads: documents, plug-ins of debuggers, profilers, character sets, passwords. */
@@ -47,9 +47,10 @@ export async function toolchainPackages(task: Task, apt: Apt, compiler: string, 
   };
   const chosen = new Map<string, Package>();
   const exact = (name: string): Dependency => [{ name, relation: "=", version }];
+  const { binutils: named } = thisArch().debian;
   let open: Dependency[] = [
     exact(compiler),
-    [{ name: BINUTILS, relation: undefined, version: undefined }],
+    [{ name: named, relation: undefined, version: undefined }],
     ...LIBRARIES.map((names) => names.map((name) => ({ name, relation: undefined, version: undefined }))),
   ];
   while (open.length > 0) {
@@ -64,7 +65,7 @@ export async function toolchainPackages(task: Task, apt: Apt, compiler: string, 
     }
     open = next;
   }
-  const binutils = chosen.get(BINUTILS);
+  const binutils = chosen.get(named);
   const itself = chosen.get(compiler);
   if (binutils === undefined || itself === undefined) throw missing(apt, exact(compiler));
   return { compiler: itself, binutils, all: [...chosen.values()].map((p) => downloadable(apt, p)) };

@@ -1,6 +1,7 @@
 /** Compilers with binutils and libraries, out of the archive of the suite whose kernels they made: in the cache, by version. Nothing is installed. */
 import { chmod, lstat, mkdir, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { thisArch } from "@suture/arch";
 import { exists, readKept } from "@suture/files";
 import { run, type Task } from "@suture/task";
 import * as v from "valibot";
@@ -15,8 +16,7 @@ import { compilerWords, compilerWrapper, type Loader, loaderWords, programWrappe
 
 /** What make has variables for, and what gcc runs. */
 const BINUTILS = ["ld", "as", "ar", "nm", "objcopy", "objdump", "readelf", "strip"] as const;
-const PREFIX = "x86_64-linux-gnu-";
-const ARCHITECTURE = "x86_64-linux-gnu";
+const prefixed = (program: string): string => `${thisArch().debian.triplet}-${program}`;
 
 const description = v.object({
   compiler: v.string(),
@@ -125,14 +125,15 @@ async function make(task: Task, cache: string, apt: Apt, packages: ToolchainPack
 /** Where the loader and the libraries are differs: of older suites some are in lib, and the loader is a link to a name with a version. */
 async function loaderOf(path: string): Promise<Loader> {
   const root = inToolchain.root(path);
-  const folders = [join(root, "usr", "lib", ARCHITECTURE), join(root, "lib", ARCHITECTURE)];
+  const { triplet, loader: name } = thisArch().debian;
+  const folders = [join(root, "usr", "lib", triplet), join(root, "lib", triplet)];
   const libraries: string[] = [];
   for (const folder of folders) if (await exists(folder)) libraries.push(folder);
   for (const start of [join(root, "usr", "lib64"), join(root, "lib64")]) {
-    const loader = await inRoot(root, join(start, "ld-linux-x86-64.so.2"));
+    const loader = await inRoot(root, join(start, name));
     if (loader !== undefined) return { path: loader, libraries };
   }
-  throw fail("TOOLCHAIN_BROKEN", "there is no ld-linux-x86-64.so.2 in it", { file: root });
+  throw fail("TOOLCHAIN_BROKEN", `there is no ${name} in it`, { file: root });
 }
 
 /** Where a link leads, if the root of the file system were `root`. */
@@ -155,19 +156,19 @@ async function writePrograms(path: string, beside: string, compiler: string): Pr
   const programs = join(inToolchain.root(path), "usr", "bin");
   const besidePrograms = join(inToolchain.root(beside), "usr", "bin");
   // By this name it finds its parts, and says what it is. Packages of older suites have the link.
-  await symlink(`${PREFIX}${compiler}`, join(besidePrograms, compiler)).catch((error: NodeJS.ErrnoException) => {
+  await symlink(prefixed(compiler), join(besidePrograms, compiler)).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error;
   });
   // gcc looks for `as` by this name.
   await rm(join(besidePrograms, "as"), { force: true });
-  await symlink(`${PREFIX}as`, join(besidePrograms, "as"));
+  await symlink(prefixed("as"), join(besidePrograms, "as"));
   await mkdir(inToolchain.bin(beside));
   const write = async (name: string, text: string): Promise<void> => {
     await writeFile(inToolchain.program(beside, name), text);
     await chmod(inToolchain.program(beside, name), 0o755);
   };
   await write(compiler, compilerWrapper(loader, join(programs, compiler), programs));
-  for (const name of BINUTILS) await write(name, programWrapper(loader, join(programs, `${PREFIX}${name}`)));
+  for (const name of BINUTILS) await write(name, programWrapper(loader, join(programs, prefixed(name))));
 }
 
 /** That no program would take a library of the machine for one that is missing. @throws TOOLCHAIN_BROKEN */
@@ -177,7 +178,7 @@ async function checkLibraries(task: Task, path: string, compiler: string): Promi
   const { stdout } = await run(task, ["find", join(root, "usr"), "-name", "cc1", "-type", "f"]);
   const proper = stdout.split("\n").filter((line) => line !== "");
   if (proper.length === 0) throw fail("TOOLCHAIN_BROKEN", `the packages of ${compiler} hold no cc1`, { file: root });
-  const programs = [compiler, ...BINUTILS].map((name) => join(root, "usr", "bin", `${PREFIX}${name}`));
+  const programs = [compiler, ...BINUTILS].map((name) => join(root, "usr", "bin", prefixed(name)));
   for (const program of [...programs, ...proper]) {
     const listed = await run(task, [loader, "--list", ...words, program], { accept: [127] });
     const strangers = listed.stdout
