@@ -14,6 +14,7 @@ libc6-dev compiles the programs that the kernel builds itself with
 binutils assembles and links
 libelf1|libelf1t64 is a library of the kernel's objtool
 xz-utils unpacks packages and modules
+bc counts for tables that the build of newer kernels makes
 zstd unpacks packages and kernels
 bzip2 unpacks kernels
 lz4 unpacks kernels

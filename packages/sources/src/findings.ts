@@ -48,20 +48,11 @@ const TOOLS: readonly (readonly [program: string, pack: string, needed: boolean]
   ["busybox", "busybox-static", false],
 ];
 
-/**
- * @param compiler that the kernel needs, where that is known
- * @param arch of the kernel; this machine's where it is not known
- */
-export async function tools(task: Task, compiler: { name: string; installed: boolean } | undefined, arch = archHere()): Promise<Finding[]> {
+/** @param arch of the kernel; this machine's where it is not known */
+export async function tools(task: Task, arch = archHere()): Promise<Finding[]> {
   task.check();
   const emulator = arch === undefined ? [] : [[arch.qemu.program, arch.qemu.package, false] as const];
   const found: Finding[] = [];
-  if (compiler !== undefined)
-    found.push(
-      compiler.installed
-        ? good("compiler", compiler.name)
-        : { what: "compiler", outcome: "bad", found: `${compiler.name} is not installed`, mend: `apt-get install ${compiler.name}` },
-    );
   for (const [program, pack, needed] of [...TOOLS, ...emulator])
     if (!(await onPath(program)))
       found.push({
@@ -70,7 +61,7 @@ export async function tools(task: Task, compiler: { name: string; installed: boo
         found: `there is no ${program}${needed ? "" : ": livepatches cannot be tried here"}`,
         mend: `apt-get install ${pack}`,
       });
-  return found.some(({ what }) => what === "tools") ? found : [...found, good("tools", "all that building and trying take")];
+  return found.length > 0 ? found : [good("tools", "all that building and trying take")];
 }
 
 /** Refusals become findings. */

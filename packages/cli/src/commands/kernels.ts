@@ -1,44 +1,82 @@
 import { kernelsDocument } from "@suture/protocol";
-import type { KernelList, ListedKernel } from "@suture/sources";
+import type { KernelList, ListedKernel, Suite } from "@suture/sources";
 import type { AddCommand } from "../answer.ts";
+import { fail } from "../errors.ts";
 import { cacheDirectory } from "../kernel-option.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
+
+interface Options {
+  suite?: string;
+  flavour?: string;
+  all?: boolean;
+}
 
 export const kernelsCommand: AddCommand = (program, run) => {
   program
     .command("kernels")
-    .description("what can be targeted: the running kernel, those installed, those in the archive")
+    .description("what can be targeted: the running kernel, those installed, those in Debian's archive, of all its suites")
+    .option("--suite <name>", "only kernels of that suite of Debian: bullseye, bookworm, trixie, trixie-backports, forky, sid")
+    .option("--flavour <name>", "only kernels of that flavour: cloud-amd64, amd64, rt-amd64")
+    .option("--all", "also older ones, and those that cannot be built for")
     .action(
-      run(async (task) => {
-        const { listKernels } = await import("@suture/sources");
-        const found = await listKernels(task, { cache: cacheDirectory() });
-        return { document: kernelsDocument.of(documentOf(found)), text: safeText(kernelsText(found)) };
+      run(async (task, options: Options) => {
+        const { listKernels, SUITES, suiteNamed } = await import("@suture/sources");
+        const all = await listKernels(task, { cache: cacheDirectory(), suites: suitesOf(options, SUITES, suiteNamed) });
+        const found = chosen(all, options);
+        return { document: kernelsDocument.of(documentOf(found)), text: safeText(kernelsText(found, options, cachedIn(all))) };
       }),
     );
 };
 
-function documentOf({ lists: { published, note }, ...found }: KernelList) {
-  return { ...found, lists: { published, note } };
+/** @throws CLI_USAGE */
+function suitesOf({ suite }: Options, all: readonly Suite[], named: (name: string) => Suite | undefined): readonly Suite[] {
+  if (suite === undefined) return all;
+  const found = named(suite);
+  if (found === undefined)
+    throw fail("CLI_USAGE", `--suite ${suite} is no suite that has kernels: they are ${all.map(({ name }) => name).join(", ")}`);
+  return [found];
 }
 
-function kernelsText({ running, installed, archive, cache, lists }: KernelList): string {
-  const kernels = [...new Set([running, ...installed, ...archive])];
+function chosen(list: KernelList, { suite, flavour }: Options): KernelList {
+  const fits = (kernel: ListedKernel): boolean =>
+    (suite === undefined || kernel.suite === suite) && (flavour === undefined || flavourOf(kernel.release) === flavour);
+  return { ...list, installed: list.installed.filter(fits), archive: list.archive.filter(fits) };
+}
+
+function cachedIn({ running, installed, archive }: KernelList): number {
+  return new Set([running, ...installed, ...archive].filter(({ cached }) => cached !== undefined)).size;
+}
+
+/** What a release has behind its version, as Debian names kernels: `cloud-amd64`. */
+export function flavourOf(release: string): string {
+  return /^\d+\.\d+\.\d+[^-]*(?:-[\d.]+(?:\.deb\d+\.\d+)?)?-(.*)$/.exec(release)?.[1] ?? release;
+}
+
+function documentOf({ lists: { published, note, suites }, ...found }: KernelList) {
+  const told = suites.map(({ suite, published: at, note: of }) => ({ suite, published: at, note: of }));
+  return { ...found, lists: { published, note, suites: told } };
+}
+
+function kernelsText({ running, installed, archive, cache, lists }: KernelList, options: Options, cached: number): string {
+  const kernels = [
+    ...new Set([...(options.suite === undefined && options.flavour === undefined ? [running] : []), ...installed, ...archive]),
+  ];
   const ready = kernels.filter((kernel) => problems(kernel).length === 0);
+  const shown = options.all === true ? kernels : worthShowing(kernels, options.suite !== undefined);
+  const notes = [...(lists.note === undefined ? [] : [lists.note]), ...new Set(lists.suites.flatMap(({ note }) => note ?? []))];
   return partsText([
     fieldsText([
       ["running", `${running.release}${running.version === undefined ? "" : ` (${running.version})`}: ${verdict(running)}`],
-      [
-        "cache",
-        `${cache.path}, ${bytesText(cache.bytes)} for ${countText(kernels.filter((k) => k.cached !== undefined).length, "kernel")}`,
-      ],
-      ...(lists.note === undefined ? [] : [["note", lists.note] as [string, string]]),
+      ["cache", `${cache.path}, ${bytesText(cache.bytes)} for ${countText(cached, "kernel")}`],
+      ...notes.map((note) => ["note", note] as [string, string]),
     ]),
     headedText(
       `${ready.length} of ${countText(kernels.length, "kernel")} can be built for`,
       tableText(
-        ["release", "where", "package", "livepatch", "source", "headers", "compiler", "in the cache"],
-        kernels.map((kernel) => [
+        ["release", "suite", "where", "package", "livepatch", "source", "headers", "compiler", "in the cache"],
+        shown.map((kernel) => [
           kernel.release,
+          kernel.suite ?? "",
           placesOf(kernel),
           kernel.version ?? "",
           livepatchText(kernel),
@@ -49,7 +87,35 @@ function kernelsText({ running, installed, archive, cache, lists }: KernelList):
         ]),
       ),
     ),
+    notShownText(kernels, shown),
   ]);
+}
+
+/**
+ * What is here, and of the archive the newest of each series and flavour of a suite: of one suite all that can be built for.
+ * @param kernels the newest first
+ */
+function worthShowing(kernels: readonly ListedKernel[], ofOneSuite: boolean): ListedKernel[] {
+  const seen = new Set<string>();
+  return kernels.filter((kernel) => {
+    const here = kernel.running || kernel.installed || kernel.cached !== undefined;
+    if (problems(kernel).length > 0) return here;
+    const kind = [kernel.suite ?? "", /^\d+\.\d+/.exec(kernel.release)?.[0] ?? "", flavourOf(kernel.release)].join(" ");
+    const isNewest = !seen.has(kind);
+    seen.add(kind);
+    return here || ofOneSuite || isNewest;
+  });
+}
+
+function notShownText(kernels: readonly ListedKernel[], shown: readonly ListedKernel[]): string {
+  const left = kernels.filter((kernel) => !shown.includes(kernel));
+  if (left.length === 0) return "";
+  const older = left.filter((kernel) => problems(kernel).length === 0).length;
+  const kinds = [
+    ...(older === 0 ? [] : [`${older} older`]),
+    ...(left.length === older ? [] : [`${left.length - older} that cannot be built for`]),
+  ];
+  return `not shown: ${kinds.join(", ")}; --all shows them`;
 }
 
 function placesOf(kernel: ListedKernel): string {
@@ -76,7 +142,8 @@ function notNeeded({ cached }: ListedKernel): string {
 
 function compilerText({ compiler }: ListedKernel): string {
   if (compiler === undefined) return "";
-  return compiler.installed ? compiler.name : `${compiler.name}, not installed`;
+  if (compiler.installed) return compiler.name;
+  return compiler.cached.length === 0 ? `${compiler.name}, to be fetched` : `${compiler.name}, in the cache`;
 }
 
 function verdict(kernel: ListedKernel): string {
@@ -88,13 +155,15 @@ function verdict(kernel: ListedKernel): string {
 function problems(kernel: ListedKernel): string[] {
   const { compiler } = kernel;
   const cannot = (kernel.obstacles ?? []).map((option) => `${option} is needed for livepatching`);
-  const noCompiler = compiler !== undefined && !compiler.installed ? [`${compiler.name} is not installed`] : [];
-  if (kernel.cached !== undefined) return [...cannot, ...noCompiler];
+  if (kernel.archived && kernel.source && kernel.headers) return cannot;
+  if (kernel.cached !== undefined) {
+    const here = compiler === undefined || compiler.installed || compiler.cached.length > 0;
+    return here ? cannot : [...cannot, `${compiler.name} is not installed`];
+  }
   if (!kernel.archived) return [...cannot, "the archive does not have it"];
   return [
     ...cannot,
     ...(kernel.source ? [] : ["the archive does not have its source any more"]),
     ...(kernel.headers ? [] : ["the archive does not have its headers any more"]),
-    ...noCompiler,
   ];
 }

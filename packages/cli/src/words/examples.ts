@@ -4,6 +4,10 @@
 export type Example = readonly [line: string, what: string];
 
 const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
+  kernels: [
+    ["kernels", "what is here, and the newest of each suite, series and flavour"],
+    ["kernels --suite trixie --flavour cloud-amd64", "of one suite all that can be built for"],
+  ],
   build: [
     ["build fix.patch --kernel 6.1.0-56-cloud-amd64", "livepatch-fix.ko for that kernel"],
     ["build one.patch two.patch --upon livepatch-old.ko --name all", "all of an older livepatch and two fixes more, in its place"],

@@ -16,6 +16,7 @@ const named = v.array(v.strictObject({ name: text, why: text }));
 const listedKernel = v.strictObject({
   release,
   version: maybe(said(text, "of the image's package; absent for a kernel that is none of Debian's")),
+  suite: maybe(said(text, "of Debian's that has its image")),
   running: flag,
   installed: flag,
   archived: said(flag, "the archive has its image"),
@@ -28,7 +29,13 @@ const listedKernel = v.strictObject({
   source: said(flag, "the archive has the source that the image was built from, exactly"),
   headers: said(flag, "the archive has its headers and build tools"),
   featureset: maybe(said(text, "patches on top of the source")),
-  compiler: maybe(v.strictObject({ name: text, installed: flag })),
+  compiler: maybe(
+    v.strictObject({
+      name: text,
+      installed: flag,
+      cached: said(texts, "the versions of it that are in the cache: where it is not installed, one is fetched"),
+    }),
+  ),
 });
 
 export const kernelsDocument = documentKind("kernels", 1, "`suture kernels`: what can be built for.", {
@@ -40,6 +47,10 @@ export const kernelsDocument = documentKind("kernels", 1, "`suture kernels`: wha
     v.strictObject({
       published: maybe(said(text, "of the newest, as ISO 8601 has it")),
       note: maybe(said(text, "that they are old, or why there are none, with what to type")),
+      suites: said(
+        v.array(v.strictObject({ suite: text, published: maybe(text), note: maybe(text) })),
+        "of those that the machine's apt does not know",
+      ),
     }),
     "apt's package lists",
   ),

@@ -11,7 +11,7 @@
  *     featuresets/SOURCE_VERSION_NAME/  patches of Debian's source package that a flavour has on top of the source
  *     trees/DIR-STATE_FORMAT/           links to a tree that somebody prepared, as it was in that state
  *     scratch/                          temporary files, where the kernel's build cannot work in TMPDIR
- *     apt/                              lists of source packages, for these
+ *     apt/, apt-SUITE/                  lists of source packages, for these
  *     suites/SUITE/                     apt's lists of a suite, its own state and configuration
  *     toolchains/COMPILER_VERSION_BINUTILS_FORMAT/   a compiler with its binutils and libraries:
  *         toolchain.json                  what it is and what it was made from
@@ -77,8 +77,9 @@ export const inFeatureset = {
   patches: (path: string, featureset: string): string => join(path, `patches-${featureset}`),
 };
 
-export function aptPath(cache: string): string {
-  return join(cache, "apt");
+/** @param suite where they are not those of the machine's mirrors */
+export function aptPath(cache: string, suite?: string): string {
+  return join(cache, suite === undefined ? "apt" : `apt-${suite}`);
 }
 
 /** The state of apt for one suite. */

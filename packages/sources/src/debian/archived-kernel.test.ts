@@ -118,3 +118,26 @@ test("an archive without kernels", () => {
   expect(archivedKernels(new Archive([]))).toEqual([]);
   expect(() => findKernel(new Archive([]), "5.4.0-7-amd64", undefined)).toThrow("apt knows no kernel at all");
 });
+
+test("where others hold what the image's package held, they are its files, and say what it was built from", () => {
+  const release = "7.4.5+deb0-amd64";
+  const parts = (version: string): string[] => [
+    record(`linux-image-${release}`, version, {
+      Source: `linux-signed-amd64 (${version})`,
+      Depends: `linux-base-${release} (= ${version}), linux-binary-${release} (= ${version}), linux-modules-${release} (= ${version})`,
+    }),
+    record(`linux-binary-${release}`, version, { Source: "linux-signed-amd64", "Built-Using": `linux (= ${version})` }),
+    record(`linux-modules-${release}`, version),
+    record(`linux-base-${release}`, version),
+    record(`linux-headers-${release}`, version, { Depends: "gcc-9-for-host, linux-headers-7.4.5+deb0-common, linux-kbuild-7.4.5+deb0" }),
+    record("linux-kbuild-7.4.5+deb0", version),
+    record("linux-source-7.4", version),
+  ];
+  const archive = new Archive(parseRecords([...parts("7.4.5-2"), ...parts("7.4.5-1")].join("\n\n")));
+  const kernel = findKernel(archive, release, "7.4.5-1");
+  expect(kernel.files.map(({ name, version }) => `${name} ${version}`)).toEqual(
+    ["binary", "modules", "base"].map((part) => `linux-${part}-${release} 7.4.5-1`),
+  );
+  expect(kernel).toMatchObject({ source: { version: "7.4.5-1" }, compiler: "gcc-9", featureset: undefined });
+  expect(findKernel(ARCHIVE, "5.4.0-7-amd64", undefined).files.map(({ name }) => name)).toEqual(["linux-image-5.4.0-7-amd64"]);
+});

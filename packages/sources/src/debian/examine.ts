@@ -4,7 +4,9 @@ import { archOfConfig } from "@suture/kernel";
 import type { Task } from "@suture/task";
 import { configurationOf } from "../configuration.ts";
 import { attempt, type Finding, good, ofConfig, refusal, tools } from "../findings.ts";
-import { type ListedKernel, listKernels } from "./list.ts";
+import { hostCompiler } from "./host-compiler.ts";
+import { type KernelList, type ListedCompiler, type ListedKernel, listKernels } from "./list.ts";
+import { suitesOf } from "./suites.ts";
 
 /** A kernel of the archive, or an installed one. @throws CANCELLED, KERNEL_BAD_CONFIG */
 export async function examineKernel(task: Task, release: string, { cache }: { cache: string }): Promise<Finding[]> {
@@ -19,10 +21,7 @@ export async function examineKernel(task: Task, release: string, { cache }: { ca
             what: "configuration",
             outcome: "limited" as const,
             found: `the configuration of ${release} is not on this machine`,
-            mend:
-              kernel?.archived === true
-                ? `apt-get install linux-image-${release}, or fetch it into the cache: suture prove fs/pipe.o --kernel ${release}`
-                : "doctor --tree FOLDER reads that of its prepared source tree",
+            mend: configurationMend(release, listed),
           },
         ]
       : [
@@ -33,23 +32,55 @@ export async function examineKernel(task: Task, release: string, { cache }: { ca
           ),
         ]),
     ...(ready ? [good("source", "ready in the cache")] : ofArchive(release, listed)),
-    ...(await tools(task, kernel?.compiler, arch)),
+    ...(kernel?.compiler === undefined ? [] : [await compilerFinding(task, kernel.compiler)]),
+    ...(await tools(task, arch)),
   ];
 }
 
-/** @property age what is to be said of the age of apt's lists */
-type Listed = { kernel: ListedKernel | undefined; age: Finding[] } | { refusal: Finding };
+/** One that is not installed is fetched; then the programs that the build makes for itself need another. */
+async function compilerFinding(task: Task, { name, installed, cached }: ListedCompiler): Promise<Finding> {
+  if (installed) return good("compiler", name);
+  const [version] = cached;
+  const host = await attempt(task, "compiler", hostCompiler);
+  if (typeof host !== "string") return host;
+  return good(
+    "compiler",
+    version === undefined ? `${name} is not installed, and is fetched into the cache` : `${name} ${version}, in the cache`,
+  );
+}
+
+function configurationMend(release: string, listed: Listed): string {
+  if ("refusal" in listed || listed.kernel?.archived !== true) return "doctor --tree FOLDER reads that of its prepared source tree";
+  const fetch = `suture prove fs/pipe.o --kernel ${release}`;
+  return listed.ofMachine
+    ? `apt-get install linux-image-${release}, or fetch it into the cache: ${fetch}`
+    : `fetch it into the cache: ${fetch}`;
+}
+
+/** @property age what is to be said of the age of apt's lists @property ofMachine whether the machine's apt knows it */
+type Listed = { kernel: ListedKernel | undefined; age: Finding[]; ofMachine: boolean } | { refusal: Finding };
 
 async function listedAs(task: Task, release: string, cache: string): Promise<Listed> {
-  const found = await attempt(task, "archive", () => listKernels(task, { cache }));
+  const known = await attempt(task, "archive", () => listKernels(task, { cache }));
+  if ("outcome" in known) return { refusal: known };
+  const of = (list: KernelList): ListedKernel | undefined =>
+    [list.running, ...list.installed, ...list.archive].find((listed) => listed.release === release);
+  const here = of(known);
+  const enough = here?.cached !== undefined || here?.archived === true;
+  const found = enough ? known : await attempt(task, "archive", () => listKernels(task, { cache, suites: suitesOf(release) }));
   if ("outcome" in found) return { refusal: found };
-  const { refusal: refused, note } = found.lists;
-  const kernel = [found.running, ...found.installed, ...found.archive].find((listed) => listed.release === release);
+  const kernel = of(found);
+  const suite = found.lists.suites.find((listed) => listed.suite === kernel?.suite);
+  const unread = kernel?.archived === true ? undefined : found.lists.suites.find(({ refusal: why }) => why !== undefined);
+  const refused = unread?.refusal ?? (suite === undefined ? found.lists.refusal : undefined);
+  const note = suite === undefined ? found.lists.note : suite.note;
   const age: Finding[] =
-    note === undefined || refused !== undefined ? [] : [{ what: "lists", outcome: "limited", found: note, mend: "apt-get update" }];
+    note === undefined || refused !== undefined
+      ? []
+      : [{ what: "lists", outcome: "limited", found: note, mend: suite === undefined ? "apt-get update" : "" }];
   // What is ready needs no archive.
   if (refused !== undefined && kernel?.cached === undefined) return { refusal: refusal(task, "archive", refused) };
-  return { kernel, age };
+  return { kernel, age, ofMachine: suite === undefined };
 }
 
 function ofArchive(release: string, of: Listed): Finding[] {

@@ -3,14 +3,14 @@
  * debian/patches-FEATURESET, and most machines do not ask their mirrors for source packages: apt is asked here, with lists of its own.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { exists, readKept, sha256OfFile } from "@suture/files";
 import { type TargetInput, targetInputSchema } from "@suture/protocol";
 import { run, type Task } from "@suture/task";
-import { aptPath, featuresetPath, inFeatureset } from "../cache/layout.ts";
+import { aptPath, featuresetPath, inFeatureset, inSuite } from "../cache/layout.ts";
 import { exclusively, makeOnce, mortal, removeUnfinished } from "../cache/store.ts";
 import { fail } from "../errors.ts";
-import { aptSaid } from "./apt.ts";
+import { type Apt, aptSaid } from "./apt.ts";
 import type { SourceName } from "./packages.ts";
 
 const LIST = "/etc/apt/sources.list";
@@ -20,7 +20,7 @@ const PARTS = "/etc/apt/sources.list.d";
  * The directory of the featureset's patches and the source package that they are from.
  * @throws SOURCE_NO_FEATURESET
  */
-export async function getFeatureset(task: Task, cache: string, source: SourceName, featureset: string): Promise<TargetInput> {
+export async function getFeatureset(task: Task, cache: string, apt: Apt, source: SourceName, featureset: string): Promise<TargetInput> {
   const path = featuresetPath(cache, source, featureset);
   await makeOnce(
     task,
@@ -28,7 +28,7 @@ export async function getFeatureset(task: Task, cache: string, source: SourceNam
     path,
     (beside) =>
       task.stage("patches", async (stage) => {
-        const tar = await fetchSource(task, cache, source, beside, featureset);
+        const tar = await fetchSource(task, cache, apt, source, beside, featureset);
         const input: TargetInput = { kind: "package", name: `${source.name} (source)`, version: source.version, sha256: tar.sha256 };
         const only = `debian/patches-${featureset}`;
         await run(task, mortal("tar", "--extract", "--xz", "--file", tar.path, "--directory", beside, "--strip-components=1", only));
@@ -72,11 +72,11 @@ async function seriesOf(patches: string): Promise<string[]> {
 }
 
 /** Downloads the packaging part of a source package into `directory` and holds it against the archive's index. */
-async function fetchSource(task: Task, cache: string, source: SourceName, directory: string, featureset: string) {
-  const home = aptPath(cache);
+async function fetchSource(task: Task, cache: string, apt: Apt, source: SourceName, directory: string, featureset: string) {
+  const home = aptPath(cache, apt.suite?.name);
   return exclusively(task, cache, home, async () => {
     await removeUnfinished(home);
-    const options = await ownLists(home);
+    const options = await ownLists(home, apt);
     const missing = (why: string, cause: unknown) =>
       fail(
         "SOURCE_NO_FEATURESET",
@@ -109,18 +109,17 @@ async function fetchSource(task: Task, cache: string, source: SourceName, direct
   });
 }
 
-/** Options for apt to use the machine's sources as sources of source packages, with lists in `home`. The machine's own stay as they are. */
-async function ownLists(home: string): Promise<string[]> {
+/** Options for apt to use its sources as sources of source packages, with lists in `home`. Its own stay as they are. */
+async function ownLists(home: string, apt: Apt): Promise<string[]> {
   const parts = join(home, "parts");
   const lists = join(home, "lists");
   await rm(parts, { recursive: true, force: true });
   await mkdir(parts, { recursive: true, mode: 0o755 });
   await mkdir(join(lists, "partial"), { recursive: true });
-  const names = (await readdir(PARTS).catch(() => [])).filter((name) => /^[\w.-]+\.(list|sources)$/.test(name));
-  const files = [...((await exists(LIST)) ? [LIST] : []), ...names.map((name) => join(PARTS, name))];
-  for (const file of files)
+  for (const file of apt.suite === undefined ? await machineFiles() : [inSuite.sources(dirname(apt.lists))])
     await writeFile(join(parts, basename(file)), asSourceList(await readFile(file, "utf8"), file.endsWith(".sources")));
   return [
+    ...apt.options,
     `-oDir::Etc::sourcelist=/dev/null`,
     `-oDir::Etc::sourceparts=${parts}`,
     `-oDir::State::lists=${lists}`,
@@ -130,9 +129,14 @@ async function ownLists(home: string): Promise<string[]> {
   ];
 }
 
+async function machineFiles(): Promise<string[]> {
+  const names = (await readdir(PARTS).catch(() => [])).filter((name) => /^[\w.-]+\.(list|sources)$/.test(name));
+  return [...((await exists(LIST)) ? [LIST] : []), ...names.map((name) => join(PARTS, name))];
+}
+
 /** The sources of a file of apt's configuration (of either form) as sources of source packages. */
 export function asSourceList(text: string, deb822: boolean): string {
-  if (deb822) return text.replace(/^Types:.*(?:\n[ \t].*)*$/gim, "Types: deb-src");
+  if (deb822) return text.replace(/^Types:.*(?:\n[ \t].*)*$/gim, "Types: deb-src").replace(/^Targets:.*$/gim, "Targets: Sources");
   return text
     .split("\n")
     .filter((line) => /^\s*deb\s/.test(line))

@@ -35,9 +35,14 @@ export async function makeGenerated(task: Task, tree: string, make: readonly str
   if (saysFull(made.stderr)) throw fail("CACHE_FULL", made.stderr.trim(), { file: tree });
   for (const i of made.stdout.split("\n").filter((line) => line !== ""))
     task.reporter.warn(
-      `a source that the kernel's build makes could not be made; objects that need it will not compile: ${recipes[Number(i)]}`,
+      `a source that the kernel's build makes could not be made; objects that need it will not compile: ${shortened(recipes[Number(i)] ?? "")}`,
     );
   return stdout;
+}
+
+/** What a recipe says of itself, or its beginning. */
+function shortened(recipe: string): string {
+  return /echo '# ([^']*)'/.exec(recipe)?.[1]?.trim() ?? recipe.slice(0, 200);
 }
 
 /** Of the recipes that make prints, those that make sources out of sources, in their order. */
@@ -62,9 +67,9 @@ const RECIPE = /^\s*(?:set -e;\s*)?(?:echo '|mkdir -p )/;
 const BINARY = /\.(?:o|a|ko|mod|so|dbg|elf|ro|chk|order|lds|log|cpio|relocs|bin|gz|xz|zst|symvers)(?![\w.-])/;
 /**
  * The time of this build: the kernel's own is in its headers package. And a program that needs the headers of libcrypto, for a list of
- * certificates that only Debian has.
+ * certificates that only Debian has. And what only code in Rust takes, which is not compiled here.
  */
-const UNWANTED = /\butsver|\bextract-cert\b/;
+const UNWANTED = /\butsver|\bextract-cert\b|^\s*(?:set -e;\s*)?echo '# (?:BINDGEN|RUST\w*) /;
 
 /** Whether the recipe compiles or links a program of the build itself, which other recipes run. */
 function isHostCompile(recipe: string): boolean {

@@ -1,20 +1,29 @@
 /** What can be built for: the kernel that runs, those that are installed, those of the archive; and what there is of each. */
+
 import { release as runningRelease } from "node:os";
+import { basename } from "node:path";
 import { SutureError } from "@suture/errors";
 import { onPath } from "@suture/files";
 import { livepatchObstacles } from "@suture/kernel";
 import { run, type Task } from "@suture/task";
 import { configurationOf } from "../configuration.ts";
-import { Archive, readArchive } from "./archive.ts";
+import { runApt } from "./apt.ts";
+import { type Archive, readArchive } from "./archive.ts";
 import { type ArchivedKernel, archivedKernels } from "./archived-kernel.ts";
 import { cachedKernels } from "./cached.ts";
+import { machineArchive, otherSuites } from "./find.ts";
 import { runningVersion } from "./running.ts";
+import { fetchLists, hasLists, suiteApt } from "./suite-lists.ts";
+import { SUITES, type Suite } from "./suites.ts";
+import { cachedToolchains } from "./toolchain/toolchain.ts";
 import { compareVersions } from "./versions.ts";
 
 export interface ListedKernel {
   release: string;
   /** Of the image's package. Undefined for a kernel that is none of Debian's. */
   version: string | undefined;
+  /** The suite that has it; undefined where none of Debian's has. */
+  suite: string | undefined;
   running: boolean;
   installed: boolean;
   /** The archive has the image. */
@@ -30,7 +39,14 @@ export interface ListedKernel {
   /** Patches on top of the source, which only Debian's source package has. */
   featureset: string | undefined;
   /** What it was built with, as far as the headers tell. */
-  compiler: { name: string; installed: boolean } | undefined;
+  compiler: ListedCompiler | undefined;
+}
+
+export interface ListedCompiler {
+  name: string;
+  installed: boolean;
+  /** The versions of it that are in the cache: where it is not installed, one is fetched. */
+  cached: string[];
 }
 
 export interface KernelList {
@@ -46,23 +62,42 @@ export interface KernelList {
     /** That they are old, or why there are none, with what to type. */
     note: string | undefined;
     refusal: SutureError | undefined;
+    /** Those of suites that the machine's apt does not know. */
+    suites: SuiteLists[];
   };
 }
 
+export interface SuiteLists {
+  suite: string;
+  published: string | undefined;
+  note: string | undefined;
+  /** Why they could not be read: none of its kernels is listed. */
+  refusal: SutureError | undefined;
+}
+
+export interface ListOptions {
+  cache: string;
+  /** What of Debian's is to be listed besides what the machine's apt knows: lists that are not in the cache are fetched. */
+  suites?: readonly Suite[];
+}
+
 /** Without apt or its lists: those that are installed or ready in the cache. */
-export async function listKernels(task: Task, { cache }: { cache: string }): Promise<KernelList> {
-  let refusal: SutureError | undefined;
-  const read = (part: Task): Promise<Archive> =>
-    readArchive(part).catch((error: unknown) => {
-      if (!(error instanceof SutureError) || !error.code.startsWith("ARCHIVE_NO_")) throw error;
-      refusal = error;
-      return new Archive([]);
-    });
-  const [archive, installed, cached] = await task.together([read, installedImages, () => cachedKernels(cache)]);
-  const known = archivedKernels(archive);
+export async function listKernels(task: Task, { cache, suites = [] }: ListOptions): Promise<KernelList> {
+  const [{ archive, refusal }, installed, cached] = await task.together([machineArchive, installedImages, () => cachedKernels(cache)]);
+  const others = await suiteArchives(task, cache, await otherSuites(task, suites));
+  const suiteOf = await machineSuiteOf(task, archive);
+  const known = [
+    ...archivedKernels(archive).map((kernel) => ({ ...kernel, suite: suiteOf(kernel.image.name, kernel.image.version) })),
+    ...others.flatMap(({ suite, archive: of }) =>
+      of === undefined ? [] : archivedKernels(of).map((kernel) => ({ ...kernel, suite: suite.name })),
+    ),
+  ];
+  const toolchains = await cachedToolchains(cache);
   const programs = new Map<string, boolean>();
-  for (const { compiler } of [...known, ...cached])
-    if (compiler !== undefined && !programs.has(compiler)) programs.set(compiler, await onPath(compiler));
+  for (const { compiler } of [...known, ...cached]) {
+    const name = compiler === undefined ? undefined : basename(compiler);
+    if (name !== undefined && !programs.has(name)) programs.set(name, await onPath(name));
+  }
   const running = runningRelease();
   const version = await runningVersion(running);
   const isRunning = (release: string, ofVersion: string | undefined): boolean =>
@@ -72,9 +107,14 @@ export async function listKernels(task: Task, { cache }: { cache: string }): Pro
     return found === undefined ? undefined : { bytes: found.bytes };
   };
   const obstacles = await obstaclesOf([...[...known, ...installed, ...cached].map((kernel) => kernel.release), running], cache);
-  const list = (release: string, ofVersion: string | undefined, kernel: ArchivedKernel | undefined): ListedKernel => ({
+  const list = (
+    release: string,
+    ofVersion: string | undefined,
+    kernel: (ArchivedKernel & { suite: string | undefined }) | undefined,
+  ): ListedKernel => ({
     release,
     version: ofVersion,
+    suite: kernel?.suite,
     running: isRunning(release, ofVersion),
     installed: installed.some((image) => image.release === release && image.version === ofVersion),
     archived: kernel?.image.download !== undefined,
@@ -85,8 +125,12 @@ export async function listKernels(task: Task, { cache }: { cache: string }): Pro
     featureset: kernel?.featureset,
     compiler: compilerAs(kernel?.compiler ?? cached.find((k) => k.release === release && k.version === ofVersion)?.compiler),
   });
-  const compilerAs = (name: string | undefined): ListedKernel["compiler"] =>
-    name === undefined ? undefined : { name, installed: programs.get(name) ?? false };
+  const compilerAs = (program: string | undefined): ListedKernel["compiler"] => {
+    if (program === undefined) return undefined;
+    const name = basename(program);
+    const versions = toolchains.filter(({ compiler }) => compiler === name).map(({ version }) => version);
+    return { name, installed: programs.get(name) ?? false, cached: versions };
+  };
   // What is ready stays usable when the lists do not have it any more, or not yet.
   const only = cached.filter((k) => !known.some(({ release, image }) => release === k.release && image.version === k.version));
   const all = [
@@ -106,8 +150,58 @@ export async function listKernels(task: Task, { cache }: { cache: string }): Pro
       published: archive.published?.toISOString(),
       note: refusal === undefined ? archive.note : `${refusal.message}. ${refusal.mend}`,
       refusal,
+      suites: others.map(({ suite, archive: of, refusal: why }) => ({
+        suite: suite.name,
+        published: of?.published?.toISOString(),
+        note: why === undefined ? of?.note : `${why.message}. ${why.mend}`,
+        refusal: why,
+      })),
     },
   };
+}
+
+interface SuiteArchive {
+  suite: Suite;
+  archive: Archive | undefined;
+  refusal: SutureError | undefined;
+}
+
+/** Where the lists of one could not be fetched, the mirror is not asked for those of the next. */
+async function suiteArchives(task: Task, cache: string, suites: readonly Suite[]): Promise<SuiteArchive[]> {
+  const found: SuiteArchive[] = [];
+  let refusal: SutureError | undefined;
+  for (const suite of suites) {
+    try {
+      if (refusal !== undefined && !(await hasLists(cache, suite))) throw refusal;
+      const apt = refusal === undefined ? await fetchLists(task, cache, suite) : suiteApt(cache, suite);
+      found.push({ suite, archive: await readArchive(task, apt), refusal: undefined });
+    } catch (error) {
+      task.check();
+      if (!(error instanceof SutureError) || !error.code.startsWith("ARCHIVE_")) throw error;
+      refusal ??= error;
+      found.push({ suite, archive: undefined, refusal });
+    }
+  }
+  return found;
+}
+
+/** Of the machine's lists, which suite has a version of a package. */
+async function machineSuiteOf(task: Task, archive: Archive): Promise<(name: string, version: string) => string | undefined> {
+  const names = archive.names().filter((name) => name.startsWith("linux-image-"));
+  const { stdout } = names.length === 0 ? { stdout: "" } : await runApt(task, archive.apt, "apt-cache", ["madison", ...names]);
+  return suitesIn(stdout);
+}
+
+/** In what `apt-cache madison` prints: `NAME | VERSION | MIRROR SUITE/COMPONENT ARCHITECTURE Packages`. */
+export function suitesIn(printed: string): (name: string, version: string) => string | undefined {
+  const found = new Map<string, string>();
+  for (const line of printed.split("\n")) {
+    const [name = "", version = "", from = ""] = line.split("|").map((word) => word.trim());
+    const [, part = ""] = /^\S+ ([^\s/]+)\//.exec(from) ?? [];
+    const suite = SUITES.find(({ main, security }) => main.includes(part) || security.includes(part));
+    if (suite !== undefined) found.set(`${name} ${version}`, suite.name);
+  }
+  return (name, version) => found.get(`${name} ${version}`);
 }
 
 async function obstaclesOf(releases: readonly string[], cache: string): Promise<Map<string, string[]>> {

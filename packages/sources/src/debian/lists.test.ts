@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Task } from "@suture/task";
 import { codeOf, folderOf } from "@suture/testkit/folders";
@@ -7,6 +7,7 @@ import { kernelPath } from "../cache/layout.ts";
 import { listKernels } from "./list.ts";
 import { ageNote, listsPublished } from "./lists.ts";
 import { newestKernel } from "./newest.ts";
+import { SUITES } from "./suites.ts";
 
 const { PATH, XDG_CACHE_HOME } = process.env;
 let folder: string;
@@ -33,6 +34,7 @@ test("of lists of a week and more it is said how old they are, and what to type"
   const at = new Date("2026-07-12");
   expect(ageNote(undefined, Date.parse("2026-08-01"))).toBeUndefined();
   expect(ageNote(at, Date.parse("2026-07-18T23:59:59Z"))).toBeUndefined();
+  expect(ageNote(at, Date.parse("2026-08-01"), "a-suite")).toBe("what the mirror has of a-suite is 20 days old (2026-07-12)");
   expect(ageNote(at, Date.parse("2026-08-01"))).toMatch(/ is 20 days old \(2026-07-12\).*`apt-get update`/);
 });
 
@@ -66,6 +68,27 @@ test("kernels that are ready are listed and chosen although apt does not know th
     { release: "5.4.0-9-amd64", archived: false, cached: { bytes: 12 } },
   ]);
   expect(await newestKernel(new Task(), /^5\.4\..*-amd64$/)).toBe("5.4.0-10-amd64");
+});
+
+test("suites whose lists cannot be fetched are told, with why, and what is here is listed all the same", async () => {
+  apt("exit 100");
+  const cache = join(folder, "suture");
+  cachedKernel(cache, "5.4.0-9-amd64", "5.4.99-1");
+  const asked = join(folder, "asked");
+  writeFileSync(
+    join(folder, "apt-get"),
+    `#!/bin/sh\ncase "$1" in indextargets) echo "http://m.example/debian/|s|Debian|/none" ;; *) echo >>${asked}; echo "E: no network" >&2; exit 100 ;; esac\n`,
+    { mode: 0o755 },
+  );
+  const { archive, lists } = await listKernels(new Task(), { cache, suites: SUITES });
+  expect(archive.map(({ release }) => release)).toEqual(["5.4.0-9-amd64"]);
+  expect(lists.suites.map(({ suite }) => suite)).toEqual(SUITES.map(({ name }) => name));
+  for (const { refusal, note } of lists.suites) {
+    expect(refusal?.code).toBe("ARCHIVE_SUITE");
+    expect(note).toContain("no network");
+  }
+  // The first refusal is enough: each may take as long as it takes to find out that there is no network.
+  expect(readFileSync(asked, "utf8")).toBe("\n");
 });
 
 test("without apt what is ready is listed, and the refusal is told", async () => {

@@ -105,7 +105,7 @@ async function makeKernel(
   const source = downloadable(kernel.source);
   const { featureset } = kernel;
   // First, because it is the one that may not be had, and small.
-  const patches = featureset === undefined ? [] : [await getFeatureset(task, cache, source.source, featureset)];
+  const patches = featureset === undefined ? [] : [await getFeatureset(task, cache, apt, source.source, featureset)];
   const sourceTree = sourcePath(cache, source);
   const needed = (await exists(sourceTree)) ? parts : [...parts, source];
   const debs = await getDebs(task, cache, needed, apt);

@@ -1,5 +1,6 @@
 import { codeOf } from "@suture/testkit/folders";
 import { expect, test } from "vitest";
+import { suitesIn } from "./list.ts";
 import { mirrorsOf, type Target } from "./mirrors.ts";
 import { sourcesText } from "./suite-lists.ts";
 import { SUITES, suiteNamed, suitesOf } from "./suites.ts";
@@ -48,4 +49,17 @@ test("apt is told of a suite with its parts, each from its mirror, and of the ke
   expect(text.match(/^Signed-By: \/k\.gpg$/gm)).toHaveLength(2);
   expect(text).not.toMatch(/trusted|allow/i);
   expect(sourcesText({ ...suite, security: [] }, mirrors, "/k.gpg")).not.toContain("debian-security");
+});
+
+test("which suite has a version is read out of what apt says of its places", () => {
+  const suiteOf = suitesIn(
+    [
+      "linux-image-5.4.0-7-amd64 |  5.4.11-2 | http://m/debian-security bookworm-security/main amd64 Packages",
+      "linux-image-5.4.0-7-amd64 |  5.4.11-1 | http://m/debian bookworm/main amd64 Packages",
+      "linux-image-5.4.0-7-amd64 |  5.4.11-9 | http://m/other stable/main amd64 Packages",
+    ].join("\n"),
+  );
+  expect(suiteOf("linux-image-5.4.0-7-amd64", "5.4.11-2")).toBe("bookworm");
+  expect(suiteOf("linux-image-5.4.0-7-amd64", "5.4.11-1")).toBe("bookworm");
+  expect(suiteOf("linux-image-5.4.0-7-amd64", "5.4.11-9")).toBeUndefined();
 });

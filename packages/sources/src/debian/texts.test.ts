@@ -43,6 +43,9 @@ test("apt's own sources become sources of source packages, in both forms", () =>
   expect(asSourceList("Types: deb\n  deb-src\nURIs: http://d/\n\n# c\nTypes: deb\nURIs: http://e/\n", true)).toBe(
     "Types: deb-src\nURIs: http://d/\n\n# c\nTypes: deb-src\nURIs: http://e/\n",
   );
+  expect(asSourceList("Types: deb\nTargets: Packages\nURIs: http://d/\n", true)).toBe(
+    "Types: deb-src\nTargets: Sources\nURIs: http://d/\n",
+  );
   expect(asSourceList("# c\ndeb [signed-by=/k] http://d s main\ndeb-src http://d s main\n", false)).toBe(
     "deb-src [signed-by=/k] http://d s main\n",
   );
@@ -67,6 +70,9 @@ test("of the recipes that make prints, those that make sources are run", () => {
     ":",
     "set -e;  echo '  gcc-9 -D__KERNEL__ -c -o lib/a.o lib/a.c';  gcc-9 -D__KERNEL__ -c -o lib/a.o lib/a.c; scripts/basic/fixdep lib/.a.o.d lib/a.o 'x' > lib/.a.o.cmd",
     "set -e;  echo '  ld -r -o m.ko m.o';  ld -r -o m.ko m.o",
+    "set -e; echo '# BINDGEN rust/b.rs'; echo '  bindgen rust/b.h';   bindgen rust/b.h > rust/b.rs",
+    "set -e; echo '# RUSTC PL rust/p.rlib'; echo '   rustc p.rs';   rustc p.rs",
+    "set -e;  echo '  /c/gcc-9_1/bin/ld -r -o m.o a.o';  /c/gcc-9_1/bin/ld -r -o m.o a.o",
     "set -e;  echo '  tool v.so.dbg v.so v.c';  tool v.so.dbg v.so v.c",
     "set -e; mkdir -p init/; { utsver=$(date); } > init/.v.h.tmp; mv -f init/.v.h.tmp init/v.h",
   ];

@@ -14,9 +14,9 @@ export async function examineTree(task: Task, directory: string): Promise<Findin
     const compiler = await attempt(task, "compiler", () => compilerOf(task, config, undefined, directory));
     found.push(typeof compiler === "string" ? good("compiler", compiler) : compiler);
     if (typeof compiler === "string" && !config.enabled("CONFIG_DEBUG_INFO_BTF")) found.push(...(await typesBy(task, compiler)));
-    return [...found, ...(await tools(task, undefined, archOfConfig(config)))];
+    return [...found, ...(await tools(task, archOfConfig(config)))];
   } catch (error) {
-    return [refusal(task, "tree", error), ...(await tools(task, undefined))];
+    return [refusal(task, "tree", error), ...(await tools(task))];
   }
 }
 

@@ -23,7 +23,7 @@ const description = v.object({
   /** Of the compiler's package. */
   version: v.string(),
   binutils: v.string(),
-  packages: v.array(v.object({ name: v.string(), version: v.string(), sha256: v.string() })),
+  packages: v.array(v.object({ name: v.string(), version: v.string(), architecture: v.string(), sha256: v.string() })),
 });
 
 export type ToolchainDescription = v.InferOutput<typeof description>;
@@ -109,7 +109,7 @@ async function make(task: Task, cache: string, apt: Apt, packages: ToolchainPack
           compiler: compiler.name,
           version: compiler.version,
           binutils: binutils.version,
-          packages: all.map((p) => ({ name: p.name, version: p.version, sha256: p.download.sha256 })),
+          packages: all.map((p) => ({ name: p.name, version: p.version, architecture: p.architecture, sha256: p.download.sha256 })),
         };
         await writeFile(inToolchain.description(beside), `${JSON.stringify(described, undefined, 2)}\n`);
         stage.result(`${compiler.name} ${compiler.version}, binutils ${binutils.version}`);
@@ -172,7 +172,7 @@ async function writePrograms(path: string, beside: string, compiler: string): Pr
 }
 
 /** That no program would take a library of the machine for one that is missing. @throws TOOLCHAIN_BROKEN */
-async function checkLibraries(task: Task, path: string, compiler: string): Promise<void> {
+export async function checkLibraries(task: Task, path: string, compiler: string): Promise<void> {
   const [loader = "", ...words] = loaderWords(await loaderOf(path));
   const root = inToolchain.root(path);
   const { stdout } = await run(task, ["find", join(root, "usr"), "-name", "cc1", "-type", "f"]);
