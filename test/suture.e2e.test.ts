@@ -183,7 +183,9 @@ test("strings, a new function, a static local, a warning and an exception table 
       `\tseq_printf(m, "call %d read %d cpu %d\\n", ++calls, suture_read(), raw_smp_processor_id() >= 0);\n`,
   );
   const probe = "head -n 1 /proc/loadavg; head -n 1 /proc/loadavg";
-  const { stdout } = run(["try", patch, "--kernel", release, "--probe", probe, "--json"]);
+  const kept = join(folder, "tried");
+  const { stdout } = run(["try", patch, "--kernel", release, "--probe", probe, "--keep-build", kept, "--json"]);
+  expect(readdirSync(join(kept, "fs/proc")).sort()).toEqual(["loadavg.delta.o", "loadavg.original.o", "loadavg.patched.o"]);
   const report = documentIn(stdout);
   expect(report.probes[0].patched.output).toBe("call 1 read 77 cpu 1\ncall 2 read 77 cpu 1\n");
   // The warning is the patched function's own: the kernel found it in the module's bug table, and nothing else happened.
@@ -336,6 +338,7 @@ test("a module for another kernel, a cut and a changed one are not tried", () =>
   expect(build(patchOf("mine", ...MEMINFO), "--output", ko).code).toBe(0);
   const codeOf = (...args: string[]): string => documentIn(run(["try", ...args, "--json"]).stdout).error.code;
   expect(codeOf(ko, "--kernel", "6.1.0-0-none")).toBe("TRY_OTHER_KERNEL");
+  expect(codeOf(ko, "--keep-build", join(folder, "of-a-module"))).toBe("CLI_USAGE");
   const cut = join(folder, "cut.ko");
   copyFileSync(ko, cut);
   truncateSync(cut, 20_000);

@@ -4,29 +4,34 @@
  */
 import { type Item, isGlobal } from "./items.ts";
 import type { Plan } from "./plan.ts";
+import type { Refusals } from "./refusals.ts";
 
-export function takeCallers(plan: Plan): void {
+export function takeCallers(plan: Plan, refusals: Refusals): void {
   const callers = new Map<Item, Set<Item>>();
   const queue = [...plan.changed.keys()].filter((item) => !plan.redirectable(item));
   for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
-    if (callers.has(item)) continue;
-    const found = callersOf(plan, item);
-    callers.set(item, found);
-    for (const caller of found) {
-      if (plan.ignores(caller))
-        throw plan.refuse(
-          "DIFF_NOT_PATCHABLE",
-          `${item.name} has no ftrace entry, and ${caller.name}, which calls it, is to be ignored`,
-          item,
-        );
-      const { why, through } = plan.changed.get(item) ?? { why: "", through: [] };
-      const path = [...through, item.name];
-      const reason = through.length === 0 ? `differs (${why})` : `calls ${[...through].reverse().join(", which calls ")}, which differs`;
-      plan.change(caller, { why: `calls ${item.name}, which has no ftrace entry and ${reason}`, forced: false, through: path });
-      if (!plan.redirectable(caller)) queue.push(caller);
-    }
+    const called = item;
+    if (callers.has(called)) continue;
+    refusals.attempt(() => {
+      callers.set(called, new Set());
+      const found = callersOf(plan, called);
+      callers.set(called, found);
+      for (const caller of found) {
+        takeCaller(plan, called, caller);
+        if (!plan.redirectable(caller)) queue.push(caller);
+      }
+    });
   }
   dropUncalled(plan, callers);
+}
+
+function takeCaller(plan: Plan, item: Item, caller: Item): void {
+  if (plan.ignores(caller))
+    throw plan.refuse("DIFF_NOT_PATCHABLE", `${item.name} has no ftrace entry, and ${caller.name}, which calls it, is to be ignored`, item);
+  const { why, through } = plan.changed.get(item) ?? { why: "", through: [] };
+  const path = [...through, item.name];
+  const reason = through.length === 0 ? `differs (${why})` : `calls ${[...through].reverse().join(", which calls ")}, which differs`;
+  plan.change(caller, { why: `calls ${item.name}, which has no ftrace entry and ${reason}`, forced: false, through: path });
 }
 
 /** @throws DIFF_NOT_PATCHABLE where not all of them are known */

@@ -7,6 +7,7 @@ import { destinationOf } from "./destinations.ts";
 import { type Item, isGlobal, isItem, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import type { KeyedEntry, Plan } from "./plan.ts";
+import { Refusals } from "./refusals.ts";
 import { canReadAtRunTime, canReadConstant, constantRef } from "./run-time-keys.ts";
 import { tracepointHome } from "./sections.ts";
 import type { Entry, Replacement } from "./tables.ts";
@@ -33,6 +34,7 @@ export function carry(plan: Plan, keep: KeepEntry): void {
 
 /** Empty when all is taken in; otherwise functions, taken in only because they were asked for, that cannot be. */
 function attempt(plan: Plan, keep: KeepEntry): Map<Item, SutureError> {
+  const refusals = new Refusals();
   const culprits = new Map<Item, SutureError>();
   /** Of each item the one that needs it first. */
   const needs = new Map<Item, Item | undefined>();
@@ -67,9 +69,10 @@ function attempt(plan: Plan, keep: KeepEntry): Map<Item, SutureError> {
       }
     } catch (error) {
       const asked = askedFor(plan, item, needs);
-      if (!(error instanceof SutureError) || asked === undefined) throw error;
-      if (!culprits.has(asked)) culprits.set(asked, error);
+      if (!(error instanceof SutureError) || asked === undefined) refusals.add(error);
+      else if (!culprits.has(asked)) culprits.set(asked, error);
     }
+  refusals.check();
   return culprits;
 }
 
@@ -187,15 +190,20 @@ function checkKeptPlaces(plan: Plan, item: Item): void {
 
 /** A read-only object that is carried anew may be used by carried code only, or two halves of the kernel would read different ones. */
 function checkFresh(plan: Plan): void {
-  for (const item of plan.recarried)
-    for (const { by } of plan.in.patched.referrers.of(item))
-      if (
-        by.role !== "init" &&
-        by.role !== "exit" &&
-        by.role !== "unload" &&
-        by.role !== "declared" &&
-        !plan.carried.has(by) &&
-        !plan.recarried.has(by)
-      )
-        throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} must be carried, but ${by.name}, which is not patched, uses it too`, item);
+  const refusals = new Refusals();
+  for (const item of plan.recarried) refusals.attempt(() => checkUsers(plan, item));
+  refusals.check();
+}
+
+function checkUsers(plan: Plan, item: Item): void {
+  for (const { by } of plan.in.patched.referrers.of(item))
+    if (
+      by.role !== "init" &&
+      by.role !== "exit" &&
+      by.role !== "unload" &&
+      by.role !== "declared" &&
+      !plan.carried.has(by) &&
+      !plan.recarried.has(by)
+    )
+      throw plan.refuse("DIFF_RODATA_CHANGED", `${item.name} must be carried, but ${by.name}, which is not patched, uses it too`, item);
 }

@@ -11,6 +11,7 @@ import { type Item, isGlobal, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Plan } from "./plan.ts";
+import type { Refusals } from "./refusals.ts";
 import { functionDifference } from "./same-function.ts";
 import { EXPORTS, type SectionRole, tracepointHome } from "./sections.ts";
 
@@ -32,15 +33,16 @@ const LIVE: ReadonlySet<SectionRole> = new Set(["data", "rodata", "percpu", "onc
 /** What holds state of the running kernel. */
 const STATE: ReadonlySet<SectionRole> = new Set(["data", "percpu", "once"]);
 
-export function findChanges(plan: Plan, force: Force): void {
+export function findChanges(plan: Plan, force: Force, refusals: Refusals): void {
   const { original, patched, correlation } = plan.in;
   const finder = new Finder(plan, new Comparer(original.itemized, patched.itemized, correlation, (name) => plan.isElsewhere(name)));
   finder.foldedFunctions();
-  for (const item of patched.itemized.items) {
-    if (item.kind === "function") finder.function(item, force);
-    else finder.data(item);
-  }
-  for (const item of original.itemized.items) if (correlation.patched(item) === undefined) finder.gone(item);
+  for (const item of patched.itemized.items)
+    refusals.attempt(() => {
+      if (item.kind === "function") finder.function(item, force);
+      else finder.data(item);
+    });
+  for (const item of original.itemized.items) if (correlation.patched(item) === undefined) refusals.attempt(() => finder.gone(item));
 }
 
 class Finder {

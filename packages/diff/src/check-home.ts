@@ -3,6 +3,7 @@ import { accessOf, does } from "./accesses.ts";
 import { HOMES, homeOf, isReadOnly } from "./homes.ts";
 import { type Item, isGlobal, isItem } from "./items.ts";
 import type { Plan } from "./plan.ts";
+import { Refusals } from "./refusals.ts";
 
 /** The running kernel's variable stays where it is. @throws DIFF_VARIABLE_HOME if code that runs needs it to be elsewhere */
 export function checkHome(plan: Plan, original: Item, item: Item): void {
@@ -42,8 +43,8 @@ export function checkHome(plan: Plan, original: Item, item: Item): void {
 export function checkWrites(plan: Plan): { function: string; name: string }[] {
   const { correlation } = plan.in;
   const found = new Map<string, { function: string; name: string }>();
-  for (const item of plan.carried) {
-    if (item.kind !== "function") continue;
+  const refusals = new Refusals();
+  const check = (item: Item): void => {
     const before = correlation.original(item);
     const didBefore = (to: Item | string): boolean => before !== undefined && does("write", before, to);
     for (const ref of item.refs) {
@@ -64,6 +65,8 @@ export function checkWrites(plan: Plan): { function: string; name: string }[] {
         ref.at,
       );
     }
-  }
+  };
+  for (const item of plan.carried) if (item.kind === "function") refusals.attempt(() => check(item));
+  refusals.check();
   return [...found.values()];
 }

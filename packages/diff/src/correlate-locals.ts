@@ -9,6 +9,7 @@ import { bytesOf, type Item, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { coldParent, isBookkeeping, stem } from "./names.ts";
 import type { Referrers } from "./referrers.ts";
+import { Refusals } from "./refusals.ts";
 
 /** The function, the format and the line that they hold say which is which; without the line, if that moved. */
 export function pairDescriptors(before: Item[], after: Item[], correlation: Correlation): void {
@@ -76,6 +77,7 @@ export function pairStaticLocals(
   usersBefore: Referrers,
   usersAfter: Referrers,
 ): void {
+  const refusals = new Refusals();
   const originals = group(before, (i) => stem(i.name));
   for (const [name, items] of group(after, (i) => stem(i.name))) {
     const twins = originals.get(name) ?? [];
@@ -97,12 +99,15 @@ export function pairStaticLocals(
     for (const item of items) {
       if (correlation.original(item) !== undefined || isBookkeeping(item.name) || item.role === "rodata") continue;
       const nearest = lost.find((i) => haveCommon(referrers.get(i), referrers.get(item))) ?? rival;
-      throw fail("DIFF_STATIC_LOCAL", `${item.name} of the patched object could be ${nearest.name} of the original, or a new variable`, {
-        symbol: item.name,
-        section: item.section.name,
-      });
+      refusals.add(
+        fail("DIFF_STATIC_LOCAL", `${item.name} of the patched object could be ${nearest.name} of the original, or a new variable`, {
+          symbol: item.name,
+          section: item.section.name,
+        }),
+      );
     }
   }
+  refusals.check();
 }
 
 function haveCommon(a: UsedBy | undefined, b: UsedBy | undefined): boolean {

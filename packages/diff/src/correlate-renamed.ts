@@ -10,6 +10,7 @@ import { homeOf } from "./homes.ts";
 import { type Item, isGlobal, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { coldParent, isBookkeeping, stem } from "./names.ts";
+import { Refusals } from "./refusals.ts";
 import { functionDifference } from "./same-function.ts";
 import type { Side } from "./side.ts";
 import { placeOf, signatures, type Use, Uses } from "./uses.ts";
@@ -61,7 +62,9 @@ class Renames {
       for (const [item, twin] of joined) if (!shown.some(([other]) => other === item)) this.#correlation.separate(twin, item);
       joined = shown;
     }
-    for (const item of this.#gained) this.#check(item);
+    const refusals = new Refusals();
+    for (const item of this.#gained) refusals.attempt(() => this.#check(item));
+    refusals.check();
     return [...rehomed, ...joined.map(([item]) => item)];
   }
 

@@ -24,6 +24,7 @@ import { isLiteral } from "./literals.ts";
 import { marksOf, sourceName } from "./marks.ts";
 import { type Elsewhere, type KeyedEntry, type Named, Plan, type Reach } from "./plan.ts";
 import { Referrers } from "./referrers.ts";
+import { Refusals } from "./refusals.ts";
 import type { Build } from "./sections.ts";
 import type { Side } from "./side.ts";
 import { entriesOf } from "./tables.ts";
@@ -125,13 +126,16 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     elsewhere,
   );
   noteRenamed(plan, renamed);
-  findChanges(plan, options.force ?? (() => false));
-  takeCallers(plan);
+  const refusals = new Refusals();
+  findChanges(plan, options.force ?? (() => false), refusals);
+  takeCallers(plan, refusals);
+  // What has to be carried is known only where nothing of it is refused.
+  refusals.check();
   carry(plan, options.keepEntry ?? (() => true));
   const writes = checkWrites(plan);
   const { missed, outward } = leftOut(plan, options.acceptInit ?? (() => false));
-  const [first] = missed;
-  if (first !== undefined && (plan.changed.size > 0 || marks.callbacks.size > 0)) throw first;
+  if (plan.changed.size > 0 || marks.callbacks.size > 0) for (const one of missed) refusals.add(one);
+  refusals.check();
   noteMarks(plan);
   const { skipped, notTaken, notes, keys } = plan;
   const exposed = exposedBy(plan);

@@ -9,6 +9,7 @@ import { homeOf } from "./homes.ts";
 import { type Item, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { isBookkeeping } from "./names.ts";
+import { Refusals } from "./refusals.ts";
 import type { Side } from "./side.ts";
 import { signatures, type Use, Uses } from "./uses.ts";
 
@@ -23,15 +24,19 @@ export function checkExchanged(original: Side, patched: Side, correlation: Corre
     if (twin === undefined || own.length === 0 || own.some((use) => uses.counterpart(use) === twin)) return [];
     return [[item, twin, own]];
   });
+  const refusals = new Refusals();
   for (const [item, twin, own] of moved) {
     const other = standsFor(item, own, uses) ?? usedAlike(item, twin, own, { original, correlation, uses });
     if (other === undefined || other === twin || sizeOf(other) !== sizeOf(item) || homeOf(other) !== homeOf(item)) continue;
-    throw fail(
-      "DIFF_VARIABLE_LOST",
-      `${item.name} is used where ${other.name} was, and nowhere that it was used before: names may have been exchanged, and each variable has its state`,
-      { file: patched.itemized.elf.file, symbol: item.name, section: item.section.name },
+    refusals.add(
+      fail(
+        "DIFF_VARIABLE_LOST",
+        `${item.name} is used where ${other.name} was, and nowhere that it was used before: names may have been exchanged, and each variable has its state`,
+        { file: patched.itemized.elf.file, symbol: item.name, section: item.section.name },
+      ),
     );
   }
+  refusals.check();
 }
 
 function hasState(item: Item): boolean {

@@ -133,6 +133,33 @@ describe("point 15: every refusal", () => {
     expect(placeText(error.where)).toBe("file.o: section .data.v, symbol v");
     expect(error.message).toContain("v differs");
     expect(error.mend.length).toBeGreaterThan(20);
+    expect(error.others).toEqual([]);
+  });
+
+  const told = (before: string, after: string): string[] =>
+    shop.refusal(before, after).all.map(({ code, where }) => `${code} ${where.symbol}`);
+
+  test("is told with the others of the object: of what differs, in order, then of functions without an ftrace entry", () => {
+    const source = (value: number): string => `
+      int live = ${value}; notrace int quiet(int x) { return x + ${value}; } int well(int x) { return x * ${value}; }
+      int other = ${value}; notrace int silent(int x) { return x - ${value}; } __attribute__((section("odd_table"))) int entry = ${value};`;
+    const all = told(source(3), source(5));
+    expect(all.slice().sort()).toEqual([
+      "DIFF_DATA_CHANGED live",
+      "DIFF_DATA_CHANGED other",
+      "DIFF_NOT_PATCHABLE quiet",
+      "DIFF_NOT_PATCHABLE silent",
+      "DIFF_SECTION_CHANGED entry",
+    ]);
+    expect(all.slice(3).sort()).toEqual(["DIFF_NOT_PATCHABLE quiet", "DIFF_NOT_PATCHABLE silent"]);
+  });
+
+  test("of code that would be carried is told for each function", () => {
+    const source = (use: string): string => `
+      int __attribute__((section(".init.data"))) gone = 3; int __attribute__((section(".init.data"))) lost = 4;
+      int f(int x) { return x + ${use === "" ? "1" : "gone"}; } int g(int x) { return x * ${use === "" ? "2" : "lost"}; }
+      int begin(void) { return gone + lost; }`;
+    expect(told(source(""), source("use")).sort()).toEqual(["DIFF_INIT_REFERENCE f", "DIFF_INIT_REFERENCE g"]);
   });
 });
 

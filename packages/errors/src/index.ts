@@ -47,7 +47,14 @@ export class SutureError extends Error {
 
   /** The same, with what else was refused. */
   with(others: readonly SutureError[]): SutureError {
-    return new SutureError(this.code, this.message, this.where, this.mend, this.cause, [...this.others, ...others]);
+    const all = [...this.others, ...others.flatMap((other) => other.all)];
+    return new SutureError(this.code, this.message, this.where, this.mend, this.cause, all);
+  }
+
+  /** It and its others, each by itself. */
+  get all(): SutureError[] {
+    if (this.others.length === 0) return [this];
+    return [new SutureError(this.code, this.message, this.where, this.mend, this.cause), ...this.others];
   }
 
   toJSON(): SutureErrorJson {

@@ -23,6 +23,7 @@ interface Options extends KernelOptions, Accepted {
   module: string[];
   unproven?: boolean;
   explain?: boolean;
+  keepBuild?: string;
 }
 
 export const tryCommand: AddCommand = (program, run) => {
@@ -58,6 +59,10 @@ export const tryCommand: AddCommand = (program, run) => {
       )
         .choices(["before", "after", "both"])
         .default("before"),
+    )
+    .option(
+      "--keep-build <folder>",
+      "of a patch, keep both builds of each object, what is taken of it, and decisions.json there; a new or an empty folder",
     )
     .option("--unproven", "try a livepatch that is not proven to fit the kernel")
     .action(
@@ -127,7 +132,7 @@ async function livepatchOf(task: Task, files: readonly string[], options: Option
     const { bytes, file, manifest } = await buildFor(
       task,
       named,
-      { ...options, looks: { explain: options.explain === true } },
+      { ...options, looks: { explain: options.explain === true, ...(options.keepBuild === undefined ? {} : { keep: options.keepBuild }) } },
       {
         replace: false,
         unproven: options.unproven === true,
@@ -137,6 +142,8 @@ async function livepatchOf(task: Task, files: readonly string[], options: Option
     await writeWhole(module, bytes);
     return { module, target: await targetOf(task, options), manifest };
   }
+  if (options.keepBuild !== undefined)
+    throw fail("CLI_USAGE", "--keep-build keeps what a livepatch is built of, and a .ko file is not built");
   const { inspect } = await import("@suture/livepatch");
   const { release, livepatch, manifest, faults } = inspect(await readFile(first), first);
   if (!livepatch) throw fail("TRY_REFUSED", "it is a module, but no livepatch", { file: first });

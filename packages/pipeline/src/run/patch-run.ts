@@ -234,10 +234,13 @@ export class PatchRun {
     const after = readElf(patched, command.object);
     const acceptInit = (name: string): boolean => acceptInits.has(name);
     const options = { ...diffOptions(kernel, command, owner), force, acceptInit, reach: reachOf(proof), elsewhere };
-    const differ = [
-      ...checkLayouts(before, after, accepted),
-      ...(variant === "types" ? [] : await this.#checkVanished(command, before, after)),
-    ];
+    const differ: string[] = [];
+    try {
+      differ.push(...checkLayouts(before, after, accepted));
+      if (variant !== "types") differ.push(...(await this.#checkVanished(command, before, after)));
+    } catch (error) {
+      throw refuseAll([refusedOr(this.#task, error), ...this.#refusedBesides(() => diff(before, after, options))]);
+    }
     const compared = (one: ElfObject, other: ElfObject): Delta => {
       const delta = diff(one, other, options);
       delta.notes.push(...differ, ...checkVariables(one, other, delta.externals, accepted));
@@ -252,8 +255,9 @@ export class PatchRun {
       for (const { code } of delta.notTaken) if (wantsRoom(code)) codes.add(code);
       if (codes.size === 0) return { delta, through: (locate) => locate };
     } catch (error) {
-      if (!(error instanceof SutureError) || !wantsRoom(error.code)) throw error;
-      codes.add(error.code);
+      const refusal = refusedOr(this.#task, error);
+      if (!wantsRoom(refusal.code)) throw refuseAll(lasting(refusal));
+      codes.add(refusal.code);
     }
     let wide: Wide | undefined;
     try {
@@ -266,6 +270,21 @@ export class PatchRun {
     delta.notes.push(...wide.notes);
     return { delta, through: wide.locateBy };
   }
+
+  #refusedBesides(compare: () => Delta): SutureError[] {
+    try {
+      compare();
+      return [];
+    } catch (error) {
+      return lasting(refusedOr(this.#task, error));
+    }
+  }
+}
+
+/** What stays refused when the object is compiled with room. */
+function lasting(refusal: SutureError): SutureError[] {
+  const all = refusal.others.length === 0 ? [refusal] : refusal.all;
+  return all.filter(({ code }) => !wantsRoom(code));
 }
 
 /** What one object leaves out may be what another's carried code needs. @throws DIFF_LEFT_OUT */

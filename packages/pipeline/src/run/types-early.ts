@@ -7,6 +7,9 @@ import type { Task } from "@suture/task";
 import { checkLayouts } from "@suture/types";
 import type { ChangedFile } from "../patch/apply.ts";
 
+/** Of a fix of many files the others are looked at when all has been compiled: here each would be compiled once more. */
+const MOST = 16;
+
 /**
  * A changed header may reach hundreds of objects. Whether it changes a layout, which would be refused in the end, is mostly seen in the patch's
  * own C files already.
@@ -20,7 +23,7 @@ export async function checkTypesEarly(
   { variant, accepted }: { variant: Variant; accepted: ReadonlySet<string> },
 ): Promise<void> {
   if (variant !== "types" || files.every(({ path }) => path.endsWith(".c"))) return;
-  const objects = files.flatMap(({ path }) => kernel.commands.ofSource(path));
+  const objects = files.flatMap(({ path }) => kernel.commands.ofSource(path)).slice(0, MOST);
   if (objects.length === 0) return;
   await task.stage("types", async (stage) => {
     const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
