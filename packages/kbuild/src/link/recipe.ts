@@ -43,7 +43,7 @@ export const FOLDER = "@FOLDER@";
 export const NAME = "suture_module_name";
 
 /** To be raised with every change to what a recipe holds. */
-const VERSION = 4;
+const VERSION = 5;
 
 /** @throws BUILD_KBUILD */
 export async function recipeOf(task: Task, target: Target, cache: string): Promise<Recipe> {
@@ -63,10 +63,13 @@ async function ask(task: Task, target: Target, folder: string, source: string): 
   // What the entry code registers is not there yet: modpost only warns. Debug information would name the scratch folder.
   const argv = ["make", "V=1", ...target.make, `M=${folder}`, "KBUILD_MODPOST_WARN=1", "KCFLAGS=-g0", "modules"];
   const { stdout } = await run(task, argv, { cwd: target.tree });
-  const text = (command: string): string => command.replaceAll(folder, FOLDER);
+  const savedLink = await savedCommand(folder, `${NAME}.ko`);
+  // Newer builds work in the module's folder, and name what is there from there.
+  const inFolder = !savedLink.includes(`${folder}/${NAME}.o`);
+  const text = (command: string): string => (inFolder ? fromFolder(command) : command).replaceAll(folder, FOLDER);
   const modpost = /^(?:.*\|)?\s*(\S*scripts\/mod\/modpost .*)$/m.exec(stdout)?.[1];
   if (modpost === undefined) throw fail("BUILD_KBUILD", "make did not print how it runs modpost", { file: target.tree });
-  const link = text(await savedCommand(folder, `${NAME}.ko`));
+  const link = text(savedLink);
   const own = new Set([`${NAME}.o`, `${NAME}.mod.o`]);
   const common = link
     .split(/\s+/)
@@ -84,6 +87,16 @@ async function ask(task: Task, target: Target, folder: string, source: string): 
     entry: (await readFile(join(folder, `${NAME}.o`))).toString("base64"),
   };
 }
+
+/** The command with whole paths of what it names in the module's folder; all else has them already. */
+export function fromFolder(command: string): string {
+  return command.replace(OWN_FILE, `${FOLDER}/$1`);
+}
+
+const OWN_FILE = new RegExp(
+  String.raw`(?<=^|[\s,])(?:\./)?((?:\.?${NAME}|\.module-common)(?:\.\w+)+|modules\.order|Module\.symvers)(?=\s|$)`,
+  "g",
+);
 
 /** `cmd_TARGET := COMMAND` (`savedcmd_` since 6.5), written for make. */
 async function savedCommand(folder: string, name: string): Promise<string> {
