@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { access, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { cacheRoot, prepareTarget } from "@suture/sources";
 import { run, type Task } from "@suture/task";
 
 export interface TestKernel {
@@ -10,8 +11,8 @@ export interface TestKernel {
   image: string;
   /** lib/modules/RELEASE */
   modules: string;
-  /** Where modules are built: the unpacked headers. */
-  headers: string;
+  /** What make is told to build modules: where, and with which programs. */
+  make: readonly string[];
 }
 
 /** By the flavour's meta package, which names the newest release: this Debian's own, and the later series that it has beside it, if it has one. */
@@ -23,14 +24,29 @@ export const KERNELS: readonly [string, string] = [OWN_KERNEL, LATER_KERNEL];
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "suture-test-kernels");
 const SOURCES = join(import.meta.dirname, "../modules");
 
-/** Unpacked on the first call; a few seconds and 50 MB of download. @param which a meta package, or a release */
+/**
+ * Unpacked on the first call; a few seconds and 50 MB of download. One of a suite that this machine's apt does not know is made ready to build for.
+ * @param which a meta package, or a release
+ */
 export async function testKernel(task: Task, which: string): Promise<TestKernel> {
   const [image = ""] = which.startsWith("linux-image-") ? await depends(task, which, /^linux-image-\d/) : [which];
   const release = image.replace("linux-image-", "");
+  if (spawnSync("apt-cache", ["show", `linux-image-${release}`]).status !== 0) return preparedKernel(task, release);
   const root = join(CACHE, release);
   const headers = join(root, "usr/src", `linux-headers-${release}`);
   if (!(await present(root))) await unpack(task, release, root);
-  return { release, headers, image: join(root, "boot", `vmlinuz-${release}`), modules: join(await libOf(root), "modules", release) };
+  return {
+    release,
+    make: ["-C", headers],
+    image: join(root, "boot", `vmlinuz-${release}`),
+    modules: join(await libOf(root), "modules", release),
+  };
+}
+
+async function preparedKernel(task: Task, release: string): Promise<TestKernel> {
+  const { image, modules, tree, make } = await prepareTarget(task, release, { cache: cacheRoot(process.env) });
+  if (modules === undefined) throw new Error(`${release} has no modules`);
+  return { release, image, modules, make: ["-C", tree, ...make] };
 }
 
 /** Debian 13 has the kernel's modules in usr/lib, which /lib leads to on a machine. */
@@ -78,6 +94,6 @@ export async function buildTestModules(task: Task, kernel: TestKernel, sources =
   const directory = await mkdtemp(join(tmpdir(), "suture-lab-modules-"));
   for (const name of await readdir(sources)) await copyFile(join(sources, name), join(directory, name));
   // No type information (BTF) for modules that need none: pahole is not among what we install.
-  await run(task, ["make", "-C", kernel.headers, `M=${directory}`, "KCFLAGS=-g0", "PAHOLE=true", "modules"]);
+  await run(task, ["make", ...kernel.make, `M=${directory}`, "KCFLAGS=-g0", "PAHOLE=true", "modules"]);
   return directory;
 }
