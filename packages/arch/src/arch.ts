@@ -1,6 +1,7 @@
 /** What is known of a processor, behind one interface. README.md says what a second one has to bring. */
 import type { ElfFormat } from "@suture/elf";
 import type { Code } from "./code.ts";
+import type { Image } from "./image.ts";
 import type { LogWords } from "./log-words.ts";
 import type { Qemu } from "./qemu.ts";
 import type { Relocations } from "./relocations.ts";
@@ -29,6 +30,7 @@ export interface Arch {
   relocations: Relocations;
   code: Code;
   tables: Tables;
+  image: Image;
   /** Code that the kernel fills in at boot, or switches by keys that a livepatch cannot reach. */
   rewrite: Rewrite;
   ftrace: {

@@ -2,6 +2,7 @@ export type { Arch } from "./arch.ts";
 export { archHere, archOf, archs, isKnown, thisArch } from "./arch-of.ts";
 export type { Access, Code, Implied, Instruction, ListedInstruction, PointerUse, Step } from "./code.ts";
 export { archErrors } from "./errors.ts";
+export type { Image } from "./image.ts";
 export type { LogWords } from "./log-words.ts";
 export type { Qemu } from "./qemu.ts";
 export type { Relocations } from "./relocations.ts";

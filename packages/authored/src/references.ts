@@ -6,6 +6,7 @@ import { archOf } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, isSection, relocationSections, STT } from "@suture/elf";
 import { SutureError } from "@suture/errors";
 import type { KernelContext } from "@suture/kbuild";
+import type { KernelAddress } from "@suture/kernel";
 import { klpSymbolName, PATCH_SYMBOL, type Place, type Resolved, withUser } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import type { NamedSymbol } from "./declarations.ts";
@@ -148,7 +149,7 @@ async function byName(task: Task, kernel: KernelContext, elf: ElfObject, name: s
   return only;
 }
 
-function isInit({ image }: KernelContext, address: number): boolean {
+function isInit({ image }: KernelContext, address: KernelAddress): boolean {
   const [begin] = image.symbols.named("__init_begin");
   const [end] = image.symbols.named("__init_end");
   return begin !== undefined && end !== undefined && address >= begin.address && address < end.address;

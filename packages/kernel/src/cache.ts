@@ -17,6 +17,7 @@ import { archOf } from "@suture/arch";
 import { type ByteOrder, type ElfFormat, viewOf } from "@suture/elf";
 import { PARTIAL, writeAtomic } from "@suture/files";
 import type { Task } from "@suture/task";
+import { AddressSpace, type KernelAddress } from "./address.ts";
 import { BLOCK, BlockFile, blockDigests, DIGEST } from "./block-file.ts";
 import type { DecodedImage } from "./decode.ts";
 import type { ImageParts } from "./image.ts";
@@ -25,7 +26,7 @@ import type { Storage } from "./storage.ts";
 
 const MAGIC = Buffer.from("SUTUREKI", "latin1");
 /** To be raised with every change to what is decoded or how it is laid out here: older files are then decoded anew. */
-const VERSION = 3;
+const VERSION = 4;
 /** Of the numbers here; the arrays are as the machine has them, which the cache is for. */
 const ORDER: ByteOrder = "little";
 const PREFIX = 16;
@@ -38,13 +39,15 @@ interface Head {
   /** Of the ELF header. */
   machine: number;
   format: ElfFormat;
+  /** The value of the image's base. */
+  base: number;
   release: string;
   banner: string;
   buildId: string;
   sections: readonly ImageSection[];
   perCpu: PerCpuArea | undefined;
   hasRelocations: boolean;
-  kallsyms: Readonly<Record<string, number>>;
+  kallsyms: Readonly<Record<string, KernelAddress>>;
   elfSize: number;
   arrays: number[];
 }
@@ -93,33 +96,32 @@ function readCacheFile(fd: number, path: string): DecodedImage | undefined {
     return span;
   });
   const bytes = (i: number): Uint8Array => tables.subarray(spans[i]?.offset, (spans[i]?.offset ?? 0) + (spans[i]?.length ?? 0));
-  const unsignedWords = (i: number): Uint32Array => new Uint32Array(tables.buffer, spans[i]?.offset, (spans[i]?.length ?? 0) / 4);
-  const signedWords = (i: number): Int32Array => new Int32Array(tables.buffer, spans[i]?.offset, (spans[i]?.length ?? 0) / 4);
+  const words = (i: number): Uint32Array => new Uint32Array(tables.buffer, spans[i]?.offset, (spans[i]?.length ?? 0) / 4);
   const parts: ImageParts = {
     arch: archOf(head),
     release: head.release,
     banner: head.banner,
     buildId: head.buildId,
-    layout: new ImageLayout(head.sections, head.perCpu),
+    layout: new ImageLayout(new AddressSpace(head.base), head.sections, head.perCpu),
     kallsyms: head.kallsyms,
     symbols: {
-      addresses: unsignedWords(0),
+      ranks: words(0),
       types: bytes(1),
       names: bytes(2),
-      nameStarts: unsignedWords(3),
-      nameIndex: { heads: unsignedWords(4), next: unsignedWords(5) },
+      nameStarts: words(3),
+      nameIndex: { heads: words(4), next: words(5) },
     },
-    relocations: head.hasRelocations ? { abs32: signedWords(6), inverse32: signedWords(7), abs64: signedWords(8) } : undefined,
+    relocations: head.hasRelocations ? { abs32: words(6), inverse32: words(7), abs64: words(8) } : undefined,
   };
   return { parts, storage: new BlockFile(fd, path, HEADER + size, head.elfSize, bytes(9)) };
 }
 
 /** In the order in which `readCacheFile` counts them. */
-function toArrays({ symbols, relocations }: ImageParts, digests: Uint8Array): (Uint8Array | Uint32Array | Int32Array)[] {
-  const none = new Int32Array(0);
+function toArrays({ symbols, relocations }: ImageParts, digests: Uint8Array): (Uint8Array | Uint32Array)[] {
+  const none = new Uint32Array(0);
   const { abs32, inverse32, abs64 } = relocations ?? { abs32: none, inverse32: none, abs64: none };
-  const { addresses, types, names, nameStarts, nameIndex } = symbols;
-  return [addresses, types, names, nameStarts, nameIndex.heads, nameIndex.next, abs32, inverse32, abs64, digests];
+  const { ranks, types, names, nameStarts, nameIndex } = symbols;
+  return [ranks, types, names, nameStarts, nameIndex.heads, nameIndex.next, abs32, inverse32, abs64, digests];
 }
 
 function encodeTables(parts: ImageParts, elfSize: number, digests: Uint8Array): Buffer {
@@ -128,6 +130,7 @@ function encodeTables(parts: ImageParts, elfSize: number, digests: Uint8Array): 
   const head: Head = {
     machine,
     format,
+    base: parts.layout.space.base,
     release: parts.release,
     banner: parts.banner,
     buildId: parts.buildId,

@@ -2,6 +2,7 @@
 import { archOf } from "@suture/arch";
 import { type ElfObject, ET, readElf, viewOf } from "@suture/elf";
 import type { Task } from "@suture/task";
+import { AddressSpace } from "./address.ts";
 import { readBanner } from "./banner.ts";
 import { compressionOf, decompress } from "./decompress.ts";
 import { fail } from "./errors.ts";
@@ -40,11 +41,11 @@ export async function decodeImage(task: Task, bytes: Uint8Array, file: string): 
   const { order } = arch.format;
   const end = elfEnd(elf);
   const storage = memoryStorage(unpacked.bytes.subarray(0, end));
-  const layout = readLayout(elf);
+  const layout = readLayout(elf, new AddressSpace(arch.image.base(elf)));
   const relocations = packed ? readRelocationTable(unpacked.bytes.subarray(end), order, layout, file, end) : undefined;
   const { symbols, own } = readKallsyms(storage, layout, order, file);
   task.check();
-  const banner = readBanner(storage, layout, new SymbolTable(symbols), unpacked.release, file);
+  const banner = readBanner(storage, layout, new SymbolTable(symbols, layout.space), unpacked.release, file);
   const buildId = buildIdOf(elf);
   if (buildId === undefined) throw fail("KERNEL_BAD_NOTE", "no note section holds a build-id", { file });
   return { parts: { arch, ...banner, buildId, layout, relocations, symbols, kallsyms: own }, storage };

@@ -1,8 +1,9 @@
 /** A kernel's image as the proof and the linker ask for it. Made by `openImage`. */
 import type { Arch } from "@suture/arch";
+import { type AddressSpace, type KernelAddress, offsetBy } from "./address.ts";
 import { Btf } from "./btf.ts";
 import { fail } from "./errors.ts";
-import { hex, type ImageLayout, type ImageSection, type PerCpuArea, unsigned } from "./layout.ts";
+import type { ImageLayout, ImageSection, PerCpuArea } from "./layout.ts";
 import { firstNotBelow, holds, RELOCATED, type Relocated, type RelocationTable } from "./relocation-table.ts";
 import type { Storage } from "./storage.ts";
 import { type SymbolArrays, SymbolTable } from "./symbols.ts";
@@ -19,13 +20,13 @@ export interface ImageParts {
   relocations: RelocationTable | undefined;
   symbols: SymbolArrays;
   /** Addresses of kallsyms' own tables by name. */
-  kallsyms: Readonly<Record<string, number>>;
+  kallsyms: Readonly<Record<string, KernelAddress>>;
 }
 
 /** A table that the linker script encloses in two symbols. */
 export interface MarkedTable {
   /** Of the first byte. */
-  address: number;
+  address: KernelAddress;
   bytes: Uint8Array;
 }
 
@@ -42,13 +43,14 @@ export class KernelImage {
   readonly banner: string;
   /** Hex. */
   readonly buildId: string;
-  /** Sections that are in memory at run time, by unsigned address: the per-cpu section, linked at 0, comes first. */
+  readonly space: AddressSpace;
+  /** Sections that are in memory at run time, as their addresses are ranked: the per-cpu section, linked at 0, comes first. */
   readonly sections: readonly ImageSection[];
   /** Where the per-cpu section is at boot, for kernels that link it at address 0. */
   readonly perCpu: PerCpuArea | undefined;
   readonly symbols: SymbolTable;
   /** Addresses of the tables that `symbols` was read from, by their names, which are not in it: kallsyms_names and the like. */
-  readonly kallsyms: ReadonlyMap<string, number>;
+  readonly kallsyms: ReadonlyMap<string, KernelAddress>;
   readonly #layout: ImageLayout;
   readonly #relocations: RelocationTable | undefined;
   readonly #storage: Storage;
@@ -61,9 +63,10 @@ export class KernelImage {
     this.release = parts.release;
     this.banner = parts.banner;
     this.buildId = parts.buildId;
+    this.space = parts.layout.space;
     this.sections = parts.layout.sections;
     this.perCpu = parts.layout.perCpu;
-    this.symbols = new SymbolTable(parts.symbols);
+    this.symbols = new SymbolTable(parts.symbols, parts.layout.space);
     this.kallsyms = new Map(Object.entries(parts.kallsyms));
     this.#layout = parts.layout;
     this.#relocations = parts.relocations;
@@ -78,7 +81,7 @@ export class KernelImage {
   }
 
   /** The section that holds the address. Addresses inside of the per-cpu area at boot are those of the per-cpu section. */
-  sectionAt(address: number): ImageSection | undefined {
+  sectionAt(address: KernelAddress): ImageSection | undefined {
     return this.#layout.sectionAt(this.#layout.linked(address));
   }
 
@@ -86,11 +89,11 @@ export class KernelImage {
    * Bytes as they are in the file: nothing is patched yet, relocated or randomized. Zeros for NOBITS; undefined if the range is not inside
    * of one section. Not to be written to.
    */
-  read(address: number, length: number): Uint8Array | undefined {
+  read(address: KernelAddress, length: number): Uint8Array | undefined {
     const linked = this.#layout.linked(address);
     const section = this.#layout.sectionAt(linked);
     if (section === undefined || length < 0) return undefined;
-    const offset = unsigned(linked) - unsigned(section.address);
+    const offset = linked - section.address;
     if (length > section.size - offset) return undefined;
     return section.nobits ? new Uint8Array(length) : this.#storage.read(section.offset + offset, length);
   }
@@ -101,7 +104,7 @@ export class KernelImage {
   }
 
   /** How the kernel's own relocation table treats the field at the address; undefined if it leaves it alone. */
-  relocated(address: number): Relocated | undefined {
+  relocated(address: KernelAddress): Relocated | undefined {
     const table = this.#relocations;
     if (table === undefined) return undefined;
     const booted = this.#layout.booted(address);
@@ -109,14 +112,14 @@ export class KernelImage {
   }
 
   /** All fields of the relocation table with start <= address < end, by address. The range lies inside of one section. */
-  relocationsIn(start: number, end: number): { address: number; kind: Relocated }[] {
-    const found: { address: number; kind: Relocated }[] = [];
+  relocationsIn(start: KernelAddress, end: KernelAddress): { address: KernelAddress; kind: Relocated }[] {
+    const found: { address: KernelAddress; kind: Relocated }[] = [];
     if (this.#relocations === undefined) return found;
     const booted = this.#layout.booted(start);
     for (const kind of RELOCATED) {
       const group = this.#relocations[kind];
       for (let i = firstNotBelow(group, booted); i < group.length && (group[i] as number) < booted + (end - start); i++)
-        found.push({ address: (group[i] as number) - booted + start, kind });
+        found.push({ address: offsetBy(start, (group[i] as number) - booted), kind });
     }
     return found.sort((a, b) => a.address - b.address);
   }
@@ -133,10 +136,14 @@ export class KernelImage {
       throw fail("KERNEL_BAD_TABLE", `${startName} and ${stopName} are not both there once`, { file: this.file, symbol: startName });
     const bytes = this.read(start.address, stop.address - start.address);
     if (bytes === undefined)
-      throw fail("KERNEL_BAD_TABLE", `from ${hex(start.address)} to ${stopName} at ${hex(stop.address)} is no part of one section`, {
-        file: this.file,
-        symbol: startName,
-      });
+      throw fail(
+        "KERNEL_BAD_TABLE",
+        `from ${this.space.hex(start.address)} to ${stopName} at ${this.space.hex(stop.address)} is no part of one section`,
+        {
+          file: this.file,
+          symbol: startName,
+        },
+      );
     return { address: start.address, bytes };
   }
 

@@ -1,9 +1,10 @@
+export { AddressSpace, hex, type KernelAddress, offsetBy } from "./address.ts";
 export { Btf, type BtfLayout, type BtfMember, type BtfPrototype, type BtfVariable } from "./btf.ts";
 export type { BtfEnumeration } from "./btf-types.ts";
 export { KernelConfig } from "./config.ts";
 export { kernelErrors } from "./errors.ts";
 export { KernelImage, type MarkedTable } from "./image.ts";
-export { hex, type ImageSection, type PerCpuArea } from "./layout.ts";
+export type { ImageSection, PerCpuArea } from "./layout.ts";
 export { archOfConfig, livepatchObstacles, type Obstacle } from "./livepatchable.ts";
 export { modinfoOf } from "./modinfo.ts";
 export { KernelModule, openModule } from "./module.ts";

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../test/errors.ts";
 import { type BuiltSymbol, buildKallsyms, type KallsymsShape } from "../test/kallsyms-builder.ts";
+import { at, SPACE } from "../test/space.ts";
 import { readKallsyms } from "./kallsyms.ts";
 import { ImageLayout } from "./layout.ts";
 import { memoryStorage } from "./storage.ts";
@@ -16,14 +17,15 @@ const SPAN = 0x2000000;
 function decode(data: Uint8Array, order: ByteOrder = "little"): SymbolTable {
   const common = { nobits: false, executable: false, offset: 0 };
   const layout = new ImageLayout(
+    SPACE,
     [
-      { ...common, name: ".text", address: TEXT, size: DATA - TEXT, executable: true },
-      { ...common, name: ".rodata", address: DATA, size: data.length },
-      { ...common, name: ".bss", address: DATA + SPAN / 2, size: SPAN, nobits: true },
+      { ...common, name: ".text", address: at(TEXT), size: DATA - TEXT, executable: true },
+      { ...common, name: ".rodata", address: at(DATA), size: data.length },
+      { ...common, name: ".bss", address: at(DATA + SPAN / 2), size: SPAN, nobits: true },
     ],
     undefined,
   );
-  return new SymbolTable(readKallsyms(memoryStorage(data), layout, order, "test").symbols);
+  return new SymbolTable(readKallsyms(memoryStorage(data), layout, order, "test").symbols, SPACE);
 }
 
 const NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789_.$";
@@ -78,7 +80,7 @@ describe("readKallsyms", () => {
       fc.property(tableOf, (table) => {
         const symbols = symbolsOf(table);
         const decoded = decode(section(table, symbols).data, table.shape.order);
-        expect(decoded.all.map(({ address, type, name }) => ({ address, type, name }))).toEqual(symbols);
+        expect(decoded.all.map(({ address, type, name }) => ({ address: SPACE.value(address), type, name }))).toEqual(symbols);
       }),
       { numRuns: 60 },
     );
@@ -98,7 +100,7 @@ describe("readKallsyms", () => {
           const code = codeOf(() => {
             const { all } = decode(data, table.shape.order);
             for (let i = 1; i < all.length; i++)
-              expect((all[i]?.address ?? 0) >>> 0).toBeGreaterThanOrEqual((all[i - 1]?.address ?? 0) >>> 0);
+              expect(SPACE.rank(all[i]?.address ?? at(0))).toBeGreaterThanOrEqual(SPACE.rank(all[i - 1]?.address ?? at(0)));
           });
           expect([undefined, "KERNEL_NO_KALLSYMS", "KERNEL_BAD_KALLSYMS"]).toContain(code);
         },

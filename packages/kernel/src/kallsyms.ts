@@ -3,12 +3,13 @@
  * offsets and base on either side. Nothing of it depends on the kernel's version; every part is checked as a whole.
  */
 import type { ByteOrder } from "@suture/elf";
+import { type KernelAddress, offsetBy, RANKS } from "./address.ts";
 import { fail } from "./errors.ts";
 import { addressCandidates } from "./kallsyms-addresses.ts";
 import { type DecodedNames, decodeNames, findNames, type NameRows } from "./kallsyms-names.ts";
 import { checkOrder } from "./kallsyms-order.ts";
 import { align, findTokenTables, type TokenTable } from "./kallsyms-tokens.ts";
-import { hex, type ImageLayout, type ImageSection, unsigned } from "./layout.ts";
+import type { ImageLayout, ImageSection } from "./layout.ts";
 import { indexNames } from "./name-index.ts";
 import type { Storage } from "./storage.ts";
 import type { SymbolArrays } from "./symbols.ts";
@@ -19,7 +20,7 @@ const MOST_TOKEN_TABLES = 8;
 export interface Kallsyms {
   symbols: SymbolArrays;
   /** Addresses of the tables themselves, which the table does not list, by the names that the kernel's source has for them. */
-  own: Record<string, number>;
+  own: Record<string, KernelAddress>;
 }
 
 /** @throws KERNEL_NO_KALLSYMS, KERNEL_BAD_KALLSYMS */
@@ -29,11 +30,11 @@ export function readKallsyms(storage: Storage, layout: ImageLayout, order: ByteO
   for (const section of layout.sections) {
     if (section.nobits || section.executable) continue;
     const data = storage.read(section.offset, section.size);
-    const bias = section.address & 7;
+    const bias = layout.space.value(section.address) & 7;
     for (const tokens of findTokenTables(data, bias, order)) {
       const rows = findNames(data, tokens, bias, order);
       if (rows !== undefined) return decode({ data, bias, tokens, rows, section }, layout, order, file);
-      why = `no names lead up to the token table at ${hex(section.address + tokens.start)}`;
+      why = `no names lead up to the token table at ${layout.space.hex(offsetBy(section.address, tokens.start))}`;
       if (++tried === MOST_TOKEN_TABLES) throw fail("KERNEL_NO_KALLSYMS", why, { file });
     }
   }
@@ -57,8 +58,9 @@ function decode({ data, bias, tokens, rows, section }: Found, layout: ImageLayou
     { unit: tokens.unit, count: rows.count, countAt: rows.countAt, indexEnd: tokens.end },
     section.address,
     order,
+    layout.space,
   );
-  const table = candidates.find(({ addresses }) => fits(addresses, names, layout));
+  const table = candidates.find(({ ranks }) => fits(ranks, names, layout));
   if (table === undefined)
     throw fail("KERNEL_BAD_KALLSYMS", `${rows.count} names, and no table of addresses beside them that fits the image`, where);
   // Kernels before 6.2 may have no order of names: then nothing stands between markers and tokens.
@@ -68,7 +70,7 @@ function decode({ data, bias, tokens, rows, section }: Found, layout: ImageLayou
       throw fail("KERNEL_BAD_KALLSYMS", "the order of names reaches past the section's end", { ...where, offset: orderAt });
     checkOrder(data, orderAt, names, file, section.name);
   }
-  const own: Record<string, number> = {
+  const offsets: Record<string, number> = {
     kallsyms_num_syms: rows.countAt,
     kallsyms_names: rows.start,
     kallsyms_markers: rows.markersAt,
@@ -78,8 +80,8 @@ function decode({ data, bias, tokens, rows, section }: Found, layout: ImageLayou
     ...(table.baseAt === undefined ? {} : { kallsyms_relative_base: table.baseAt }),
     ...(orderAt === undefined ? {} : { kallsyms_seqs_of_names: orderAt }),
   };
-  for (const name of Object.keys(own)) own[name] = section.address + (own[name] as number);
-  return { symbols: { addresses: table.addresses, ...names, nameIndex: indexNames(names.names, names.nameStarts) }, own };
+  const own = Object.fromEntries(Object.entries(offsets).map(([name, offset]) => [name, offsetBy(section.address, offset)]));
+  return { symbols: { ranks: table.ranks, ...names, nameIndex: indexNames(names.names, names.nameStarts) }, own };
 }
 
 /**
@@ -90,21 +92,21 @@ const MODULE_INFO = /^__UNIQUE_ID_modinfo_?\d+$/;
 const MODULE_INFO_BYTES = 1 << 24;
 
 /** Whether _text or _stext is where the text section starts, and no symbol lies outside of the image. */
-function fits(addresses: Uint32Array, { names, nameStarts }: DecodedNames, layout: ImageLayout): boolean {
+function fits(ranks: Uint32Array, { names, nameStarts }: DecodedNames, layout: ImageLayout): boolean {
+  const { space } = layout;
   const text = layout.sections.find((section) => section.executable);
-  const first = layout.sections.find((section) => section.address < 0);
+  const first = layout.sections.find((section) => space.isInImage(section.address));
   const last = layout.sections.at(-1);
   if (text === undefined || first === undefined || last === undefined) return false;
-  const lowest = unsigned(first.address);
-  const highest = unsigned(last.address) + last.size;
-  const start = unsigned(text.address);
+  const lowest = space.rank(first.address);
+  const highest = space.rank(last.address) + last.size;
+  const start = space.rank(text.address);
   const strings = Buffer.from(names.buffer, names.byteOffset, names.byteLength);
   const nameOf = (i: number): string => strings.toString("latin1", nameStarts[i], nameStarts[i + 1]);
-  const outside = (address: number, i: number): boolean =>
-    address >= 0x80000000 &&
-    (address < lowest || (address > highest && !(address <= highest + MODULE_INFO_BYTES && MODULE_INFO.test(nameOf(i)))));
-  if (addresses.some(outside)) return false;
-  for (let i = addresses.indexOf(start); i >= 0 && addresses[i] === start; i++) {
+  const outside = (rank: number, i: number): boolean =>
+    rank >= RANKS.image && (rank < lowest || (rank > highest && !(rank <= highest + MODULE_INFO_BYTES && MODULE_INFO.test(nameOf(i)))));
+  if (ranks.some(outside)) return false;
+  for (let i = ranks.indexOf(start); i >= 0 && ranks[i] === start; i++) {
     const name = nameOf(i);
     if (name === "_text" || name === "_stext") return true;
   }

@@ -22,6 +22,8 @@ import {
   TEXT,
 } from "../test/image-builder.ts";
 import { buildLz4 } from "../test/lz4-builder.ts";
+import { at } from "../test/space.ts";
+import { offsetBy } from "./address.ts";
 import { BLOCK } from "./block-file.ts";
 import { cachedName } from "./cache.ts";
 import type { KernelImage } from "./image.ts";
@@ -51,7 +53,7 @@ function answers(image: KernelImage) {
     sections: [...sections],
     symbols: image.symbols.all.map((symbol) => ({ ...symbol, sympos: image.symbols.sympos(symbol) })),
     contents: sections.map((section) => Buffer.from(image.read(section.address, Math.min(section.size, 1 << 20)) ?? []).toString("hex")),
-    relocations: sections.map((section) => image.relocationsIn(section.address, section.address + section.size)),
+    relocations: sections.map((section) => image.relocationsIn(section.address, offsetBy(section.address, section.size))),
     btf: image.btf === undefined ? undefined : [...image.btf.compositeNames],
   };
 }
@@ -70,9 +72,9 @@ describe("openImage", () => {
     expect([image.release, image.banner, image.buildId]).toEqual([RELEASE, BANNER.trimEnd(), BUILD_ID]);
     expect(image.sections.map((section) => section.name)).toEqual([".data..percpu", ".text", ".rodata", ".notes", ".bss"]);
     expect(image.symbols.named("helper").map((symbol) => [symbol.address, image.symbols.sympos(symbol)])).toEqual([
-      [TEXT + 0x10, 1],
-      [TEXT + 0x80, 2],
-      [BSS, 3],
+      [at(TEXT + 0x10), 1],
+      [at(TEXT + 0x80), 2],
+      [at(BSS), 3],
     ]);
     expect(image.btf).toBeUndefined();
   });
@@ -80,35 +82,35 @@ describe("openImage", () => {
   it("reads bytes by address: of one section, zeros for .bss, per-cpu data at both of its addresses", async () => {
     const plan = smallPlan();
     const image = await open(buildGzipImage(plan));
-    expect(image.read(TEXT + 3, 5)).toEqual(Buffer.from([3, 4, 5, 6, 7]));
-    expect(image.read(TEXT, 0x100)).toEqual(Buffer.from(plan.text));
-    expect(image.read(TEXT, 0x101)).toBeUndefined();
-    expect(image.read(TEXT - 1, 1)).toBeUndefined();
-    expect(image.read(TEXT, -1)).toBeUndefined();
-    expect(image.read(2 ** 40, 1)).toBeUndefined();
-    expect(image.read(BSS + 8, 4)).toEqual(new Uint8Array(4));
-    expect(image.read(8, 2)).toEqual(Buffer.from([247, 246]));
-    expect(image.read(PER_CPU_LOAD + 8, 2)).toEqual(Buffer.from([247, 246]));
-    expect(image.sectionAt(PER_CPU_LOAD + 8)?.name).toBe(".data..percpu");
+    expect(image.read(at(TEXT + 3), 5)).toEqual(Buffer.from([3, 4, 5, 6, 7]));
+    expect(image.read(at(TEXT), 0x100)).toEqual(Buffer.from(plan.text));
+    expect(image.read(at(TEXT), 0x101)).toBeUndefined();
+    expect(image.read(at(TEXT - 1), 1)).toBeUndefined();
+    expect(image.read(at(TEXT), -1)).toBeUndefined();
+    expect(image.read(at(2 ** 40), 1)).toBeUndefined();
+    expect(image.read(at(BSS + 8), 4)).toEqual(new Uint8Array(4));
+    expect(image.read(at(8), 2)).toEqual(Buffer.from([247, 246]));
+    expect(image.read(at(PER_CPU_LOAD + 8), 2)).toEqual(Buffer.from([247, 246]));
+    expect(image.sectionAt(at(PER_CPU_LOAD + 8))?.name).toBe(".data..percpu");
   });
 
   it("tells what the relocation table says of a field", async () => {
     const image = await open(buildGzipImage(smallPlan()));
-    expect(image.relocated(TEXT + 0x13)).toBe("abs32");
-    expect(image.relocated(TEXT + 0x44)).toBe("inverse32");
-    expect(image.relocated(RODATA + 0x808)).toBe("abs64");
-    expect(image.relocated(8)).toBe("abs64");
-    expect(image.relocated(PER_CPU_LOAD + 8)).toBe("abs64");
-    expect(image.relocated(TEXT + 0x14)).toBeUndefined();
-    expect(image.relocationsIn(TEXT, TEXT + 0x44)).toEqual([{ address: TEXT + 0x13, kind: "abs32" }]);
-    expect(image.relocationsIn(0, 0x40)).toEqual([{ address: 8, kind: "abs64" }]);
+    expect(image.relocated(at(TEXT + 0x13))).toBe("abs32");
+    expect(image.relocated(at(TEXT + 0x44))).toBe("inverse32");
+    expect(image.relocated(at(RODATA + 0x808))).toBe("abs64");
+    expect(image.relocated(at(8))).toBe("abs64");
+    expect(image.relocated(at(PER_CPU_LOAD + 8))).toBe("abs64");
+    expect(image.relocated(at(TEXT + 0x14))).toBeUndefined();
+    expect(image.relocationsIn(at(TEXT), at(TEXT + 0x44))).toEqual([{ address: at(TEXT + 0x13), kind: "abs32" }]);
+    expect(image.relocationsIn(at(0), at(0x40))).toEqual([{ address: at(8), kind: "abs64" }]);
   });
 
   it("gives the table between two symbols", async () => {
     const plan = smallPlan();
     const image = await open(buildGzipImage(plan));
     const table = image.table("__start_things", "__stop_things");
-    expect(table?.address).toBe(RODATA + 0x800);
+    expect(table?.address).toBe(at(RODATA + 0x800));
     expect([...(table?.bytes ?? [])]).toEqual(Array.from({ length: 0x20 }, (_, i) => i * 3));
     expect(image.table("__start_nothing", "__stop_nothing")).toBeUndefined();
     for (const [start, stop] of [
@@ -130,7 +132,7 @@ describe("openImage", () => {
     const plain = await open(buildVmlinux(plan));
     expect(answers(plain)).toMatchObject({ ...expected, hasRelocations: false, relocations: expected.sections.map(() => []) });
     const unmovable = await open(buildGzipImage({ ...plan, relocations: { abs32: [], inverse32: [], abs64: [] } }));
-    expect(unmovable.relocated(TEXT + 0x13)).toBeUndefined();
+    expect(unmovable.relocated(at(TEXT + 0x13))).toBeUndefined();
   });
 
   it("refuses what is no kernel image", async () => {
@@ -213,14 +215,14 @@ describe("the cache of openImage", () => {
     const size = largePlan().text.length;
     fc.assert(
       fc.property(fc.nat(size + 10), fc.nat(size + 10), (start, length) => {
-        const expected = plain.read(TEXT + start, length);
-        const found = cached.read(TEXT + start, length);
+        const expected = plain.read(at(TEXT + start), length);
+        const found = cached.read(at(TEXT + start), length);
         expect(found === undefined).toBe(expected === undefined);
         if (found !== undefined && expected !== undefined) expect(Buffer.compare(found, expected)).toBe(0);
       }),
     );
     cached.close();
-    expect(plain.read(TEXT, 4)).toEqual(Buffer.from(largePlan().text.subarray(0, 4)));
+    expect(plain.read(at(TEXT), 4)).toEqual(Buffer.from(largePlan().text.subarray(0, 4)));
   });
 
   it("takes no file that is cut, longer or changed for the kernel", async () => {
@@ -267,7 +269,7 @@ describe("the cache of openImage", () => {
     plan.text[0] = 0xcc;
     writeFileSync(path, buildGzipImage(plan));
     const second = await openImage(new Task(), path, { cache });
-    expect([first.read(TEXT, 1)?.[0], second.read(TEXT, 1)?.[0]]).toEqual([0, 0xcc]);
+    expect([first.read(at(TEXT), 1)?.[0], second.read(at(TEXT), 1)?.[0]]).toEqual([0, 0xcc]);
   });
 
   it("does without a cache that cannot be written, and says so", async () => {
@@ -299,6 +301,6 @@ describe("the cache of openImage", () => {
   it("cannot be read from when it was closed", async () => {
     const image = await open(buildGzipImage(smallPlan()), emptyCache());
     image.close();
-    expect(codeOf(() => image.read(TEXT, 4))).toBe("KERNEL_UNREADABLE");
+    expect(codeOf(() => image.read(at(TEXT), 4))).toBe("KERNEL_UNREADABLE");
   });
 });

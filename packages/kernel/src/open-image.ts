@@ -26,7 +26,7 @@ export async function openImage(task: Task, path: string, { cache }: OpenImageOp
     const bytes = await readWhole(path);
     const sha256 = sha256Of(bytes);
     const decoded = await decodeImage(task, bytes, path);
-    stage.result(`${decoded.parts.release}, ${decoded.parts.symbols.addresses.length} symbols`);
+    stage.result(`${decoded.parts.release}, ${decoded.parts.symbols.ranks.length} symbols`);
     const kept = cache === undefined ? undefined : await keep(task, cache, sha256, decoded);
     const { parts, storage } = kept ?? decoded;
     return new KernelImage(path, sha256, parts, storage);

@@ -2,18 +2,20 @@ import { Bytes } from "@suture/testkit/bytes";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../test/errors.ts";
+import { at, SPACE } from "../test/space.ts";
 import { ImageLayout } from "./layout.ts";
 import { firstNotBelow, holds, readRelocationTable } from "./relocation-table.ts";
 
 const TEXT = -0x7f000000;
 const common = { nobits: false, executable: false, offset: 0 };
 const layout = new ImageLayout(
+  SPACE,
   [
-    { ...common, name: ".data..percpu", address: 0, size: 0x1000 },
-    { ...common, name: ".text", address: TEXT, size: 0x10000 },
-    { ...common, name: ".bss", address: TEXT + 0x20000, size: 0x1000, nobits: true },
+    { ...common, name: ".data..percpu", address: at(0), size: 0x1000 },
+    { ...common, name: ".text", address: at(TEXT), size: 0x10000 },
+    { ...common, name: ".bss", address: at(TEXT + 0x20000), size: 0x1000, nobits: true },
   ],
-  { load: TEXT + 0x10000, size: 0x1000 },
+  { load: at(TEXT + 0x10000), size: 0x1000 },
 );
 
 function tail(...groups: readonly (readonly number[])[]): Uint8Array {
@@ -33,7 +35,7 @@ describe("readRelocationTable", () => {
     fc.assert(
       fc.property(fields, fields, fields, (abs64, inverse32, abs32) => {
         const table = read(tail(abs64, inverse32, abs32));
-        const sorted = (group: number[]): number[] => [...group].sort((a, b) => a - b);
+        const sorted = (group: number[]): number[] => group.map(at).sort((a, b) => a - b);
         expect([...(table?.abs32 ?? [])]).toEqual(sorted(abs32));
         expect([...(table?.inverse32 ?? [])]).toEqual(sorted(inverse32));
         expect([...(table?.abs64 ?? [])]).toEqual(sorted(abs64));
@@ -43,14 +45,14 @@ describe("readRelocationTable", () => {
 
   it("reads two groups as abs32 and abs64", () => {
     expect(read(tail([TEXT + 8], [TEXT]))).toEqual({
-      abs32: Int32Array.of(TEXT),
-      inverse32: new Int32Array(0),
-      abs64: Int32Array.of(TEXT + 8),
+      abs32: Uint32Array.of(at(TEXT)),
+      inverse32: new Uint32Array(0),
+      abs64: Uint32Array.of(at(TEXT + 8)),
     });
   });
 
   it("takes fields of per-cpu data where they boot", () => {
-    expect(read(tail([TEXT + 0x10ff8], [], []))?.abs64).toEqual(Int32Array.of(TEXT + 0x10ff8));
+    expect(read(tail([TEXT + 0x10ff8], [], []))?.abs64).toEqual(Uint32Array.of(at(TEXT + 0x10ff8)));
   });
 
   it("knows kernels that cannot be moved", () => {
@@ -76,9 +78,9 @@ describe("readRelocationTable", () => {
   it("finds fields by address", () => {
     fc.assert(
       fc.property(fields, fc.integer({ min: TEXT, max: TEXT + 0xfff8 }), (list, address) => {
-        const group = Int32Array.from(list).sort();
-        expect(holds(group, address)).toBe(list.includes(address));
-        expect(firstNotBelow(group, address)).toBe(list.filter((entry) => entry < address).length);
+        const group = Uint32Array.from(list, at).sort();
+        expect(holds(group, at(address))).toBe(list.includes(address));
+        expect(firstNotBelow(group, at(address))).toBe(list.filter((entry) => entry < address).length);
       }),
     );
   });

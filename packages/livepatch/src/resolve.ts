@@ -1,7 +1,7 @@
 /** How each symbol that patched code needs is reached: exported by the kernel, or through the livepatch core by name and place. */
 import type { External } from "@suture/diff";
 import { type ElfSymbol, isSection, STB } from "@suture/elf";
-import { type Export, hex, type KernelModule, type KernelSymbol, type SymbolTable } from "@suture/kernel";
+import type { Export, KernelModule, KernelSymbol, SymbolTable } from "@suture/kernel";
 import { fail } from "./errors.ts";
 import { klpSymbolName, moduleName, withUser } from "./names.ts";
 
@@ -104,7 +104,7 @@ function klp(name: string, from: Owner, place: Place, user: Owner): Resolved {
 /** The kernel itself as owner. */
 export function vmlinuxOwner(symbols: SymbolTable): Owner {
   const place = (found: KernelSymbol): Place => ({ name: found.name, sympos: symbols.sympos(found) });
-  const addresses = (found: readonly KernelSymbol[]): string[] => found.map(({ address }) => hex(address));
+  const addresses = (found: readonly KernelSymbol[]): string[] => found.map(({ address }) => symbols.space.hex(address));
   return {
     name: "vmlinux",
     unique(name, file) {

@@ -141,6 +141,14 @@ export class ElfRunningCode implements RunningCode {
     return "nothing";
   }
 
+  number(value: number): number {
+    return value;
+  }
+
+  linkedAt(address: number): number {
+    return address;
+  }
+
   locate(address: number): { section: string; address: number } | undefined {
     const at = this.#at(address);
     return at === undefined ? undefined : { section: at.held.section.name, address: at.offset };

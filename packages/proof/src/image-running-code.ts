@@ -1,7 +1,7 @@
-/** The kernel's image as ground: fields are linked, so what they refer to is worked out from their bytes. */
+/** The kernel's image as ground, by the distances from its base: fields are linked, so what they refer to is worked out from their bytes. */
 import type { Arch, SpecialTable } from "@suture/arch";
 import type { ByteOrder, ByteView, ElfSymbol } from "@suture/elf";
-import { hex, type KernelImage, type KernelSymbol } from "@suture/kernel";
+import { type AddressSpace, type KernelImage, type KernelSymbol, offsetBy } from "@suture/kernel";
 import type { Anchor, Place } from "./model.ts";
 import type { Field, RunningCode, Stretch } from "./running-code.ts";
 
@@ -9,6 +9,7 @@ export class ImageRunningCode implements RunningCode {
   readonly name = "the kernel";
   readonly order: ByteOrder;
   readonly #image: KernelImage;
+  readonly #space: AddressSpace;
   readonly #arch: Arch;
   /** What is made read-only after boot. */
   readonly #readOnly: { start: number; end: number };
@@ -17,6 +18,7 @@ export class ImageRunningCode implements RunningCode {
   /** @param arch of the object that is held against it */
   constructor(image: KernelImage, arch: Arch) {
     this.#image = image;
+    this.#space = image.space;
     this.#arch = arch;
     this.order = arch.format.order;
     const [start = 0, end = 0] = ["__start_rodata", "__end_rodata"].map((name) => image.symbols.named(name)[0]?.address);
@@ -24,28 +26,30 @@ export class ImageRunningCode implements RunningCode {
   }
 
   read(address: number, length: number): Uint8Array | undefined {
-    return this.#image.read(address, length);
+    return this.#image.read(this.#space.at(address), length);
   }
 
   constant(address: number, length: number, init: boolean): Uint8Array | undefined {
-    if (address >= 0) return undefined;
+    if (this.#space.isLow(this.#space.at(address))) return undefined;
     const { start, end } = this.#readOnly;
     return init || (address >= start && address + length <= end) ? this.read(address, length) : undefined;
   }
 
   refersTo(view: ByteView, at: number, type: number, address: number): number | undefined {
-    return this.#arch.relocations.linkedValue(view, at, type, address);
+    const value = this.#arch.relocations.linkedValue(view, at, type, this.#space.value(this.#space.at(address)));
+    return value === undefined ? undefined : this.#space.of(value);
   }
 
   fields(start: number, end: number): readonly Field[] {
-    return this.#image.relocationsIn(start, end).map(({ address, kind }) => ({ address, tag: kind }));
+    return this.#image.relocationsIn(this.#space.at(start), this.#space.at(end)).map(({ address, kind }) => ({ address, tag: kind }));
   }
 
   tag(type: number, target: number, missing: boolean): string | undefined {
     if (missing || !this.#image.hasRelocations) return undefined;
     // Numbers that are no kernel addresses are offsets into the per-cpu area, or constants where it is linked like the rest.
-    if (target >= 0 && this.#image.perCpu === undefined) return undefined;
-    return this.#arch.relocations.relocatedAs(type, target >= 0);
+    const low = this.#space.isLow(this.#space.at(target));
+    if (low && this.#image.perCpu === undefined) return undefined;
+    return this.#arch.relocations.relocatedAs(type, low);
   }
 
   named(name: string): readonly number[] {
@@ -67,16 +71,24 @@ export class ImageRunningCode implements RunningCode {
   }
 
   show(address: number): string {
-    return hex(address);
+    return this.#space.hex(this.#space.at(address));
+  }
+
+  number(value: number): number {
+    return this.#space.of(value);
+  }
+
+  linkedAt(address: number): number {
+    return this.#space.value(this.#space.at(address));
   }
 
   locate(address: number): { section: string; address: number } | undefined {
-    const section = this.#image.sectionAt(address);
+    const section = this.#image.sectionAt(this.#space.at(address));
     return section === undefined ? undefined : { section: section.name, address };
   }
 
   place(symbol: ElfSymbol, address: number): Place | undefined {
-    const section = this.#image.sectionAt(address);
+    const section = this.#image.sectionAt(this.#space.at(address));
     const found = this.#image.symbols.named(symbol.name).find((s) => s.address === address);
     if (found === undefined || section === undefined) return undefined;
     return { name: symbol.name, sympos: this.#image.symbols.sympos(found), address, section: section.name };
@@ -101,8 +113,8 @@ export class ImageRunningCode implements RunningCode {
 
   describe(address: number): string {
     // The object that defines it is not recorded; the function before it mostly is of the same one.
-    const before = this.#image.symbols.containing(address - 1);
-    return `the one at ${hex(address)}${before === undefined ? "" : `, after ${before.name}`}`;
+    const before = this.#image.symbols.containing(offsetBy(this.#space.at(address), -1));
+    return `the one at ${this.show(address)}${before === undefined ? "" : `, after ${before.name}`}`;
   }
 
   #stretch(section: string, start: string, stop: string): Stretch | undefined {

@@ -78,7 +78,7 @@ export interface FunctionProof {
   /** Bytes from the section's start. */
   offset: number;
   size: number;
-  /** Where the kernel has it; in a module, bytes from the start of `kernelSection`. Undefined where no place is known. */
+  /** Where the kernel has it: bytes from the image's base; in a module, from the start of `kernelSection`. Undefined where no place is known. */
   address: number | undefined;
   /** The section of the image or module that holds it. */
   kernelSection: string | undefined;
@@ -94,7 +94,7 @@ export interface Place {
   name: string;
   /** 0 if the name is unique, else the rank from 1 among all symbols of that name. */
   sympos: number;
-  /** An image's address; in a module, bytes from the start of the section. */
+  /** Bytes from the image's base; in a module, from the start of the section. */
   address: number;
   /** The section of the image or module. */
   section: string;

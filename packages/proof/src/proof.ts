@@ -49,7 +49,7 @@ export function proveObject({ object, plain, sections, against, layouts, built =
   return {
     object,
     functions,
-    mismatches: verdict.findings.map((finding) => mismatchOf(finding, finding.kernel)),
+    mismatches: verdict.findings.map((finding) => mismatchOf(finding, finding.kernel, running)),
     overridden,
     causes: causesOf({ plain, parts, running, against, built, functions, overridden }),
     complete,
@@ -127,7 +127,7 @@ function groundOf(against: KernelImage | KernelModule, arch: Arch): Prepared {
   return made;
 }
 
-function mismatchOf({ code, part, at, why, section, offset, bytes }: Finding, kernel: Stretch | undefined): Mismatch {
+function mismatchOf({ code, part, at, why, section, offset, bytes }: Finding, kernel: Stretch | undefined, running: RunningCode): Mismatch {
   const item = at === undefined || part.role !== "code" ? undefined : itemAt(part, at);
   return {
     code,
@@ -140,7 +140,7 @@ function mismatchOf({ code, part, at, why, section, offset, bytes }: Finding, ke
       // An entry of a table is no code.
       if (item === undefined || bytes === undefined || section !== part.section.name || kernel === undefined) return undefined;
       const own = part.arch.code.textAt(part.section.data.subarray(item.start, item.end), offset - item.start, item.start);
-      const theirs = part.arch.code.textAt(kernel.bytes, offset - item.start, kernel.address);
+      const theirs = part.arch.code.textAt(kernel.bytes, offset - item.start, running.linkedAt(kernel.address));
       return own === undefined || theirs === undefined ? undefined : { object: own.text, kernel: theirs.text };
     },
   };

@@ -115,7 +115,7 @@ export function checkName(symbol: ElfSymbol, target: number, own: number | undef
   const known = running.globals(symbol.name);
   if (known.length === 0) {
     if (symbol.bind === STB.WEAK)
-      return target === 0 ? undefined : `refers to ${running.show(target)}, and nothing defines the weak ${symbol.name}`;
+      return target === running.number(0) ? undefined : `refers to ${running.show(target)}, and nothing defines the weak ${symbol.name}`;
     // A global symbol that the kernel's symbol table leaves out can only be held to the place of its section.
     if (own !== undefined) return target === own ? undefined : `refers to ${running.show(target)}, not to ${symbol.name} of this object`;
     return `refers to ${symbol.name}, which ${running.name} does not have`;

@@ -1,4 +1,7 @@
-/** What an object is held against: the kernel's image or a module's file, by address. A module's addresses are made up (elf-ground.ts). */
+/**
+ * What an object is held against: the kernel's image or a module's file, by address. An image's are the distances from its base, a module's are made up
+ * (elf-running-code.ts).
+ */
 import type { SpecialTable } from "@suture/arch";
 import type { ByteOrder, ByteView, ElfSymbol } from "@suture/elf";
 import type { Anchor, Place } from "./model.ts";
@@ -37,6 +40,10 @@ export interface RunningCode {
   table(kind: SpecialTable): { entries: Stretch; beside: Stretch | undefined } | undefined;
   /** For reports: the address, or section and offset. */
   show(address: number): string;
+  /** What S is where a reference is to a plain number. */
+  number(value: number): number;
+  /** The address as code there counts from it. */
+  linkedAt(address: number): number;
   /** The section that holds the address, and the address as it is reported. */
   locate(address: number): { section: string; address: number } | undefined;
   /** How the livepatch core names the symbol at the address. */

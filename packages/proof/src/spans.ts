@@ -77,7 +77,9 @@ export class SpanChecker {
       case "unknown":
         return { code: "unsupported", why: target.why };
       case "number":
-        return address === target.value ? undefined : { code: "reference", why: `holds ${running.show(address)}, not ${target.value}` };
+        return address === running.number(target.value)
+          ? undefined
+          : { code: "reference", why: `holds ${running.show(address)}, not ${target.value}` };
       case "name": {
         const base = target.own === undefined ? undefined : this.#placement.bases.get(target.own.part);
         const why = checkName(

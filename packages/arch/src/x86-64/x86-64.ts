@@ -13,6 +13,7 @@ import {
   mayComputeAddress,
 } from "./code.ts";
 import { decode, likeness, textAt } from "./decode.ts";
+import { image } from "./image.ts";
 import { accessesIn, leaving, operandEnds, pointersIn, stepsIn } from "./instructions.ts";
 import { listing } from "./listing.ts";
 import { log } from "./log-words.ts";
@@ -67,6 +68,7 @@ export const x86_64: Arch = {
     listing,
   },
   tables,
+  image,
   rewrite,
   ftrace: { sites: FTRACE_SITES, callee: "__fentry__", callField },
   kbuild: {

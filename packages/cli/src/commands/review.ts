@@ -114,8 +114,8 @@ function stringIn({ image }: KernelContext, { object, name, sympos }: Parameters
   const symbol = sympos === 0 && named.length === 1 ? named[0] : named[sympos - 1];
   if (symbol === undefined) return undefined;
   let text = "";
-  for (let at = symbol.address + offset; text.length < LONGEST_STRING; at++) {
-    const [byte] = image.read(at, 1) ?? [];
+  for (let at = offset; text.length < LONGEST_STRING; at++) {
+    const [byte] = image.read(image.space.at(symbol.address + at), 1) ?? [];
     if (byte === 0) return text;
     if (byte === undefined || (byte < 0x20 && !SPACES.has(byte)) || byte > 0x7e) return undefined;
     text += String.fromCharCode(byte);

@@ -4,7 +4,7 @@
 import type { Arch } from "@suture/arch";
 import { type ElfObject, isSection, relocationSections, type Section, viewOf } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
-import type { KernelImage, KernelModule } from "@suture/kernel";
+import { type KernelAddress, type KernelImage, type KernelModule, offsetBy } from "@suture/kernel";
 import { isBranch, parseKlpSymbol } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
@@ -45,8 +45,8 @@ function inImage(image: KernelImage, seals: Seals): IsSealed {
     (section === undefined || bytes === undefined ? undefined : { address: section.address, bytes });
   if (table === undefined) return () => false;
   const view = viewOf(table.bytes, image.arch.format.order);
-  const sealed = new Set<number>();
-  for (let at = 0; at + 4 <= view.length; at += 4) sealed.add(table.address + at + view.i32(at));
+  const sealed = new Set<KernelAddress>();
+  for (let at = 0; at + 4 <= view.length; at += 4) sealed.add(offsetBy(table.address, at + view.i32(at)));
   const { symbols } = image;
   return (name, sympos) => {
     const named = symbols.named(name);

@@ -2,7 +2,7 @@
 import { type Delta, isReadOnlySection } from "@suture/diff";
 import { type ElfSymbol, isSection } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
-import { hex, type KernelImage, type KernelModule } from "@suture/kernel";
+import { hex, type KernelAddress, type KernelImage, type KernelModule } from "@suture/kernel";
 import type { Locate, Owner, Place } from "@suture/livepatch";
 import { fail } from "../errors.ts";
 
@@ -28,8 +28,9 @@ export function checkMemory({ image, symbolSources }: KernelContext, module: Ker
     if (original === undefined || align === undefined) continue;
     const place = locate(original);
     const symbol = module === undefined ? undefined : symbolOf(module, place);
-    const [at, given] =
-      symbol === undefined ? [addressOf(image, place), align] : [symbol.value, isSection(symbol.place) ? symbol.place.align : 1];
+    const address = addressOf(image, place);
+    const inImage = address === undefined ? undefined : image.space.value(address);
+    const [at, given] = symbol === undefined ? [inImage, align] : [symbol.value, isSection(symbol.place) ? symbol.place.align : 1];
     if (at === undefined || at % align !== 0 || given % align !== 0)
       throw fail("BUILD_ALIGNMENT", `${original.name} is to be aligned to ${align} bytes; the kernel has it at ${hex(at ?? 0)}`, {
         file: object,
@@ -38,7 +39,7 @@ export function checkMemory({ image, symbolSources }: KernelContext, module: Ker
   }
 }
 
-function addressOf({ symbols }: KernelImage, { name, sympos }: Place): number | undefined {
+function addressOf({ symbols }: KernelImage, { name, sympos }: Place): KernelAddress | undefined {
   return symbols.named(name)[Math.max(sympos - 1, 0)]?.address;
 }
 
@@ -52,7 +53,7 @@ function isReadOnlySymbol({ place }: ElfSymbol): boolean {
 }
 
 /** What the kernel makes read-only after boot lies among its constants. */
-function isReadOnlyAt({ symbols }: KernelImage, address: number | undefined): boolean {
+function isReadOnlyAt({ symbols }: KernelImage, address: KernelAddress | undefined): boolean {
   const [start, end] = ["__start_rodata", "__end_rodata"].map((name) => symbols.named(name)[0]?.address);
   return address !== undefined && start !== undefined && end !== undefined && address >= start && address < end;
 }
