@@ -30,6 +30,11 @@ const MAY: readonly { files: RegExp; words: RegExp; why: string }[] = [
 const ORDERS = /\bDataView\b|\b(read|write)(U?Int|BigU?Int|Float|Double)\d*(LE|BE)\b/;
 const VIEW = "elf/src/view.ts";
 
+/** An address is no number of 32 bits: its order, and what holds it, the kernel's AddressSpace knows. */
+const CUT = />>> 0\b|[^|]\| 0\b/;
+/** Where a number of 32 bits is meant: random numbers of a seed. */
+const RANDOM = /\b(seed|state|t)\b.*>>> /;
+
 /** All that is no test, outside of packages/arch and of what only tests use. */
 function everywhere(): string[] {
   return readdirSync(packages, { recursive: true, encoding: "utf8" })
@@ -96,5 +101,20 @@ test("readers by hand are found where they are", () => {
 test("no source but the view reads numbers in a byte order of its own", () => {
   const found = everywhere().filter((path) => path !== VIEW && ORDERS.test(readFileSync(join(packages, path), "utf8")));
   expect(everywhere().length).toBeGreaterThan(300);
+  expect(found).toEqual([]);
+});
+
+test("addresses that are cut to 32 bits are found where they are", () => {
+  for (const text of ["const key = address >>> 0;", "return found | 0;", "(address | 0) === address"]) expect(text).toMatch(CUT);
+  for (const text of ["const middle = (low + high) >>> 1;", "const offset = start >>> 3;", "a || 0"]) expect(text).not.toMatch(CUT);
+});
+
+test("no source cuts an address to 32 bits", () => {
+  const found = everywhere().flatMap((path) =>
+    readFileSync(join(packages, path), "utf8")
+      .split("\n")
+      .filter((line) => CUT.test(line) && !RANDOM.test(line))
+      .map((line) => `${path}: ${line.trim()}`),
+  );
   expect(found).toEqual([]);
 });
