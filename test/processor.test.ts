@@ -19,9 +19,9 @@ const MAY: readonly { files: RegExp; words: RegExp; why: string }[] = [
   { files: /\/src\/errors\.ts$/, words: /./, why: "users are told which kernels and packages there are" },
   { files: /^kernel\/src\//, words: /./, why: "the boot format is on its way to packages/arch" },
   {
-    files: /^cli\/src\/words\/examples\.ts$/,
-    words: /-cloud-amd64|--entry-size \.altinstructions/,
-    why: "the examples of --help are of a kernel that there is",
+    files: /^cli\/src\/(words\/examples|commands\/kernels)\.ts$/,
+    words: /\bcloud-amd64|--entry-size \.altinstructions/,
+    why: "the examples of --help are of a kernel, and of flavours, that there are",
   },
   { files: /^account\/src\//, words: /`?\[?x86[\]/`]/, why: "examples of the tags that a changelog begins subjects with" },
 ];
