@@ -3,8 +3,7 @@
  * is the kernel's. The objects that hold what is replaced are compiled from the kernel's source and proven like those of a source patch.
  */
 import { type ElfObject, newObject, readElf, writeElf } from "@suture/elf";
-import { sha256 as sha256Of } from "@suture/files";
-import type { KernelContext } from "@suture/kbuild";
+import { type KernelContext, objectDigest } from "@suture/kbuild";
 import { Answers, type Part, type Resolved, type State } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { checkKernelLayouts, checkLayouts } from "@suture/types";
@@ -59,8 +58,7 @@ export async function authoredParts(
   const elf = readElf(await joinObjects(task, kernel, compiled), from);
   const declarations = takeDeclarations(elf);
   checkDeclared(declarations, from);
-  // Without what is only about types, which names folders of this run.
-  const sha256 = sha256Of(writeElf(elf));
+  const sha256 = objectDigest(writeElf(elf), from);
   return task.stage("prove", async (stage) => {
     const pairs = await findReplaced(kernel, originals, declarations, elves);
     const notes = await notReached(task, kernel, originals, pairs);

@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import { type ElfObject, readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
 import { sha256 } from "@suture/files";
-import type { KernelContext } from "@suture/kbuild";
+import { type KernelContext, objectDigest } from "@suture/kbuild";
 import { inspect, moduleName } from "@suture/livepatch";
 import type { DraftManifest } from "@suture/protocol";
 import { inScratch } from "@suture/sources";
@@ -59,7 +59,12 @@ export async function buildOwnModule(task: Task, kernel: KernelContext, source: 
       ...(doubts.length === 0 ? {} : { reason: doubts.join("; ") }),
     },
     replace: descriptor.replace,
-    objects: originals.all.map(({ command, bytes }) => ({ path: command.object, owner: command.owner, original: sha256(bytes), patched })),
+    objects: originals.all.map(({ command, bytes }) => ({
+      path: command.object,
+      owner: command.owner,
+      original: objectDigest(bytes, command.object),
+      patched,
+    })),
     functions,
     callbacks: descriptor.objects.flatMap((object) =>
       object.callbacks.map((callback) => ({ object: source.name, owner: object.name, ...callback })),

@@ -13,6 +13,7 @@ export { IncludeGraph, includesOf } from "./make/includes.ts";
 export { keyOf } from "./make/key.ts";
 export { makeStep, PreprocessedTree, readStep } from "./make/preprocess.ts";
 export { foldersOf, type Step } from "./make/steps.ts";
+export { objectDigest } from "./object-digest.ts";
 export { locator, proveOriginal, reachOf, refuseUnproven } from "./prove/prove.ts";
 export { kernelObjects, objectsNamed, type ProvenObject, pick, proveObjects, sampleObjects } from "./prove/prove-objects.ts";
 export { type Overlay, SourceView } from "./view/view.ts";

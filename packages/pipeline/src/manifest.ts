@@ -4,13 +4,12 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Authored } from "@suture/authored";
 import { sha256 } from "@suture/files";
-import type { KernelContext } from "@suture/kbuild";
+import { type KernelContext, objectDigest } from "@suture/kbuild";
 import type { Combined, State } from "@suture/livepatch";
 import type { DraftManifest } from "@suture/protocol";
 import type { BuildOptions } from "./options.ts";
 import type { PatchNote } from "./patch/apply.ts";
 import { madeOf } from "./predecessor.ts";
-import { objectDigest } from "./run/object-digest.ts";
 import { type Compared, type ObjectRecord, recordOf } from "./run/patch-run.ts";
 
 /** What the pipeline made of the patches. */
