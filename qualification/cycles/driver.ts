@@ -5,7 +5,8 @@
 import { existsSync, readFileSync, writeSync } from "node:fs";
 import { setPriority } from "node:os";
 import { SutureError } from "@suture/errors";
-import { disable, type LeaveReport, type LoadReport, load, status, THIS_MACHINE, unload } from "@suture/host";
+import { disable, load, status, THIS_MACHINE, unload } from "@suture/host";
+import type { LeaveReport, LoadReport } from "@suture/protocol";
 import { Task } from "@suture/task";
 
 const [file = "", count = "1"] = process.argv.slice(2);

@@ -1,7 +1,8 @@
 /** What the commands for the running machine have in common: how long a transition may take, what then, and how it is told. */
 import { existsSync, realpathSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { Choice, Patience, Transition } from "@suture/host";
+import type { Choice, Patience } from "@suture/host";
+import type { Transition } from "@suture/protocol";
 import { type Command, Option } from "commander";
 import { fail } from "./errors.ts";
 import { countText, timeText } from "./text.ts";

@@ -1,4 +1,4 @@
-import type { BootReport } from "@suture/host";
+import type { BootReport } from "@suture/protocol";
 import { bootDocument, endDocument, settledDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
 import { addPatience, type PatienceOptions, patienceOf, secondsOf } from "../host-options.ts";

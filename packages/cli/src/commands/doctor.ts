@@ -1,4 +1,4 @@
-import type { Diagnosis } from "@suture/host";
+import type { Finding } from "@suture/protocol";
 import { doctorDocument } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
@@ -29,7 +29,7 @@ export const doctorCommand: AddCommand = (program, run) => {
     );
 };
 
-async function diagnose(task: Task, { kernel, tree }: Options): Promise<Diagnosis[]> {
+async function diagnose(task: Task, { kernel, tree }: Options): Promise<Finding[]> {
   if (kernel !== undefined && tree !== undefined) throw fail("CLI_USAGE", "--kernel and --tree name two kernels");
   if (kernel === undefined && tree === undefined) {
     const { doctor, THIS_MACHINE } = await import("@suture/host");
@@ -42,7 +42,7 @@ async function diagnose(task: Task, { kernel, tree }: Options): Promise<Diagnosi
   return [...found, await examineCache(task, cache)];
 }
 
-function doctorText(found: readonly Diagnosis[]): string {
+function doctorText(found: readonly Finding[]): string {
   const width = Math.max(...found.map(({ what }) => what.length));
   return found
     .map(({ what, outcome, found: text, mend }) => {

@@ -1,4 +1,4 @@
-import type { ListReport } from "@suture/host";
+import type { ListReport } from "@suture/protocol";
 import { listDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
 import { partsText, safeText, tableText } from "../text.ts";

@@ -1,4 +1,4 @@
-import type { CheckResult, LoadReport } from "@suture/host";
+import type { LoadReport } from "@suture/protocol";
 import { loadDocument, loadSeveralDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
 import { fail } from "../errors.ts";
@@ -36,22 +36,13 @@ export const loadCommand: AddCommand = (program, run) => {
         const given = { unproven, stack, replace: false, parameters, ...patienceOf(options) };
         const reports = await load(task, THIS_MACHINE, [file, ...files], given);
         const [report] = reports;
-        const several = { loaded: reports.map(documentOf) };
         return {
-          document: files.length === 0 && report !== undefined ? loadDocument.of(documentOf(report)) : loadSeveralDocument.of(several),
+          document: files.length === 0 && report !== undefined ? loadDocument.of(report) : loadSeveralDocument.of({ loaded: reports }),
           text: safeText(partsText(reports.map(loadText))),
         };
       }),
     );
 };
-
-/** A refusal would have been thrown. */
-export function documentOf({ checks, ...report }: LoadReport) {
-  return {
-    ...report,
-    checks: checks.flatMap(({ what, found, outcome }) => (outcome === "refused" ? [] : [{ what, found, outcome }])),
-  };
-}
 
 export function loadText({ name, transition, replaced, checks, log }: LoadReport): string {
   return partsText([
@@ -65,7 +56,7 @@ export function loadText({ name, transition, replaced, checks, log }: LoadReport
   ]);
 }
 
-function resultsText(results: readonly CheckResult[]): string {
+function resultsText(results: LoadReport["checks"]): string {
   return tableText(
     ["what", "found"],
     results.map(({ what, found }) => [what, found]),

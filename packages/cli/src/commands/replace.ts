@@ -1,9 +1,9 @@
-import type { LoadReport } from "@suture/host";
+import type { LoadReport } from "@suture/protocol";
 import { loadDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
 import { addPatience, checkedParameters, type PatienceOptions, patienceOf } from "../host-options.ts";
 import { safeText } from "../text.ts";
-import { documentOf, loadText } from "./load.ts";
+import { loadText } from "./load.ts";
 
 export const replaceCommand: AddCommand = (program, run) => {
   addPatience(program.command("replace"))
@@ -22,7 +22,7 @@ export const replaceCommand: AddCommand = (program, run) => {
           ...patienceOf(options),
         });
         const [report] = reports as [LoadReport];
-        return { document: loadDocument.of(documentOf(report)), text: safeText(loadText(report)) };
+        return { document: loadDocument.of(report), text: safeText(loadText(report)) };
       }),
     );
 };

@@ -1,4 +1,4 @@
-import type { SignalReport, Straggler } from "@suture/host";
+import type { SignalReport, Straggler } from "@suture/protocol";
 import { signalDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
 import { countText, fieldsText, headedText, partsText, safeText } from "../text.ts";

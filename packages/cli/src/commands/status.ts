@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PatchStatus, Status, Straggler } from "@suture/host";
+import type { PatchStatus, Status, Straggler } from "@suture/protocol";
 import { statusDocument } from "@suture/protocol";
 import type { AddCommand, Answer } from "../answer.ts";
 import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";

@@ -1,4 +1,4 @@
-import type { LeaveReport } from "@suture/host";
+import type { LeaveReport } from "@suture/protocol";
 import { leaveDocument, unloadSeveralDocument } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
 import { fail } from "../errors.ts";

@@ -1,14 +1,6 @@
 /** Which tasks hold up a transition: /proc/PID/task/TID/patch_state. Format: Documentation/livepatch/livepatch.rst, "consistency model". */
+import type { Straggler } from "@suture/protocol";
 import type { Machine } from "./machine.ts";
-
-export interface Straggler {
-  pid: number;
-  tid: number;
-  name: string;
-  kernelThread: boolean;
-  /** Where it is in the kernel, the innermost function first; empty for one that runs. */
-  stack: string[];
-}
 
 const STATES = { patched: "1", unpatched: "0" } as const;
 

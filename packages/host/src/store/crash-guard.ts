@@ -3,7 +3,7 @@
  * (marker.ts); that one stays until the livepatch has settled, whatever else can or cannot be written by then.
  */
 import { removeDurably, writeDurably } from "@suture/files";
-import type { Marker } from "@suture/protocol";
+import type { Installed, Marker } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { runningKernel, uptime } from "../machine/kernel.ts";
@@ -12,7 +12,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { ModuleFile } from "../module/module-file.ts";
 import { isLeft } from "../transition/transition.ts";
 import { fileOnDisk, reasonOf } from "./disk.ts";
-import { type Installed, installedFor } from "./store.ts";
+import { installedFor } from "./store.ts";
 import { ENDED, storePath } from "./store-path.ts";
 
 /**

@@ -4,7 +4,7 @@
  */
 import { SutureError } from "@suture/errors";
 import { makeFolderDurably, PARTIAL, removeDurably, removeEmptyFolder, sha256 as sha256Of, writeDurably } from "@suture/files";
-import { type Marker, type StoreEntry, storeEntrySchema } from "@suture/protocol";
+import { type Installed, type StoreEntry, storeEntrySchema } from "@suture/protocol";
 import * as v from "valibot";
 import { fail } from "../errors.ts";
 import { runningKernel } from "../machine/kernel.ts";
@@ -13,15 +13,6 @@ import { type ModuleFile, moduleFileOf } from "../module/module-file.ts";
 import { fileOnDisk, folderOnDisk } from "./disk.ts";
 import { markerOf, markerOfLoaded } from "./marker.ts";
 import { ENDED, STORE, STORE_ROOT, type StoreFile, storePath } from "./store-path.ts";
-
-export interface Installed extends StoreEntry {
-  release: string;
-  name: string;
-  /** Why it is not loaded any more. */
-  quarantine: string | undefined;
-  /** It is being loaded, or was loaded a short time ago. */
-  unsettled: Marker | undefined;
-}
 
 /** What is kept, and what of the store cannot be read: nobody knows what is kept there. */
 export interface Kept {

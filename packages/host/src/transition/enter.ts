@@ -1,7 +1,8 @@
 /** One livepatch into the running kernel. A load that fails leaves the machine as it was: it undoes what it did itself, and nothing else. */
 import { SutureError } from "@suture/errors";
+import type { LoadReport, Transition } from "@suture/protocol";
 import { Task } from "@suture/task";
-import { type CheckOptions, type CheckResult, checkLoad, firstRefusal } from "../checks/checks.ts";
+import { type CheckOptions, checkLoad, firstRefusal } from "../checks/checks.ts";
 import { leftBehind } from "../checks/left-behind.ts";
 import { fail } from "../errors.ts";
 import { KernelLog } from "../machine/kernel-log.ts";
@@ -15,25 +16,21 @@ import { removeIdle } from "../module/remove-idle.ts";
 import { isLoadedFrom } from "../module/same-module.ts";
 import { guarded, outOfEffect } from "../store/crash-guard.ts";
 import { dropRecord, keepRecord, recordOf } from "../store/records.ts";
-import { bringTo, isLeft, type Patience, seeThrough, shown, type Transition, undoing } from "./transition.ts";
+import { bringTo, isLeft, type Patience, seeThrough, shown, undoing } from "./transition.ts";
 
 export interface LoadOptions extends CheckOptions, Patience {
   /** Of the module: NAME=VALUE. Those that Suture builds have none. */
   parameters?: readonly string[];
 }
 
-export interface LoadReport {
-  name: string;
-  checks: CheckResult[];
-  transition: Transition;
-  /** Livepatches that this one replaced. Where that was asked for their modules were taken out. */
-  replaced: string[];
-  /** What the kernel said. */
-  log: string[];
-}
-
 /** Nothing is changed. @param again see checkLoad. @throws the first refusal */
-export async function checked(task: Task, now: Snapshot, module: ModuleFile, options: CheckOptions, again = false): Promise<CheckResult[]> {
+export async function checked(
+  task: Task,
+  now: Snapshot,
+  module: ModuleFile,
+  options: CheckOptions,
+  again = false,
+): Promise<LoadReport["checks"]> {
   return task.stage("check", async (stage) => {
     const results = checkLoad(now, module, options, again);
     const refusal = firstRefusal(results);
@@ -42,7 +39,7 @@ export async function checked(task: Task, now: Snapshot, module: ModuleFile, opt
       throw new SutureError(code, `${message}. ${stateText(now.machine, module.name)}`, where, mend, cause);
     }
     stage.result(`${module.name} may be loaded`);
-    return results;
+    return results.flatMap(({ what, found, outcome }) => (outcome === "refused" ? [] : [{ what, found, outcome }]));
   });
 }
 

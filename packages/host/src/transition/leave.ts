@@ -1,4 +1,5 @@
 /** A livepatch out of effect, or turned back on its way; and what would keep it from that. */
+import type { Transition } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { mayLoadModules, modulesDisabled } from "../machine/kernel.ts";
@@ -7,7 +8,7 @@ import type { Machine } from "../machine/machine.ts";
 import { Snapshot } from "../machine/snapshot.ts";
 import { stateText } from "../machine/state.ts";
 import { outOfEffect } from "../store/crash-guard.ts";
-import { type Patience, refusalText, seeThrough, shown, type Transition } from "./transition.ts";
+import { type Patience, refusalText, seeThrough, shown } from "./transition.ts";
 
 /** Out of effect. Who calls it holds the lock. @throws HOST_NOT_LOADED, HOST_TRANSITION, HOST_IN_USE, HOST_STUCK, HOST_REFUSED */
 export async function leave(task: Task, machine: Machine, name: string, patience: Patience): Promise<Transition> {

@@ -3,13 +3,14 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { SutureError } from "@suture/errors";
+import type { Straggler, Transition } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { LIVEPATCH, progressOf } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Snapshot } from "../machine/snapshot.ts";
 import { stateText } from "../machine/state.ts";
-import { type Straggler, stragglers, stragglerText } from "../machine/tasks.ts";
+import { stragglers, stragglerText } from "../machine/tasks.ts";
 
 /** What to do with a transition that does not end in time. */
 export type Choice = "reverse" | "wait" | "force";
@@ -17,13 +18,6 @@ export type Choice = "reverse" | "wait" | "force";
 export interface Patience {
   timeoutMs: number;
   onTimeout: Choice;
-}
-
-export interface Transition {
-  outcome: "done" | "reversed" | "forced";
-  ms: number;
-  /** Those that held it up when the time was over. */
-  stragglers: Straggler[];
 }
 
 const SHORTEST_PAUSE_MS = 10;

@@ -1,5 +1,6 @@
 /** Early in boot: the livepatches that are kept for this kernel are loaded, but for those that brought the machine down. */
 import { SutureError } from "@suture/errors";
+import type { BootReport, Installed } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { runningKernel, switchedOff } from "../machine/kernel.ts";
 import { type Progress, progressOf } from "../machine/livepatches.ts";
@@ -7,22 +8,9 @@ import { locked } from "../machine/lock.ts";
 import type { Machine } from "../machine/machine.ts";
 import { stateText } from "../machine/state.ts";
 import { clearAll, judgeLastBoot, noteOrderlyEnd, outOfEffect, settle } from "../store/crash-guard.ts";
-import { type Installed, installed, storedModule } from "../store/store.ts";
+import { installed, storedModule } from "../store/store.ts";
 import { enter } from "../transition/enter.ts";
 import { type Patience, seeThrough, shown } from "../transition/transition.ts";
-
-export type BootOutcome = "loaded" | "loaded already" | "quarantined" | "for another build" | "failed";
-
-export interface BootReport {
-  release: string;
-  /** `suture=off` was given to the kernel. */
-  off: boolean;
-  patches: { name: string; outcome: BootOutcome; why: string }[];
-  /** Kept for other kernels. */
-  others: number;
-  /** What of the store cannot be read: nobody knows what should have been loaded. */
-  unreadable: string[];
-}
 
 /** Whether all that is kept for this kernel is in it: else somebody should look. */
 export function isWell({ patches, unreadable }: BootReport): boolean {

@@ -1,4 +1,5 @@
 /** Out of effect, and the module left where it is. */
+import type { LeaveReport } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { progressOf } from "../machine/livepatches.ts";
 import { locked } from "../machine/lock.ts";
@@ -6,15 +7,7 @@ import type { Machine } from "../machine/machine.ts";
 import { Snapshot } from "../machine/snapshot.ts";
 import { loadedName } from "../machine/spelling.ts";
 import { leave, needModules, needRights } from "../transition/leave.ts";
-import type { Patience, Transition } from "../transition/transition.ts";
-
-export interface LeaveReport {
-  name: string;
-  /** Undefined if it had no effect any more. */
-  transition: Transition | undefined;
-  /** Its module is out of the kernel. */
-  removed: boolean;
-}
+import type { Patience } from "../transition/transition.ts";
 
 /** Out of effect; the module stays in the kernel, and `enable` brings it back. @param word any spelling of its name. @throws HOST_* */
 export async function disable(task: Task, machine: Machine, word: string, patience: Patience): Promise<LeaveReport> {

@@ -4,6 +4,7 @@ import { access, constants, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { archHere } from "@suture/arch";
 import { onPath, SBIN } from "@suture/files";
+import type { Finding } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { attachedFunctions } from "../machine/holders.ts";
 import {
@@ -25,17 +26,8 @@ import { installed } from "../store/store.ts";
 import { STORE_ROOT } from "../store/store-path.ts";
 import { hasSystemd, missingPrograms, SERVICE, unitsInstalled } from "../store/units.ts";
 
-export interface Diagnosis {
-  what: string;
-  /** "bad" keeps livepatches from being loaded; "limited" takes something away. */
-  outcome: "good" | "limited" | "bad";
-  found: string;
-  /** The command that mends it; empty where nothing is to be mended. */
-  mend: string;
-}
-
-export async function doctor(task: Task, machine: Machine): Promise<Diagnosis[]> {
-  const parts: [what: string, look: Promise<Diagnosis | Diagnosis[]>][] = [
+export async function doctor(task: Task, machine: Machine): Promise<Finding[]> {
+  const parts: [what: string, look: Promise<Finding | Finding[]>][] = [
     ["kernel", kernelOf(machine)],
     ["rights", rights(machine)],
     ["livepatch core", core(machine)],
@@ -59,11 +51,11 @@ export async function doctor(task: Task, machine: Machine): Promise<Diagnosis[]>
   });
 }
 
-const good = (what: string, found: string): Diagnosis => ({ what, outcome: "good", found, mend: "" });
-const limited = (what: string, found: string, mend: string): Diagnosis => ({ what, outcome: "limited", found, mend });
-const bad = (what: string, found: string, mend: string): Diagnosis => ({ what, outcome: "bad", found, mend });
+const good = (what: string, found: string): Finding => ({ what, outcome: "good", found, mend: "" });
+const limited = (what: string, found: string, mend: string): Finding => ({ what, outcome: "limited", found, mend });
+const bad = (what: string, found: string, mend: string): Finding => ({ what, outcome: "bad", found, mend });
 
-async function kernelOf(machine: Machine): Promise<Diagnosis[]> {
+async function kernelOf(machine: Machine): Promise<Finding[]> {
   const { release, buildId } = runningKernel(machine);
   const taint = taintOf(machine);
   return [
@@ -76,7 +68,7 @@ async function kernelOf(machine: Machine): Promise<Diagnosis[]> {
   ];
 }
 
-async function rights(machine: Machine): Promise<Diagnosis[]> {
+async function rights(machine: Machine): Promise<Finding[]> {
   return [
     mayLoadModules(machine) ? good("rights", "may load modules") : bad("rights", "may not load modules", "sudo suture doctor"),
     modulesDisabled(machine)
@@ -85,7 +77,7 @@ async function rights(machine: Machine): Promise<Diagnosis[]> {
   ];
 }
 
-async function core(machine: Machine): Promise<Diagnosis> {
+async function core(machine: Machine): Promise<Finding> {
   if (hasLivepatchCore(machine)) return good("livepatch core", "present");
   return bad(
     "livepatch core",
@@ -94,14 +86,14 @@ async function core(machine: Machine): Promise<Diagnosis> {
   );
 }
 
-async function ftrace(machine: Machine): Promise<Diagnosis> {
+async function ftrace(machine: Machine): Promise<Finding> {
   const value = machine.line("/proc/sys/kernel/ftrace_enabled");
   return value === "1"
     ? good("ftrace", "on")
     : bad("ftrace", value === undefined ? "the kernel has none" : "off", "sysctl kernel.ftrace_enabled=1");
 }
 
-async function signatures(machine: Machine): Promise<Diagnosis[]> {
+async function signatures(machine: Machine): Promise<Finding[]> {
   const [why, mode] = [signaturesEnforced(machine), lockdownMode(machine)];
   return [
     why === undefined
@@ -113,7 +105,7 @@ async function signatures(machine: Machine): Promise<Diagnosis[]> {
   ];
 }
 
-async function tools(task: Task): Promise<Diagnosis[]> {
+async function tools(task: Task): Promise<Finding[]> {
   const tool = await moduleTool(task);
   return [
     tool === undefined ? bad("module tools", "there is no insmod", "apt-get install kmod") : good("module tools", tool),
@@ -121,7 +113,7 @@ async function tools(task: Task): Promise<Diagnosis[]> {
   ];
 }
 
-async function tracing(machine: Machine): Promise<Diagnosis> {
+async function tracing(machine: Machine): Promise<Finding> {
   if (attachedFunctions(machine) !== undefined) return good("tracefs", "shows who holds a function");
   return limited(
     "tracefs",
@@ -130,7 +122,7 @@ async function tracing(machine: Machine): Promise<Diagnosis> {
   );
 }
 
-async function under(machine: Machine): Promise<Diagnosis[]> {
+async function under(machine: Machine): Promise<Finding[]> {
   const { patches, idle, moving } = new Snapshot(machine);
   return [
     moving === undefined
@@ -143,7 +135,7 @@ async function under(machine: Machine): Promise<Diagnosis[]> {
 /** KiB that a load may need: the modules are small, the kernel's own tables for them are not free. */
 const LEAST_MEMORY = 32 * 1024;
 
-async function memory(machine: Machine): Promise<Diagnosis[]> {
+async function memory(machine: Machine): Promise<Finding[]> {
   const text = machine.line("/proc/meminfo") ?? "";
   const available = /^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1];
   if (available === undefined) return [];
@@ -151,10 +143,10 @@ async function memory(machine: Machine): Promise<Diagnosis[]> {
   return [Number(available) < LEAST_MEMORY ? limited("memory", found, "free some memory first") : good("memory", found)];
 }
 
-async function store(machine: Machine): Promise<Diagnosis[]> {
+async function store(machine: Machine): Promise<Finding[]> {
   const [{ entries: all, unreadable }, { release }] = [installed(machine), runningKernel(machine)];
   const here = all.filter((entry) => entry.release === release);
-  const found: Diagnosis[] = [
+  const found: Finding[] = [
     unreadable.length > 0
       ? bad("store", `cannot be read: ${unreadable.join("; ")}`, "see what is wrong with the disk (dmesg, fsck)")
       : good("store", `${here.length} kept for this kernel, ${all.length - here.length} for others`),
@@ -175,7 +167,7 @@ async function store(machine: Machine): Promise<Diagnosis[]> {
   return found;
 }
 
-async function boot(machine: Machine): Promise<Diagnosis> {
+async function boot(machine: Machine): Promise<Finding> {
   if (switchedOff(machine)) return limited("boot", "suture=off: nothing was loaded at boot", "boot without suture=off");
   if (!hasSystemd(machine))
     return limited("boot", "no systemd: nothing loads livepatches at boot", "run `suture boot` from the machine's own start-up");
@@ -217,7 +209,7 @@ const BUILD_TOOLS: readonly (readonly [program: string, what: string])[] = [
   ["ld", "binutils"],
 ];
 
-async function buildTools(): Promise<Diagnosis[]> {
+async function buildTools(): Promise<Finding[]> {
   const missing: string[] = [];
   const arch = archHere();
   const emulator = arch === undefined ? [] : [[arch.qemu.program, arch.qemu.package] as const];

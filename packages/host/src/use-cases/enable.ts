@@ -1,4 +1,5 @@
 /** A livepatch that was disabled, or is being disabled, into effect again. */
+import type { EnableReport } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { CheckOptions } from "../checks/checks.ts";
 import { leftBehind } from "../checks/left-behind.ts";
@@ -13,12 +14,7 @@ import { recorded, recordOf } from "../store/records.ts";
 import { restartSettling } from "../store/units.ts";
 import { checked, enter } from "../transition/enter.ts";
 import { needRights, notLoaded, turn } from "../transition/leave.ts";
-import type { Patience, Transition } from "../transition/transition.ts";
-
-export interface EnableReport {
-  name: string;
-  transition: Transition;
-}
+import type { Patience } from "../transition/transition.ts";
 
 /** Into effect again, after `disable`: the kernel enables a livepatch only when its module is loaded anew. @param word any spelling of its name. @throws HOST_* */
 export async function enable(task: Task, machine: Machine, word: string, options: CheckOptions & Patience): Promise<EnableReport> {

@@ -1,4 +1,5 @@
 /** The last resort for a transition that does not end. */
+import type { Straggler } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { progressOf } from "../machine/livepatches.ts";
@@ -6,7 +7,7 @@ import type { Machine } from "../machine/machine.ts";
 import { Snapshot } from "../machine/snapshot.ts";
 import { loadedName } from "../machine/spelling.ts";
 import { stateText } from "../machine/state.ts";
-import { type Straggler, stragglers } from "../machine/tasks.ts";
+import { stragglers } from "../machine/tasks.ts";
 import { needRights } from "../transition/leave.ts";
 import { FORCE_WARNING, follow, force, shown } from "../transition/transition.ts";
 

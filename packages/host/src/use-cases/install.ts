@@ -1,10 +1,11 @@
 /** A livepatch kept, and loaded at each boot of the kernel that it is for. */
+import type { InstallReport } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { locked } from "../machine/lock.ts";
 import type { Machine } from "../machine/machine.ts";
 import { readModuleFile } from "../module/module-file.ts";
 import { settle } from "../store/crash-guard.ts";
-import { type Installed, keep } from "../store/store.ts";
+import { keep } from "../store/store.ts";
 import { hasSystemd, installUnits, restartSettling } from "../store/units.ts";
 
 export interface InstallOptions {
@@ -16,11 +17,6 @@ export interface InstallOptions {
   settleSeconds: number;
   /** The words that run Suture at boot. */
   program: readonly string[];
-}
-
-export interface InstallReport extends Installed {
-  /** systemd loads it; else the machine's own start-up has to. */
-  units: boolean;
 }
 
 /** What loads the store at boot is made ready first. @param file path of a module. @throws HOST_*, ELF_*, KLP_* */

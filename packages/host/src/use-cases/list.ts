@@ -1,24 +1,10 @@
 /** The livepatches of this machine: in the kernel, and kept for the next boot. */
+import type { ListReport, PatchStatus, Status } from "@suture/protocol";
 import type { Machine } from "../machine/machine.ts";
-import { type PatchStatus, type Status, status } from "./status.ts";
+import { status } from "./status.ts";
 
-export interface Listed {
-  name: string;
-  release: string;
-  /** In effect, disabled, being patched, being unpatched, or not loaded. */
-  state: string;
-  /** Whether it is loaded at boot. */
-  kept: "yes" | "no" | "quarantined";
-  /** CVEs, or subjects where there are none, in words. */
-  fixes: string;
-}
-
-export interface ListReport {
-  /** Those in the kernel first, in stack order. */
-  livepatches: Listed[];
-  /** What of the store cannot be read: nobody knows what is kept there. */
-  unreadable: string[];
-}
+/** A line of it. */
+type Listed = ListReport["livepatches"][number];
 
 export async function list(machine: Machine): Promise<ListReport> {
   const found = await status(machine);
@@ -63,6 +49,6 @@ function stateOf({ enabled, transition }: PatchStatus): string {
   return enabled ? "in effect" : "disabled";
 }
 
-function fixesText(fixes: readonly { subject?: string; cves: string[] }[]): string {
+function fixesText(fixes: readonly { subject?: string | undefined; cves: string[] }[]): string {
   return fixes.map(({ subject, cves }) => (cves.length > 0 ? cves.join(" ") : (subject ?? ""))).join(", ");
 }

@@ -1,4 +1,5 @@
 /** Livepatches into the running kernel, in the right order. */
+import type { LoadReport } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { CheckOptions } from "../checks/checks.ts";
 import { fail } from "../errors.ts";
@@ -9,7 +10,7 @@ import { stateText } from "../machine/state.ts";
 import { type ModuleFile, readModuleFile } from "../module/module-file.ts";
 import { installedFor } from "../store/store.ts";
 import { restartSettling } from "../store/units.ts";
-import { checked, enter, type LoadOptions, type LoadReport, withMore } from "../transition/enter.ts";
+import { checked, enter, type LoadOptions, withMore } from "../transition/enter.ts";
 
 /**
  * One, or several, of which each is checked before the first goes in. One that is refused only then keeps those that are in effect by then: they were asked

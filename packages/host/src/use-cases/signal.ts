@@ -1,22 +1,14 @@
 /** A nudge for the tasks that hold up a transition. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { SignalReport } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { LIVEPATCH } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Snapshot } from "../machine/snapshot.ts";
-import { isBehind, type Straggler, stragglers } from "../machine/tasks.ts";
+import { isBehind, stragglers } from "../machine/tasks.ts";
 import { needRights } from "../transition/leave.ts";
 import { follow } from "../transition/transition.ts";
-
-export interface SignalReport {
-  name: string;
-  /** "kernel": it signals by itself every 15 seconds. "attribute": it was told to. "stop": the processes were stopped and continued. */
-  how: "kernel" | "attribute" | "stop";
-  signalled: number;
-  ended: boolean;
-  stragglers: Straggler[];
-}
 
 /** Newer kernels wake the remaining tasks by themselves, so often; older ones when told to. */
 const KERNEL_MS = 16_000;

@@ -1,47 +1,12 @@
 /** What the kernel has beyond its version: livepatches in stack order, what each mends, and what is under way. */
-import type { Manifest } from "@suture/protocol";
-import { type RunningKernel, switchedOff, taintOf } from "../machine/kernel.ts";
+import type { PatchStatus, Status } from "@suture/protocol";
+import { switchedOff, taintOf } from "../machine/kernel.ts";
 import type { LivePatch } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Snapshot } from "../machine/snapshot.ts";
-import { type Straggler, stragglers } from "../machine/tasks.ts";
+import { stragglers } from "../machine/tasks.ts";
 import { recordOf } from "../store/records.ts";
-import { type Installed, installed } from "../store/store.ts";
-
-export interface PatchStatus {
-  name: string;
-  enabled: boolean;
-  transition: { to: "patched" | "unpatched"; stragglers: Straggler[] } | undefined;
-  objects: {
-    name: string;
-    loaded: boolean;
-    patched: boolean;
-    /** `owner`: the livepatch whose code runs, where several replace the function. */
-    functions: { name: string; sympos: number; owner: string }[];
-  }[];
-  /** Undefined if it was not loaded by Suture, or its record is damaged. */
-  sha256: string | undefined;
-  proven: boolean | undefined;
-  fixes: Manifest["fixes"];
-  /** What is damaged of what was noted when it was loaded. */
-  damage: string | undefined;
-}
-
-export interface Status {
-  kernel: RunningKernel;
-  /** `suture=off` was given to it. */
-  off: boolean;
-  taint: { value: number; letters: string };
-  /** In stack order, the last on top. */
-  patches: PatchStatus[];
-  /** Livepatch modules without effect. */
-  idle: string[];
-  /** What is mended by the livepatches that are in effect. */
-  fixes: { patch: string; subject: string | undefined; cves: string[] }[];
-  installed: Installed[];
-  /** What of the store cannot be read: nobody knows what is kept there. */
-  unreadable: string[];
-}
+import { installed } from "../store/store.ts";
 
 /** Reads only; needs no lock, and few rights. */
 export async function status(machine: Machine): Promise<Status> {

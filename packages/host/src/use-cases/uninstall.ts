@@ -1,4 +1,5 @@
 /** A livepatch kept no more; if it is in the kernel, it stays there. */
+import type { UninstallReport } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { runningKernel } from "../machine/kernel.ts";
 import { locked } from "../machine/lock.ts";
@@ -6,11 +7,6 @@ import type { Machine } from "../machine/machine.ts";
 import { nameAmong } from "../machine/spelling.ts";
 import { discard, installed } from "../store/store.ts";
 import { removeUnits } from "../store/units.ts";
-
-export interface UninstallReport {
-  name: string;
-  release: string;
-}
 
 /**
  * With the last one the units go as well.

@@ -1,4 +1,5 @@
 /** Livepatches out of effect and out of the kernel. */
+import type { LeaveReport } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { leftBehind, STRINGS_WARNING } from "../checks/left-behind.ts";
 import { fail } from "../errors.ts";
@@ -13,7 +14,6 @@ import { dropRecord, recordOf } from "../store/records.ts";
 import { withMore } from "../transition/enter.ts";
 import { checkDependents, leave, needModules, needRights, notLoaded } from "../transition/leave.ts";
 import type { Patience } from "../transition/transition.ts";
-import type { LeaveReport } from "./disable.ts";
 
 /**
  * Out of effect and out of the kernel, those on top of the stack first.

@@ -31,3 +31,6 @@ export function documentKind<const T extends v.ObjectEntries>(
   const id = `suture/${name}-${version}`;
   return { id, description, schema: v.strictObject({ ...entries, schema: v.literal(id) }), of: (found) => ({ schema: id, ...found }) };
 }
+
+/** What a document of the kind says, besides which kind it is of. */
+export type Said<K extends DocumentKind> = Omit<v.InferOutput<K["schema"]>, "schema">;

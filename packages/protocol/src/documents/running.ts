@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { maybe, said } from "../said.ts";
 import { markerSchema } from "../store.ts";
-import { documentKind } from "./document.ts";
+import { documentKind, type Said } from "./document.ts";
 import { buildId, finding, fixes, flag, number, release, sha256, straggler, text, texts, transition } from "./parts.ts";
 
 const marker = v.strictObject(markerSchema.entries);
@@ -163,3 +163,21 @@ export const statusDocument = documentKind(
 export const doctorDocument = documentKind("doctor", 1, "`suture doctor`: what this machine can do with livepatches.", {
   findings: v.array(finding),
 });
+
+/** What the use-cases of packages/host come to. */
+export type Straggler = v.InferOutput<typeof straggler>;
+export type Transition = v.InferOutput<typeof transition>;
+export type Finding = v.InferOutput<typeof finding>;
+/** A livepatch that is kept. */
+export type Installed = v.InferOutput<typeof kept>;
+export type LoadReport = Said<typeof loadDocument>;
+export type EnableReport = Said<typeof enableDocument>;
+export type LeaveReport = Said<typeof leaveDocument>;
+export type SignalReport = Said<typeof signalDocument>;
+export type ForceReport = Said<typeof forceDocument>;
+export type InstallReport = Said<typeof installDocument>;
+export type UninstallReport = Said<typeof uninstallDocument>;
+export type BootReport = Said<typeof bootDocument>;
+export type ListReport = Said<typeof listDocument>;
+export type Status = Said<typeof statusDocument>;
+export type PatchStatus = Status["patches"][number];
