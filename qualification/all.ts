@@ -1,6 +1,7 @@
 /** All runs, one after the other, each in a process of its own: what happens to one is nothing to the others. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { absentOf, installing } from "./needs.ts";
 import { Options } from "./options.ts";
 import { RUNS } from "./runs.ts";
 
@@ -14,7 +15,11 @@ export async function all(args: readonly string[]): Promise<number> {
   const corpus = options.text("corpus");
   const said: string[] = [];
   let worst = 0;
-  for (const { name, words } of RUNS.filter((run) => only.test(run.name))) {
+  const runs = RUNS.filter((run) => only.test(run.name));
+  const absent = runs.flatMap(({ needs }) => absentOf(needs));
+  const lacks = absent.length === 0 ? "" : `for those that cannot begin: ${installing(absent)}`;
+  if (lacks !== "") console.log(lacks);
+  for (const { name, words } of runs) {
     console.log(`\n== ${name}`);
     const started = performance.now();
     const more = [
@@ -28,7 +33,7 @@ export async function all(args: readonly string[]): Promise<number> {
     );
     if (code === 130) break;
   }
-  console.log(`\n${said.join("\n")}`);
+  console.log(`\n${[...said, ...(lacks === "" ? [] : [lacks])].join("\n")}`);
   return worst;
 }
 

@@ -1,7 +1,7 @@
 /** Long runs that show what Suture promises: `npm run qualify -- RUN [options]`; docs/qualification.md. */
-import { spawnSync } from "node:child_process";
 import { SutureError } from "@suture/errors";
 import { all } from "./all.ts";
+import { lackOf } from "./needs.ts";
 import { helpOf, Options, WrongUse } from "./options.ts";
 import { type Run, RunContext } from "./run.ts";
 import { RUNS } from "./runs.ts";
@@ -9,23 +9,13 @@ import { RUNS } from "./runs.ts";
 /** Exit codes: all is good; something is not, or things are left to do; it could not begin; it was stopped. */
 const CODE = { good: 0, bad: 1, unable: 2, stopped: 130 } as const;
 
-function missing({ needs = {}, root = false }: Run): string | undefined {
-  if (root && process.getuid?.() !== 0) return "it has to be run as root";
-  const PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
-  const absent = Object.entries(needs).filter(
-    ([program]) => spawnSync("sh", ["-c", 'command -v "$1"', "sh", program], { env: { PATH } }).status !== 0,
-  );
-  if (absent.length === 0) return undefined;
-  return `${absent.map(([program]) => program).join(", ")} missing: apt-get install ${[...new Set(absent.map(([, name]) => name))].join(" ")}`;
-}
-
 async function perform(run: Run, args: readonly string[]): Promise<number> {
   const options = Options.of(run, args);
   if (options.flag("help")) {
     console.log(helpOf(run));
     return CODE.good;
   }
-  const lacks = missing(run);
+  const lacks = lackOf(run);
   if (lacks !== undefined) throw new WrongUse(lacks);
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => controller.abort());

@@ -15,7 +15,7 @@ export interface Run {
   what: string;
   /** Words that only this run has, or that it takes of those that all runs write alike (options.ts), with what they are unless given. */
   words: Record<string, Word>;
-  /** Programs that have to be there, and the packages that hold them. */
+  /** Programs and files that have to be there, and the packages that hold them. */
   needs?: Record<string, string>;
   /** What only root can do. */
   root?: boolean;

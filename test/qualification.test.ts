@@ -4,8 +4,17 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Kept, SummarySchema } from "../qualification/kept.ts";
+import { lackOf } from "../qualification/needs.ts";
 import { COMMON, helpOf, Options, WrongUse } from "../qualification/options.ts";
 import { RUNS } from "../qualification/runs.ts";
+
+describe("what a run needs", () => {
+  it("is said with what to type, programs and files, each package once", () => {
+    const needs = { sh: "dash", "suture-none": "none", "/usr/include/suture-none.h": "none-dev", "suture-none-too": "none" };
+    expect(lackOf({ needs })).toBe("suture-none, /usr/include/suture-none.h, suture-none-too missing: apt-get install none none-dev");
+    expect(lackOf({ needs: { sh: "dash", "/bin/sh": "dash" } })).toBeUndefined();
+  });
+});
 
 describe("kept results", () => {
   let folder: string;
