@@ -3,3 +3,4 @@ export type { Change } from "./changelog/parse.ts";
 export { type Changelog, readChangelog } from "./changelog/read.ts";
 export { accountErrors } from "./errors.ts";
 export { type CveRecord, type Records, readRecords } from "./records/read.ts";
+export { openVex, type VexOptions } from "./vex.ts";

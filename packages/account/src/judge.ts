@@ -17,7 +17,11 @@ export function judge({ tied, units, files }: Tie, all: Units, from: Account["fr
       path,
     ),
   }));
-  const owners = [...new Set(units.flatMap((unit) => unit.functions.map(({ owner }) => owner)))].sort();
+  const owners = [
+    ...new Set(
+      units.flatMap((unit) => unit.functions.flatMap(({ object, owner }) => (owner === "" ? (all.ownerOf(object) ?? []) : owner))),
+    ),
+  ].sort();
   const state = ORDER.find(
     (one) => touched.some((file) => file.state === one) || (files.length === 0 && units.some((u) => u.state === one)),
   );

@@ -48,11 +48,13 @@ export class Units {
   readonly #byCommit = new Map<string, ReleaseUnit>();
   readonly #bySubject = new Lists<ReleaseUnit>();
   readonly #byFile = new Lists<ReleaseUnit>();
+  readonly #owners = new Map<string, string>();
 
   /** @param from commits have ids and subjects of their own, pieces of a difference have only files */
   constructor(units: readonly ReleaseUnit[], from: "packages" | "git") {
     for (const unit of units) {
       for (const { path } of unit.files) this.#byFile.add(path, unit);
+      for (const { object, owner } of unit.functions) if (owner !== "") this.#owners.set(object, owner);
       if (from !== "git") continue;
       if (unit.commit !== undefined) this.#byCommit.set(unit.commit, unit);
       this.#bySubject.add(normalised(unit.title), unit);
@@ -68,6 +70,11 @@ export class Units {
     const files = [...new Set(records.flatMap((record) => record.files))].sort();
     if (files.length > 0) return { tied: "files", units: [...new Set(files.flatMap((file) => this.#byFile.of(file)))], files };
     return { tied: "none", units: [], files: [] };
+  }
+
+  /** As another unit that changes the object says. */
+  ownerOf(object: string): string | undefined {
+    return this.#owners.get(object);
   }
 
   touching(file: string): readonly ReleaseUnit[] {
