@@ -153,3 +153,19 @@ test("the units that CVEs need are known before anything is decided of them", ()
   const units = [unit("a", "left out", ["a.c"]), unit("b", "carried", ["b.c"])];
   expect([...unitsOfCves("packages", "6.1.10-1", "6.1.12-1", units, sources([record(["a.c"])]))]).toEqual(["a"]);
 });
+
+test("a file that lies in other folders here is known by its name, where one changed file alone can be meant", () => {
+  const units = [
+    unit("moved", "carried", ["drivers/gpu/dc/dcn32/optc.c"]),
+    unit("a", "carried", ["drivers/a/x/main.c"]),
+    unit("b", "carried", ["drivers/a/y/main.c"]),
+  ];
+  const records = ["drivers/gpu/dc/optc/dcn32/optc.c", "drivers/a/main.c", "drivers/b/main.c", "optc.c"].map((file) => record([file]));
+  const { cves } = accountOf(report(units), sources(records));
+  expect(cves.map(({ state, files }) => [state, files[0]?.path])).toEqual([
+    ["carried", "drivers/gpu/dc/dcn32/optc.c"],
+    ["unknown", "drivers/a/main.c"],
+    ["unknown", "drivers/b/main.c"],
+    ["unknown", "optc.c"],
+  ]);
+});

@@ -9,6 +9,10 @@ export const accountErrors = defineErrors({
     cause: "The folder does not hold records of the kernel's CVE numbering authority.",
     mend: "Give the root of a clone of the kernel's vulns repository: it has cve/published/YEAR/CVE-*.json.",
   },
+  ACCOUNT_NO_CVES: {
+    cause: "An OpenVEX document is asked for, and there is no CVE to make a statement of.",
+    mend: "Give --changelog, --cve-data or both; or leave --vex out.",
+  },
   ACCOUNT_REPORT: {
     cause: "A file is no report of a catch-up.",
     mend: "Give what `suture catch-up --json` printed.",

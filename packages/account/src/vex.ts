@@ -2,6 +2,7 @@
 
 import { sha256 } from "@suture/files";
 import type { Account, CveAccount } from "@suture/protocol";
+import { fail } from "./errors.ts";
 
 export interface VexOptions {
   author: string;
@@ -16,13 +17,13 @@ interface Statement {
   products: readonly object[];
   status: "not_affected" | "affected" | "fixed" | "under_investigation";
   justification?: "vulnerable_code_not_present" | "vulnerable_code_not_in_execute_path";
-  impact_statement?: string;
   action_statement?: string;
   status_notes?: string;
 }
 
-/** @returns the document, as JSON is written of it */
+/** @returns the document, as JSON is written of it. @throws ACCOUNT_NO_CVES: a document without statements is none */
 export function openVex(account: Account, { author, at, livepatch }: VexOptions): object {
+  if (account.cves.length === 0) throw fail("ACCOUNT_NO_CVES", "no CVE is known of that the newer release fixes");
   const products = [productOf(account, livepatch)];
   const statements = account.cves.map((cve) => ({ ...statementOf(cve, account, livepatch?.name), products }));
   return {
@@ -69,9 +70,15 @@ function statementOf(
     case "in the kernel":
       return { vulnerability, status: "fixed", status_notes: why };
     case "not built":
-      return { vulnerability, status: "not_affected", justification: "vulnerable_code_not_present", impact_statement: why };
+      return { vulnerability, status: "not_affected", justification: "vulnerable_code_not_present", status_notes: why };
     case "no need":
-      return { vulnerability, status: "not_affected", justification: "vulnerable_code_not_in_execute_path", impact_statement: why };
+      // The schema lets a justification or an impact statement stand, not both.
+      return {
+        vulnerability,
+        status: "not_affected",
+        justification: "vulnerable_code_not_in_execute_path",
+        status_notes: `${why}. Code that runs only when a module comes up runs as it is in a module that is loaded later.`,
+      };
     case "left out":
       return {
         vulnerability,

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import about from "../package.json" with { type: "json" };
 import type { Run } from "./answer.ts";
+import { accountCommand } from "./commands/account.ts";
 import { buildCommand } from "./commands/build.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { diffCommand } from "./commands/diff.ts";
@@ -23,6 +24,7 @@ const COMMANDS = [
   diffCommand,
   inspectCommand,
   reviewCommand,
+  accountCommand,
   ...hostCommands,
   completionCommand,
 ];

@@ -55,6 +55,9 @@ table.code tr.gap td{color:var(--dim);padding:.25rem .5rem;text-align:center}
 .row{content-visibility:auto;contain-intrinsic-size:auto 2.6rem}
 .row[hidden]{display:none}
 .row summary{display:flex;flex-wrap:wrap;gap:.1rem .6rem;align-items:baseline}
+.row summary::before{content:"▸";color:var(--dim)}
+.row[open] summary::before{content:"▾"}
+.row summary>.s{min-width:6.6rem;text-align:center}
 .row summary .t{flex:1 1 16rem;min-width:0}
 .sign{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:1.5rem;margin-top:1.5rem}
 .sign span{border-top:1px solid var(--fg);padding-top:.25rem;margin-top:2.5rem;color:var(--dim);font-size:.85rem}

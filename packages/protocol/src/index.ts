@@ -19,6 +19,7 @@ export {
   type UnitState,
 } from "./catch-up.ts";
 export {
+  accountDocument,
   buildDocument,
   catchUpDocument,
   decisionsDocument,

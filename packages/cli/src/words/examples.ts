@@ -37,6 +37,16 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ],
     ["review livepatch-fix.ko --keep folder -o page.html", "with those that build --keep folder kept"],
   ],
+  account: [
+    [
+      "account livepatch-catch-up.json --changelog linux-image.deb --page account.html",
+      "CVE by CVE, from the changelog of the newer release's package",
+    ],
+    [
+      "account livepatch-catch-up.json --changelog changelog.gz --cve-data vulns --vex kernel.vex.json",
+      "with the CVE records of the kernel, for a scanner",
+    ],
+  ],
   load: [["load livepatch-fix.ko --timeout 120 --on-timeout wait", "two minutes, and then waited on"]],
   unload: [["unload livepatch_fix", "out of effect and out of the kernel"]],
   replace: [["replace livepatch-all.ko", "in place of all others"]],

@@ -191,3 +191,9 @@ export const reviewDocument = documentKind("review", 1, "`suture review`: the pa
   beside: said(number, "those of them whose instructions in the kernel stand beside the new ones"),
   missing: said(named, "those whose do not"),
 });
+
+export const accountDocument = documentKind("account", 1, "`suture account`: what became of each fix and each CVE of a newer release.", {
+  account,
+  page: maybe(said(text, "the page that was written")),
+  vex: maybe(said(text, "the OpenVEX document that was written")),
+});

@@ -1,5 +1,6 @@
 /** Every kind of JSON document that the program prints. */
 import {
+  accountDocument,
   buildDocument,
   catchUpDocument,
   decisionsDocument,
@@ -36,6 +37,7 @@ const KINDS = [
   kernelsDocument,
   buildDocument,
   catchUpDocument,
+  accountDocument,
   decisionsDocument,
   extractDocument,
   proveDocument,
