@@ -164,7 +164,7 @@ describe("memory", () => {
   ])("%s: refused", (name, one, other, added, why) => {
     const isSame = name.endsWith("unchanged code");
     const user = isSame ? "void f(void) { x = 2; }" : "int first(void) { return 1; }";
-    const keep = one.includes("__initdata") ? "void __init boot(void) { x++; }" : "int keep(int i) { return *(&x + i); }";
+    const keep = one.includes("__initdata") ? "void __init boot(void) { x++; }" : "int keep(int i) { return *((int *)&x + i); }";
     const original = `${one} ${keep} ${user}`;
     const refusal = shop.refusal(original, `${other} ${keep} ${user} ${added}`);
     expect(refusal).toMatchObject({ code: "DIFF_VARIABLE_HOME", where: { symbol: "x" } });
