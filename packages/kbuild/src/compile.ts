@@ -1,6 +1,6 @@
 /** Compiles single objects as the kernel's build does. What was compiled from unchanged source is kept by content. */
 import { createHash } from "node:crypto";
-import { readFile, stat, utimes } from "node:fs/promises";
+import { readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SutureError } from "@suture/errors";
 import { keepFile, sha256 } from "@suture/files";
@@ -8,6 +8,7 @@ import { inScratch } from "@suture/sources";
 import { run, type Task } from "@suture/task";
 import * as v from "valibot";
 import { fail } from "./errors.ts";
+import { asBuiltIn } from "./make/build-path.ts";
 import { replaced } from "./make/command-line.ts";
 import type { ObjectCommand } from "./make/commands.ts";
 import { inputsOf } from "./make/depfile.ts";
@@ -57,8 +58,9 @@ export async function compileKept(
   view: SourceView,
   compiler: Compiler,
 ): Promise<Compiled> {
-  const { object } = command;
-  const key = hashParts([compiler.identity, view.root, object, command.compile, command.objtool ?? "", OPTIONS[variant]]);
+  const { object, buildPath } = command;
+  const built = buildPath === undefined ? [] : [buildPath];
+  const key = hashParts([compiler.identity, view.root, object, command.compile, command.objtool ?? "", OPTIONS[variant], ...built]);
   const path = join(compiler.cache, key.slice(0, 2), `${key.slice(2)}.o`);
   const kept = await openKept(path, view);
   if (kept !== undefined) return { object, bytes: kept, ms: 0 };
@@ -77,11 +79,23 @@ async function compileInto(task: Task, command: ObjectCommand, variant: Variant,
   const at = command.compile.lastIndexOf(target);
   if (at < 0) throw fail("BUILD_KBUILD", `the command that compiles it does not have "${target.trim()}"`, { file: object });
   const flags = replaced(view.compile(command.compile.slice(0, at)), command.depfile, depfile, object);
-  const lines = [`${flags} ${OPTIONS[variant]} -c -o ${out} ${view.spell(command.compile.slice(at + target.length))}`];
-  if (command.objtool !== undefined) lines.push(replaced(command.objtool, object, out, object));
+  const input = view.spell(command.compile.slice(at + target.length));
   let ms = 0;
+  const shell = async (line: string): Promise<void> => {
+    ms += (await run(task, ["sh", "-c", line], { cwd: view.cwd })).ms;
+  };
   try {
-    for (const line of lines) ms += (await run(task, ["sh", "-c", line], { cwd: view.cwd })).ms;
+    const { buildPath } = command;
+    if (buildPath === undefined) await shell(`${flags} ${OPTIONS[variant]} -c -o ${out} ${input}`);
+    else {
+      // Macros are left as they are: columns count, too. Line markers then say where the source was.
+      const preprocessed = join(scratch, "object.i");
+      await shell(`${flags} ${OPTIONS[variant]} -E -fdirectives-only -o ${preprocessed} ${input}`);
+      await writeFile(preprocessed, asBuiltIn(buildPath, await readFile(preprocessed, "latin1")), "latin1");
+      const again = `-fpreprocessed -fdirectives-only -fmacro-prefix-map=${buildPath}/= -x c`;
+      await shell(`${replaced(flags, `-Wp,-MMD,${depfile}`, "", object)} ${OPTIONS[variant]} ${again} -c -o ${out} ${preprocessed}`);
+    }
+    if (command.objtool !== undefined) await shell(replaced(command.objtool, object, out, object));
   } catch (error) {
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
     throw fail("BUILD_COMPILE", error.message.slice(error.message.indexOf("\n") + 1).trim(), { file: source }, { cause: error });

@@ -19,6 +19,7 @@ import { fail } from "./errors.ts";
 import { kernelTypes } from "./kernel-types.ts";
 import { layoutsOf } from "./layouts.ts";
 import { type Recipe, recipeOf } from "./link/recipe.ts";
+import { buildPathOf } from "./make/build-path.ts";
 import { type Commands, commandsOf } from "./make/commands.ts";
 import { includesOf } from "./make/includes.ts";
 import { outsideCommands } from "./make/outside.ts";
@@ -112,7 +113,9 @@ export class KernelContext {
     ]);
     const btf = await kernelTypes(task, image, target, join(cache, "kbuild"));
     const compiler = version.stdout.split("\n")[0] ?? "";
-    const parts = { target, cache, image, btf, config: KernelConfig.parse(config, target.config), commands, recipe, compiler };
+    const own = KernelConfig.parse(config, target.config);
+    const builtAt = commands.builtAt(buildPathOf(image, own, target.tree));
+    const parts = { target, cache, image, btf, config: own, commands: builtAt, recipe, compiler };
     return new KernelContext({ ...parts, outside: undefined }, parseSymvers(symvers, target.symvers), modules);
   }
 

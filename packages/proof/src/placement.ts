@@ -15,6 +15,8 @@ import type { Entry, ObjectTable } from "./tables.ts";
 export interface Placement {
   /** The bases; a part that is not here has no place. */
   bases: ReadonlyMap<Part, number>;
+  /** Parts without a symbol, with bytes, that code refers to at one base only: what runs refers to these bytes there. */
+  vouched: ReadonlySet<Part>;
   /** Parts that could be in several places, and nothing tells which. */
   ambiguous: ReadonlyMap<Part, readonly number[]>;
 }
@@ -33,6 +35,8 @@ class Placing {
   readonly #open = new Map<Part, readonly number[]>();
   /** How many references would be right with the part at each base. */
   readonly #votes = new Map<Part, Map<number, number>>();
+  /** The bases that references of code call for. */
+  readonly #byCode = new Map<Part, Set<number>>();
   readonly #counted = new Set<Entry>();
 
   constructor(parts: Parts, tables: readonly ObjectTable[], running: RunningCode, index: RunningTables) {
@@ -56,7 +60,14 @@ class Placing {
       if (fitting.length === 1 && only !== undefined) this.#bases.set(part, only);
     }
     const ambiguous = new Map([...this.#open].filter(([part]) => !this.#bases.has(part)));
-    return { bases: this.#bases, ambiguous };
+    return { bases: this.#bases, ambiguous, vouched: new Set([...this.#byCode.keys()].filter((part) => this.#isVouched(part))) };
+  }
+
+  #isVouched(part: Part): boolean {
+    const [base, ...more] = this.#byCode.get(part) ?? [];
+    return (
+      more.length === 0 && base === this.#bases.get(part) && part.symbols.length === 0 && part.role === "data" && !hasNoBytes(part.section)
+    );
   }
 
   #placeBySymbols(part: Part): void {
@@ -94,7 +105,7 @@ class Placing {
     const base = this.#bases.get(part);
     const bytes = base === undefined ? undefined : this.#running.read(base, part.section.size);
     if (base === undefined || bytes === undefined) return;
-    this.#count(part.relocations, bytes, 0, base);
+    this.#count(part.relocations, bytes, 0, base, part.role === "code");
   }
 
   #countEntries(table: ObjectTable): void {
@@ -115,7 +126,7 @@ class Placing {
   }
 
   /** @param start of the relocations' span in its section; `bytes` and `address` are what the ground has there */
-  #count(relocations: Part["relocations"], bytes: Uint8Array, start: number, address: number): void {
+  #count(relocations: Part["relocations"], bytes: Uint8Array, start: number, address: number, byCode = false): void {
     const view = viewOf(bytes, this.#running.order);
     for (const relocation of relocations) {
       const target = targetOf(relocation, this.#parts);
@@ -131,6 +142,7 @@ class Placing {
         this.#votes.set(target.part, votes);
       }
       votes.set(base, (votes.get(base) ?? 0) + 1);
+      if (byCode) this.#byCode.set(target.part, (this.#byCode.get(target.part) ?? new Set()).add(base));
     }
   }
 

@@ -230,6 +230,46 @@ describe("constants without a name, which stand between the variables", () => {
   });
 });
 
+describe("records that no symbol names, which code hands to a checker of undefined behaviour", () => {
+  const CHECKED = ["-fsanitize=shift", "-fsanitize=bounds-strict"];
+  // The texts of warnings are looked for from the table's own field, however short they are.
+  const source = `# 1 "small.c"
+    int many[4];
+    int shifted(int n, int by) {
+      asm volatile("1: ud2\\n.pushsection .rodata.str1.1,\\"aMS\\",@progbits,1\\n.Ltext: .string \\"\\"\\n.popsection\\n"
+        ".pushsection __bug_table,\\"aw\\"\\n2: .long 1b - 2b\\n.long .Ltext - .\\n.word 7, 1\\n.popsection");
+      return (n << by) + many[n];
+    }
+    int again(int n) { return 1 << n; }
+    asm(".pushsection .modinfo,\\"a\\"\\n.asciz \\"name=small\\"\\n.popsection");`;
+
+  test("are proven by the code that refers to them, and no flipped bit of them passes", async () => {
+    const plain = workshop.compile("a.o", source, ...CHECKED);
+    const sections = workshop.compile("b.o", source, ...CHECKED, ...SECTIONS);
+    const against = await workshop.moduleOf([source], ...CHECKED);
+    const proof = (): ObjectProof => proveObject({ object: "a.o", plain, sections, against, layouts });
+    expect(unproven(proof())).toEqual([]);
+    expect(proof().complete).toBe(true);
+    const of = (elf: ElfObject): ElfObject["sections"] =>
+      elf.sections.filter(({ name, data }) => /^\.data(\..*)?$/.test(name) && data.length > 0);
+    expect(of(plain).length).toBeGreaterThan(0);
+    expect(of(sections).length).toBeGreaterThan(of(plain).length);
+    for (const elf of [plain, sections])
+      for (const section of of(elf)) {
+        const fields = elf.sections.flatMap((one) => (one.target === section ? one.relocations.map(({ offset }) => offset) : []));
+        expect(elf.symbols.some(({ place, name }) => place === section && name !== "")).toBe(false);
+        for (let at = 0; at < section.data.length; at++) {
+          if (fields.some((field) => at >= field && at < field + 8)) continue;
+          for (let bit = 0; bit < 8; bit++) {
+            section.data[at] = (section.data[at] ?? 0) ^ (1 << bit);
+            expect(unproven(proof()), `${section.name} + ${at}, bit ${bit}`).not.toEqual([]);
+            section.data[at] = (section.data[at] ?? 0) ^ (1 << bit);
+          }
+        }
+      }
+  });
+});
+
 test("no flipped bit of code, data or relocation passes", () => {
   const original = workshop.compile("a.o", FIRST);
   const before = prove(original).functions;

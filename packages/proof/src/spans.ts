@@ -1,6 +1,6 @@
 /** Runs of bytes with relocations, held against the ground: each byte is the same, and each reference leads to the same. */
 import type { Arch } from "@suture/arch";
-import { type ByteView, type Relocation, viewOf } from "@suture/elf";
+import { type ByteView, type Relocation, type Section, viewOf } from "@suture/elf";
 import { fieldsOf, type Item, isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt } from "./model.ts";
 import type { Placement } from "./placement.ts";
@@ -10,6 +10,8 @@ import { isInitOnly } from "./sections.ts";
 
 /** A run of bytes with relocations: an item, or an entry of a table. */
 export interface Span {
+  /** That holds it. */
+  section: Section;
   data: Uint8Array;
   /** In `data`. */
   start: number;
@@ -63,13 +65,13 @@ export class SpanChecker {
       const wrong =
         value === undefined || Number.isNaN(value)
           ? ({ code: "reference", why: `${this.#running.name} has no such reference there` } as const)
-          : this.#reference(relocation, value, user);
+          : this.#reference(relocation, value, user, span.section);
       if (wrong !== undefined) return { ...wrong, offset };
     }
     return firstDifference(span, from, span.end);
   }
 
-  #reference(relocation: Relocation, value: number, user: Item): { code: Doubt; why: string } | undefined {
+  #reference(relocation: Relocation, value: number, user: Item, holder: Section): { code: Doubt; why: string } | undefined {
     const target = targetOf(relocation, this.#parts);
     const address = value - relocation.addend;
     const running = this.#running;
@@ -91,7 +93,7 @@ export class SpanChecker {
         return wrongIf(why);
       }
       case "merged": {
-        const found = findMerged(target, relocation, value, user.section.section, running);
+        const found = findMerged(target, relocation, value, holder, running);
         if (typeof found === "string") return { code: "reference", why: found };
         if (!isInitOnly(user.section.section.name)) this.merged.push(found);
         return undefined;

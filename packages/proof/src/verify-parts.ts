@@ -49,7 +49,7 @@ export class PartVerifier {
       while ((part.relocations[next]?.offset ?? Number.POSITIVE_INFINITY) < item.end) next++;
       const there = astray ? this.#alone(item, base) : { address: base + item.start, bytes: bytes.subarray(item.start, item.end) };
       if (there === undefined) continue;
-      const span: Span = { data, start: item.start, end: item.end, relocations: part.relocations.slice(first, next), ...there };
+      const span: Span = { section, data, start: item.start, end: item.end, relocations: part.relocations.slice(first, next), ...there };
       const found = isFilledLater(section.name) ? undefined : this.#spans.compare(span, item);
       if (found === undefined || (astray && found.code === "bytes" && isMoved(part.arch, span))) continue;
       wrong.add(item);
@@ -89,7 +89,11 @@ export class PartVerifier {
         `is laid out otherwise: ${this.#running.name} has ${elsewhere.length} of ${part.symbols.length} symbols elsewhere, such as ${first}`,
       );
     // What can be written, before the kernel starts or later, is known by its place, not by what is in it.
-    else if (vouched === 0 && ((part.section.flags & SHF.WRITE) !== 0 || part.role === "code" || isFilledLater(part.section.name)))
+    else if (
+      vouched === 0 &&
+      !this.#placement.vouched.has(part) &&
+      ((part.section.flags & SHF.WRITE) !== 0 || part.role === "code" || isFilledLater(part.section.name))
+    )
       this.#findings.whole(part, "unplaced", `no symbol says that ${this.#running.name} has it at ${this.#running.show(base)}`);
     return first !== undefined;
   }

@@ -54,6 +54,7 @@ export class TableVerifier {
         const at = (index.order[i] as number) * table.size;
         const bytes = index.entries.bytes.subarray(at, at + table.size);
         const span: Span = {
+          section: entry.table,
           data,
           start: entry.start,
           end: entry.end,

@@ -29,6 +29,8 @@ export interface ObjectCommand {
   depfile: string;
   /** To be run when it is compiled; where the build waits for the link, as for the link. Undefined where objtool has no part in the build. */
   objtool: string | undefined;
+  /** Where the kernel's build had the source, if compiled code says that. */
+  buildPath: string | undefined;
 }
 
 /** The owner of an object that is linked more than once. No module has this name. */
@@ -43,8 +45,10 @@ export class Commands {
   /** What the build makes besides the objects of C files. */
   readonly steps: readonly Step[];
   readonly #programs: readonly OtherProgram[];
+  readonly #buildPath: string | undefined;
 
-  constructor(rows: readonly Row[], { steps, programs }: Printed = { steps: [], programs: [] }) {
+  constructor(rows: readonly Row[], { steps, programs }: Printed = { steps: [], programs: [] }, buildPath?: string) {
+    this.#buildPath = buildPath;
     this.steps = steps;
     this.#programs = programs;
     this.#rows = new Map(rows.map((row) => [row[0], row]));
@@ -53,6 +57,11 @@ export class Commands {
       if (list === undefined) this.#bySource.set(source, [object]);
       else list.push(object);
     }
+  }
+
+  /** The same, of a kernel whose build had the source there. */
+  builtAt(path: string | undefined): Commands {
+    return new Commands([...this.#rows.values()], { steps: [...this.steps], programs: [...this.#programs] }, path);
   }
 
   get objects(): string[] {
@@ -134,7 +143,7 @@ export class Commands {
     const depfile = `${object.slice(0, slash + 1)}.${object.slice(slash + 1)}.d`;
     // Where objtool waits for the link of the kernel, other programs do not come by.
     const checked = objtool === "" || this.programOf(object) !== undefined ? undefined : objtool;
-    return { object, source, owner, compile, depfile, objtool: checked };
+    return { object, source, owner, compile, depfile, objtool: checked, buildPath: this.#buildPath };
   }
 }
 
