@@ -37,6 +37,7 @@ export {
   type BootReport,
   bootDocument,
   doctorDocument,
+  type Effective,
   type EnableReport,
   enableDocument,
   endDocument,

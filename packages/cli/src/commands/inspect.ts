@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Inspection } from "@suture/livepatch";
-import { inspectDocument } from "@suture/protocol";
+import { inspectDocument, UNIT_STATES } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
@@ -100,6 +100,7 @@ function inspectionText(found: Inspection): string {
         .map((f) => `  ${f.subject ?? "(no subject)"}${f.cves.length > 0 ? ` (${f.cves.join(", ")})` : ""}`)
         .join("\n"),
     ),
+    levelText(manifest),
     headedText(
       "inputs",
       tableText(
@@ -114,6 +115,48 @@ function proofText(proof: { proven: boolean; functions: number; reason?: string 
   if (proof.proven && proof.functions === 0) return "none was needed: it names no function or variable of the kernel's own";
   const counted = countText(proof.functions, "function");
   return proof.proven ? `proven: ${counted} of the patched objects are what the kernel runs` : `NOT PROVEN: ${proof.reason ?? "not tried"}`;
+}
+
+/** Of one that brings a kernel to the level of a newer release. */
+function levelText(manifest: Inspection["manifest"]): string {
+  const { catchUp, account } = manifest ?? {};
+  if (catchUp === undefined) return "";
+  const units = UNIT_STATES.map((state) => [state, String(catchUp.units.filter((unit) => unit.state === state).length)]);
+  const { base, target } = catchUp;
+  return partsText([
+    headedText(
+      `from ${base.version ?? base.release ?? ""} to the level of ${target.version ?? target.release ?? ""}`,
+      tableText(["changes", "count"], units),
+    ),
+    account === undefined
+      ? ""
+      : headedText(
+          "CVEs that the newer release fixes",
+          tableText(
+            ["state", "count"],
+            [
+              ["carried", account.carried],
+              ["not built", account.notBuilt],
+              ["no need", account.noNeed],
+              ["in the kernel", account.inKernel],
+              ["left out", account.leftOut],
+              ["unknown", account.unknown],
+            ].map(([state, ids]) => [String(state), String(ids?.length ?? 0)]),
+          ),
+        ),
+    headedText(
+      "CVEs that stay open",
+      tableText(
+        ["CVE", "refusal", "about", "in"],
+        (account?.leftOut ?? []).map(({ id, partly, code, symbol, owners }) => [
+          id,
+          `${code ?? ""}${partly ? " (partly carried)" : ""}`,
+          symbol ?? "",
+          owners.join(", "),
+        ]),
+      ),
+    ),
+  ]);
 }
 
 /** Words in lines of about 100 characters. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PatchStatus, Status, Straggler } from "@suture/protocol";
+import type { Effective, PatchStatus, Status, Straggler } from "@suture/protocol";
 import { statusDocument } from "@suture/protocol";
 import type { AddCommand, Answer } from "../answer.ts";
 import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
@@ -38,18 +38,20 @@ async function* changes(look: () => Promise<Answer>, signal: AbortSignal): Async
 
 type TaskText = (straggler: Straggler) => string;
 
-function statusText({ kernel, off, taint, patches, idle, fixes, installed, unreadable }: Status, taskText: TaskText): string {
+function statusText({ kernel, off, taint, patches, idle, fixes, effective, installed, unreadable }: Status, taskText: TaskText): string {
   const here = installed.filter(({ release }) => release === kernel.release);
   return partsText([
     fieldsText([
       ["kernel", `${kernel.release}, build-id ${kernel.buildId ?? "unknown"}`],
       ["taint", taint.letters === "" ? "none" : taint.letters],
       ["livepatches", patches.length === 0 ? "none" : patches.map(({ name }) => name).join(", ")],
+      ["effective", (effective ?? []).map(effectiveText).join("\n")],
       ["without effect", idle.join(", ")],
       ["kept for boot", `${here.map(({ name }) => name).join(", ") || "none"}${off ? " (suture=off was given)" : ""}`],
       ["quarantined", here.flatMap(({ name, quarantine }) => (quarantine === undefined ? [] : [`${name}: ${quarantine}`])).join("\n")],
       ["cannot be read", unreadable.join("\n")],
     ]),
+    ...(effective ?? []).map(openText),
     ...patches.map((patch) => patchText(patch, taskText)),
     headedText(
       "fixes in effect beyond the kernel's version",
@@ -76,4 +78,29 @@ function patchText(patch: PatchStatus, taskText: TaskText): string {
     headedText(`${name}: ${state}, ${proof}`, tableText(["function", "sympos", "object", "overridden by"], rows)),
     headedText("held up by", (transition?.stragglers ?? []).map((straggler) => `  ${taskText(straggler)}`).join("\n")),
   ]);
+}
+
+function effectiveText({ patch, base, target, cves, closed, open }: Effective): string {
+  if (cves === 0) return `${base}, and what ${patch} carries of ${target}`;
+  const here = open.filter(({ loaded }) => loaded !== false).length;
+  const openText = open.length === 0 ? "none is open" : `${open.length} are open, ${here} of them in what is loaded here or not known`;
+  return `${base} and ${closed} of ${cves} CVEs of ${target}, by ${patch}; ${openText}`;
+}
+
+/** So many are shown; the document has all. */
+const SHOWN = 30;
+
+function openText({ target, open }: Effective): string {
+  // What is in the kernel comes first.
+  const sorted = [...open].sort((a, b) => Number(b.loaded ?? true) - Number(a.loaded ?? true));
+  const rows = sorted
+    .slice(0, SHOWN)
+    .map(({ id, state, partly, owners, loaded }) => [
+      id,
+      partly ? "partly carried" : state,
+      owners.join(", "),
+      loaded === undefined ? "not known" : loaded ? "yes" : "no",
+    ]);
+  const more = open.length > SHOWN ? `\n  and ${open.length - SHOWN} more (--json has all)` : "";
+  return headedText(`open CVEs of ${target}`, tableText(["CVE", "state", "in", "loaded here"], rows) + more);
 }

@@ -7,6 +7,7 @@ import { Snapshot } from "../machine/snapshot.ts";
 import { stragglers } from "../machine/tasks.ts";
 import { recordOf } from "../store/records.ts";
 import { installed } from "../store/store.ts";
+import { effectiveOf } from "./effective.ts";
 
 /** Reads only; needs no lock, and few rights. */
 export async function status(machine: Machine): Promise<Status> {
@@ -14,16 +15,17 @@ export async function status(machine: Machine): Promise<Status> {
   const kept = installed(machine);
   const owners = ownersOf(now);
   const loaded = new Set(["vmlinux", ...now.modules.map(({ name }) => name)]);
-  const patches = now.patches.map((patch) => statusOf(now, patch, owners, loaded));
+  const records = new Map(now.patches.map(({ name }) => [name, recordOf(machine, name)]));
+  const patches = now.patches.map((patch) => statusOf(now, patch, records.get(patch.name), owners, loaded));
+  const inEffect = patches.filter((patch) => patch.enabled && patch.transition === undefined);
   return {
     kernel: now.kernel,
     off: switchedOff(machine),
     taint: taintOf(machine),
     patches,
     idle: now.idle,
-    fixes: patches
-      .filter((patch) => patch.enabled && patch.transition === undefined)
-      .flatMap((patch) => patch.fixes.map(({ subject, cves }) => ({ patch: patch.name, subject, cves }))),
+    fixes: inEffect.flatMap((patch) => patch.fixes.map(({ subject, cves }) => ({ patch: patch.name, subject, cves }))),
+    effective: inEffect.flatMap(({ name }) => effectiveOf(name, records.get(name)?.module?.manifest, loaded) ?? []),
     installed: kept.entries,
     unreadable: kept.unreadable,
   };
@@ -32,10 +34,11 @@ export async function status(machine: Machine): Promise<Status> {
 function statusOf(
   now: Snapshot,
   { name, enabled, transition }: LivePatch,
+  kept: ReturnType<typeof recordOf> | undefined,
   owners: ReadonlyMap<string, string>,
   loaded: ReadonlySet<string>,
 ): PatchStatus {
-  const { module: record, damage } = recordOf(now.machine, name);
+  const record = kept?.module;
   return {
     name,
     enabled,
@@ -49,7 +52,7 @@ function statusOf(
     sha256: record?.sha256,
     proven: record?.manifest?.proof.proven,
     fixes: record?.manifest?.fixes ?? [],
-    damage,
+    damage: kept?.damage,
   };
 }
 

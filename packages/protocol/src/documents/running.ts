@@ -155,6 +155,29 @@ export const statusDocument = documentKind(
       v.array(v.strictObject({ patch: text, subject: maybe(text), cves: texts })),
       "what the livepatches that are in effect mend",
     ),
+    effective: maybe(
+      said(
+        v.array(
+          v.strictObject({
+            patch: text,
+            base: said(text, "the kernel that runs: its package's version, or its release"),
+            target: said(text, "the newer release"),
+            cves: said(number, "that the newer release fixes; none where the livepatch has no account of them"),
+            closed: said(number, "those of them that are carried, or are not open in this kernel"),
+            open: v.array(
+              v.strictObject({
+                id: text,
+                state: v.picklist(["left out", "unknown"]),
+                partly: said(flag, "some of its changes are carried"),
+                owners: said(texts, "vmlinux and modules that have what was left out, as far as it is known"),
+                loaded: maybe(said(flag, "one of them is in the kernel now; absent where none is known")),
+              }),
+            ),
+          }),
+        ),
+        "of livepatches in effect that bring the kernel to the level of a newer release: how far",
+      ),
+    ),
     installed: said(v.array(kept), "kept for boot, for any kernel"),
     unreadable: said(texts, "what of the store cannot be read: nobody knows what is kept there"),
   },
@@ -181,3 +204,4 @@ export type BootReport = Said<typeof bootDocument>;
 export type ListReport = Said<typeof listDocument>;
 export type Status = Said<typeof statusDocument>;
 export type PatchStatus = Status["patches"][number];
+export type Effective = NonNullable<Status["effective"]>[number];
