@@ -36,6 +36,7 @@ export async function runApt(
 /** The errors of what apt printed, or all of it. */
 export function aptSaid(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  const errors = text.split("\n").filter((line) => line.startsWith("E: "));
+  // With the first of each file, apt says that there were some.
+  const errors = text.split("\n").filter((line) => line.startsWith("E: ") && !line.startsWith("E: Some index files failed"));
   return errors.length === 0 ? text : errors.map((line) => line.slice(3).trim()).join("; ");
 }

@@ -136,7 +136,7 @@ async function machineFiles(): Promise<string[]> {
 
 /** The sources of a file of apt's configuration (of either form) as sources of source packages. */
 export function asSourceList(text: string, deb822: boolean): string {
-  if (deb822) return text.replace(/^Types:.*(?:\n[ \t].*)*$/gim, "Types: deb-src").replace(/^Targets:.*$/gim, "Targets: Sources");
+  if (deb822) return text.replace(/^Types:.*(?:\n[ \t].*)*$/gim, "Types: deb-src").replace(/^Targets:.*\n/gim, "");
   return text
     .split("\n")
     .filter((line) => /^\s*deb\s/.test(line))
