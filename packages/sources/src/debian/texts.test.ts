@@ -43,9 +43,7 @@ test("apt's own sources become sources of source packages, in both forms", () =>
   expect(asSourceList("Types: deb\n  deb-src\nURIs: http://d/\n\n# c\nTypes: deb\nURIs: http://e/\n", true)).toBe(
     "Types: deb-src\nURIs: http://d/\n\n# c\nTypes: deb-src\nURIs: http://e/\n",
   );
-  expect(asSourceList("Types: deb\nTargets: Packages\nURIs: http://d/\n", true)).toBe(
-    "Types: deb-src\nURIs: http://d/\n",
-  );
+  expect(asSourceList("Types: deb\nTargets: Packages\nURIs: http://d/\n", true)).toBe("Types: deb-src\nURIs: http://d/\n");
   expect(asSourceList("# c\ndeb [signed-by=/k] http://d s main\ndeb-src http://d s main\n", false)).toBe(
     "deb-src [signed-by=/k] http://d s main\n",
   );
