@@ -152,13 +152,13 @@ const FIXES: Fix[] = [
   },
 ];
 
-export async function fixes(task: Task, kernel: KernelContext, { corpus }: { corpus: string | undefined }): Promise<boolean> {
-  if (corpus === undefined) throw new Error("--corpus DIR is needed: the folder with the fixes' patches");
+/** @param kernel the one that the fixes are for. @param corpus the folder that has them, with a manifest */
+export async function fixes(task: Task, kernel: KernelContext, corpus: string): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), "suture-fixes-"));
   const built: Livepatch[] = [];
   try {
     for (const { name, technique, make } of FIXES) {
-      const patch = await readFile(join(corpus, `${name}.patch`), "latin1");
+      const patch = await readFile(join(corpus, "patches", `${name}.patch`), "latin1");
       const { lines, ...options } = await make(task, kernel, patch, folder);
       const livepatch = await buildLivepatch(task, kernel, { ...options, name, replace: false, unproven: false });
       const { functions, callbacks = [], proof } = livepatch.manifest;

@@ -3,9 +3,11 @@
  * each built upon the one before, up and down again under load. extract: functions chosen by the seed become files, and the files identity livepatches.
  * fixes: real ones that the differ refuses, made by hand.
  */
-import { join } from "node:path";
+import { KernelContext } from "@suture/kbuild";
+import { prepareTarget } from "@suture/sources";
+import { readManifest } from "../corpus/manifest.ts";
 import { COMMON } from "../options.ts";
-import { newestCloud, type Run } from "../run.ts";
+import { newestCloud, type Run, type RunContext } from "../run.ts";
 import { chain } from "./chain.ts";
 import { extracts } from "./extracts.ts";
 import { fixes } from "./fixes.ts";
@@ -30,9 +32,7 @@ export const authoring: Run = {
       ["extract", () => extracts(task, kernel, wanted)],
       ["chain", () => chain(task, kernel)],
       ...(options.flag("short") ? [] : [["samples", () => samples(task, kernel)] as [string, () => Promise<boolean>]]),
-      ...(corpus === undefined
-        ? []
-        : [["fixes", () => fixes(task, kernel, { corpus: join(corpus, "patches") })] as [string, () => Promise<boolean>]]),
+      ...(corpus === undefined ? [] : [["fixes", () => onKernelOf(context, corpus)] as [string, () => Promise<boolean>]]),
     ];
     for (const [name, show] of shows)
       await context.item(name, async () => {
@@ -41,3 +41,13 @@ export const authoring: Run = {
       });
   },
 };
+
+/** A fix is made by hand for a kernel that lacks it. */
+async function onKernelOf({ task, cache }: RunContext, corpus: string): Promise<boolean> {
+  const kernel = await KernelContext.open(task, await prepareTarget(task, readManifest(corpus).release, { cache }), cache);
+  try {
+    return await fixes(task, kernel, corpus);
+  } finally {
+    kernel.close();
+  }
+}
