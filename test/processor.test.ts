@@ -17,7 +17,6 @@ const WORDS = [
 /** Files that name it all the same, what of it, and why. */
 const MAY: readonly { files: RegExp; words: RegExp; why: string }[] = [
   { files: /\/src\/errors\.ts$/, words: /./, why: "users are told which kernels and packages there are" },
-  { files: /^kernel\/src\//, words: /./, why: "the boot format is on its way to packages/arch" },
   {
     files: /^cli\/src\/(words\/examples|commands\/kernels)\.ts$/,
     words: /\bcloud-amd64|--entry-size \.altinstructions/,

@@ -15,6 +15,4 @@ export interface Qemu {
   ports: readonly [log: string, agent: string];
   /** What the monitor is told to have a guest that hangs say where. */
   interrupt: string;
-  /** Whether a file that begins with these bytes (a few KiB) is a kernel that -kernel takes. */
-  starts(head: Uint8Array): boolean;
 }

@@ -1,5 +1,8 @@
 import type { ByteView, RelocationKind } from "@suture/elf";
 
+/** Kinds of fields that the boot code changes when it moves the kernel: absolute ones of 4 and 8 bytes, and distances to what does not move. */
+export type Relocated = "abs32" | "inverse32" | "abs64";
+
 /** How objects of the processor refer to places. */
 export interface Relocations {
   /** Undefined for a type that the kernel's objects do not use. */
@@ -21,5 +24,5 @@ export interface Relocations {
   /** What a linked field holds, S + A; undefined if it is no address that a kernel can have. */
   linkedValue(view: ByteView, at: number, type: number, place: number): number | undefined;
   /** How the kernel's list of relocated fields must treat a field, by what it refers to. */
-  relocatedAs(type: number, perCpu: boolean): "abs32" | "inverse32" | "abs64" | undefined;
+  relocatedAs(type: number, perCpu: boolean): Relocated | undefined;
 }

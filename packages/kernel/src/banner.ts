@@ -1,7 +1,7 @@
 /** The text of linux_banner: "Linux version RELEASE (BUILDER) (COMPILER, LINKER) VERSION". */
 import { fail } from "./errors.ts";
 import type { ImageLayout } from "./layout.ts";
-import { isRelease } from "./setup-header.ts";
+import { isRelease } from "./release.ts";
 import type { Storage } from "./storage.ts";
 import type { SymbolTable } from "./symbols.ts";
 

@@ -1,5 +1,5 @@
 /** A vmlinuz or vmlinux in memory → its parts. */
-import { archOf } from "@suture/arch";
+import { archOf, archs, type BootImage } from "@suture/arch";
 import { type ElfObject, ET, readElf, viewOf } from "@suture/elf";
 import type { Task } from "@suture/task";
 import { AddressSpace } from "./address.ts";
@@ -10,8 +10,8 @@ import type { ImageParts } from "./image.ts";
 import { readKallsyms } from "./kallsyms.ts";
 import { readLayout } from "./layout.ts";
 import { buildIdOf } from "./notes.ts";
+import { isRelease } from "./release.ts";
 import { readRelocationTable } from "./relocation-table.ts";
-import { isBootImage, readBootImage } from "./setup-header.ts";
 import { memoryStorage, type Storage } from "./storage.ts";
 import { SymbolTable } from "./symbols.ts";
 
@@ -26,10 +26,14 @@ export interface DecodedImage {
 }
 
 export async function decodeImage(task: Task, bytes: Uint8Array, file: string): Promise<DecodedImage> {
-  const packed = isBootImage(bytes);
-  const unpacked = packed ? await unpackBootImage(task, bytes, file) : { bytes, release: undefined };
+  const boot = readBootImage(bytes, file);
+  const packed = boot !== undefined;
+  const unpacked = packed ? await unpackBootImage(task, boot, file) : { bytes, release: undefined };
   if (!packed && (bytes.length < 4 || viewOf(bytes, "big").u32(0) !== 0x7f454c46))
-    throw fail("KERNEL_NOT_AN_IMAGE", "neither a bzImage's setup header nor an ELF header is there", { file, offset: 0 });
+    throw fail("KERNEL_NOT_AN_IMAGE", `neither ${archs.map(({ image }) => image.header).join(", ")} nor an ELF header is there`, {
+      file,
+      offset: 0,
+    });
   task.check();
   const elf = readElf(unpacked.bytes, file);
   if (elf.type !== ET.EXEC)
@@ -42,7 +46,7 @@ export async function decodeImage(task: Task, bytes: Uint8Array, file: string): 
   const end = elfEnd(elf);
   const storage = memoryStorage(unpacked.bytes.subarray(0, end));
   const layout = readLayout(elf, new AddressSpace(arch.image.base(elf)));
-  const relocations = packed ? readRelocationTable(unpacked.bytes.subarray(end), order, layout, file, end) : undefined;
+  const relocations = packed ? readRelocationTable(unpacked.bytes.subarray(end), arch, layout, file, end) : undefined;
   const { symbols, own } = readKallsyms(storage, layout, order, file);
   task.check();
   const banner = readBanner(storage, layout, new SymbolTable(symbols, layout.space), unpacked.release, file);
@@ -51,8 +55,21 @@ export async function decodeImage(task: Task, bytes: Uint8Array, file: string): 
   return { parts: { arch, ...banner, buildId, layout, relocations, symbols, kallsyms: own }, storage };
 }
 
-async function unpackBootImage(task: Task, bytes: Uint8Array, file: string): Promise<{ bytes: Uint8Array; release: string }> {
-  const { payload, payloadAt, release } = readBootImage(bytes, file);
+/** Undefined for what is no boot image of any processor. */
+function readBootImage(bytes: Uint8Array, file: string): BootImage | undefined {
+  const boot = archs.find(({ image }) => image.isBootImage(bytes))?.image.readBootImage(bytes);
+  if (boot === undefined) return undefined;
+  if ("why" in boot) throw fail(boot.what === "header" ? "KERNEL_BAD_HEADER" : "KERNEL_TRUNCATED", boot.why, { file, offset: boot.offset });
+  if (!isRelease(boot.release))
+    throw fail("KERNEL_BAD_HEADER", `"${boot.release.slice(0, 80)}" is no kernel release`, { file, offset: boot.releaseAt });
+  return boot;
+}
+
+async function unpackBootImage(
+  task: Task,
+  { payload, payloadAt, release }: BootImage,
+  file: string,
+): Promise<{ bytes: Uint8Array; release: string }> {
   const where = { file, offset: payloadAt };
   const kind = compressionOf(payload);
   if (kind === undefined)

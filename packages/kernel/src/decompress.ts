@@ -1,6 +1,6 @@
 /**
  * Packed bytes → bytes, for kernel payloads and modules. gzip and legacy LZ4 are unpacked here, the others by the system's programs: their
- * decoders in JavaScript take twice the time or lack the x86 filter that kernels use. The output is bounded in every case.
+ * decoders in JavaScript take twice the time or lack the filter for code that kernels use. The output is bounded in every case.
  */
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";

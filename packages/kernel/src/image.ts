@@ -1,10 +1,10 @@
 /** A kernel's image as the proof and the linker ask for it. Made by `openImage`. */
-import type { Arch } from "@suture/arch";
+import type { Arch, Relocated } from "@suture/arch";
 import { type AddressSpace, type KernelAddress, offsetBy } from "./address.ts";
 import { Btf } from "./btf.ts";
 import { fail } from "./errors.ts";
 import type { ImageLayout, ImageSection, PerCpuArea } from "./layout.ts";
-import { firstNotBelow, holds, RELOCATED, type Relocated, type RelocationTable } from "./relocation-table.ts";
+import { firstNotBelow, holds, RELOCATED, type RelocationTable } from "./relocation-table.ts";
 import type { Storage } from "./storage.ts";
 import { type SymbolArrays, SymbolTable } from "./symbols.ts";
 

@@ -10,6 +10,5 @@ export { modinfoOf } from "./modinfo.ts";
 export { KernelModule, openModule } from "./module.ts";
 export { readNotes } from "./notes.ts";
 export { type OpenImageOptions, openImage } from "./open-image.ts";
-export type { Relocated } from "./relocation-table.ts";
 export { type KernelSymbol, SymbolTable } from "./symbols.ts";
 export { type Export, parseSymvers } from "./symvers.ts";

@@ -13,7 +13,7 @@ export interface OpenImageOptions {
 
 /**
  * The image's bytes are hashed on every call: the cached form is of exactly this file.
- * @param path a vmlinuz (bzImage) or an uncompressed vmlinux
+ * @param path a vmlinuz or an uncompressed vmlinux
  */
 export async function openImage(task: Task, path: string, { cache }: OpenImageOptions = {}): Promise<KernelImage> {
   if (cache !== undefined) {

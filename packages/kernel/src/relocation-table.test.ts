@@ -1,4 +1,6 @@
+import { archOf } from "@suture/arch";
 import { Bytes } from "@suture/testkit/bytes";
+import { X86_64 } from "@suture/testkit/processor";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../test/errors.ts";
@@ -6,6 +8,7 @@ import { at, SPACE } from "../test/space.ts";
 import { ImageLayout } from "./layout.ts";
 import { firstNotBelow, holds, readRelocationTable } from "./relocation-table.ts";
 
+const ARCH = archOf(X86_64);
 const TEXT = -0x7f000000;
 const common = { nobits: false, executable: false, offset: 0 };
 const layout = new ImageLayout(
@@ -27,7 +30,7 @@ function tail(...groups: readonly (readonly number[])[]): Uint8Array {
   return out.done();
 }
 
-const read = (bytes: Uint8Array) => readRelocationTable(bytes, "little", layout, "test", 0);
+const read = (bytes: Uint8Array) => readRelocationTable(bytes, ARCH, layout, "test", 0);
 const fields = fc.uniqueArray(fc.integer({ min: TEXT, max: TEXT + 0xfff8 }), { maxLength: 200 });
 
 describe("readRelocationTable", () => {

@@ -1,15 +1,8 @@
-/**
- * The relocation table that the kernel's build appends to the ELF file before packing it: what the boot code adds the KASLR offset to.
- * Written as 32-bit words, meant to be read backwards: abs32 fields, a zero, inverse32 fields (per-cpu), a zero, abs64 fields, a zero. Each
- * word is the low half of the field's address. Source: emit_relocs() of arch/x86/tools/relocs.c, handle_relocations() of
- * arch/x86/boot/compressed/misc.c. Kernels whose per-cpu section is not at address 0 have no inverse32 group.
- */
-import { type ByteOrder, viewOf } from "@suture/elf";
+/** The kernel's own list of the fields that are relocated when it boots (what it is like, the processor says), by address. */
+import type { Arch, Relocated } from "@suture/arch";
 import type { KernelAddress } from "./address.ts";
 import { fail } from "./errors.ts";
 import type { ImageLayout, ImageSection } from "./layout.ts";
-
-export type Relocated = "abs32" | "inverse32" | "abs64";
 
 /** Addresses of fields by their kind, each sorted. The addresses are those where the field is at boot: per-cpu data at their load address. */
 export type RelocationTable = Record<Relocated, Uint32Array>;
@@ -17,35 +10,22 @@ export type RelocationTable = Record<Relocated, Uint32Array>;
 export const RELOCATED: readonly Relocated[] = ["abs32", "inverse32", "abs64"];
 
 /**
- * @param order of the words
  * @param tail what follows the ELF file in the payload; nothing if the kernel cannot be moved
  * @param fileOffset of `tail` in the unpacked image, for errors
  */
 export function readRelocationTable(
   tail: Uint8Array,
-  order: ByteOrder,
+  arch: Arch,
   layout: ImageLayout,
   file: string,
   fileOffset: number,
 ): RelocationTable | undefined {
   const where = { file, offset: fileOffset };
-  if (tail.length === 0) return undefined;
-  if (tail.length % 4 !== 0)
-    throw fail("KERNEL_BAD_RELOCATIONS", `${tail.length} bytes after the ELF file are no table of 32-bit words`, where);
-  const view = viewOf(tail, order);
-  const words = new Int32Array(tail.length / 4);
-  for (let i = 0; i < words.length; i++) words[i] = view.i32(i * 4);
-  if (words[0] !== 0) throw fail("KERNEL_BAD_RELOCATIONS", "the word before the first group is not zero", where);
-  const groups: Uint32Array[] = [];
-  for (let end = words.length; end > 0; ) {
-    const stop = words.lastIndexOf(0, end - 1);
-    groups.push(Uint32Array.from(words.subarray(stop + 1, end), (value) => layout.space.of(value)));
-    end = stop;
-  }
-  if (groups.length < 2 || groups.length > 3) throw fail("KERNEL_BAD_RELOCATIONS", `${groups.length} groups, 2 or 3 are known`, where);
-  const [abs32, inner, outer] = groups as [Uint32Array, Uint32Array, Uint32Array | undefined];
-  const table: RelocationTable =
-    outer === undefined ? { abs32, inverse32: new Uint32Array(0), abs64: inner } : { abs32, inverse32: inner, abs64: outer };
+  const fields = arch.image.relocatedFields(tail);
+  if (fields === undefined) return undefined;
+  if (typeof fields === "string") throw fail("KERNEL_BAD_RELOCATIONS", fields, where);
+  const addresses = (kind: Relocated): Uint32Array => Uint32Array.from(fields[kind], (value) => layout.space.of(value));
+  const table = { abs32: addresses("abs32"), inverse32: addresses("inverse32"), abs64: addresses("abs64") };
   for (const kind of RELOCATED) checkGroup(table[kind], kind, layout, where);
   return table;
 }

@@ -239,8 +239,9 @@ class Holding implements Split {
         ? reference.refersTo
         : undefined;
     if (!this.#arch.relocations.isNear(type)) return undefined;
-    const value = viewOf(bytes, this.#running.order).i32(at) + address;
-    const target = this.#running.sectionAt(value + 4);
+    const value = this.#arch.relocations.linkedValue(viewOf(bytes, this.#running.order), at, type, address);
+    if (value === undefined) return undefined;
+    const target = this.#running.sectionAt(value + this.#arch.code.branchToEnd);
     return target?.section === this.#running.sectionAt(address)?.section ? value : undefined;
   }
 
@@ -407,13 +408,13 @@ class Holding implements Split {
         reference === undefined
           ? address + other.branch.target
           : this.#arch.relocations.isNear(reference.type)
-            ? reference.refersTo + 4
+            ? reference.refersTo + this.#arch.code.branchToEnd
             : undefined;
       if (plain === undefined) return "a jump that is not understood";
       const relocation = relocations.get(item.start + one.branch.field);
       if (relocation !== undefined)
         return this.#arch.relocations.isNear(relocation.type)
-          ? this.#reference(part, relocation, plain - 4, name)
+          ? this.#reference(part, relocation, plain - this.#arch.code.branchToEnd, name)
           : "a jump that is not understood";
       return this.#internal(pair, one.branch.target).includes(plain) ? undefined : "jumps elsewhere";
     }

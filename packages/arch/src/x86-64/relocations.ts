@@ -1,5 +1,6 @@
 /** Relocations of x86-64. Source: System V ABI, AMD64 supplement, section 4.4. */
 import type { ByteView, RelocationKind } from "@suture/elf";
+import type { Relocated } from "../relocations.ts";
 
 export const R_X86_64 = {
   NONE: 0,
@@ -85,7 +86,7 @@ function exact(value: number): number | undefined {
 }
 
 /** How the kernel's list of relocated fields must treat a field, by what it refers to. Source: arch/x86/tools/relocs.c. */
-export function relocatedAs(type: number, perCpu: boolean): "abs32" | "inverse32" | "abs64" | undefined {
+export function relocatedAs(type: number, perCpu: boolean): Relocated | undefined {
   switch (type) {
     case R_X86_64.PC32:
     case R_X86_64.PLT32:

@@ -2,7 +2,7 @@
  * The setup header of a bzImage. Source: the Linux/x86 boot protocol, version 2.08 and later (Documentation/arch/x86/boot.rst).
  */
 import { defineRecord, viewOf } from "@suture/elf";
-import { fail } from "./errors.ts";
+import type { BadBootImage, BootImage } from "../image.ts";
 
 /** The header starts here in the file. */
 const HEADER_AT = 0x1f1;
@@ -54,15 +54,6 @@ const SECTOR = 512;
 /** Longer than any utsname text: release, builder and version with some words between. */
 const LONGEST_VERSION = 1024;
 
-export interface BootImage {
-  /** What `uname -r` says. */
-  release: string;
-  /** The compressed kernel with its length word (4 bytes, but for gzip, whose own trailer ends with the length). */
-  payload: Uint8Array;
-  /** Byte offset of the payload in the file. */
-  payloadAt: number;
-}
-
 export function isBootImage(bytes: Uint8Array): boolean {
   if (bytes.length < HEADER_AT + SetupHeader.size) return false;
   const header = SetupHeader.cursor(viewOf(bytes, "little"), HEADER_AT);
@@ -70,46 +61,41 @@ export function isBootImage(bytes: Uint8Array): boolean {
 }
 
 /** @param bytes a whole bzImage, for which `isBootImage` holds */
-export function readBootImage(bytes: Uint8Array, file: string): BootImage {
+export function readBootImage(bytes: Uint8Array): BootImage | BadBootImage {
   const header = SetupHeader.cursor(viewOf(bytes, "little"), HEADER_AT);
-  const at = (field: keyof typeof SetupHeader.offsets): { file: string; offset: number } => ({
-    file,
+  const bad = (what: BadBootImage["what"], field: keyof typeof SetupHeader.offsets, why: string): BadBootImage => ({
+    what,
+    why,
     offset: HEADER_AT + SetupHeader.offsets[field],
   });
-  if (header.version < WITH_PAYLOAD)
-    throw fail("KERNEL_BAD_HEADER", `boot protocol 0x${header.version.toString(16)} is older than 2.08`, at("version"));
+  if (header.version < WITH_PAYLOAD) return bad("header", "version", `boot protocol 0x${header.version.toString(16)} is older than 2.08`);
   // A count of 0 means 4, for the oldest loaders.
   const sectors = header.setup_sects === 0 ? 4 : header.setup_sects;
   const protectedModeAt = (sectors + 1) * SECTOR;
   const payloadAt = protectedModeAt + header.payload_offset;
   const length = header.payload_length;
   if (payloadAt + length > bytes.length)
-    throw fail(
-      "KERNEL_TRUNCATED",
+    return bad(
+      "truncated",
+      "payload_length",
       `the payload of ${length} bytes at ${payloadAt} reaches past the file's end (${bytes.length})`,
-      at("payload_length"),
     );
-  if (length < 8) throw fail("KERNEL_BAD_HEADER", `a payload of ${length} bytes holds no kernel`, at("payload_length"));
+  if (length < 8) return bad("header", "payload_length", `a payload of ${length} bytes holds no kernel`);
+  const release = readRelease(bytes, header.kernel_version, protectedModeAt);
+  if (release === undefined) return bad("header", "kernel_version", `kernel_version ${header.kernel_version} points to no text`);
   return {
-    release: readRelease(bytes, header.kernel_version, protectedModeAt, file),
+    release,
+    releaseAt: HEADER_AT + SetupHeader.offsets.kernel_version,
     payload: bytes.subarray(payloadAt, payloadAt + length),
     payloadAt,
   };
 }
 
 /** The header points to "RELEASE (BUILDER) VERSION"; the pointer does not count the boot sector. */
-function readRelease(bytes: Uint8Array, pointer: number, setupEnd: number, file: string): string {
+function readRelease(bytes: Uint8Array, pointer: number, setupEnd: number): string | undefined {
   const start = pointer + SECTOR;
-  const where = { file, offset: HEADER_AT + SetupHeader.offsets.kernel_version };
   const end = bytes.subarray(0, Math.min(setupEnd, start + LONGEST_VERSION)).indexOf(0, start);
-  if (pointer === 0 || end < 0) throw fail("KERNEL_BAD_HEADER", `kernel_version ${pointer} points to no text`, where);
+  if (pointer === 0 || end < 0) return undefined;
   const text = Buffer.from(bytes.subarray(start, end)).toString("latin1");
-  const release = text.split(" ", 1)[0] ?? "";
-  if (!isRelease(release)) throw fail("KERNEL_BAD_HEADER", `"${release.slice(0, 80)}" is no kernel release`, where);
-  return release;
-}
-
-/** A release becomes part of file names and commands: only what kbuild allows, and at most what utsname holds. */
-export function isRelease(text: string): boolean {
-  return /^[0-9][A-Za-z0-9.+~_-]{0,63}$/.test(text);
+  return text.split(" ", 1)[0] ?? "";
 }
