@@ -3,6 +3,7 @@ import { authoring } from "./authoring/run.ts";
 import { corpus } from "./corpus/run.ts";
 import { cycles } from "./cycles/run.ts";
 import { edits } from "./edits/edits.ts";
+import { flips } from "./flips/run.ts";
 import { fresh } from "./fresh/run.ts";
 import { identity } from "./identity/run.ts";
 import { ownKernel } from "./own-kernel/run.ts";
@@ -11,4 +12,4 @@ import type { Run } from "./run.ts";
 import { same } from "./same/same.ts";
 import { selftests } from "./selftests/run.ts";
 
-export const RUNS: readonly Run[] = [same, edits, identity, corpus, authoring, cycles, selftests, ownKernel, powerCuts, fresh];
+export const RUNS: readonly Run[] = [same, flips, edits, identity, corpus, authoring, cycles, selftests, ownKernel, powerCuts, fresh];
