@@ -33,9 +33,9 @@ export function accountOf(report: CatchUpReport, { changelog, records }: Account
   };
 }
 
-/** As it is printed, on one line. */
+/** Of its file. */
 export function reportSha256(report: CatchUpReport): string {
-  return sha256(Buffer.from(JSON.stringify(report)));
+  return sha256(Buffer.from(`${JSON.stringify(report, undefined, 1)}\n`));
 }
 
 /** What `--only cve` keeps: the units that fixes of CVEs are made of, or that touch their files. Their states are not looked at. */

@@ -46,7 +46,7 @@ async function readWhich(task: Task, file: string, from: string, to: string) {
   if (!file.endsWith(".deb")) return { ...(await readChangelog(file, from, to)), file: basename(file) };
   const folder = await scratchFolder("changelog");
   try {
-    return { ...(await readChangelog(await changelogOfPackage(task, file, folder), from, to)), file: basename(file) };
+    return { ...(await readChangelog(await changelogOfPackage(task, file, folder), from, to)), file: `changelog.gz of ${basename(file)}` };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
