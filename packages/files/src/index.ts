@@ -7,3 +7,4 @@ export { lockFile } from "./lock.ts";
 export { oddIn } from "./plain-path.ts";
 export { findProgram, onPath, programFolders, SBIN } from "./programs.ts";
 export { literally, shellWord } from "./quote.ts";
+export { type Compression, compressionOf, gunzipWithin, type NotUnpacked, unpackWithin } from "./unpack.ts";

@@ -1,10 +1,11 @@
 /** A vmlinuz or vmlinux in memory → its parts. */
 import { archOf, archs, type BootImage } from "@suture/arch";
 import { type ElfObject, ET, readElf, viewOf } from "@suture/elf";
+import { compressionOf } from "@suture/files";
 import type { Task } from "@suture/task";
 import { AddressSpace } from "./address.ts";
 import { readBanner } from "./banner.ts";
-import { compressionOf, decompress } from "./decompress.ts";
+import { decompress } from "./decompress.ts";
 import { fail } from "./errors.ts";
 import type { ImageParts } from "./image.ts";
 import { readKallsyms } from "./kallsyms.ts";

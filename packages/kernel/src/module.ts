@@ -2,9 +2,9 @@
 import { basename } from "node:path";
 import { archOf } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, ET, isSection, readElf, type Section, SHF } from "@suture/elf";
-import { sha256 } from "@suture/files";
+import { compressionOf, sha256 } from "@suture/files";
 import type { Task } from "@suture/task";
-import { compressionOf, decompress } from "./decompress.ts";
+import { decompress } from "./decompress.ts";
 import { fail } from "./errors.ts";
 import { readWhole } from "./files.ts";
 import { modinfoOf } from "./modinfo.ts";

@@ -4,9 +4,8 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
-import { start, type Task } from "@suture/task";
+import { compressionOf, unpackWithin } from "@suture/files";
+import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import { readable } from "./initramfs.ts";
 
@@ -57,13 +56,18 @@ export async function loadOrder(task: Task, tree: string | undefined, names: rea
   return [...order.values()];
 }
 
+/** Bytes of a module: more than any has. */
+const LARGEST = 2 ** 29;
+
 /** A module's file, unpacked. @throws LAB_FILE_UNREADABLE */
 export async function readModule(task: Task, file: string): Promise<Buffer> {
   const packed = await readable(file);
-  if (file.endsWith(".gz")) return promisify(gunzip)(packed);
-  if (file.endsWith(".xz")) return unpack(task, ["xz", "-dc"], packed, file);
-  if (file.endsWith(".zst")) return unpack(task, ["zstd", "-dcq"], packed, file);
-  return packed;
+  const kind = compressionOf(packed);
+  if (kind === undefined && !file.endsWith(".ko")) throw fail("LAB_FILE_UNREADABLE", `${file} is not packed as its name says`, { file });
+  if (kind === undefined) return packed;
+  const bytes = await unpackWithin(task, kind, packed, { limit: LARGEST });
+  if (!(bytes instanceof Uint8Array)) throw fail("LAB_FILE_UNREADABLE", `${file} cannot be unpacked: ${bytes.why}`, { file });
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The name that the kernel knows a module by. @throws LAB_NOT_A_MODULE */
@@ -118,19 +122,4 @@ async function builtinModules(tree: string): Promise<Set<string>> {
 /** As in /proc/modules: without the suffixes, with underscores. */
 function moduleName(file: string): string {
   return file.replace(MODULE_FILE, "").replaceAll("-", "_");
-}
-
-async function unpack(task: Task, argv: readonly string[], packed: Buffer, file: string): Promise<Buffer> {
-  const child = start(task, argv, { stdio: ["pipe", "pipe", "ignore"] });
-  const chunks: Buffer[] = [];
-  child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
-  child.stdin?.on("error", () => {});
-  child.stdin?.end(packed);
-  const code = await new Promise<number | null>((resolve) => {
-    child.once("error", () => resolve(null));
-    child.once("close", resolve);
-  });
-  task.check();
-  if (code !== 0) throw fail("LAB_FILE_UNREADABLE", `${file} cannot be unpacked by ${argv[0]}`, { file });
-  return Buffer.concat(chunks);
 }

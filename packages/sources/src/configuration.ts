@@ -2,14 +2,12 @@
 import { readFile } from "node:fs/promises";
 import { release as runningRelease } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
+import { gunzipWithin } from "@suture/files";
 import { KernelConfig } from "@suture/kernel";
 import { inKernel } from "./cache/layout.ts";
 import { cachedKernels } from "./debian/cached.ts";
 import { fail } from "./errors.ts";
 
-const unzip = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(gunzip);
 /** Those of kernels have some 300 kB. */
 const LARGEST = 2 ** 24;
 
@@ -51,7 +49,7 @@ export async function configurationOf(release: string, cache: string): Promise<C
 async function textOf(file: string, bytes: Uint8Array): Promise<Uint8Array> {
   if (!file.endsWith(".gz")) return bytes;
   try {
-    return await unzip(bytes, { maxOutputLength: LARGEST });
+    return await gunzipWithin(bytes, LARGEST);
   } catch (error) {
     throw fail("SOURCE_CONFIG", `it does not unpack within ${LARGEST} bytes`, { file }, { cause: error });
   }

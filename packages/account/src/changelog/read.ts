@@ -1,16 +1,12 @@
 /** A package's changelog from its file. It may be anyone's. */
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
-import { sha256 } from "@suture/files";
+import { gunzipWithin, sha256 } from "@suture/files";
 import { fail } from "../errors.ts";
 import { type Change, changesBetween } from "./parse.ts";
 
 /** Bytes, packed and unpacked: ten times what the largest kernel changelog takes. */
 const LIMIT = 64 * 1024 * 1024;
-
-const unpack = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(gunzip);
 
 export interface Changelog {
   file: string;
@@ -52,7 +48,7 @@ async function readBounded(path: string): Promise<Uint8Array> {
 async function textOf(bytes: Uint8Array, file: string): Promise<string> {
   const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
   try {
-    const plain = packed ? await unpack(bytes, { maxOutputLength: LIMIT }) : bytes;
+    const plain = packed ? await gunzipWithin(bytes, LIMIT) : bytes;
     return new TextDecoder("utf-8", { fatal: true }).decode(plain);
   } catch (cause) {
     const why = packed ? "it cannot be unpacked, or not into a text of a changelog's size" : "it is no text in UTF-8";

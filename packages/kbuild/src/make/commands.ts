@@ -7,9 +7,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join, normalize } from "node:path";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
-import { keepJson, literally, readKept } from "@suture/files";
+import { gunzipWithin, keepJson, literally, readKept } from "@suture/files";
 import { moduleName } from "@suture/livepatch";
 import type { Target } from "@suture/sources";
 import { run, type Task } from "@suture/task";
@@ -147,7 +145,8 @@ export class Commands {
   }
 }
 
-const unzip = promisify(gunzip);
+/** Bytes of what make prints for a whole kernel: ten times what it is for those of Debian. */
+const LARGEST = 2 ** 30;
 
 const ROWS: v.GenericSchema<Row[]> = v.array(v.tuple([v.string(), v.string(), v.string(), v.string(), v.string()]));
 const KEPT = v.object({ rows: ROWS, ...PRINTED.entries });
@@ -173,7 +172,7 @@ export async function commandsOf(task: Task, target: Target, cache: string): Pro
 
 /** What make printed when the tree was made ready, or prints now. */
 async function ask(task: Task, target: Target): Promise<string> {
-  if (target.dryRun !== undefined) return (await unzip(await readFile(target.dryRun))).toString();
+  if (target.dryRun !== undefined) return (await gunzipWithin(await readFile(target.dryRun), LARGEST)).toString();
   // Objects whose own sources are made by the build may be missing: make says so, goes on, and ends with 2.
   const argv = ["make", "-n", "-k", "-j1", "V=1", ...target.make, "vmlinux", "modules"];
   const { stdout } = await run(task, argv, { cwd: target.tree, accept: [1, 2] });
