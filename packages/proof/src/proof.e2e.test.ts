@@ -270,6 +270,38 @@ describe("records that no symbol names, which code hands to a checker of undefin
   });
 });
 
+describe("code that hands on its own entry of a table, as warnings do", () => {
+  const warning = (line: number): string =>
+    `asm volatile("lea 2f(%%rip), %%rdi\\n1: ud2\\n.pushsection __bug_table,\\"aw\\"\\n2: .long 1b - 2b\\n.long 0\\n.word ${line}, 1\\n.popsection" ::: "rdi");`;
+  const source = `int one(int n) { ${warning(7)} return n + 1; }
+    int two(int n) { ${warning(9)} ${warning(9)} return n + 2; }
+    asm(".pushsection .modinfo,\\"a\\"\\n.asciz \\"name=small\\"\\n.popsection");`;
+
+  test("is proven, and not with another entry", async () => {
+    const plain = workshop.compile("a.o", source);
+    const sections = workshop.compile("b.o", source, ...SECTIONS);
+    const against = await workshop.module(source);
+    const proof = (): ObjectProof => proveObject({ object: "a.o", plain, sections, against, layouts });
+    expect(unproven(proof())).toEqual([]);
+    for (const elf of [plain, sections]) {
+      const references = elf.sections
+        .filter(({ target }) => target?.name.startsWith(".text"))
+        .flatMap(({ relocations }) => relocations)
+        .filter(({ symbol }) => typeof symbol?.place !== "string" && symbol?.place.name === "__bug_table");
+      expect(references.length).toBe(3);
+      for (const relocation of references) {
+        const { addend } = relocation;
+        for (const other of [...Array.from({ length: 32 }, (_, bit) => addend ^ (1 << bit)), addend + 12, addend - 12, addend + 24]) {
+          relocation.addend = other;
+          expect(unproven(proof()), `${addend} as ${other}`).not.toEqual([]);
+        }
+        relocation.addend = addend;
+      }
+    }
+    expect(unproven(proof())).toEqual([]);
+  });
+});
+
 test("no flipped bit of code, data or relocation passes", () => {
   const original = workshop.compile("a.o", FIRST);
   const before = prove(original).functions;

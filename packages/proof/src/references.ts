@@ -13,6 +13,8 @@ export type Target =
   | { kind: "merged"; arch: Arch; section: Section; offset: number; exact: boolean }
   /** A symbol whose address is found by its name. */
   | { kind: "name"; symbol: ElfSymbol; own: { part: Part; offset: number } | undefined }
+  /** An entry of a special table, by where it is: code may hand it on, as warnings do. */
+  | { kind: "entry"; table: Part; offset: number }
   /** A constant. */
   | { kind: "number"; value: number }
   | { kind: "unknown"; why: string };
@@ -25,7 +27,8 @@ export function targetOf({ symbol, type, addend }: Relocation, parts: Parts): Ta
   if (!isSection(place)) return { kind: "unknown", why: `refers to ${symbol.name}, a ${place} symbol` };
   const part = parts.of(place);
   if (part?.role === "merged") return merged(part.arch, symbol, place, type, addend);
-  if (part === undefined || part.role === "none" || part.role === "table")
+  if (part?.role === "table") return { kind: "entry", table: part, offset: symbol.value };
+  if (part === undefined || part.role === "none")
     return { kind: "unknown", why: `refers to ${place.name}, which is not in the kernel as it is in the object` };
   if (symbol.bind === STB.LOCAL) return { kind: "part", part, offset: symbol.value, strong: undefined };
   if (symbol.bind === STB.GLOBAL) return { kind: "part", part, offset: symbol.value, strong: symbol };
@@ -39,6 +42,18 @@ function merged(arch: Arch, symbol: ElfSymbol, section: Section, type: number, a
     return { kind: "unknown", why: `refers to ${section.name} relative to the instruction, without a symbol` };
   return { kind: "merged", arch, section, offset: symbol.value + addend, exact: true };
 }
+
+/**
+ * Bytes from what a field of code holds to the place that it means, where that is an entry of a table: the instruction computes the address, or
+ * holds it.
+ */
+export function toEntry({ type, offset }: Relocation, user: Section, { relocations, code }: Arch): number | undefined {
+  if ((user.flags & SHF.EXECINSTR) === 0) return undefined;
+  if (!relocations.isPcRelative(type)) return 0;
+  return code.mayComputeAddress(user.data, offset) && code.jumpsOrLoadsAddress(user.data, offset) ? code.branchToEnd : undefined;
+}
+
+export type EntryTarget = Extract<Target, { kind: "entry" }>;
 
 export type MergedTarget = Extract<Target, { kind: "merged" }>;
 

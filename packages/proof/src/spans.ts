@@ -4,7 +4,7 @@ import { type ByteView, type Relocation, type Section, viewOf } from "@suture/el
 import { fieldsOf, type Item, isFunction, isWeak, itemAt, type Part, type Parts } from "./items.ts";
 import type { Doubt } from "./model.ts";
 import type { Placement } from "./placement.ts";
-import { checkName, findMerged, type Merged, targetOf } from "./references.ts";
+import { checkName, findMerged, type Merged, targetOf, toEntry } from "./references.ts";
 import type { Field, RunningCode } from "./running-code.ts";
 import { isInitOnly } from "./sections.ts";
 
@@ -29,10 +29,23 @@ export interface Wrong {
   why: string;
 }
 
+export interface EntryReference {
+  user: Item;
+  /** Of the field in the user's section. */
+  at: number;
+  table: Part;
+  /** From the table's start. */
+  offset: number;
+  /** Where the ground's code refers to. */
+  address: number;
+}
+
 export class SpanChecker {
   /** See Verdict. */
   readonly uses = new Map<Item, Set<Part>>();
   readonly merged: Merged[] = [];
+  /** References of code to entries of tables: whether those are the entries' places is seen when the tables are verified. */
+  readonly entries: EntryReference[] = [];
   /** Parts whose symbols are not all where they should be. */
   readonly astray = new Set<Part>();
   readonly #parts: Parts;
@@ -78,6 +91,14 @@ export class SpanChecker {
     switch (target.kind) {
       case "unknown":
         return { code: "unsupported", why: target.why };
+      case "entry": {
+        const more = toEntry(relocation, holder, this.#parts.arch);
+        if (more === undefined)
+          return { code: "unsupported", why: `refers to ${target.table.section.name} in a way that is not understood` };
+        const offset = target.offset + relocation.addend + more;
+        this.entries.push({ user, at: relocation.offset, table: target.table, offset, address: value + more });
+        return undefined;
+      }
       case "number":
         return address === running.number(target.value)
           ? undefined

@@ -10,9 +10,9 @@ import { ElfRunningCode } from "./elf-running-code.ts";
 import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from "./items.ts";
 import { type Pairing, pairUp } from "./pairing.ts";
 import { type Placement, placeParts } from "./placement.ts";
-import { findMerged, targetOf } from "./references.ts";
+import { type EntryTarget, findMerged, targetOf, toEntry } from "./references.ts";
 import { RunningTables } from "./table-index.ts";
-import type { ObjectTable } from "./tables.ts";
+import type { Entry, ObjectTable } from "./tables.ts";
 import { isUnnamed, type Piece, piecesOf, type Referred } from "./unnamed.ts";
 
 export interface Split {
@@ -53,6 +53,7 @@ class Holding implements Split {
   readonly #unnamed = new Map<Part, Map<number, Referred>>();
   /** Of those that do not stand together in the plain build. */
   readonly #pieces = new Map<Part, { plain: Section; pieces: readonly Piece[] }>();
+  readonly #tables: { split: readonly ObjectTable[]; plain: readonly ObjectTable[] };
   readonly #uses: { split: CodeUses; plain: CodeUses };
   readonly #pairings = new Map<Item, Paired | string>();
 
@@ -60,6 +61,7 @@ class Holding implements Split {
     this.#split = split.parts;
     this.#arch = split.parts.arch;
     this.#plain = plain.parts;
+    this.#tables = { split: split.tables, plain: plain.tables };
     this.#uses = { split: new CodeUses(split.parts, split.tables), plain: new CodeUses(plain.parts, plain.tables) };
     this.#running = new ElfRunningCode(plain.parts.elf, "the plain build", () => undefined);
     this.#placement = placeParts(split.parts, [], this.#running, new RunningTables(this.#running));
@@ -254,6 +256,8 @@ class Holding implements Split {
         return target.why;
       case "number":
         return value - addend === target.value ? undefined : "refers to another number";
+      case "entry":
+        return this.#entry(target, relocation, value, part);
       case "merged": {
         const found = findMerged(target, relocation, value, part.section, this.#running);
         return typeof found === "string" ? found : undefined;
@@ -266,6 +270,19 @@ class Holding implements Split {
       case "part":
         return this.#inPart(target.part, target.offset, value, part, relocation, user);
     }
+  }
+
+  /** An entry of a special table is the one about the same code. */
+  #entry({ table, offset }: EntryTarget, relocation: Relocation, value: number, from: Part): string | undefined {
+    const more = toEntry(relocation, from.section, this.#arch);
+    const there = more === undefined ? undefined : this.#running.sectionAt(value + more);
+    const own = more === undefined ? undefined : entryAt(this.#tables.split, table.section, offset + relocation.addend + more);
+    const plain = there === undefined ? undefined : entryAt(this.#tables.plain, there.section, there.offset);
+    if (own === undefined || plain === undefined || own.table.name !== plain.table.name)
+      return `refers to ${table.section.name} in a way that is not understood`;
+    return this.#codeAddresses(own.code, own.offset).includes(this.#running.addressOf(plain.code.section, plain.offset))
+      ? undefined
+      : `refers to another entry of ${table.section.name}`;
   }
 
   #inPart(to: Part, symbol: number, value: number, from: Part, relocation: Relocation, user: Part | string): string | undefined {
@@ -464,6 +481,11 @@ interface Paired extends Pairing {
   /** By offset in the section. */
   relocations: ReadonlyMap<number, Relocation>;
   name: string;
+}
+
+function entryAt(tables: readonly ObjectTable[], section: Section, start: number): Entry | undefined {
+  for (const { part, entries } of tables) if (part?.section === section) return entries.find((entry) => entry.start === start);
+  return undefined;
 }
 
 function functionAt(part: Part, offset: number): string {

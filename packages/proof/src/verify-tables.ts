@@ -1,5 +1,5 @@
 /** The ground's tables have the object's entries about its code, and no others. */
-import { SHF, viewOf } from "@suture/elf";
+import { type Section, SHF, viewOf } from "@suture/elf";
 import type { Findings } from "./findings.ts";
 import { type Item, itemAt, type Part } from "./items.ts";
 import type { Placement } from "./placement.ts";
@@ -9,6 +9,8 @@ import { firstKey, type RunningTables, type TableIndex } from "./table-index.ts"
 import type { Entry, ObjectTable } from "./tables.ts";
 
 export class TableVerifier {
+  /** Where the ground has each entry that is the same, by table and place there. */
+  readonly places = new Map<Section, Map<number, number>>();
   readonly #placement: Placement;
   readonly #running: RunningCode;
   readonly #index: RunningTables;
@@ -66,6 +68,8 @@ export class TableVerifier {
           this.#spans.compare(span, user) ?? this.#entryFields(entry, span) ?? this.#beside(table, entry, index, index.order[i] as number);
         if (wrong === undefined) {
           taken.add(i);
+          const places = this.places.get(entry.table) ?? new Map<number, number>();
+          this.places.set(entry.table, places.set(entry.start, span.address));
           return;
         }
         first ??= { wrong, span };

@@ -35,6 +35,12 @@ export function verify(
   ofParts.overlaps();
   const ofTables = new TableVerifier(placement, running, index, spans, findings);
   for (const table of tables) ofTables.verify(table);
+  for (const { user, at, table, offset, address } of spans.entries) {
+    const place = ofTables.places.get(table.section)?.get(offset);
+    if (place === address) continue;
+    const meant = place === undefined ? "which the kernel does not have so" : `not to ${running.show(place)}`;
+    findings.at(user.section, "reference", at, `refers to ${running.show(address)} as an entry of ${table.section.name}, ${meant}`);
+  }
   // Data that nothing refers to (lists that the linker makes of many objects) needs no place.
   const used = new Set([...spans.uses.values()].flatMap((set) => [...set]));
   const counted = findings.all.filter(({ part }) => part.role === "code" || used.has(part) || placement.bases.has(part));
