@@ -95,7 +95,7 @@ function kernelsText({ running, installed, archive, cache, lists }: KernelList, 
  * What is here, and of the archive the newest of each series and flavour of a suite: of one suite all that can be built for.
  * @param kernels the newest first
  */
-function worthShowing(kernels: readonly ListedKernel[], ofOneSuite: boolean): ListedKernel[] {
+export function worthShowing(kernels: readonly ListedKernel[], ofOneSuite: boolean): ListedKernel[] {
   const seen = new Set<string>();
   return kernels.filter((kernel) => {
     const here = kernel.running || kernel.installed || kernel.cached !== undefined;
