@@ -79,6 +79,7 @@ function placeNumber(elf: ElfObject, place: Place, numbers: Numbers): number {
 
 function symbolTable(elf: ElfObject, numbers: Numbers, strings: StringBuilder): Uint8Array {
   const { Sym } = recordsOf(elf.format);
+  const narrow = elf.format.bits === 32;
   const out = new Uint8Array((numbers.order.length + 1) * Sym.size);
   const c = Sym.cursor(viewOf(out, elf.format.order));
   for (const symbol of numbers.order) {
@@ -88,8 +89,8 @@ function symbolTable(elf: ElfObject, numbers: Numbers, strings: StringBuilder): 
     c.st_info = (symbol.bind << 4) | symbol.type;
     c.st_other = symbol.other;
     c.st_shndx = isSection(symbol.place) && index >= SHN.LORESERVE ? SHN.XINDEX : index;
-    checkWord(elf, symbol.value, 0, symbol.name);
-    checkWord(elf, symbol.size, 0, symbol.name);
+    if (narrow) checkWord(elf, symbol.value, 0, symbol.name);
+    if (narrow) checkWord(elf, symbol.size, 0, symbol.name);
     c.st_value = symbol.value;
     c.st_size = symbol.size;
     if (c.st_shndx === SHN.XINDEX && !elf.sections.some((s) => s.type === SHT.SYMTAB_SHNDX))
@@ -111,6 +112,7 @@ function indexTable(elf: ElfObject, numbers: Numbers): Uint8Array {
 function relocationTable(elf: ElfObject, section: Section, numbers: Numbers): Uint8Array {
   const { relocations } = section;
   const { Rela } = recordsOf(elf.format);
+  const narrow = elf.format.bits === 32;
   const out = new Uint8Array(relocations.length * Rela.size);
   const c = Rela.cursor(viewOf(out, elf.format.order));
   for (const relocation of relocations) {
@@ -122,8 +124,8 @@ function relocationTable(elf: ElfObject, section: Section, numbers: Numbers): Ui
         symbol: relocation.symbol?.name,
         offset: relocation.offset,
       });
-    checkWord(elf, relocation.offset, 0, relocation.symbol?.name);
-    checkWord(elf, relocation.addend, LOWEST_ADDEND, relocation.symbol?.name);
+    if (narrow) checkWord(elf, relocation.offset, 0, relocation.symbol?.name);
+    if (narrow) checkWord(elf, relocation.addend, LOWEST_ADDEND, relocation.symbol?.name);
     c.r_offset = relocation.offset;
     c.r_type = relocation.type;
     c.r_sym = index;
@@ -135,9 +137,9 @@ function relocationTable(elf: ElfObject, section: Section, numbers: Numbers): Ui
 
 const LOWEST_ADDEND = -(2 ** 31);
 
-/** What a file of 64 bits has can be too large for one of 32. @param lowest that the field holds there */
+/** What a file of 64 bits has can be too large for one of 32. @param lowest that the field of 32 bits holds */
 function checkWord(elf: ElfObject, value: number, lowest: number, symbol: string | undefined): void {
-  if (elf.format.bits === 32 && (value < lowest || value >= lowest + 2 ** 32))
+  if (value < lowest || value >= lowest + 2 ** 32)
     throw fail("ELF_UNSUPPORTED", `${value} does not fit a field of a 32-bit file`, { file: elf.file, symbol });
 }
 
