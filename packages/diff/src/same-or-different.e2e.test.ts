@@ -52,9 +52,8 @@ describe("point 5: static locals", () => {
       code: "DIFF_DATA_CHANGED",
     });
   });
-  test("bookkeeping of the once-macros needs no twin", () => {
-    const once =
-      'static char __already_done __attribute__((section(".data.once"))); if (!__already_done) { __already_done = 1; printk("once"); }';
+  test.each([".data.once", ".data..once", ".data..do_once"])("bookkeeping of the once-macros in %s needs no twin", (section) => {
+    const once = `static char __already_done __attribute__((section("${section}"))); if (!__already_done) { __already_done = 1; printk("once"); }`;
     const delta = shop.diff(counters(`${once} return x;`, "return x;"), counters("return x;", `${once} return x;`));
     expect(names(delta.functions)).toEqual(["f", "g"]);
   });
@@ -70,6 +69,12 @@ describe("point 6: what a change is", () => {
     ["a relocation's type", "void *f(void) { return c; }", 'void *f(void) { void *p; asm("movabs $c, %0" : "=r"(p)); return p; }'],
   ])("%s", (_, before, after) => {
     expect(names(shop.diff(body + before, body + after).functions)).toEqual(["f"]);
+  });
+  test("names of tracepoints that are used, and numbers of symbols, are none: the linker drops them", () => {
+    const used = (name: string): string =>
+      `int f(void) { return 1; } static const char used[] __attribute__((used, section("__tracepoint_check"))) = "${name}";
+       asm(".pushsection .klp.symid,\\"\\"\\n.quad f, ${name.length}\\n.popsection");`;
+    expect(shop.diff(used("one"), used("three")).outcome).toBe("same");
   });
   test("notes, debug information, .modinfo, .discard and .comment are none", () => {
     const extra = (text: string): string => `

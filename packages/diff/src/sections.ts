@@ -43,7 +43,7 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   // Not loaded, dropped by the linker, or of interest to tools only.
   { role: "ignored", names: [".discard*", ".comment", ".debug*", ".note*", ".modinfo", ".BTF", ".stab*", ".gnu.version*", ".eh_frame*"] },
   // Lists of places for tools: a patch leaves them as they are.
-  { role: "ignored", names: [".printk_index", "__patchable_function_entries"] },
+  { role: "ignored", names: [".printk_index", "__patchable_function_entries", "__tracepoint_check", ".klp.symid"] },
   // What the fix says to the differ: marks.ts reads it.
   { role: "ignored", names: [".kpatch.*"] },
   { role: "dyndbg", names: ["__dyndbg"] },
@@ -52,7 +52,7 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   { role: "init", names: [".init.*", ".initcall*", ".con_initcall.init", ".init_array*", ".ctors*", ".head.text", ".dtb.init.rodata"] },
   { role: "init", names: [".early_lsm_info.init", ".lsm_info.init"] },
   { role: "exit", names: [".exit.*", ".exitcall.exit", ".fini_array*"] },
-  { role: "declared", names: ["___ksymtab*", "___kcrctab*", "___kentry*", EXPORTS, "__param", "__modver"] },
+  { role: "declared", names: ["___ksymtab*", "___kcrctab*", "___kflagstab*", "___kentry*", EXPORTS, "__param", "__modver"] },
   { role: "declared", names: ["__syscalls_metadata", "_ftrace_events", "_ftrace_eval_map", "__trace_printk_fmt", "__tracepoint_str"] },
   { role: "declared", names: ["__tracepoints_ptrs", "__tracepoints_strings", "__bpf_raw_tp_map", "___srcu_struct_ptrs"] },
   { role: "declared", names: ["_kprobe_blacklist", "_error_injection_whitelist", ".BTF_ids", ".static_call_tramp_key"] },
@@ -66,7 +66,7 @@ const rows: readonly { role: SectionRole; names: readonly string[] }[] = [
   // Data that has a section of its own.
   { role: "percpu", names: [".data..percpu*"] },
   { role: "report", names: [`${REPORT_PLACE}*`, ".data..Lubsan_type*", ".rodata..Lubsan_type*"] },
-  { role: "once", names: [".data.once", ".data..once"] },
+  { role: "once", names: [".data.once", ".data..once", ".data..do_once"] },
   { role: "data", names: [".data..read_mostly", ".data..ro_after_init", ".data..cacheline_aligned", ".data..shared_aligned"] },
   { role: "data", names: [".data..page_aligned", ".bss..page_aligned", ".ref.data"] },
   // Registered with the kernel by other tables, which are read once. New ones are known to nobody, and stay switched off.
