@@ -4,6 +4,7 @@ import about from "../package.json" with { type: "json" };
 import type { Run } from "./answer.ts";
 import { accountCommand } from "./commands/account.ts";
 import { buildCommand } from "./commands/build.ts";
+import { catchUpCommand } from "./commands/catch-up.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { diffCommand } from "./commands/diff.ts";
 import { extractCommand } from "./commands/extract.ts";
@@ -18,6 +19,7 @@ import { examplesText } from "./words/examples.ts";
 const COMMANDS = [
   kernelsCommand,
   buildCommand,
+  catchUpCommand,
   extractCommand,
   proveCommand,
   tryCommand,

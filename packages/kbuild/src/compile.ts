@@ -35,7 +35,7 @@ export interface Compiler {
 }
 
 /** Debug information does not change the code, and costs a third of the time. */
-const OPTIONS: Record<Variant, string> = {
+export const OPTIONS: Record<Variant, string> = {
   plain: "-g0",
   sections: "-g0 -ffunction-sections -fdata-sections",
   types: "-g0 -ffunction-sections -fdata-sections -gdwarf-5 -gbtf",
@@ -71,7 +71,7 @@ export async function compileKept(
   });
 }
 
-async function compileInto(task: Task, command: ObjectCommand, variant: Variant, view: SourceView, scratch: string) {
+export async function compileInto(task: Task, command: ObjectCommand, variant: Variant, view: SourceView, scratch: string) {
   const { object, source } = command;
   const out = join(scratch, "object.o");
   const depfile = join(scratch, "object.d");

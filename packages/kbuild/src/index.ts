@@ -1,4 +1,5 @@
 export { compile, compileKept, type Variant } from "./compile.ts";
+export { ContentCompiler } from "./compile-by-content.ts";
 export { KernelContext } from "./context.ts";
 export { buildOf, diffOptions } from "./diff-options.ts";
 export { kbuildErrors } from "./errors.ts";

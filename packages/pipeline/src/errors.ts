@@ -71,6 +71,22 @@ export const pipelineErrors = defineErrors({
     cause: "The name cannot be a module's name.",
     mend: "Use letters, digits, - and _, at most 40, with --name.",
   },
+  CATCHUP_UNIT: {
+    cause: "No unit of the release has the id that --leave-out or --take gives, and none changes a file of that name.",
+    mend: "Units have the ids that the report of a run says (docs/catch-up.md); of commits, their first digits do, too.",
+  },
+  CATCHUP_ASKED: {
+    cause: "A unit is not in the livepatch because it was asked so, by --leave-out, --take or --only.",
+    mend: "Run it without that option.",
+  },
+  CATCHUP_NEEDS: {
+    cause: "A unit needs another one that is left out: without that it is not the same change.",
+    mend: "See what is said of the units that it needs; otherwise boot the newer kernel.",
+  },
+  CATCHUP_RANGE: {
+    cause: "The commits that --git and --range name cannot be read.",
+    mend: "Give a folder that git knows and a range of it, A..B, with A the release that runs: `git -C FOLDER log --oneline A..B` shows it.",
+  },
   PATCH_CONFLICT: {
     cause: "A patch changes a place that another patch of the same livepatch has changed.",
     mend: "Make the later patch against the source with the earlier one applied, or make one patch of the two.",

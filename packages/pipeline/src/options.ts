@@ -17,6 +17,8 @@ export interface Predecessor {
   acceptLayouts: string[];
   acceptInits: string[];
   states: NonNullable<Manifest["states"]>;
+  /** Its patch is what a newer release has (docs/catch-up.md). */
+  caughtUp: boolean;
 }
 
 /** For those who look at a run. */

@@ -18,6 +18,7 @@ const old: Predecessor = {
   acceptLayouts: ["page"],
   acceptInits: ["setup"],
   states: [{ id: 1, version: 2 }],
+  caughtUp: false,
 };
 const given = { patches: [await patchOf("two")], replace: false, unproven: false };
 

@@ -35,6 +35,7 @@ export async function readPredecessor(path: string): Promise<Predecessor> {
     acceptLayouts: made.acceptLayouts,
     acceptInits: made.acceptInits ?? [],
     states: manifest.states ?? [],
+    caughtUp: manifest.catchUp !== undefined,
   };
 }
 

@@ -74,6 +74,11 @@ export type CatchUpReport = v.InferOutput<typeof catchUpReportSchema>;
 export type ReleaseUnit = CatchUpReport["units"][number];
 export type UnitReason = ReleaseUnit["reasons"][number];
 
+/** As it is written to a file; the manifest has the hash of this. */
+export function writeReport(report: CatchUpReport): string {
+  return `${JSON.stringify(report, undefined, 1)}\n`;
+}
+
 /** In the manifest: which unit is where, without what the report has besides. */
 export const catchUpSummarySchema = v.object({
   from: catchUpReportSchema.entries.from,

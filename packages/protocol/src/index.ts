@@ -17,6 +17,7 @@ export {
   UNIT_STATES,
   type UnitReason,
   type UnitState,
+  writeReport,
 } from "./catch-up.ts";
 export {
   accountDocument,

@@ -9,6 +9,7 @@ export { ownKernel, ownSeries } from "./debian/own.ts";
 export { prepareTarget } from "./debian/prepare.ts";
 export { debianProvider } from "./debian/provider.ts";
 export { SUITES, type Suite, suiteNamed } from "./debian/suites.ts";
+export { ownSource, type ReleaseSource, releaseSource } from "./debian/release-source.ts";
 export { sourcesErrors } from "./errors.ts";
 export { examineCache } from "./findings.ts";
 export type { Provider } from "./provider.ts";

@@ -12,6 +12,8 @@ export interface RunOptions {
   /** Added to the environment. LC_ALL=C is always set: what programs print is read. */
   env?: Record<string, string>;
   input?: string | Uint8Array;
+  /** Of what it prints; UTF-8 unless given. */
+  encoding?: "utf8" | "latin1";
   /** Do not throw for these exit codes (0 is always fine). */
   accept?: number[];
   /** Milliseconds after which the process group is killed and COMMAND_FAILED thrown. */
@@ -138,8 +140,8 @@ export async function run(task: Task, argv: readonly string[], options: RunOptio
       child.once("close", (code, signal) => resolve({ code, signal }));
     });
     task.check();
-    const stdout = Buffer.concat(output.stdout).toString();
-    const stderr = Buffer.concat(output.stderr).toString();
+    const stdout = Buffer.concat(output.stdout).toString(options.encoding);
+    const stderr = Buffer.concat(output.stderr).toString(options.encoding);
     if (length > limit) throw fail("COMMAND_FAILED", `${line}\n  printed more than ${limit} bytes`, { file: argv[0] });
     if (timedOut) throw fail("COMMAND_FAILED", `${line}\n  did not end within ${options.timeoutMs} ms`, { file: argv[0] });
     if (code === null) throw fail("COMMAND_FAILED", `${line}\n  was ended by ${signal}`, { file: argv[0] });

@@ -40,6 +40,7 @@ export type Row = [object: string, source: string, owner: string, compile: strin
 export class Commands {
   readonly #rows: ReadonlyMap<string, Row>;
   readonly #bySource = new Map<string, string[]>();
+  #groups: readonly { folders: ReadonlySet<string>; sources: ReadonlySet<string> }[] | undefined;
   /** What the build makes besides the objects of C files. */
   readonly steps: readonly Step[];
   readonly #programs: readonly OtherProgram[];
@@ -67,7 +68,12 @@ export class Commands {
   }
 
   /** Objects by the folders that their compiler looks in for what is included: few sets for all. */
-  byIncludeFolders(): { folders: ReadonlySet<string>; sources: ReadonlySet<string> }[] {
+  byIncludeFolders(): readonly { folders: ReadonlySet<string>; sources: ReadonlySet<string> }[] {
+    this.#groups ??= this.#grouped();
+    return this.#groups;
+  }
+
+  #grouped(): { folders: ReadonlySet<string>; sources: ReadonlySet<string> }[] {
     const groups = new Map<string, { folders: Set<string>; sources: Set<string> }>();
     for (const [, source, , compile] of this.#rows.values()) {
       const folders = foldersOf(compile);
@@ -130,13 +136,23 @@ export class Commands {
     return this.#bySource.get(source) ?? [];
   }
 
-  /** @throws BUILD_KBUILD */
+  /** Also of an object that is linked more than once. @throws BUILD_KBUILD */
+  rowOf(object: string): ObjectCommand {
+    return this.#command(object);
+  }
+
+  /** @throws BUILD_KBUILD, BUILD_SEVERAL_OWNERS */
   of(object: string): ObjectCommand {
+    const command = this.#command(object);
+    if (command.owner === SEVERAL)
+      throw fail("BUILD_SEVERAL_OWNERS", "several modules, or a module and the kernel, are linked with it", { file: object });
+    return command;
+  }
+
+  #command(object: string): ObjectCommand {
     const row = this.#rows.get(object);
     if (row === undefined) throw fail("BUILD_KBUILD", "the kernel is not built from such an object", { file: object });
     const [, source, owner, compile, objtool] = row;
-    if (owner === SEVERAL)
-      throw fail("BUILD_SEVERAL_OWNERS", "several modules, or a module and the kernel, are linked with it", { file: object });
     const slash = object.lastIndexOf("/");
     const depfile = `${object.slice(0, slash + 1)}.${object.slice(slash + 1)}.d`;
     // Where objtool waits for the link of the kernel, other programs do not come by.

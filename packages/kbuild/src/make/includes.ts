@@ -28,9 +28,16 @@ const LINES: v.GenericSchema<Line[]> = v.array(v.tuple([v.string(), v.string()])
 export class IncludeGraph {
   /** By the last part of what is included. */
   readonly #users = new Map<string, Line[]>();
+  /** By the folders that a compiler looks in, and path: the files that include it directly. */
+  readonly #direct = new Map<string, Map<string, readonly string[]>>();
+
+  /** Those that go up. */
+  readonly #upward: Line[] = [];
+  readonly #joins = new Map<string, string>();
 
   constructor(lines: readonly Line[]) {
     for (const line of lines) {
+      if (line[1].includes("../")) this.#upward.push(line);
       const key = lastPart(line[1]);
       const list = this.#users.get(key);
       if (list === undefined) this.#users.set(key, [line]);
@@ -45,12 +52,21 @@ export class IncludeGraph {
   reach(paths: readonly string[], folders: ReadonlySet<string>): Set<string> {
     const reached = new Set(paths);
     const queue = [...paths];
-    for (let path = queue.pop(); path !== undefined; path = queue.pop())
-      for (const [file, name] of this.#users.get(lastPart(path)) ?? []) {
-        if (reached.has(file) || !mayMean(file, name, path, folders)) continue;
+    const key = [...folders].join(" ");
+    const direct = this.#direct.get(key) ?? new Map<string, readonly string[]>();
+    this.#direct.set(key, direct);
+    for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+      let files = direct.get(path);
+      if (files === undefined) {
+        files = (this.#users.get(lastPart(path)) ?? []).filter(([file, name]) => mayMean(file, name, path, folders)).map(([file]) => file);
+        direct.set(path, files);
+      }
+      for (const file of files) {
+        if (reached.has(file)) continue;
         reached.add(file);
         queue.push(file);
       }
+    }
     return reached;
   }
 
@@ -62,14 +78,22 @@ export class IncludeGraph {
   /** Folders out of which `..` leads on the way to one of `paths`: fs/sub where fs/sub/a.c has `#include "../x.h"`. */
   detours(paths: readonly string[], folders: ReadonlySet<string>): Set<string> {
     const found = new Set<string>();
-    for (const path of this.reach(paths, folders))
-      for (const [file, name] of this.#users.get(lastPart(path)) ?? []) {
-        if (!name.includes("../") || !mayMean(file, name, path, folders)) continue;
-        for (const from of [dirname(file), ...folders])
-          if (normalize(join(from, name)) === path)
-            for (const { index } of name.matchAll(/\.\.\//g)) found.add(normalize(join(from, name.slice(0, index), ".")));
-      }
+    const reached = this.reach(paths, folders);
+    for (const [file, name] of this.#upward)
+      for (const from of [dirname(file), ...folders])
+        if (reached.has(this.#joined(from, name)))
+          for (const { index } of name.matchAll(/\.\.\//g)) found.add(normalize(join(from, name.slice(0, index), ".")));
     return found;
+  }
+
+  #joined(from: string, name: string): string {
+    const key = `${from} ${name}`;
+    let path = this.#joins.get(key);
+    if (path === undefined) {
+      path = normalize(join(from, name));
+      this.#joins.set(key, path);
+    }
+    return path;
   }
 }
 

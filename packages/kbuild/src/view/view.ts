@@ -123,6 +123,20 @@ export class SourceView {
     return undefined;
   }
 
+  /**
+   * Gives files of the overlay other texts: no other than those may be named. Whoever compiles meanwhile reads what is there.
+   * @param text undefined: the file is not there
+   */
+  async rewrite(path: string, text: string | undefined): Promise<void> {
+    if (!this.#changed.has(path)) throw new Error(`${path} is no changed file of the view`);
+    const at = join(this.root, path);
+    // Not written into: the file may be a link.
+    await rm(at, { force: true });
+    if (text === undefined) return;
+    await mkdir(dirname(at), { recursive: true });
+    await writeFile(at, text, "latin1");
+  }
+
   async dispose(): Promise<void> {
     if (this.#scratch !== undefined) await rm(this.#scratch, { recursive: true, force: true });
   }

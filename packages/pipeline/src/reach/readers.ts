@@ -57,6 +57,32 @@ export async function otherReaders(
   return new Set([...made, ...preprocessed].flatMap((reader) => reader.files));
 }
 
+/**
+ * The same for many files at once: what may read one of them, not which.
+ * @param paths of changed files that are there before and after
+ */
+export async function stepsReading(kernel: KernelContext, paths: readonly string[], graph: IncludeGraph): Promise<Step[]> {
+  const files = paths.map((path) => ({ path, before: "", after: "" }));
+  const { steps } = kernel.commands;
+  const found = new Set(madeOf(steps, files).map(({ step }) => step));
+  const byFolders = new Map<string, Set<string>>();
+  const reachedBy = (folders: readonly string[]): Set<string> => {
+    const key = folders.join(" ");
+    const known = byFolders.get(key) ?? graph.reach(paths, new Set(folders));
+    byFolders.set(key, known);
+    return known;
+  };
+  for (const step of steps) if (step.source !== "" && reachedBy(foldersOf(step.command)).has(step.source)) found.add(step);
+  const constants = await constantSteps(kernel, graph);
+  for (const step of constants) if (reachedBy(foldersOf(step.command)).has(step.source)) found.add(step);
+  return [...found];
+}
+
+/** What a step that is no C makes or reads, to be held against itself in another view; undefined where it cannot be told. */
+export function readBy(task: Task, step: Step, view: SourceView): Promise<string | undefined> {
+  return step.kind === "generated file" ? makeStep(task, step, view) : readStep(task, step, view);
+}
+
 /** Programs and scripts whose commands name a changed file. */
 function madeOf(steps: readonly Step[], files: readonly ChangedFile[]): Reader[] {
   return steps.flatMap((step) => {
@@ -105,8 +131,19 @@ const CONSTANTS = "include/linux/kbuild.h";
  */
 async function constantReaders(kernel: KernelContext, files: readonly ChangedFile[], graph: IncludeGraph | undefined): Promise<Reader[]> {
   if (graph === undefined) return [];
-  const { commands, target } = kernel;
   const made: Reader[] = [];
+  for (const step of await constantSteps(kernel, graph)) {
+    const folders = new Set(foldersOf(step.command));
+    const reading = files
+      .filter(({ path }) => path === step.source || graph.reach([path], folders).has(step.source))
+      .map(({ path }) => path);
+    if (reading.length > 0) made.push({ step, files: reading });
+  }
+  return made;
+}
+
+async function constantSteps({ commands, target }: KernelContext, graph: IncludeGraph): Promise<Step[]> {
+  const steps: Step[] = [];
   for (const source of graph.reach([CONSTANTS], new Set(["include"]))) {
     if (!source.endsWith(".c") || source.startsWith("scripts/") || commands.ofSource(source).length > 0) continue;
     if (commands.steps.some((step) => step.source === source)) continue;
@@ -115,13 +152,9 @@ async function constantReaders(kernel: KernelContext, files: readonly ChangedFil
     const like = neighbour(commands, source);
     if (like === undefined) continue;
     const command = `${like.compile.slice(0, like.compile.lastIndexOf(` -c -o ${like.object} `))} -S -o ${output} ${source}`;
-    const step: Step = { kind: "constants for assembly", output, command, source, inputs: [] };
-    const reading = files
-      .filter(({ path }) => path === source || graph.reach([path], new Set(foldersOf(command))).has(source))
-      .map(({ path }) => path);
-    if (reading.length > 0) made.push({ step, files: reading });
+    steps.push({ kind: "constants for assembly", output, command, source, inputs: [] });
   }
-  return made;
+  return steps;
 }
 
 function neighbour(commands: Commands, source: string): ObjectCommand | undefined {
@@ -137,19 +170,29 @@ async function refuseScripts(
   graph: IncludeGraph | undefined,
   from: string,
 ): Promise<void> {
-  const { tree } = kernel.target;
   for (const { path, before, after } of files) {
     if (before !== undefined && withoutComments(before) === withoutComments(after)) continue;
-    for (const [user, name] of graph?.usersOf(path) ?? []) {
-      if (!user.startsWith("scripts/") || !user.endsWith(".c")) continue;
-      const beside = normalize(join(dirname(user), name));
-      if (beside !== path && ((await exists(join(tree, beside))) || !path.endsWith(`/${name}`))) continue;
-      const text = await readFile(join(tree, user), "latin1");
-      // What stands in < > is the building machine's.
-      if (!text.includes(`"${name}"`)) continue;
-      throw fail("PATCH_NOT_C", `it changes ${path}, which ${user}, a program of the kernel's build, reads: what it makes stays as it is`, {
-        file: from,
-      });
-    }
+    const user = await scriptReading(kernel, path, graph);
+    if (user === undefined) continue;
+    throw fail("PATCH_NOT_C", `it changes ${path}, which ${user}, a program of the kernel's build, reads: what it makes stays as it is`, {
+      file: from,
+    });
   }
+}
+
+/** The program below scripts/ that includes a file of the kernel's. */
+export async function scriptReading(
+  { target: { tree } }: KernelContext,
+  path: string,
+  graph: IncludeGraph | undefined,
+): Promise<string | undefined> {
+  for (const [user, name] of graph?.usersOf(path) ?? []) {
+    if (!user.startsWith("scripts/") || !user.endsWith(".c")) continue;
+    const beside = normalize(join(dirname(user), name));
+    if (beside !== path && ((await exists(join(tree, beside))) || !path.endsWith(`/${name}`))) continue;
+    const text = await readFile(join(tree, user), "latin1");
+    // What stands in < > is the building machine's.
+    if (text.includes(`"${name}"`)) return user;
+  }
+  return undefined;
 }

@@ -11,7 +11,7 @@ import { buildOf, compile, locator } from "@suture/kbuild";
 import type { Owner, Place } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
-import type { BuiltObjects } from "./built-objects.ts";
+import type { Compiled } from "./built-objects.ts";
 
 export interface Moves {
   /** For the differ, by object. */
@@ -23,6 +23,13 @@ export interface Moves {
 }
 
 type Defined = Pick<ElfSymbol, "name" | "type" | "bind">;
+
+/** Where both builds of an object are had from. */
+export interface Builds {
+  open(command: ObjectCommand): Promise<Compiled>;
+  /** Without the proof. */
+  elves(command: ObjectCommand): Promise<{ before: ElfObject; after: ElfObject }>;
+}
 
 /** What an object defines for others before and after, and whether variables go or come: all that is kept of one while others are looked at. */
 export interface Outline {
@@ -54,7 +61,7 @@ export function outlineOf(command: ObjectCommand, before: ElfObject, after: ElfO
 export async function movesBetween(
   task: Task,
   kernel: KernelContext,
-  built: BuiltObjects,
+  built: Builds,
   outlines: readonly Outline[],
   options: { view: SourceView; unproven: boolean },
 ): Promise<Moves> {
@@ -98,7 +105,7 @@ interface Lost {
 class Finder {
   readonly #task: Task;
   readonly #kernel: KernelContext;
-  readonly #built: BuiltObjects;
+  readonly #built: Builds;
   readonly #sides: readonly Outline[];
   readonly #view: SourceView;
   readonly #originals: Originals;
@@ -111,7 +118,7 @@ class Finder {
   constructor(
     task: Task,
     kernel: KernelContext,
-    built: BuiltObjects,
+    built: Builds,
     sides: readonly Outline[],
     { view, unproven }: { view: SourceView; unproven: boolean },
   ) {

@@ -134,6 +134,20 @@ export class PatchRun {
     }
   }
 
+  /** What the objects that went through `object` became. */
+  get parts(): readonly Compared[] {
+    return this.#parts;
+  }
+
+  recordOf(command: ObjectCommand): ObjectRecord | undefined {
+    return this.#records.get(command);
+  }
+
+  /** Of objects of which nothing is taken. */
+  get unchanged(): readonly string[] {
+    return this.#unchanged;
+  }
+
   /** One object on its way: nothing of it is held afterwards but what the livepatch is made of. @throws BUILD_*, DIFF_* */
   async object(compiled: Compiled, moves: Moves | undefined): Promise<void> {
     const { command, original, patched, proof } = compiled;
@@ -287,7 +301,7 @@ function lasting(refusal: SutureError): SutureError[] {
 }
 
 /** What one object leaves out may be what another's carried code needs. @throws DIFF_LEFT_OUT */
-function refuseMissed(parts: readonly Compared[]): void {
+export function refuseMissed(parts: readonly Compared[]): void {
   const added = new Set(parts.flatMap(({ delta }) => delta.added.map(({ name }) => name)));
   const missed = parts.flatMap(({ delta }) => [
     ...delta.missed,

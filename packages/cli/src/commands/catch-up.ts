@@ -1,0 +1,136 @@
+import { type CaughtUp, catchUp, commitUnits, packageUnits, readPredecessor } from "@suture/pipeline";
+import { catchUpDocument, UNIT_STATES, type UnitState, writeReport } from "@suture/protocol";
+import { ownSource, releaseSource } from "@suture/sources";
+import type { AddCommand } from "../answer.ts";
+import { type Accepted, addAccepted } from "../build-for.ts";
+import { fail } from "../errors.ts";
+import { addKernelOptions, cacheDirectory, type KernelOptions, openKernel, several } from "../kernel-option.ts";
+import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
+import { checkWritable, writeWhole } from "../write-file.ts";
+
+interface Options extends KernelOptions, Accepted {
+  to?: string;
+  git?: string[];
+  range?: string[];
+  only: string;
+  leaveOut?: string[];
+  take?: string[];
+  upon?: string;
+  name?: string;
+  output?: string;
+  report?: string;
+  unproven?: boolean;
+  jobs?: string;
+}
+
+export const catchUpCommand: AddCommand = (program, run) => {
+  addAccepted(addKernelOptions(program.command("catch-up")))
+    .description("build one livepatch of all that a newer release has and a livepatch can carry, and say what became of each change")
+    .option("--to <release>", "the newer release, as `uname -r` says it, or `newest`: by the difference of the two source packages")
+    .option("--git <folder>", "instead: a clone with the commits; may be given again, each with its --range", several)
+    .option("--range <commits>", "A..B, oldest first along first parents; may be given again", several)
+    .option("--only <which>", "all, or cve: commits that name a CVE, and what those need", "all")
+    .option("--leave-out <unit...>", "units that are not to go in: by id, commit, or a file or folder that they change")
+    .option("--take <unit...>", "only these units, and what they need")
+    .option("--upon <module>", "the livepatch of an earlier catch-up: the new one replaces it, and knows its states")
+    .option("--name <name>", "the livepatch's name; catch-up-VERSION unless given")
+    .option("--output <file>", "where the module goes; livepatch-NAME.ko unless given")
+    .option("--report <file>", "where the report goes, as JSON; beside the module, with .json in place of .ko, unless given")
+    .option("--unproven", "build although an object is not shown to be what the kernel runs: for experts, and marked so")
+    .option("--jobs <count>", "compilers at a time; as many as there are processors unless given")
+    .action(
+      run(async (task, options: Options) => {
+        checkOptions(options);
+        await checkWritable(options.output ?? "livepatch.ko");
+        const predecessor = options.upon === undefined ? undefined : await readPredecessor(options.upon);
+        const kernel = await openKernel(task, options);
+        try {
+          const plan =
+            options.git === undefined
+              ? await packages(options.to ?? "newest")
+              : await commitUnits(
+                  task,
+                  kernel,
+                  options.git.map((folder, at) => ({ folder, range: options.range?.[at] ?? "" })),
+                );
+          const only = options.only === "cve" ? "cve" : "all";
+          const { leaveOut = [], take = [], acceptLayout: acceptLayouts = [], acceptInit: acceptInits = [] } = options;
+          const found = await catchUp(task, kernel, plan, {
+            only,
+            leaveOut,
+            take,
+            predecessor,
+            acceptLayouts,
+            acceptInits,
+            unproven: options.unproven === true,
+            name: options.name,
+            jobs: jobsOf(options.jobs),
+          });
+          const file = found.livepatch === undefined ? undefined : (options.output ?? found.livepatch.file);
+          const report = options.report ?? `${(file ?? options.output ?? "catch-up.ko").replace(/\.ko$/, "")}.json`;
+          if (file !== undefined && found.livepatch !== undefined) await writeWhole(file, found.livepatch.bytes);
+          await writeWhole(report, Buffer.from(writeReport(found.report)));
+          return {
+            document: catchUpDocument.of({ file, size: found.livepatch?.bytes.length, report: found.report }),
+            text: safeText(caughtUpText(found, file, report)),
+          };
+        } finally {
+          kernel.close();
+        }
+
+        async function packages(to: string) {
+          const own = ownSource(kernel.target, cacheDirectory());
+          return packageUnits(task, kernel, own, await releaseSource(task, own, to, cacheDirectory()));
+        }
+      }),
+    );
+};
+
+/** @throws CLI_USAGE */
+function checkOptions({ git = [], range = [], to, only, jobs }: Options): void {
+  if (git.length > 0 && to !== undefined) throw fail("CLI_USAGE", "--to and --git name two ways to a newer release");
+  if (git.length !== range.length) throw fail("CLI_USAGE", `each --git needs its --range: there are ${git.length} and ${range.length}`);
+  if (only !== "all" && only !== "cve") throw fail("CLI_USAGE", `--only ${only} is neither all nor cve`);
+  if (only === "cve" && git.length === 0)
+    throw fail("CLI_USAGE", "--only cve needs --git: the difference of two source packages does not say what mends a CVE");
+  jobsOf(jobs);
+}
+
+function jobsOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const jobs = Number(text);
+  if (!Number.isInteger(jobs) || jobs < 1 || jobs > 1024) throw fail("CLI_USAGE", `--jobs ${text} is no number of compilers`);
+  return jobs;
+}
+
+/** So many kinds of reasons are shown; the report has all. */
+const SHOWN = 10;
+
+function caughtUpText({ report, livepatch }: CaughtUp, file: string | undefined, reportFile: string): string {
+  const count = (state: UnitState): number => report.units.filter((unit) => unit.state === state).length;
+  const codes = new Map<string, number>();
+  for (const { state, reasons } of report.units)
+    if (state === "left out") for (const code of new Set(reasons.map((reason) => reason.code))) codes.set(code, (codes.get(code) ?? 0) + 1);
+  const most = [...codes].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).slice(0, SHOWN);
+  return partsText([
+    headedText(
+      `what became of ${countText(report.units.length, "unit")}`,
+      tableText(
+        ["state", "units"],
+        UNIT_STATES.map((state) => [state, String(count(state))]),
+      ),
+    ),
+    headedText(
+      "left out for",
+      tableText(
+        ["reason", "units"],
+        most.map(([code, units]) => [code, String(units)]),
+      ),
+    ),
+    fieldsText([
+      ["module", livepatch === undefined ? "none: nothing can be carried" : `${file ?? ""}, ${bytesText(livepatch.bytes.length)}`],
+      ["functions", livepatch === undefined ? "" : `${livepatch.manifest.functions.length}`],
+      ["report", reportFile],
+    ]),
+  ]);
+}

@@ -1,0 +1,215 @@
+/**
+ * What a C file declares at its top level, and in which lines: read from the text alone, without a preprocessor, so that a release's difference can be
+ * cut into what belongs together. Both branches of a condition are read. What is not understood is there without a name.
+ */
+
+export type DeclarationKind = "function" | "type" | "macro" | "variable" | "include" | "condition" | "other";
+
+export interface Declaration {
+  kind: DeclarationKind;
+  /** What others call it by: a function's name, a tag, a typedef, a macro, a variable. */
+  names: readonly string[];
+  /** Members and enumerators, with what is said of each. */
+  members: ReadonlyMap<string, string>;
+  /** Of a function, all before its body; of others, all. Comments left out, spaces made one. */
+  head: string;
+  isStatic: boolean;
+  /** Lines, from 0; the last is one of it. */
+  first: number;
+  last: number;
+}
+
+const TOKEN =
+  /\/\*[\s\S]*?(?:\*\/|(?![\s\S]))|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|(?<=^[ \t]*)#(?:\\\n|\/\*[\s\S]*?\*\/|[^\n])*|\n|[{};]|[^{};"'/#\n]+|[/#"']/gm;
+
+const KEYWORDS = new Set(
+  "if else for while do switch case default return goto break continue sizeof typeof static const volatile struct union enum typedef extern inline void int long short char unsigned signed float double bool register auto asm __asm__ __attribute__ _Static_assert static_assert __always_inline noinline __inline __inline__ u8 u16 u32 u64 s8 s16 s32 s64 __init __exit __user __iomem __rcu NULL true false".split(
+    " ",
+  ),
+);
+
+export const IDENTIFIER = /[A-Za-z_]\w*/g;
+
+/** Identifiers of a text of C that are no words of the language; comments and strings left out. */
+export function identifiersOf(text: string): Set<string> {
+  const plain = text.replace(/\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g, " ");
+  return new Set((plain.match(IDENTIFIER) ?? []).filter((word) => !KEYWORDS.has(word)));
+}
+
+export function declarationsIn(text: string): Declaration[] {
+  return new Reader().read(text);
+}
+
+class Reader {
+  readonly #out: Declaration[] = [];
+  #line = 0;
+  #depth = 0;
+  #parens = 0;
+  #head = "";
+  #text = "";
+  #first = -1;
+  #inFunction = false;
+  readonly #branches: { depth: number; parens: number }[] = [];
+
+  read(text: string): Declaration[] {
+    for (const [token] of text.matchAll(TOKEN)) {
+      if (token === "\n") this.#text += " ";
+      else if (token.startsWith("/*") || token.startsWith("//")) this.#text += " ";
+      else if (token.startsWith("#")) this.#directive(token);
+      else this.#code(token);
+      this.#line += count(token);
+    }
+    if (this.#text.trim() !== "") this.#end();
+    return this.#out;
+  }
+
+  #directive(token: string): void {
+    const [, word = "", rest = ""] = /^#\s*(\w*)\s*([\s\S]*)$/.exec(token) ?? [];
+    if (word === "if" || word === "ifdef" || word === "ifndef") this.#branches.push({ depth: this.#depth, parens: this.#parens });
+    else if (word === "else" || word === "elif") {
+      const at = this.#branches.at(-1);
+      this.#depth = at?.depth ?? this.#depth;
+      this.#parens = at?.parens ?? this.#parens;
+    } else if (word === "endif") this.#branches.pop();
+    const lines = { first: this.#line, last: this.#line + count(token) };
+    const plain = squeezed(token.replace(/\/\*[\s\S]*?\*\//g, " ").replaceAll("\\\n", " "));
+    const one = { names: [] as string[], members: new Map<string, string>(), head: plain, isStatic: false, ...lines };
+    if (word === "define" || word === "undef")
+      this.#out.push({ ...one, kind: "macro", names: [/^[A-Za-z_]\w*/.exec(rest)?.[0] ?? ""].filter((name) => name !== "") });
+    else if (this.#first >= 0) return;
+    else if (word === "include") this.#out.push({ ...one, kind: "include" });
+    else this.#out.push({ ...one, kind: "condition" });
+  }
+
+  #code(token: string): void {
+    if (this.#first < 0) {
+      if (token.trim() === "") return;
+      this.#first = this.#line;
+    }
+    if (token === "{") {
+      if (this.#depth === 0) {
+        this.#head = this.#text;
+        this.#inFunction = isFunctionHead(this.#text);
+      }
+      this.#depth++;
+      this.#text += token;
+    } else if (token === "}") {
+      this.#depth = Math.max(0, this.#depth - 1);
+      this.#text += token;
+      if (this.#depth === 0 && this.#inFunction) this.#end();
+    } else if (token === ";") {
+      this.#text += token;
+      if (this.#depth === 0) this.#end();
+    } else {
+      this.#text += token;
+      // A macro's call at the top level may have no semicolon: module_init(x)
+      if (this.#depth === 0) {
+        for (const c of token) this.#parens += c === "(" ? 1 : c === ")" ? -1 : 0;
+        this.#parens = Math.max(0, this.#parens);
+      }
+    }
+  }
+
+  #end(): void {
+    const text = squeezed(this.#text);
+    const head = this.#inFunction ? squeezed(this.#head) : text;
+    const what = this.#inFunction
+      ? { kind: "function" as const, names: functionNames(head), members: new Map<string, string>() }
+      : described(text);
+    this.#out.push({ ...what, head, isStatic: /\bstatic\b/.test(head), first: this.#first, last: this.#line });
+    this.#text = "";
+    this.#head = "";
+    this.#first = -1;
+    this.#depth = 0;
+    this.#parens = 0;
+    this.#inFunction = false;
+  }
+}
+
+function count(token: string): number {
+  let lines = 0;
+  for (let at = token.indexOf("\n"); at >= 0; at = token.indexOf("\n", at + 1)) lines++;
+  return lines;
+}
+
+function squeezed(text: string): string {
+  return text.replace(/\s+/g, " ").trim();
+}
+
+/** What stands before a function's body: its parameters, and perhaps attributes. */
+const FUNCTION = /\)\s*(__\w+\s*(\([^()]*\)\s*)?)*$/;
+const TYPE = /\b(?:struct|union|enum)\s*(?:__\w+\s*(?:\((?:[^()]|\([^()]*\))*\)\s*)?)*$/;
+
+function isFunctionHead(text: string): boolean {
+  const plain = text.trim();
+  return FUNCTION.test(plain) && !TYPE.test(plain) && !plain.includes("=");
+}
+
+/** `int f(int a)`: f. `SYSCALL_DEFINE3(read, ...)`: read too. What stands before it without a semicolon, `module_init(x)`, is its too. */
+function functionNames(head: string): string[] {
+  const names: string[] = [];
+  for (const [, name = "", first = ""] of withoutAttributes(head).matchAll(/(\w+)\s*\(\s*(\w*)/g)) {
+    if (/^[A-Z][A-Z0-9_]*$/.test(name) || KEYWORDS.has(name)) {
+      if (first !== "" && !KEYWORDS.has(first)) names.push(first);
+    } else {
+      names.push(name);
+      break;
+    }
+  }
+  return names;
+}
+
+function withoutAttributes(text: string): string {
+  return text.replace(/__attribute__\s*\(\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\)/g, " ");
+}
+
+function described(text: string): Pick<Declaration, "kind" | "names" | "members"> {
+  const plain = withoutAttributes(text);
+  const members = new Map<string, string>();
+  const type = /^(?:typedef\s+)?(?:static\s+|const\s+)*(struct|union|enum)\b[^{=(;]*\{/.exec(plain);
+  if (type !== null) {
+    const [open] = type;
+    const end = plain.lastIndexOf("}");
+    const tag = /(?:struct|union|enum)\s+(?:__\w+\s+)*(\w+)\s*\{$/.exec(open)?.[1];
+    const body = plain.slice(open.length, end < 0 ? undefined : end);
+    if (type[1] === "enum") for (const part of body.split(",")) addMember(members, /^\s*(\w+)/.exec(part)?.[1], part);
+    else membersOf(body, members);
+    const behind = (plain.slice(end + 1).match(IDENTIFIER) ?? []).filter((word) => !KEYWORDS.has(word) && !word.startsWith("__"));
+    return { kind: "type", names: [...(tag === undefined ? [] : [tag]), ...behind.slice(0, 1)], members };
+  }
+  if (/^typedef\b/.test(plain)) {
+    const name = /\(\s*\*\s*(\w+)\s*\)/.exec(plain)?.[1] ?? /(\w+)\s*(?:\[[^\]]*\]\s*)*;$/.exec(plain)?.[1];
+    return { kind: "type", names: name === undefined ? [] : [name], members };
+  }
+  const before = plain.split("=")[0] ?? "";
+  const call = /^(\w+)\s*\(\s*(\w*)/.exec(plain);
+  if (call !== null) return { kind: "other", names: [call[2] ?? ""].filter((name) => name !== "" && !KEYWORDS.has(name)), members };
+  const declared = /^(?:struct|union|enum)\s+(\w+)\s*;$/.exec(plain);
+  if (declared !== null) return { kind: "other", names: [], members };
+  const prototype = /(\w+)\s*\([^=]*$/.exec(before);
+  if (prototype !== null && before.includes("(")) {
+    const name = /^[^(]*?(\w+)\s*\(/.exec(before)?.[1];
+    const inner = /\(\s*\*\s*(\w+)/.exec(before)?.[1];
+    return { kind: plain.includes("=") ? "variable" : "other", names: [inner ?? name ?? ""].filter((one) => one !== ""), members };
+  }
+  const names = before.split(",").flatMap((part) => {
+    const found = /(\w+)\s*(?:\[[^\]]*\]\s*)*(?:__\w+\s*)*;?\s*$/.exec(part)?.[1];
+    return found === undefined || KEYWORDS.has(found) ? [] : [found];
+  });
+  return { kind: "variable", names, members };
+}
+
+/** Members, those of what is nested too. */
+function membersOf(body: string, into: Map<string, string>): void {
+  for (const part of body.split(/[;{}]/)) {
+    const pointer = /\(\s*\*\s*(\w+)\s*\)/.exec(part)?.[1];
+    if (pointer !== undefined) addMember(into, pointer, part);
+    else
+      for (const one of part.split(","))
+        addMember(into, /(\w+)\s*(?::\s*[\w\s+*()-]+|(?:\[[^\]]*\]\s*)*)(?:\s+__\w+(?:\([^()]*\))?)*\s*$/.exec(one.trim())?.[1], part);
+  }
+}
+
+function addMember(into: Map<string, string>, name: string | undefined, text: string): void {
+  if (name !== undefined && !KEYWORDS.has(name) && !/^\d/.test(name)) into.set(name, `${into.get(name) ?? ""}${squeezed(text)};`);
+}

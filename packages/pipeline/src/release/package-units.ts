@@ -1,0 +1,147 @@
+/** The difference of two source packages as units: they know no commits. */
+import { join } from "node:path";
+import { includesOf, type KernelContext } from "@suture/kbuild";
+import type { ReleaseUnit, UnitReason } from "@suture/protocol";
+import type { ReleaseSource } from "@suture/sources";
+import type { Task } from "@suture/task";
+import { fail } from "../errors.ts";
+import { linesOf } from "../patch/place.ts";
+import { changedPaths, hunksBetween, textIn } from "./difference.ts";
+import { type NamedHunk, namedHunks, piecesOf } from "./pieces.ts";
+import { Reaching } from "./reaching.ts";
+import { reasonOf } from "./reasons.ts";
+import { builtFiles, diffText, hunksOf, idOf, mayBeLinked, type Plan, titleOf, type Unit } from "./units.ts";
+import { Weave } from "./weave.ts";
+
+export async function packageUnits(task: Task, kernel: KernelContext, own: ReleaseSource, newer: ReleaseSource): Promise<Plan> {
+  const paths = await changedPaths(task, own, newer, kernel.cache);
+  return task.stage("units", async (stage) => {
+    stage.note("which files this kernel is made of");
+    const header = paths.map(({ path }) => path).filter((path) => /\.[ch]$/.test(path));
+    const graph = await includesOf(task, kernel.target, join(kernel.cache, "kbuild"), new Map(header.map((path) => [path, ""])));
+    const reaching = new Reaching(kernel, graph);
+    const linked = paths.filter(({ path, before }) => !before && mayBeLinked(kernel, path)).map(({ path }) => path);
+    const built = builtFiles(
+      kernel,
+      paths.map(({ path }) => path),
+      (path) => reaching.of(path),
+    );
+    for (const path of linked) built.add(path);
+    const hunks: NamedHunk[] = [];
+    const files = new Map<string, Weave>();
+    const cannot = new Map<string, UnitReason>();
+    for (const [done, path] of [...built].sort().entries()) {
+      stage.note(path);
+      stage.progress(done, built.size, "files");
+      await task.pause();
+      const [before, after] = await Promise.all([textIn(kernel.sourceRoot, path), textIn(newer.path, path)]);
+      if (after === undefined)
+        cannot.set(
+          path,
+          reasonOf(fail("PATCH_UNREADABLE", "the newer release does not have it any more", { file: path }, { mend: MEND_FILES })),
+        );
+      if (linked.includes(path))
+        cannot.set(
+          path,
+          reasonOf(
+            fail(
+              "PATCH_NOT_FOR_KERNEL",
+              "the newer release may be built of this new file, and this kernel is not",
+              { file: path },
+              { mend: MEND_FILES },
+            ),
+          ),
+        );
+      files.set(path, new Weave(before === undefined ? [] : linesOf(before), before !== undefined));
+      hunks.push(...namedHunks({ path, before, after: after ?? "" }, hunksBetween(before ?? "", after ?? ""), hunks.length));
+    }
+    stage.note("what belongs together");
+    const sees = (reader: string, declarer: string): boolean => reaching.of(declarer).has(reader);
+    const groups = piecesOf(hunks, sees);
+    const units = groups.map((group, index) => unitOf(group, index, files));
+    needIncludes(units, groups);
+    for (const [at, unit] of units.entries()) {
+      const reasons = [...new Set((groups[at] ?? []).map(({ path }) => path))].flatMap((path) => cannot.get(path) ?? []);
+      if (reasons.length > 0) units[at] = { ...unit, known: { state: "left out", reasons } };
+    }
+    for (const unit of units) weaveIn(unit, files);
+    const others = paths
+      .filter(({ path }) => !built.has(path))
+      .map(
+        ({ path }): Omit<Unit, "index"> => ({
+          id: idOf([{ path, oldStart: 0, newStart: 0, old: [own.version], now: [newer.version] }]),
+          title: path,
+          files: [{ path, built: false, hunks: [] }],
+          hunks: [],
+          diff: "",
+          needs: new Set<number>(),
+          idle: false,
+          known: { state: "not built", reasons: [] },
+        }),
+      );
+    const all = [...units, ...others.map((unit, at) => ({ ...unit, index: units.length + at }))];
+    stage.result(
+      `${hunks.length} changes in ${built.size} files make ${units.length} units; ${others.length} files are not in this kernel`,
+    );
+    return {
+      from: "packages",
+      units: all,
+      files,
+      ranges: [],
+      target: { release: newer.release, version: newer.version },
+      sees,
+      reaching: (path) => reaching.of(path),
+    };
+  });
+}
+
+const MEND_FILES = "A livepatch replaces functions of C files that stay: boot the newer kernel for this.";
+
+function unitOf(group: readonly NamedHunk[], index: number, weaves: ReadonlyMap<string, Weave>): Unit {
+  const paths = [...new Set(group.map(({ path }) => path))].sort();
+  const files: ReleaseUnit["files"] = [];
+  const texts: string[] = [];
+  for (const path of paths) {
+    const own = group.filter((hunk) => hunk.path === path);
+    const weave = weaves.get(path);
+    files.push({ path, built: true, hunks: hunksOf(own) });
+    texts.push(diffText(path, weave?.existed === true ? weave.current : undefined, own));
+  }
+  return {
+    index,
+    id: idOf(group),
+    title: titleOf(group),
+    files,
+    hunks: group,
+    diff: texts.join(""),
+    needs: new Set(),
+    idle: group.every(({ idle }) => idle),
+  };
+}
+
+/** What a file includes anew is needed by all that is changed in it; and a header that is new, by those who include it. */
+function needIncludes(units: Unit[], groups: readonly (readonly NamedHunk[])[]): void {
+  const isInclude = ({ old, now, idle }: NamedHunk): boolean =>
+    !idle && [...old, ...now].every((line) => /^\s*(?:#\s*include\b.*)?$/.test(line));
+  const includes = new Map<string, number[]>();
+  for (const [at, group] of groups.entries())
+    for (const hunk of group) if (isInclude(hunk)) includes.set(hunk.path, [...(includes.get(hunk.path) ?? []), at]);
+  for (const [at, group] of groups.entries()) {
+    const unit = units[at];
+    if (unit === undefined || unit.idle) continue;
+    const needs = group.flatMap(({ path }) => includes.get(path) ?? []).filter((other) => other !== at && !group.every(isInclude));
+    units[at] = { ...unit, needs: new Set([...unit.needs, ...needs]) };
+  }
+}
+
+/** From the last line of each file on: the places of the others stay. */
+function weaveIn({ index, hunks }: Unit, files: ReadonlyMap<string, Weave>): void {
+  for (const [path, weave] of files) {
+    const own = hunks.filter((hunk) => hunk.path === path);
+    if (own.length > 0)
+      weave.weaveOriginal(
+        index,
+        own.map(({ oldStart, old, now }) => ({ at: oldStart, remove: old.length, insert: now })),
+      );
+  }
+}

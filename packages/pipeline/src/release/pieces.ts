@@ -1,0 +1,177 @@
+/**
+ * The hunks of a difference, each with what it changes by name; and the pieces that they make up. Two hunks belong together if they are in one
+ * declaration, or one names what the other brings, takes away or changes, or one's function calls another's whose contract changed. A fix that goes in
+ * by half is worse than one that is left out: in doubt they belong together.
+ */
+import { type Declaration, declarationsIn, identifiersOf } from "./c-declarations.ts";
+import type { LineHunk } from "./difference.ts";
+
+/** A file of which this kernel is made, before and after. */
+export interface FileTexts {
+  path: string;
+  before: string | undefined;
+  after: string;
+}
+
+export interface NamedHunk extends LineHunk {
+  path: string;
+  /** Of the whole difference, in its order. */
+  index: number;
+  /** What it is in, before and after: each by name and whether others can see it. */
+  inside: readonly Touched[];
+  /** Identifiers in its lines, and in functions that it is in. */
+  mentions: ReadonlySet<string>;
+  calls: ReadonlySet<string>;
+  /** It changes comments and blanks only. */
+  idle: boolean;
+  /** Identifiers of its whole file. */
+  words: ReadonlySet<string>;
+}
+
+export interface Touched {
+  name: string;
+  kind: "function" | "type" | "macro" | "variable" | "member" | "other";
+  /** Only the file itself can name it, or what includes it. */
+  isStatic: boolean;
+  /** Of a member, its type. */
+  of?: readonly string[];
+  /** It was not there, or is gone, or (of a function) those who call it have to know. */
+  contract: boolean;
+}
+
+/** In changed lines of a function, what those who call it have to know of. */
+const CONTRACT = /\breturn\b|\b\w*(?:lock|unlock|_get|_put|_ref|unref|free|release|destroy)\w*\s*\(/;
+
+export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: number): NamedHunk[] {
+  const [old, now] = [declarationsIn(file.before ?? ""), declarationsIn(file.after)];
+  const oldNames = allNames(old);
+  const newNames = allNames(now);
+  const [oldLines, newLines] = [(file.before ?? "").split("\n"), file.after.split("\n")];
+  const twins = new Map(now.flatMap((one) => one.names.map((name) => [`${one.kind} ${name}`, one] as const)));
+  const olds = new Map(old.flatMap((one) => one.names.map((name) => [`${one.kind} ${name}`, one] as const)));
+  const words = new Set([...identifiersOf(file.before ?? ""), ...identifiersOf(file.after)]);
+  return hunks.map((hunk, i) => {
+    const changed = [...hunk.old, ...hunk.now].join("");
+    const inOld = within(old, hunk.oldStart, hunk.old.length);
+    const inNew = within(now, hunk.newStart, hunk.now.length);
+    const inside: Touched[] = [];
+    const calls = new Set<string>();
+    for (const [declared, others, lines, known] of [
+      [inOld, twins, oldLines, newNames],
+      [inNew, olds, newLines, oldNames],
+    ] as const)
+      for (const one of declared) {
+        if (one.kind === "include" || one.kind === "condition") continue;
+        const twin = one.names.map((name) => others.get(`${one.kind} ${name}`)).find((other) => other !== undefined);
+        const isNew = !one.names.some((name) => known.has(name));
+        const contract = isNew || twin === undefined || twin.head !== one.head || (one.kind === "function" && CONTRACT.test(changed));
+        const kind = one.kind === "type" && twin !== undefined ? undefined : one.kind;
+        if (kind !== undefined) for (const name of one.names) inside.push({ name, kind, isStatic: one.isStatic, contract });
+        const members = [...one.members].filter(([name, text]) => twin?.members.get(name) !== text);
+        for (const [name] of members) inside.push({ name, kind: "member", isStatic: false, contract: true, of: one.names });
+        // Its attributes, or their order.
+        if (kind === undefined && members.length === 0 && twin?.head !== one.head && !losesMembers(one, twin))
+          for (const name of one.names) inside.push({ name, kind: "type", isStatic: false, contract: true });
+        if (one.kind === "function") for (const name of identifiersOf(lines.slice(one.first, one.last + 1).join("\n"))) calls.add(name);
+      }
+    return {
+      ...hunk,
+      path: file.path,
+      index: from + i,
+      inside,
+      mentions: identifiersOf(changed),
+      calls,
+      idle: sameCode(hunk),
+      words,
+    };
+  });
+}
+
+function losesMembers(one: Declaration, twin: Declaration | undefined): boolean {
+  return [...(twin?.members ?? [])].some(([name, text]) => one.members.get(name) !== text);
+}
+
+function allNames(declared: readonly Declaration[]): Set<string> {
+  return new Set(declared.flatMap(({ names, kind }) => (kind === "other" ? [] : names)));
+}
+
+/** Declarations that have one of the lines; of no lines, the one that the place is in the middle of. */
+function within(declared: readonly Declaration[], start: number, count: number): Declaration[] {
+  if (count === 0) return declared.filter(({ first, last }) => first < start && start <= last);
+  return declared.filter(({ first, last }) => first < start + count && last >= start);
+}
+
+function sameCode({ old, now }: LineHunk): boolean {
+  const plain = (lines: readonly string[]): string =>
+    lines
+      .join("")
+      .replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, " ")
+      .replace(/\s+/g, "");
+  const [before, after] = [plain(old), plain(now)];
+  // Part of a longer comment.
+  const isComment = (text: string): boolean => text === "" || (/^\*/.test(text) && !/[;{}]/.test(text));
+  return before === after || (isComment(before) && isComment(after));
+}
+
+/** Sets of what belongs together. */
+export class Union {
+  readonly #parents: number[] = [];
+
+  constructor(size: number) {
+    for (let i = 0; i < size; i++) this.#parents.push(i);
+  }
+
+  find(one: number): number {
+    let at = one;
+    for (let up = this.#parents[at] as number; up !== at; up = this.#parents[at] as number) {
+      this.#parents[at] = this.#parents[up] as number;
+      at = up;
+    }
+    return at;
+  }
+
+  /** The smaller number stands for both: the outcome is the same whatever the order. */
+  join(a: number, b: number): void {
+    const [x, y] = [this.find(a), this.find(b)];
+    if (x !== y) this.#parents[Math.max(x, y)] = Math.min(x, y);
+  }
+}
+
+/**
+ * @param sees whether one file can see what another declares, as a header or by inclusion
+ * @returns hunks that belong together, each group and all groups by their first hunk
+ */
+export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, declarer: string) => boolean): NamedHunk[][] {
+  const union = new Union(hunks.length);
+  const byName = new Map<string, { hunk: NamedHunk; touched: Touched; at: number }[]>();
+  for (const [at, hunk] of hunks.entries())
+    for (const touched of hunk.inside) {
+      const list = byName.get(touched.name);
+      if (list === undefined) byName.set(touched.name, [{ hunk, touched, at }]);
+      else list.push({ hunk, touched, at });
+    }
+  const together = (reader: NamedHunk, one: { hunk: NamedHunk; touched: Touched }): boolean => {
+    if (reader.path === one.hunk.path) return true;
+    // Many types have members of one name: who never names the type, or what it is called by, does not mean this one.
+    if (one.touched.kind === "member" && !(one.touched.of ?? []).some((name) => reader.words.has(name)) && (one.touched.of ?? []).length > 0) return false;
+    const isHeader = !one.hunk.path.endsWith(".c");
+    // What a C file keeps to itself, or a member of its own type, another does not mean by that name.
+    if (!isHeader && (one.touched.isStatic || one.touched.kind === "member" || one.touched.kind === "macro" || one.touched.kind === "type"))
+      return sees(reader.path, one.hunk.path);
+    return isHeader ? sees(reader.path, one.hunk.path) : true;
+  };
+  for (const [at, hunk] of hunks.entries()) {
+    if (hunk.idle) continue;
+    for (const { name } of hunk.inside)
+      for (const one of byName.get(name) ?? []) if (one.at !== at && !one.hunk.idle && together(hunk, one)) union.join(at, one.at);
+    for (const name of hunk.mentions)
+      for (const one of byName.get(name) ?? []) if (one.at !== at && !one.hunk.idle && together(hunk, one)) union.join(at, one.at);
+    for (const name of hunk.calls)
+      for (const one of byName.get(name) ?? [])
+        if (one.at !== at && !one.hunk.idle && one.touched.contract && one.touched.kind !== "other" && together(hunk, one))
+          union.join(at, one.at);
+  }
+  const groups = new Map<number, NamedHunk[]>();
+  for (const [at, hunk] of hunks.entries()) groups.set(union.find(at), [...(groups.get(union.find(at)) ?? []), hunk]);
+  return [...groups.entries()].sort(([a], [b]) => a - b).map(([, group]) => group);
+}

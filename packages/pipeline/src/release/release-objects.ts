@@ -1,0 +1,340 @@
+/**
+ * The objects that a release's difference reaches, as they become with a choice of its units: each is compiled, proven and compared again only where a
+ * file that it is made of has another text than the last time. What was compiled is kept by content, and so is what was refused: a run that was
+ * killed goes on where it was, and the next release on the same base compiles what is new.
+ */
+import { join } from "node:path";
+import { readElf } from "@suture/elf";
+import { SutureError } from "@suture/errors";
+import { keepJson, readKept, sha256 } from "@suture/files";
+import {
+  ContentCompiler,
+  compileKept,
+  type KernelContext,
+  keyOf,
+  type ObjectCommand,
+  type Overlay,
+  proveOriginal,
+  type SourceView,
+  type Variant,
+} from "@suture/kbuild";
+import { inParallel, type Stage, type Task } from "@suture/task";
+import * as v from "valibot";
+import type { Compiled } from "../run/built-objects.ts";
+import { type Builds, type Moves, movesBetween, type Outline, outlineOf } from "../run/elsewhere.ts";
+import { type Compared, type ObjectRecord, PatchRun } from "../run/patch-run.ts";
+import { refusedOr } from "../run/refusals.ts";
+import { codeIdentity } from "./code-identity.ts";
+
+/** Types may differ anywhere in a release: all objects are compiled with them. */
+const VARIANT: Variant = "types";
+
+export interface ReleaseOptions {
+  view: SourceView;
+  acceptLayouts: ReadonlySet<string>;
+  acceptInits: ReadonlySet<string>;
+  unproven: boolean;
+  /** Names what is built, for messages. */
+  from: string;
+  jobs: number;
+}
+
+interface State {
+  command: ObjectCommand;
+  /** What its compiler read; undefined where it did not compile. */
+  inputs: ReadonlySet<string> | undefined;
+  /** Of its patched build. */
+  digest: string | undefined;
+  outline: Outline | undefined;
+  /** What was compared: its build, and what other objects have of it. */
+  compared: string | undefined;
+  refusals: readonly SutureError[];
+  part: Compared | undefined;
+  record: ObjectRecord | undefined;
+  notes: readonly string[];
+}
+
+/** Of one owner's objects. */
+interface Moved {
+  key: string;
+  moves: Moves | undefined;
+  refusal: SutureError | undefined;
+}
+
+export interface Finished {
+  parts: readonly Compared[];
+  records: readonly ObjectRecord[];
+}
+
+const WHERE = v.object({
+  file: v.optional(v.string()),
+  section: v.optional(v.string()),
+  symbol: v.optional(v.string()),
+  offset: v.optional(v.number()),
+});
+const VERDICT = v.object({
+  refusals: v.array(v.object({ code: v.string(), why: v.string(), where: WHERE, mend: v.string() })),
+});
+
+export class ReleaseObjects {
+  readonly #task: Task;
+  readonly #kernel: KernelContext;
+  readonly #options: ReleaseOptions;
+  readonly #compiler: ContentCompiler;
+  readonly #states = new Map<string, State>();
+  readonly #moved = new Map<string, Moved>();
+  #overlay: Overlay;
+
+  /** @param overlay as the view was made: all files that any choice of units changes */
+  constructor(task: Task, kernel: KernelContext, overlay: Overlay, options: ReleaseOptions) {
+    this.#overlay = overlay;
+    this.#task = task;
+    this.#kernel = kernel;
+    this.#options = options;
+    const { target, cache, compiler } = kernel;
+    this.#compiler = new ContentCompiler(options.view, target.tree, { identity: compiler, cache: join(cache, "objects") });
+  }
+
+  get objects(): ReadonlySet<string> {
+    return new Set(this.#states.keys());
+  }
+
+  /** What an object was made of the last time that it compiled. */
+  inputsOf(object: string): ReadonlySet<string> | undefined {
+    return this.#states.get(object)?.inputs;
+  }
+
+  /**
+   * @param overlay texts of the files that differ
+   * @param added objects to be looked at from now on
+   * @returns what is refused, by object
+   */
+  async look(stage: Stage, overlay: Overlay, added: readonly ObjectCommand[] = []): Promise<ReadonlyMap<string, readonly SutureError[]>> {
+    const changed = await this.#show(overlay);
+    for (const command of added) if (!this.#states.has(command.object)) this.#states.set(command.object, emptyState(command));
+    const states = [...this.#states.values()].sort((a, b) => (a.command.object < b.command.object ? -1 : 1));
+    const dirty = states.filter(
+      ({ inputs, digest }) => digest === undefined || inputs === undefined || [...changed].some((path) => inputs.has(path)),
+    );
+    let done = 0;
+    await inParallel(dirty, this.#options.jobs, async (state) => {
+      stage.note(`compiling ${state.command.object}`);
+      await this.#compile(state);
+      stage.progress(++done, dirty.length, "objects");
+    });
+    const found = new Map<string, SutureError[]>();
+    const refuse = (object: string, refusals: readonly SutureError[]): void => {
+      if (refusals.length > 0) found.set(object, [...(found.get(object) ?? []), ...refusals]);
+    };
+    const owners = new Map<string, State[]>();
+    for (const state of states) {
+      const { owner } = state.command;
+      owners.set(owner, [...(owners.get(owner) ?? []), state]);
+    }
+    for (const [owner, own] of owners) {
+      const moved = await this.#moves(owner, own);
+      if (moved.refusal !== undefined) refuse(moved.refusal.where.file ?? own[0]?.command.object ?? owner, [moved.refusal]);
+    }
+    const waiting = states.filter((state) => this.#keyOf(state) !== state.compared);
+    for (const [at, state] of waiting.entries()) {
+      stage.note(`comparing ${state.command.object}`);
+      stage.progress(at, waiting.length, "objects");
+      await this.#task.pause();
+      await this.#compare(state, false);
+    }
+    for (const { command, refusals } of states) refuse(command.object, refusals);
+    return found;
+  }
+
+  /** One object with another choice of units, and nothing kept of it but what was compiled. @returns what is refused */
+  async tryOut(object: string, overlay: Overlay): Promise<readonly SutureError[]> {
+    const state = this.#states.get(object);
+    if (state === undefined) return [];
+    const before = this.#overlay;
+    const other: State = emptyState(state.command);
+    await this.#show(overlay);
+    try {
+      await this.#compile(other);
+      await this.#compare(other, false);
+      return other.refusals;
+    } finally {
+      await this.#show(before);
+    }
+  }
+
+  /** What somebody reads in the view with another choice of units. */
+  async inView<T>(overlay: Overlay, read: (view: SourceView) => Promise<T>): Promise<T> {
+    const before = this.#overlay;
+    await this.#show(overlay);
+    try {
+      return await read(this.#options.view);
+    } finally {
+      await this.#show(before);
+    }
+  }
+
+  /** @returns the paths whose text is another now */
+  async #show(overlay: Overlay): Promise<ReadonlySet<string>> {
+    const changed = new Set<string>();
+    for (const path of new Set([...this.#overlay.keys(), ...overlay.keys()])) {
+      const text = overlay.get(path);
+      if (this.#overlay.get(path) === text) continue;
+      changed.add(path);
+      await this.#options.view.rewrite(path, text);
+    }
+    this.#overlay = overlay;
+    return changed;
+  }
+
+  /** What the livepatch is made of: all of it in memory. */
+  async finish(stage: Stage): Promise<{ finished: Finished; refusals: ReadonlyMap<string, readonly SutureError[]> }> {
+    const states = [...this.#states.values()].sort((a, b) => (a.command.object < b.command.object ? -1 : 1));
+    const refusals = new Map<string, readonly SutureError[]>();
+    const waiting = states.filter(({ record, refusals }) => record === undefined && refusals.length === 0);
+    for (const [done, state] of waiting.entries()) {
+      stage.note(`comparing ${state.command.object}`);
+      stage.progress(done, waiting.length, "objects");
+      await this.#compare(state, true);
+    }
+    for (const { command, refusals: own } of states) if (own.length > 0) refusals.set(command.object, own);
+    return {
+      finished: { parts: states.flatMap(({ part }) => part ?? []), records: states.flatMap(({ record }) => record ?? []) },
+      refusals,
+    };
+  }
+
+  async #compile(state: State): Promise<void> {
+    const { command } = state;
+    try {
+      const { bytes, inputs } = await this.#compiler.compile(this.#task, command, VARIANT, this.#overlay);
+      state.inputs = new Set(inputs);
+      // With its types: what is refused for those may be of the same code.
+      const digest = sha256(bytes);
+      if (digest === state.digest) return;
+      const original = await this.#original(command, VARIANT);
+      state.outline = outlineOf(command, readElf(original, command.object), readElf(bytes, command.object));
+      state.digest = digest;
+      state.compared = undefined;
+    } catch (error) {
+      const refusal = refusedOr(this.#task, error);
+      Object.assign(state, { digest: undefined, outline: undefined, compared: undefined, part: undefined, record: undefined });
+      state.inputs = undefined;
+      state.refusals = [refusal];
+    }
+  }
+
+  async #original(command: ObjectCommand, variant: Variant): Promise<Uint8Array> {
+    const { compiler, cache, original } = this.#kernel;
+    return (await compileKept(this.#task, command, variant, original, { identity: compiler, cache: join(cache, "objects") })).bytes;
+  }
+
+  /** What goes between the objects of one owner: looked for again where one of them is another. */
+  async #moves(owner: string, own: readonly State[]): Promise<Moved> {
+    const outlines = own.flatMap(({ outline }) => outline ?? []);
+    const key = sha256(JSON.stringify(own.map(({ command, digest }) => [command.object, digest])));
+    const known = this.#moved.get(owner);
+    if (known?.key === key) return known;
+    const moved: Moved = { key, moves: undefined, refusal: undefined };
+    try {
+      moved.moves = await movesBetween(this.#task, this.#kernel, this.#builds, outlines, this.#options);
+    } catch (error) {
+      moved.refusal = refusedOr(this.#task, error);
+    }
+    this.#moved.set(owner, moved);
+    return moved;
+  }
+
+  /** What a comparison depends on; undefined where there is nothing to compare. */
+  #keyOf({ command, digest }: State): string | undefined {
+    const moved = this.#moved.get(command.owner);
+    if (digest === undefined || moved?.moves === undefined) return undefined;
+    const elsewhere = [...moved.moves.of(command.object)].map(([name, { replace }]) => [name, replace]);
+    return JSON.stringify([digest, elsewhere]);
+  }
+
+  async #compare(state: State, whole: boolean): Promise<void> {
+    const { command } = state;
+    // Alone, it may not have been among those whose moves were looked for.
+    const moves = this.#moved.get(command.owner)?.moves;
+    const key = this.#keyOf(state);
+    state.part = undefined;
+    state.record = undefined;
+    if (state.digest === undefined) return;
+    state.compared = key;
+    state.refusals = [];
+    if (moves === undefined || key === undefined) return;
+    const kept = await this.#verdictPath(command, key);
+    const verdict = await readKept(kept, VERDICT);
+    if (verdict !== undefined && (!whole || verdict.refusals.length > 0)) {
+      state.refusals = verdict.refusals.map(({ code, why, where, mend }) => new SutureError(code, why, where, mend));
+      return;
+    }
+    const { view, acceptLayouts, acceptInits, unproven, from, jobs } = this.#options;
+    const run = new PatchRun(this.#task, this.#kernel, {
+      view,
+      overlay: this.#overlay,
+      variant: VARIANT,
+      asked: new Map(),
+      acceptLayouts,
+      acceptInits,
+      unproven,
+      from,
+      jobs,
+    });
+    try {
+      await run.object(await this.#builds.open(command), moves);
+      state.part = run.parts[0];
+      state.record = run.recordOf(command);
+      state.notes = run.unchanged;
+    } catch (error) {
+      const refused = refusedOr(this.#task, error);
+      state.refusals = [refused, ...refused.others];
+    }
+    if (verdict === undefined)
+      await keepJson(this.#task, kept, {
+        refusals: state.refusals.map(({ code, message, where, mend }) => ({ code, why: message, where, mend })),
+      });
+  }
+
+  async #verdictPath({ object }: ObjectCommand, key: string): Promise<string> {
+    const { target, cache, compiler } = this.#kernel;
+    const { acceptLayouts, acceptInits, unproven } = this.#options;
+    const what = ["verdict", await codeIdentity(), compiler, object, key, [...acceptLayouts].sort(), [...acceptInits].sort(), unproven];
+    const name = sha256(keyOf(target, what));
+    return join(cache, "release", "verdicts", name.slice(0, 2), `${name.slice(2)}.json`);
+  }
+
+  readonly #builds: Builds = {
+    open: async (command): Promise<Compiled> => {
+      const [plain, bytes, patched] = await Promise.all([
+        this.#original(command, "plain"),
+        this.#original(command, VARIANT),
+        this.#compiler.compile(this.#task, command, VARIANT, this.#overlay),
+      ]);
+      const elf = readElf(bytes, command.object);
+      const proof = await proveOriginal(this.#task, this.#kernel, command, plain, elf);
+      return { command, original: { elf, bytes }, patched: patched.bytes, proof };
+    },
+    elves: async (command) => {
+      const [before, after] = await Promise.all([
+        this.#original(command, VARIANT),
+        this.#compiler.compile(this.#task, command, VARIANT, this.#overlay),
+      ]);
+      return { before: readElf(before, command.object), after: readElf(after.bytes, command.object) };
+    },
+  };
+}
+
+function emptyState(command: ObjectCommand): State {
+  return {
+    command,
+    inputs: undefined,
+    digest: undefined,
+    outline: undefined,
+    compared: undefined,
+    refusals: [],
+    part: undefined,
+    record: undefined,
+    notes: [],
+  };
+}

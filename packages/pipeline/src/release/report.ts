@@ -1,0 +1,174 @@
+/** What became of each unit. */
+import type { KernelContext } from "@suture/kbuild";
+import type { CatchUpReport, CatchUpSummary, ReleaseUnit, UnitReason } from "@suture/protocol";
+import { sourceNames } from "./blame.ts";
+import { declarationsIn, identifiersOf } from "./c-declarations.ts";
+import type { Finished } from "./release-objects.ts";
+import type { Left, Plan, Unit } from "./units.ts";
+
+export interface Settled {
+  in: ReadonlySet<number>;
+  left: ReadonlyMap<number, Left>;
+  finished: Finished;
+  only: "all" | "cve";
+  inputsOf(object: string): ReadonlySet<string> | undefined;
+}
+
+type Replaced = ReleaseUnit["functions"][number];
+
+export function reportOf(kernel: KernelContext, plan: Plan, settled: Settled): CatchUpReport {
+  const { units } = plan;
+  const replaced = functionsOf(plan, settled);
+  const idOf = (index: number): string => units[index]?.id ?? "";
+  const source = kernel.target.inputs.find(({ name }) => name.startsWith("linux-source-"));
+  const { release } = kernel.target;
+  return {
+    suture: 1,
+    from: plan.from,
+    base: { release, ...(source?.version === undefined ? {} : { version: source.version }), buildId: kernel.image.buildId },
+    target: plan.target,
+    ranges: plan.ranges,
+    only: settled.only,
+    units: units.map((unit): ReleaseUnit => {
+      const { index, id, title, commit, files, diff, needs } = unit;
+      const left = settled.left.get(index);
+      const functions = replaced.get(index) ?? [];
+      const state = unit.known?.state ?? (left !== undefined ? "left out" : functions.length > 0 ? "carried" : "no need");
+      return {
+        id,
+        title,
+        ...(commit === undefined ? {} : { commit }),
+        files,
+        diff,
+        functions: state === "left out" ? textFunctions(plan, unit) : functions,
+        state,
+        reasons: state === "no need" ? [noNeed(unit, settled)] : [...distinct(left?.reasons ?? unit.known?.reasons ?? [])],
+        dependsOn: [...needs].sort((a, b) => a - b).map(idOf),
+        leftWith: (left?.with ?? []).map(idOf),
+      };
+    }),
+  };
+}
+
+function distinct(reasons: readonly UnitReason[]): UnitReason[] {
+  const known = new Map(reasons.map((reason) => [JSON.stringify(reason), reason]));
+  return [...known.values()];
+}
+
+/** Of the text alone: the functions that a unit's hunks are in. */
+function textFunctions(_plan: Plan, unit: Unit): Replaced[] {
+  const found = new Map<string, Replaced>();
+  for (const { path, inside } of unit.hunks)
+    for (const { kind, name } of inside)
+      if (kind === "function") found.set(`${path} ${name}`, { object: path.replace(/\.c$/, ".o"), owner: "", name });
+  return [...found.values()];
+}
+
+/** For each unit the functions of the kernel that are replaced for it: those that its changes are in, or that use what it changes. */
+function functionsOf(plan: Plan, settled: Settled): Map<number, Replaced[]> {
+  const found = new Map<number, Replaced[]>();
+  const units = plan.units.filter(({ index, idle }) => settled.in.has(index) && !idle);
+  for (const { object, owner, delta } of settled.finished.parts) {
+    const inputs = settled.inputsOf(object);
+    const near = units.filter(({ hunks }) => hunks.some(({ path }) => inputs?.has(path) === true));
+    const add = (unit: Unit, name: string): void => {
+      const list = found.get(unit.index) ?? [];
+      if (!list.some((one) => one.object === object && one.name === name)) list.push({ object, owner: owner.name, name });
+      found.set(unit.index, list);
+    };
+    const names = [...delta.functions.map(({ name }) => name), ...delta.carriedAlong.map(({ name }) => name)];
+    const open: string[] = [];
+    const touched = new Map(
+      near.map((unit) => [
+        unit,
+        new Set(unit.hunks.flatMap(({ path, inside }) => (inputs?.has(path) === true ? inside.map(({ name }) => name) : []))),
+      ]),
+    );
+    for (const name of names) {
+      const own = new Set(sourceNames(name));
+      const direct = near.filter((unit) => [...own].some((one) => touched.get(unit)?.has(one) === true));
+      for (const unit of direct) add(unit, name);
+      if (direct.length === 0) open.push(name);
+    }
+    const waiting = near.filter((unit) => !(found.get(unit.index) ?? []).some((one) => one.object === object));
+    if (open.length === 0 && waiting.length === 0) continue;
+    const used = usesIn(plan, settled, inputs ?? new Set());
+    for (const name of names) {
+      const reached = used(sourceNames(name));
+      const candidates = open.includes(name) ? near : waiting;
+      for (const unit of candidates) if ([...(touched.get(unit) ?? [])].some((one) => reached.has(one))) add(unit, name);
+    }
+  }
+  for (const list of found.values()) list.sort((a, b) => (a.object < b.object ? -1 : a.object > b.object ? 1 : a.name < b.name ? -1 : 1));
+  return found;
+}
+
+/** What a function of an object names in the changed files, by way of others of those files: what is part of it where it was compiled into it. */
+function usesIn(plan: Plan, { in: units }: Settled, inputs: ReadonlySet<string>): (names: readonly string[]) => Set<string> {
+  const direct = new Map<string, Set<string>>();
+  for (const path of inputs) {
+    const text = plan.files.get(path)?.textOf(units);
+    if (text === undefined) continue;
+    const lines = text.split("\n");
+    for (const { kind, names, first, last } of declarationsIn(text)) {
+      if (kind !== "function" && kind !== "macro" && kind !== "variable") continue;
+      const mentioned = identifiersOf(lines.slice(first, last + 1).join("\n"));
+      for (const name of names) direct.set(name, new Set([...(direct.get(name) ?? []), ...mentioned]));
+    }
+  }
+  return (names) => {
+    const found = new Set(names);
+    const queue = [...names];
+    for (let at = queue.pop(); at !== undefined; at = queue.pop())
+      for (const name of direct.get(at) ?? [])
+        if (!found.has(name)) {
+          found.add(name);
+          queue.push(name);
+        }
+    return found;
+  };
+}
+
+/** Why nothing of it is carried: what runs is the same, or has run. */
+function noNeed(unit: Unit, { finished }: Settled): UnitReason {
+  if (unit.idle) return { code: "BUILD_NOTHING_CHANGED", why: "it changes comments only", mend: "Nothing is to be done." };
+  const names = new Set(unit.hunks.flatMap(({ inside }) => inside.map(({ name }) => name)));
+  const skipped = finished.parts.flatMap(({ object, delta }) =>
+    delta.skipped.filter(({ name }) => sourceNames(name).some((one) => names.has(one))).map((one) => ({ object, ...one })),
+  );
+  const [first] = skipped;
+  if (first === undefined)
+    return { code: "BUILD_NOTHING_CHANGED", why: "the code that is compiled of it is the same", mend: "Nothing is to be done." };
+  return {
+    code: "BUILD_NOT_AT_RUN_TIME",
+    why: skipped.map(({ name, why }) => `${name} ${why}`).join("; "),
+    file: first.object,
+    symbol: first.name,
+    mend: "Nothing is to be done in a kernel that runs: the newer kernel does it when it boots.",
+  };
+}
+
+/** For the manifest. */
+export function summaryOf(report: CatchUpReport, hash: string): CatchUpSummary {
+  return {
+    from: report.from,
+    base: report.base,
+    target: report.target,
+    report: hash,
+    units: report.units
+      .filter(({ state }) => state !== "not built")
+      .map(({ id, title, state, files, functions, reasons, leftWith }) => {
+        const [first] = reasons;
+        return {
+          id,
+          title,
+          state,
+          files: files.filter(({ built }) => built).map(({ path }) => path),
+          functions: state === "carried" ? functions.map(({ object, name }) => `${object}:${name}`) : [],
+          ...(first === undefined ? {} : { code: first.code }),
+          ...(first?.symbol === undefined ? {} : { symbol: first.symbol }),
+          ...(leftWith.length === 0 ? {} : { leftWith }),
+        };
+      }),
+  };
+}

@@ -1,0 +1,106 @@
+/** The source that a release of the archive was built of, without the kernel: all that a newer release has to give. */
+import type { Task } from "@suture/task";
+import { sourcePath } from "../cache/layout.ts";
+import { makeOnce, openCache } from "../cache/store.ts";
+import { fail } from "../errors.ts";
+import type { Target } from "../target.ts";
+import { readArchive } from "./archive.ts";
+import { archivedKernels, findKernel } from "./archived-kernel.ts";
+import { getDebs } from "./download.ts";
+import type { Package } from "./packages.ts";
+import { unpackSource } from "./unpack.ts";
+import { compareVersions } from "./versions.ts";
+
+export interface ReleaseSource {
+  release: string;
+  /** Of the source package. */
+  name: string;
+  version: string;
+  sha256: string;
+  /** The folder that holds it, which is never changed. */
+  path: string;
+}
+
+/**
+ * The source that the kernel itself was built of.
+ * @throws SOURCE_NOT_FOUND, SOURCE_NO_FEATURESET
+ */
+export function ownSource({ release, inputs, tree }: Target, cache: string): ReleaseSource {
+  const source = inputs.find(({ kind, name }) => kind === "package" && name.startsWith("linux-source-"));
+  if (source?.version === undefined)
+    throw fail(
+      "SOURCE_NOT_FOUND",
+      `${release} was built of a tree that is no source package's, so that another release's cannot be held against it`,
+      { file: tree },
+      { mend: "Give the commits: --git FOLDER --range A..B." },
+    );
+  return {
+    release,
+    name: source.name,
+    version: source.version,
+    sha256: source.sha256,
+    path: sourcePath(cache, { name: source.name, version: source.version }),
+  };
+}
+
+/**
+ * The source of another release of the same series and flavour, unpacked.
+ * @param wanted as `uname -r` says it, or "newest"
+ * @throws KERNEL_NOT_FOUND, SOURCE_NOT_FOUND, SOURCE_NO_FEATURESET, ARCHIVE_*, CACHE_*
+ */
+export async function releaseSource(task: Task, own: ReleaseSource, wanted: string, cache: string): Promise<ReleaseSource> {
+  await openCache(cache);
+  const archive = await readArchive(task);
+  const flavour = flavourOf(own.release);
+  const ofFlavour = archivedKernels(archive).filter(({ release, source }) => flavourOf(release) === flavour && source?.name === own.name);
+  const newest = ofFlavour[0]?.release;
+  if (wanted === "newest" && newest === undefined)
+    throw fail("KERNEL_NOT_FOUND", `the archive has no kernel with the source of ${own.name} and the flavour ${flavour}`, {
+      file: own.release,
+    });
+  const kernel = findKernel(archive, wanted === "newest" ? (newest ?? "") : wanted, undefined);
+  const { source, release, featureset } = kernel;
+  if (featureset !== undefined)
+    throw fail(
+      "SOURCE_NO_FEATURESET",
+      `${release} is built with the patches of ${featureset} on top of its source, which a catch-up does not do yet`,
+      {
+        file: source.name,
+      },
+    );
+  if (source.name !== own.name)
+    throw fail("KERNEL_NOT_FOUND", `${release} is built of ${source.name}, ${own.release} of ${own.name}: they are of two series`, {
+      file: release,
+    });
+  if (compareVersions(source.version, own.version) <= 0)
+    throw fail(
+      "KERNEL_NOT_FOUND",
+      `${release} is built of ${source.version}, which is not newer than ${own.version} of ${own.release}`,
+      {
+        file: release,
+      },
+      { mend: "Name a newer release with --to: `suture kernels` lists them." },
+    );
+  return unpacked(task, { release, source }, cache);
+}
+
+async function unpacked(task: Task, { release, source }: { release: string; source: Package }, cache: string): Promise<ReleaseSource> {
+  const { download } = source;
+  if (download === undefined)
+    throw fail("SOURCE_NOT_FOUND", `the archive does not have ${source.name} ${source.version} any more`, { file: source.name });
+  const path = sourcePath(cache, source);
+  await makeOnce(task, cache, path, async (folder) => {
+    const [deb = ""] = await getDebs(task, cache, [{ ...source, download }]);
+    await task.stage("unpack", async (stage) => {
+      stage.note(`${source.name} ${source.version}`);
+      await unpackSource(task, deb, folder);
+      stage.result(`${source.name} ${source.version}`);
+    });
+  });
+  return { release, name: source.name, version: source.version, sha256: download.sha256, path };
+}
+
+/** `6.1.0-54-cloud-amd64`: cloud-amd64. `6.12.117+deb12-amd64`: amd64. */
+function flavourOf(release: string): string {
+  return release.replace(/^\d[\d.]*(?:\+deb\d+(?:u\d+)?)?(?:-\d+)?-/, "");
+}
