@@ -14,6 +14,10 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ["build fix.patch --tree /usr/src/linux --image /boot/vmlinuz", "for a kernel that was built by hand"],
     ["build --rebuild fs/pipe.o --kernel 6.1.0-56-cloud-amd64", "functions replaced by themselves"],
   ],
+  "catch-up": [
+    ["catch-up --kernel 6.1.0-54-cloud-amd64 --to newest", "all that the newest release has and a livepatch can carry, and a report"],
+    ["catch-up --git linux --range v6.1.190..v6.1.192 --only cve", "commits that name a CVE, and what they need"],
+  ],
   extract: [["extract fs/pipe.c:pipe_read -o fix.c --kernel 6.1.0-56-cloud-amd64", "a C file to write a livepatch in"]],
   prove: [
     ["prove fs/pipe.c --kernel 6.1.0-56-cloud-amd64", "one object"],

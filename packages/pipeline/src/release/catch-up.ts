@@ -9,7 +9,7 @@ import type { SutureError } from "@suture/errors";
 import { sha256 } from "@suture/files";
 import { type IncludeGraph, includesOf, type KernelContext, type ObjectCommand, type Step } from "@suture/kbuild";
 import { combine } from "@suture/livepatch";
-import { type CatchUpReport, type UnitReason, writeReport } from "@suture/protocol";
+import { type CatchUpReport, writeReport } from "@suture/protocol";
 import type { Stage, Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { type Livepatch, linkLivepatch } from "../link/livepatch.ts";

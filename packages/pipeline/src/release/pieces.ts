@@ -153,7 +153,12 @@ export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, dec
   const together = (reader: NamedHunk, one: { hunk: NamedHunk; touched: Touched }): boolean => {
     if (reader.path === one.hunk.path) return true;
     // Many types have members of one name: who never names the type, or what it is called by, does not mean this one.
-    if (one.touched.kind === "member" && !(one.touched.of ?? []).some((name) => reader.words.has(name)) && (one.touched.of ?? []).length > 0) return false;
+    if (
+      one.touched.kind === "member" &&
+      !(one.touched.of ?? []).some((name) => reader.words.has(name)) &&
+      (one.touched.of ?? []).length > 0
+    )
+      return false;
     const isHeader = !one.hunk.path.endsWith(".c");
     // What a C file keeps to itself, or a member of its own type, another does not mean by that name.
     if (!isHeader && (one.touched.isStatic || one.touched.kind === "member" || one.touched.kind === "macro" || one.touched.kind === "type"))

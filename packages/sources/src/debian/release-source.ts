@@ -4,10 +4,14 @@ import { sourcePath } from "../cache/layout.ts";
 import { makeOnce, openCache } from "../cache/store.ts";
 import { fail } from "../errors.ts";
 import type { Target } from "../target.ts";
-import { readArchive } from "./archive.ts";
-import { archivedKernels, findKernel } from "./archived-kernel.ts";
+import type { Apt } from "./apt.ts";
+import { type Archive, readArchive } from "./archive.ts";
+import { archivedKernels } from "./archived-kernel.ts";
 import { getDebs } from "./download.ts";
+import { findArchived, machineArchive, otherSuites } from "./find.ts";
 import type { Package } from "./packages.ts";
+import { fetchLists } from "./suite-lists.ts";
+import { suitesOf } from "./suites.ts";
 import { unpackSource } from "./unpack.ts";
 import { compareVersions } from "./versions.ts";
 
@@ -50,16 +54,9 @@ export function ownSource({ release, inputs, tree }: Target, cache: string): Rel
  */
 export async function releaseSource(task: Task, own: ReleaseSource, wanted: string, cache: string): Promise<ReleaseSource> {
   await openCache(cache);
-  const archive = await readArchive(task);
-  const flavour = flavourOf(own.release);
-  const ofFlavour = archivedKernels(archive).filter(({ release, source }) => flavourOf(release) === flavour && source?.name === own.name);
-  const newest = ofFlavour[0]?.release;
-  if (wanted === "newest" && newest === undefined)
-    throw fail("KERNEL_NOT_FOUND", `the archive has no kernel with the source of ${own.name} and the flavour ${flavour}`, {
-      file: own.release,
-    });
-  const kernel = findKernel(archive, wanted === "newest" ? (newest ?? "") : wanted, undefined);
-  const { source, release, featureset } = kernel;
+  const release = wanted === "newest" ? await newestOf(task, own, cache) : wanted;
+  const { archive, kernel } = await findArchived(task, cache, release, undefined);
+  const { source, featureset } = kernel;
   if (featureset !== undefined)
     throw fail(
       "SOURCE_NO_FEATURESET",
@@ -81,16 +78,20 @@ export async function releaseSource(task: Task, own: ReleaseSource, wanted: stri
       },
       { mend: "Name a newer release with --to: `suture kernels` lists them." },
     );
-  return unpacked(task, { release, source }, cache);
+  return unpacked(task, { release, source, apt: archive.apt }, cache);
 }
 
-async function unpacked(task: Task, { release, source }: { release: string; source: Package }, cache: string): Promise<ReleaseSource> {
+async function unpacked(
+  task: Task,
+  { release, source, apt }: { release: string; source: Package; apt: Apt },
+  cache: string,
+): Promise<ReleaseSource> {
   const { download } = source;
   if (download === undefined)
     throw fail("SOURCE_NOT_FOUND", `the archive does not have ${source.name} ${source.version} any more`, { file: source.name });
   const path = sourcePath(cache, source);
   await makeOnce(task, cache, path, async (folder) => {
-    const [deb = ""] = await getDebs(task, cache, [{ ...source, download }]);
+    const [deb = ""] = await getDebs(task, cache, [{ ...source, download }], apt);
     await task.stage("unpack", async (stage) => {
       stage.note(`${source.name} ${source.version}`);
       await unpackSource(task, deb, folder);
@@ -98,6 +99,24 @@ async function unpacked(task: Task, { release, source }: { release: string; sour
     });
   });
   return { release, name: source.name, version: source.version, sha256: download.sha256, path };
+}
+
+/** Of the machine's archive, or of the suites that have the release that runs. @throws KERNEL_NOT_FOUND, ARCHIVE_* */
+async function newestOf(task: Task, own: ReleaseSource, cache: string): Promise<string> {
+  const flavour = flavourOf(own.release);
+  const newestIn = (archive: Archive): string | undefined =>
+    archivedKernels(archive).find(({ release, source }) => flavourOf(release) === flavour && source?.name === own.name)?.release;
+  const { archive, refusal } = await machineArchive(task);
+  const found = newestIn(archive);
+  if (found !== undefined) return found;
+  for (const suite of await otherSuites(task, suitesOf(own.release))) {
+    const other = newestIn(await readArchive(task, await fetchLists(task, cache, suite)));
+    if (other !== undefined) return other;
+  }
+  if (refusal !== undefined) throw refusal;
+  throw fail("KERNEL_NOT_FOUND", `the archive has no kernel with the source of ${own.name} and the flavour ${flavour}`, {
+    file: own.release,
+  });
 }
 
 /** `6.1.0-54-cloud-amd64`: cloud-amd64. `6.12.117+deb12-amd64`: amd64. */

@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { hunksBetween } from "./difference.ts";
+import { type FileTexts, namedHunks, piecesOf } from "./pieces.ts";
+
+/** What belongs together, as paths with the first new line of each hunk. */
+function pieces(files: readonly FileTexts[], sees: (reader: string, declarer: string) => boolean = () => true): string[][] {
+  const hunks = files
+    .flatMap((file) => namedHunks(file, hunksBetween(file.before ?? "", file.after), 0))
+    .map((hunk, index) => ({ ...hunk, index }));
+  return piecesOf(hunks, sees).map((group) => group.map(({ path, now, old }) => `${path}: ${(now[0] ?? old[0] ?? "").trim()}`));
+}
+
+const F = (name: string, ...body: string[]): string => `int ${name}(int a)\n{\n${body.map((line) => `\t${line}\n`).join("")}}\n\n`;
+
+test("hunks of one function are one, those of two that have nothing to do with each other are two", () => {
+  const before = F("one", "a = 1;", "keep();", "a += 2;", "done();") + F("two", "b();");
+  const after = F("one", "a = 7;", "keep();", "a += 8;", "done();") + F("two", "c();");
+  expect(pieces([{ path: "x.c", before, after }])).toEqual([["x.c: a = 7;", "x.c: a += 8;"], ["x.c: c();"]]);
+});
+
+test("a new function belongs to those who call it, in whatever file", () => {
+  const before = F("caller", "old();");
+  expect(
+    pieces([
+      { path: "a.c", before, after: F("caller", "fresh(1);") },
+      { path: "b.c", before: F("other", "x();"), after: F("other", "x();") + F("fresh", "y();") },
+      { path: "c.c", before: F("third", "z();"), after: F("third", "zz();") },
+    ]),
+  ).toEqual([["a.c: fresh(1);", "b.c: int fresh(int a)"], ["c.c: zz();"]]);
+});
+
+test("static functions of one name in two files have nothing to do with each other", () => {
+  const file = (path: string, value: string): FileTexts => ({
+    path,
+    before: `static ${F("helper", "return 1;")}`,
+    after: `static ${F("helper", `return ${value};`)}`,
+  });
+  expect(pieces([file("a.c", "2"), file("b.c", "3")], () => false)).toHaveLength(2);
+});
+
+test("who calls a function that returns something else now, and is changed itself, belongs to it", () => {
+  const callee = (value: string): string => F("callee", `return ${value};`);
+  const caller = (value: string): string => F("caller", "int b = callee(a);", `use(${value});`, "return b;");
+  expect(pieces([{ path: "x.c", before: callee("0") + caller("0"), after: callee("-EIO") + caller("1") }])).toHaveLength(1);
+  const idle = (value: string): string => F("callee", `log(${value});`);
+  expect(pieces([{ path: "x.c", before: idle("0") + caller("0"), after: idle("5") + caller("1") }])).toHaveLength(2);
+});
+
+test("a new member belongs to those who use it and know its type", () => {
+  const header = (more: string): string => `struct box {\n\tint a;\n${more}};\n`;
+  const files: FileTexts[] = [
+    { path: "box.h", before: header(""), after: header("\tint extra;\n") },
+    { path: "a.c", before: `int f(struct box *b)\n{\n\treturn 0;\n}\n`, after: `int f(struct box *b)\n{\n\treturn b->extra;\n}\n` },
+    { path: "b.c", before: `int g(struct bag *b)\n{\n\treturn 0;\n}\n`, after: `int g(struct bag *b)\n{\n\treturn b->extra;\n}\n` },
+  ];
+  expect(pieces(files)).toEqual([["box.h: int extra;", "a.c: return b->extra;"], ["b.c: return b->extra;"]]);
+});
+
+test("comments join nothing", () => {
+  const before = `/* one */\n${F("f", "a();")}/* callers of f() */\n${F("g", "f(1);")}`;
+  const after = before.replace("/* one */", "/* about f */").replace("callers of f()", "who calls f()").replace("a();", "b();");
+  expect(pieces([{ path: "x.c", before, after }])).toHaveLength(3);
+});

@@ -1,0 +1,228 @@
+/**
+ * A catch-up by commits: a repository is made of a few files of the kernel's own source, with commits that stand on each other, one that cannot be
+ * carried and some that need it, a revert, one that the kernel has already and one that does not go on it.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { KernelContext } from "@suture/kbuild";
+import { inspect } from "@suture/livepatch";
+import { type CaughtUp, catchUp, commitUnits } from "@suture/pipeline";
+import { silentReporter, Task } from "@suture/task";
+import { kernelOf } from "@suture/testkit/authoring";
+import { OWN } from "@suture/testkit/series";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const folder = mkdtempSync(join(tmpdir(), "suture-catch-up-"));
+const repository = join(folder, "repository");
+const task = new Task();
+let kernel: KernelContext;
+
+beforeAll(async () => {
+  kernel = await kernelOf(task, OWN);
+  mkdirSync(repository);
+  git("init", "-q", "-b", "main");
+  for (const name of Object.values(FILES)) write(name, readFileSync(join(kernel.sourceRoot, name), "latin1"));
+  write("Documentation/catch-up.rst", "Words\n");
+  // What the kernel has otherwise than the commits began with.
+  edit(FILES.uptime, /idle_nsec = 0;/, "idle_nsec = 1;");
+  edit(FILES.loadavg, /FIXED_1\/200/, "FIXED_1/300");
+  commit("the release that runs");
+  git("tag", "from");
+  makeCommits();
+}, 600_000);
+afterAll(() => {
+  kernel.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const FILES = {
+  version: "fs/proc/version.c",
+  cmdline: "fs/proc/cmdline.c",
+  uptime: "fs/proc/uptime.c",
+  loadavg: "fs/proc/loadavg.c",
+  softirqs: "fs/proc/softirqs.c",
+  header: "fs/proc/internal.h",
+} as const;
+
+function git(...words: string[]): string {
+  const who = ["-c", "user.name=Suture", "-c", "user.email=suture@localhost", "-c", "commit.gpgsign=false"];
+  return execFileSync("git", [...who, ...words], { cwd: repository, encoding: "latin1" });
+}
+
+function write(name: string, text: string): void {
+  mkdirSync(dirname(join(repository, name)), { recursive: true });
+  writeFileSync(join(repository, name), text, "latin1");
+}
+
+function edit(name: string, from: RegExp, to: string): void {
+  const before = readFileSync(join(repository, name), "latin1");
+  const after = before.replace(from, (...found) => to.replace("$1", String(found[1])));
+  if (after === before) throw new Error(`${name} does not have ${from}`);
+  write(name, after);
+}
+
+function commit(subject: string, body = ""): string {
+  git("add", "-A");
+  git("commit", "-q", "-m", `${subject}\n\n${body}`);
+  return git("rev-parse", "HEAD").trim();
+}
+
+/** Before the `return 0;` of a file's first function, or above that function. */
+const END = /\treturn 0;\n\}/;
+const above = (name: string): RegExp => new RegExp(`(static int ${name}\\()`);
+
+function makeCommits(): void {
+  edit(FILES.version, END, '\tseq_puts(m, "caught up\\n");\n\treturn 0;\n}');
+  commit("version: say more");
+  edit(
+    FILES.cmdline,
+    above("cmdline_proc_show"),
+    "static noinline int cmdline_extra(struct seq_file *m)\n{\n\tseq_putc(m, '!');\n\treturn 0;\n}\n\n$1",
+  );
+  edit(FILES.cmdline, /\tseq_putc\(m, '\\n'\);\n/, "\tif (cmdline_extra(m))\n\t\treturn 0;\n\tseq_putc(m, '\\n');\n");
+  commit("cmdline: a helper");
+  edit(FILES.cmdline, /seq_putc\(m, '!'\);/, 'seq_puts(m, "!?");');
+  commit("cmdline: the helper says more");
+  edit(FILES.header, /\tchar inline_name\[\];/, "\tunsigned long opened;\n\tchar inline_name[];");
+  edit(
+    FILES.uptime,
+    above("uptime_proc_show"),
+    "static noinline unsigned long opened_of(struct proc_dir_entry *pde)\n{\n\treturn pde->opened;\n}\n\n$1",
+  );
+  edit(FILES.uptime, /(\tidle_nsec = 1;\n)/, "$1\tif (m->private && opened_of(m->private) > 100)\n\t\tseq_putc(m, '+');\n");
+  commit("proc: entries count who opens them");
+  edit(FILES.uptime, /> 100\)/, "> 200)");
+  commit("uptime: more of them");
+  edit(
+    FILES.loadavg,
+    above("loadavg_proc_show"),
+    "static noinline bool busy(struct proc_dir_entry *pde)\n{\n\treturn pde->opened > 3;\n}\n\n$1",
+  );
+  edit(FILES.loadavg, /(\tunsigned long avnrun\[3\];\n)/, "$1\n\tif (m->private && busy(m->private))\n\t\tseq_putc(m, '+');\n");
+  commit("loadavg: who is busy");
+  edit(FILES.softirqs, END, '\tseq_puts(p, "mark\\n");\n\treturn 0;\n}');
+  const mark = commit("softirqs: a mark");
+  edit(FILES.softirqs, /\tseq_puts\(p, "mark\\n"\);\n/, "");
+  commit('Revert "softirqs: a mark"', `This reverts commit ${mark}.`);
+  edit(FILES.softirqs, /(^static int show_softirqs\()/m, "/* All of them. */\n$1");
+  commit("softirqs: a comment");
+  edit(FILES.version, /(\tpde_make_permanent\(pde\);\n)/, '$1\tpr_info("version: there\\n");\n');
+  commit("version: told at boot");
+  write("Documentation/catch-up.rst", "Other words\n");
+  commit("docs: other words");
+  edit(FILES.uptime, /idle_nsec = 1;/, "idle_nsec = 0;");
+  commit("uptime: from nought");
+  edit(FILES.loadavg, /FIXED_1\/300/, "FIXED_1/400");
+  commit("loadavg: another part");
+  edit(FILES.version, /"caught up\\n"/, '"caught up: CVE-2026-12345\\n"');
+  const wanting = commit("version: say which", "CVE-2026-12345");
+  edit(
+    FILES.version,
+    above("version_proc_show"),
+    "static noinline bool counted(struct proc_dir_entry *pde)\n{\n\treturn pde->opened > 7;\n}\n\n$1",
+  );
+  edit(
+    FILES.version,
+    /(\treturn 0;\n\}\n\nstatic int __init)/,
+    '\tif (m->private && counted(m->private))\n\t\tseq_puts(m, "counted\\n");\n$1',
+  );
+  commit("version: and counted", `Fixes: ${wanting.slice(0, 12)} ("version: say which")`);
+}
+
+const OPTIONS = { only: "all", leaveOut: [], take: [], acceptLayouts: [], acceptInits: [], unproven: false } as const;
+
+async function caughtUp(of = task, options: Partial<Parameters<typeof catchUp>[3]> = {}): Promise<CaughtUp> {
+  const plan = await commitUnits(of, kernel, [{ folder: repository, range: "from..main" }]);
+  return catchUp(of, kernel, plan, { ...OPTIONS, ...options });
+}
+
+test("commits go in whole, or are left out with what needs them and for what is found; a run that is ended goes on", async () => {
+  // Ended in its first round.
+  const controller = new AbortController();
+  const ended = new Task(
+    {
+      ...silentReporter,
+      begin: (name, depth) => ({
+        ...silentReporter.begin(name, depth),
+        progress: (done) => {
+          if (name === "round 1" && done > 1) controller.abort();
+        },
+      }),
+    },
+    controller.signal,
+  );
+  await expect(caughtUp(ended)).rejects.toMatchObject({ code: "CANCELLED" });
+
+  const { report, livepatch } = await caughtUp();
+  const of = new Map(report.units.map((unit) => [unit.title, unit]));
+  const idOf = (title: string): string => of.get(title)?.id ?? title;
+  expect(
+    Object.fromEntries(
+      report.units.map(({ title, state, reasons }) => [title, [state, ...new Set(reasons.map(({ code }) => code))].join(" ")]),
+    ),
+  ).toEqual({
+    "version: say more": "carried",
+    "cmdline: a helper": "carried",
+    "cmdline: the helper says more": "carried",
+    "proc: entries count who opens them": "left out BUILD_LAYOUT",
+    "uptime: more of them": "left out CATCHUP_NEEDS",
+    "loadavg: who is busy": "left out CATCHUP_NEEDS",
+    "softirqs: a mark": "no need BUILD_NOTHING_CHANGED",
+    'Revert "softirqs: a mark"': "no need BUILD_NOTHING_CHANGED",
+    "softirqs: a comment": "no need BUILD_NOTHING_CHANGED",
+    "version: told at boot": "no need BUILD_NOT_AT_RUN_TIME",
+    "docs: other words": "not built",
+    "uptime: from nought": "in the kernel",
+    "loadavg: another part": "left out PATCH_DOES_NOT_APPLY",
+    // What mends it needs what is left out.
+    "version: say which": "left out CATCHUP_NEEDS",
+    "version: and counted": "left out CATCHUP_NEEDS",
+  });
+  expect(of.get("proc: entries count who opens them")?.reasons[0]).toMatchObject({ symbol: "proc_dir_entry" });
+  expect(of.get("uptime: more of them")?.leftWith).toContain(idOf("proc: entries count who opens them"));
+  expect(of.get("cmdline: the helper says more")?.dependsOn).toContain(idOf("cmdline: a helper"));
+  expect(of.get("version: say which")?.leftWith).toEqual([idOf("version: and counted")]);
+  expect(of.get("cmdline: a helper")?.functions.map(({ name }) => name)).toContain("cmdline_proc_show");
+  expect(livepatch?.manifest.functions.map(({ name }) => name).sort()).toEqual(["cmdline_proc_show", "version_proc_show"]);
+
+  const { manifest, faults } = inspect(livepatch?.bytes ?? new Uint8Array(), "livepatch.ko");
+  expect(faults).toEqual([]);
+  expect(manifest?.catchUp?.units.filter(({ state }) => state === "carried").map(({ title }) => title)).toEqual([
+    "version: say more",
+    "cmdline: a helper",
+    "cmdline: the helper says more",
+  ]);
+  const [patch] = manifest?.made?.patches ?? [];
+  expect(patch?.text).toContain('+\tseq_puts(m, "caught up\\n");');
+  expect(patch?.text).not.toContain("opened");
+
+  const again = await caughtUp();
+  expect(again.report).toEqual(report);
+  expect(Buffer.compare(again.livepatch?.bytes ?? Buffer.alloc(0), livepatch?.bytes ?? Buffer.alloc(1))).toBe(0);
+});
+
+test("units are chosen by name, with what they need or without what needs them", async () => {
+  const taken = await caughtUp(task, { take: ["fs/proc/cmdline.c"], leaveOut: [idOfSubject("cmdline: the helper says more")] });
+  expect(taken.livepatch?.manifest.functions.map(({ name }) => name)).toEqual(["cmdline_proc_show"]);
+  expect(taken.report.units.filter(({ state }) => state === "carried").map(({ title }) => title)).toEqual(["cmdline: a helper"]);
+  await expect(caughtUp(task, { take: ["fs/no-such-file.c"] })).rejects.toMatchObject({ code: "CATCHUP_UNIT" });
+});
+
+function idOfSubject(subject: string): string {
+  return git("log", "--format=%H", "--fixed-strings", `--grep=${subject}`).trim().slice(0, 12);
+}
+
+test.each([
+  ["from..nowhere", /no commit nowhere/],
+  ["main..from", /does not come after/],
+  ["--output=x..main", /no range/],
+  ["main", /no range/],
+])("a range %s is refused", async (range, why) => {
+  await expect(commitUnits(task, kernel, [{ folder: repository, range }])).rejects.toMatchObject({
+    code: "CATCHUP_RANGE",
+    message: expect.stringMatching(why),
+  });
+  await expect(commitUnits(task, kernel, [{ folder: join(folder, "absent"), range }])).rejects.toMatchObject({ code: "CATCHUP_RANGE" });
+});
