@@ -26,8 +26,8 @@ beforeAll(async () => {
   for (const name of Object.values(FILES)) write(name, readFileSync(join(kernel.sourceRoot, name), "latin1"));
   write("Documentation/catch-up.rst", "Words\n");
   // What the kernel has otherwise than the commits began with.
-  edit(FILES.uptime, /idle_nsec = 0;/, "idle_nsec = 1;");
-  edit(FILES.loadavg, /FIXED_1\/200/, "FIXED_1/300");
+  edit(FILES.uptime, /timens_add_boottime\(&uptime\);/, "timens_add_boottime((&uptime));");
+  edit(FILES.loadavg, /nr_running\(\), nr_threads/, "nr_running(), 1 + nr_threads");
   commit("the release that runs");
   git("tag", "from");
   makeCommits();
@@ -91,7 +91,7 @@ function makeCommits(): void {
     above("uptime_proc_show"),
     "static noinline unsigned long opened_of(struct proc_dir_entry *pde)\n{\n\treturn pde->opened;\n}\n\n$1",
   );
-  edit(FILES.uptime, /(\tidle_nsec = 1;\n)/, "$1\tif (m->private && opened_of(m->private) > 100)\n\t\tseq_putc(m, '+');\n");
+  edit(FILES.uptime, /(\tidle_nsec = 0;\n)/, "$1\tif (m->private && opened_of(m->private) > 100)\n\t\tseq_putc(m, '+');\n");
   commit("proc: entries count who opens them");
   edit(FILES.uptime, /> 100\)/, "> 200)");
   commit("uptime: more of them");
@@ -112,9 +112,9 @@ function makeCommits(): void {
   commit("version: told at boot");
   write("Documentation/catch-up.rst", "Other words\n");
   commit("docs: other words");
-  edit(FILES.uptime, /idle_nsec = 1;/, "idle_nsec = 0;");
+  edit(FILES.uptime, /\(\(&uptime\)\)/, "(&uptime)");
   commit("uptime: from nought");
-  edit(FILES.loadavg, /FIXED_1\/300/, "FIXED_1/400");
+  edit(FILES.loadavg, /1 \+ nr_threads/, "2 + nr_threads");
   commit("loadavg: another part");
   edit(FILES.version, /"caught up\\n"/, '"caught up: CVE-2026-12345\\n"');
   const wanting = commit("version: say which", "CVE-2026-12345");

@@ -28,16 +28,23 @@ const LINES: v.GenericSchema<Line[]> = v.array(v.tuple([v.string(), v.string()])
 export class IncludeGraph {
   /** By the last part of what is included. */
   readonly #users = new Map<string, Line[]>();
-  /** By the folders that a compiler looks in, and path: the files that include it directly. */
-  readonly #direct = new Map<string, Map<string, readonly string[]>>();
-
+  /** By path, the files in whose own folder the name means it; and by what is named, those that name it. */
+  readonly #beside = new Map<string, string[]>();
+  readonly #byName = new Map<string, string[]>();
+  readonly #dotted: Line[] = [];
+  /** By the folders that a compiler looks in. */
+  readonly #upwardBy = new Map<string, Map<string, string[]>>();
   /** Those that go up. */
   readonly #upward: Line[] = [];
   readonly #joins = new Map<string, string>();
 
   constructor(lines: readonly Line[]) {
     for (const line of lines) {
-      if (line[1].includes("../")) this.#upward.push(line);
+      const [file, name] = line;
+      if (name.includes("../")) this.#upward.push(line);
+      append(this.#beside, normalize(join(dirname(file), name)), file);
+      if (name.startsWith(".")) this.#dotted.push(line);
+      else append(this.#byName, name, file);
       const key = lastPart(line[1]);
       const list = this.#users.get(key);
       if (list === undefined) this.#users.set(key, [line]);
@@ -52,22 +59,33 @@ export class IncludeGraph {
   reach(paths: readonly string[], folders: ReadonlySet<string>): Set<string> {
     const reached = new Set(paths);
     const queue = [...paths];
-    const key = [...folders].join(" ");
-    const direct = this.#direct.get(key) ?? new Map<string, readonly string[]>();
-    this.#direct.set(key, direct);
+    const upward = this.#upwardFrom(folders);
+    const add = (files: readonly string[] | undefined): void => {
+      for (const file of files ?? [])
+        if (!reached.has(file)) {
+          reached.add(file);
+          queue.push(file);
+        }
+    };
     for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
-      let files = direct.get(path);
-      if (files === undefined) {
-        files = (this.#users.get(lastPart(path)) ?? []).filter(([file, name]) => mayMean(file, name, path, folders)).map(([file]) => file);
-        direct.set(path, files);
-      }
-      for (const file of files) {
-        if (reached.has(file)) continue;
-        reached.add(file);
-        queue.push(file);
-      }
+      add(this.#beside.get(path));
+      add(upward.get(path));
+      for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1))
+        if (folders.has(path.slice(0, at))) add(this.#byName.get(path.slice(at + 1)));
     }
     return reached;
+  }
+
+  /** What names that begin with `.` mean from the folders that the compiler looks in. */
+  #upwardFrom(folders: ReadonlySet<string>): ReadonlyMap<string, readonly string[]> {
+    const key = [...folders].join(" ");
+    let found = this.#upwardBy.get(key);
+    if (found === undefined) {
+      found = new Map();
+      for (const [file, name] of this.#dotted) for (const folder of folders) append(found, this.#joined(folder, name), file);
+      this.#upwardBy.set(key, found);
+    }
+    return found;
   }
 
   /** The files that have an #include line whose last part is that of `path`, with what the line names. */
@@ -135,8 +153,8 @@ function lastPart(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-function mayMean(file: string, name: string, path: string, folders: ReadonlySet<string>): boolean {
-  if (normalize(join(dirname(file), name)) === path) return true;
-  if (!name.startsWith(".")) return path.endsWith(`/${name}`) && folders.has(path.slice(0, -name.length - 1));
-  return [...folders].some((folder) => normalize(join(folder, name)) === path);
+function append(map: Map<string, string[]>, key: string, value: string): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
 }

@@ -145,16 +145,11 @@ export function hunksOf(hunks: readonly NamedHunk[]): ReleaseUnit["files"][numbe
   }));
 }
 
-/** Whether this kernel is made of a file, by itself or by what includes it. */
-export type IsBuilt = (path: string) => boolean;
-
 /** Folders whose files no kernel of this processor is made of. */
 const NO_KERNEL =
   /^(?:Documentation|tools|samples|LICENSES|usr|scripts|debian)\/|^[^/]*$|(?:^|\/)(?:Kconfig[^/]*|Kbuild|Makefile[^/]*|\.gitignore)$|\.(?:rst|txt|yaml|dts|dtsi)$/;
 
-/**
- * @param reaching the files that include a file, directly or not
- */
+/** Of which of the files this kernel is made, by themselves or by what includes them. @param reaching the files that include a file, directly or not */
 export function builtFiles(kernel: KernelContext, paths: readonly string[], reaching: (path: string) => ReadonlySet<string>): Set<string> {
   const { commands } = kernel;
   const sources = new Set(commands.sources);
