@@ -22,6 +22,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Words that say nothing of where a value comes from. */
 const OTHER = [
   "command",
+  "commits",
   "count",
   "function",
   "id",
@@ -33,8 +34,10 @@ const OTHER = [
   "section=bytes",
   "shell",
   "struct",
+  "unit",
   "variable",
   "what",
+  "which",
 ];
 
 test("every value of the program is of a kind that is known", () => {
