@@ -4,7 +4,7 @@
  * four because their target moved to another section.
  */
 import type { Arch, Instruction } from "@suture/arch";
-import { firstFrom, type Relocation, type Section, viewOf } from "@suture/elf";
+import { firstFrom, type Relocation, type Section, SHF, viewOf } from "@suture/elf";
 import { CodeUses, type Saying } from "./code-uses.ts";
 import { ElfRunningCode } from "./elf-running-code.ts";
 import { hasNoBytes, type Item, isFunction, itemAt, type Part, type Parts } from "./items.ts";
@@ -53,6 +53,8 @@ class Holding implements Split {
   readonly #unnamed = new Map<Part, Map<number, Referred>>();
   /** Of those that do not stand together in the plain build. */
   readonly #pieces = new Map<Part, { plain: Section; pieces: readonly Piece[] }>();
+  /** Where the plain build has variables without a name: the first reference says it, and all others have to agree. */
+  readonly #said = new Map<Part, number>();
   readonly #tables: { split: readonly ObjectTable[]; plain: readonly ObjectTable[] };
   readonly #uses: { split: CodeUses; plain: CodeUses };
   readonly #pairings = new Map<Item, Paired | string>();
@@ -71,8 +73,9 @@ class Holding implements Split {
   run(): void {
     for (const part of this.#split.all) {
       if (part.role === "code") for (const item of part.items) this.#functions(part, item);
-      if (part.role === "data" && !isUnnamed(part)) this.#data(part);
+      if (part.role === "data" && !isUnnamed(part) && !isNameless(part)) this.#data(part);
     }
+    this.#nameless();
     this.#constants();
     this.#sayings();
     for (const [user, parts] of this.#references) {
@@ -111,6 +114,7 @@ class Holding implements Split {
   }
 
   #dataBase(part: Part | undefined): number | undefined {
+    if (part !== undefined && isNameless(part)) return this.#said.get(part);
     return part === undefined ? undefined : this.#placement.bases.get(part);
   }
 
@@ -166,6 +170,19 @@ class Holding implements Split {
       const why =
         size === 0 ? undefined : this.#sameBytes(part, item.start, Math.min(size, item.end - item.start), base + item.start, part);
       if (why !== undefined) this.#differs.set(part, why);
+    }
+  }
+
+  /** They may refer to further ones. No two of them are the same of the plain build. */
+  #nameless(): void {
+    const starts = new Map<number, Part>();
+    for (const [part, base] of this.#said) {
+      this.#data(part);
+      const other = starts.get(base);
+      starts.set(base, part);
+      if (other === undefined) continue;
+      for (const one of [part, other])
+        this.#differs.set(one, `the plain build has ${part.section.name} and ${other.section.name} in one place`);
     }
   }
 
@@ -290,6 +307,7 @@ class Holding implements Split {
     if (to.role === "data") {
       this.#use(user, to);
       if (isUnnamed(to)) return this.#constant(to, symbol + addend, value, from, relocation);
+      if (isNameless(to) && !this.#said.has(to)) this.#said.set(to, value - symbol - addend);
       const base = this.#dataBase(to);
       return base !== undefined && value === base + symbol + addend
         ? undefined
@@ -481,6 +499,11 @@ interface Paired extends Pairing {
   /** By offset in the section. */
   relocations: ReadonlyMap<number, Relocation>;
   name: string;
+}
+
+/** What can be written and has no symbol, such as what UBSAN keeps of a place in the source. */
+function isNameless({ section, symbols, role }: Part): boolean {
+  return role === "data" && symbols.length === 0 && (section.flags & SHF.WRITE) !== 0 && !hasNoBytes(section);
 }
 
 function entryAt(tables: readonly ObjectTable[], section: Section, start: number): Entry | undefined {
