@@ -1,7 +1,7 @@
 /** Of a report of a catch-up and of what says which fix is which: the account, and what is written of it. */
 import { readFile, rm } from "node:fs/promises";
 import { basename } from "node:path";
-import { accountOf, changelogOfPackage, openVex, readChangelog, readRecords } from "@suture/account";
+import { type AccountSources, changelogOfPackage, openVex, readChangelog, readRecords } from "@suture/account";
 import { sha256 } from "@suture/files";
 import { type Account, type CatchUpReport, FIX_STATES, type FixState } from "@suture/protocol";
 import { scratchFolder, type Task } from "@suture/task";
@@ -32,14 +32,22 @@ export async function checkAccountFiles({ page, vex }: AccountOptions): Promise<
   for (const file of [page, vex]) if (file !== undefined) await checkWritable(file);
 }
 
-/** @throws ACCOUNT_*, CLI_USAGE */
-export async function accountFor(task: Task, report: CatchUpReport, { changelog: file, cveData }: AccountOptions): Promise<Account> {
-  const [from, to] = [report.base.version, report.target.version];
+/**
+ * What says which fix is which, read before any long work.
+ * @param from version of the package that runs, and of the newer one
+ * @throws ACCOUNT_*, CLI_USAGE
+ */
+export async function accountSources(
+  task: Task,
+  [from, to]: readonly [from: string | undefined, to: string | undefined],
+  { changelog: file, cveData }: AccountOptions,
+): Promise<AccountSources> {
   if (file !== undefined && (from === undefined || to === undefined))
-    throw fail("CLI_USAGE", "--changelog is of no use here: the report names no versions of packages");
-  const changelog = file === undefined ? undefined : await readWhich(task, file, from ?? "", to ?? "");
-  const records = cveData === undefined ? undefined : await readRecords(task, cveData);
-  return accountOf(report, { changelog, records });
+    throw fail("CLI_USAGE", "--changelog is of no use here: there are no versions of packages to look for in it");
+  return {
+    changelog: file === undefined ? undefined : await readWhich(task, file, from ?? "", to ?? ""),
+    records: cveData === undefined ? undefined : await readRecords(task, cveData),
+  };
 }
 
 async function readWhich(task: Task, file: string, from: string, to: string) {

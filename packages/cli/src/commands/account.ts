@@ -1,6 +1,6 @@
-import { readReport } from "@suture/account";
+import { accountOf, readReport } from "@suture/account";
 import { accountDocument } from "@suture/protocol";
-import { type AccountOptions, accountFor, accountText, addAccountOptions, checkAccountFiles, writeAccount } from "../account-for.ts";
+import { type AccountOptions, accountSources, accountText, addAccountOptions, checkAccountFiles, writeAccount } from "../account-for.ts";
 import type { AddCommand } from "../answer.ts";
 import { fieldsText, headedText, partsText, safeText } from "../text.ts";
 
@@ -19,7 +19,7 @@ export const accountCommand: AddCommand = (program, run) => {
       run(async (task, file: string, options: Options) => {
         await checkAccountFiles(options);
         const report = await readReport(file);
-        const account = await accountFor(task, report, options);
+        const account = accountOf(report, await accountSources(task, [report.base.version, report.target.version], options));
         await writeAccount(account, report, options, options.livepatch);
         const { page, vex } = options;
         const refused = account.records?.refused ?? [];

@@ -1,6 +1,8 @@
+import { accountOf, summaryOf } from "@suture/account";
 import { type CaughtUp, catchUp, commitUnits, packageUnits, readPredecessor } from "@suture/pipeline";
 import { catchUpDocument, UNIT_STATES, type UnitState, writeReport } from "@suture/protocol";
 import { ownSource, releaseSource } from "@suture/sources";
+import { type AccountOptions, accountSources, accountText, addAccountOptions, checkAccountFiles, writeAccount } from "../account-for.ts";
 import type { AddCommand } from "../answer.ts";
 import { type Accepted, addAccepted } from "../build-for.ts";
 import { fail } from "../errors.ts";
@@ -8,7 +10,7 @@ import { addKernelOptions, cacheDirectory, type KernelOptions, openKernel, sever
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 import { checkWritable, writeWhole } from "../write-file.ts";
 
-interface Options extends KernelOptions, Accepted {
+interface Options extends KernelOptions, Accepted, AccountOptions {
   to?: string;
   git?: string[];
   range?: string[];
@@ -24,7 +26,7 @@ interface Options extends KernelOptions, Accepted {
 }
 
 export const catchUpCommand: AddCommand = (program, run) => {
-  addAccepted(addKernelOptions(program.command("catch-up")))
+  addAccountOptions(addAccepted(addKernelOptions(program.command("catch-up"))))
     .description("build one livepatch of all that a newer release has and a livepatch can carry, and say what became of each change")
     .option("--to <release>", "the newer release, as `uname -r` says it, or `newest`: by the difference of the two source packages")
     .option("--git <folder>", "instead: a clone with the commits; may be given again, each with its --range", several)
@@ -42,6 +44,7 @@ export const catchUpCommand: AddCommand = (program, run) => {
       run(async (task, options: Options) => {
         checkOptions(options);
         await checkWritable(options.output ?? "livepatch.ko");
+        await checkAccountFiles(options);
         const predecessor = options.upon === undefined ? undefined : await readPredecessor(options.upon);
         const kernel = await openKernel(task, options);
         try {
@@ -55,6 +58,9 @@ export const catchUpCommand: AddCommand = (program, run) => {
                 );
           const only = options.only === "cve" ? "cve" : "all";
           const { leaveOut = [], take = [], acceptLayout: acceptLayouts = [], acceptInit: acceptInits = [] } = options;
+          const asked = options.changelog !== undefined || options.cveData !== undefined;
+          const running = kernel.target.inputs.find(({ name }) => name.startsWith("linux-source-"))?.version;
+          const sources = asked ? await accountSources(task, [running, plan.target.version], options) : undefined;
           const found = await catchUp(task, kernel, plan, {
             only,
             leaveOut,
@@ -65,14 +71,17 @@ export const catchUpCommand: AddCommand = (program, run) => {
             unproven: options.unproven === true,
             name: options.name,
             jobs: jobsOf(options.jobs),
+            account: sources === undefined ? undefined : async (report) => summaryOf(accountOf(report, sources)),
           });
+          const account = sources === undefined ? undefined : accountOf(found.report, sources);
           const file = found.livepatch === undefined ? undefined : (options.output ?? found.livepatch.file);
           const report = options.report ?? `${(file ?? options.output ?? "catch-up.ko").replace(/\.ko$/, "")}.json`;
           if (file !== undefined && found.livepatch !== undefined) await writeWhole(file, found.livepatch.bytes);
           await writeWhole(report, Buffer.from(writeReport(found.report)));
+          if (account !== undefined) await writeAccount(account, found.report, options, file);
           return {
-            document: catchUpDocument.of({ file, size: found.livepatch?.bytes.length, report: found.report }),
-            text: safeText(caughtUpText(found, file, report)),
+            document: catchUpDocument.of({ file, size: found.livepatch?.bytes.length, report: found.report, account }),
+            text: safeText(partsText([account === undefined ? "" : accountText(account), caughtUpText(found, file, report)])),
           };
         } finally {
           kernel.close();
@@ -87,7 +96,15 @@ export const catchUpCommand: AddCommand = (program, run) => {
 };
 
 /** @throws CLI_USAGE */
-function checkOptions({ git = [], range = [], to, only, jobs }: Options): void {
+function checkOptions(options: Options): void {
+  const { changelog, cveData, page, vex } = options;
+  if (changelog === undefined && cveData === undefined && (page ?? vex) !== undefined)
+    throw fail("CLI_USAGE", "--page and --vex are of an account: it needs --changelog, --cve-data or both");
+  checkWays(options);
+}
+
+/** @throws CLI_USAGE */
+function checkWays({ git = [], range = [], to, only, jobs }: Options): void {
   if (git.length > 0 && to !== undefined) throw fail("CLI_USAGE", "--to and --git name two ways to a newer release");
   if (git.length !== range.length) throw fail("CLI_USAGE", `each --git needs its --range: there are ${git.length} and ${range.length}`);
   if (only !== "all" && only !== "cve") throw fail("CLI_USAGE", `--only ${only} is neither all nor cve`);

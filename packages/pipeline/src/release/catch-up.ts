@@ -9,7 +9,7 @@ import type { SutureError } from "@suture/errors";
 import { sha256 } from "@suture/files";
 import { type IncludeGraph, includesOf, type KernelContext, type ObjectCommand, type Step } from "@suture/kbuild";
 import { combine } from "@suture/livepatch";
-import { type CatchUpReport, writeReport } from "@suture/protocol";
+import { type AccountSummary, type CatchUpReport, writeReport } from "@suture/protocol";
 import type { Stage, Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { type Livepatch, linkLivepatch } from "../link/livepatch.ts";
@@ -44,6 +44,8 @@ export interface CatchUpOptions {
   acceptLayouts: readonly string[];
   acceptInits: readonly string[];
   unproven: boolean;
+  /** Where each CVE stands, by what became of the units, for the manifest. */
+  account?: ((report: CatchUpReport) => Promise<AccountSummary>) | undefined;
   name?: string | undefined;
   jobs?: number | undefined;
 }
@@ -484,6 +486,8 @@ class CatchUp {
       acceptInits,
     };
     const options = withPredecessor(given, kernel);
+    const account = await this.#options.account?.(report);
+    const accounted = account === undefined ? {} : { account };
     return task.stage("link", async (stage) => {
       stage.note("joining what changed");
       const states = [...(options.states ?? [])];
@@ -500,6 +504,7 @@ class CatchUp {
       const livepatch = await linkLivepatch(task, kernel, combined.object, {
         ...draft,
         catchUp: summaryOf(report, sha256(writeReport(report))),
+        ...accounted,
       });
       stage.result(`${livepatch.file}, ${livepatch.bytes.length} bytes`);
       return { report, livepatch };
