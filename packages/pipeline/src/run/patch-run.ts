@@ -23,7 +23,7 @@ import { type Moves, movesBetween, type Outline, outlineOf } from "./elsewhere.t
 import { escapingNotes } from "./escaping-notes.ts";
 import { checkMemory } from "./memory.ts";
 import { type Asked, forceOf, leftOut } from "./rebuild.ts";
-import { recompileWithRoom, type Wide, wantsRoom } from "./recompile-with-room.ts";
+import { RoomViews, recompileWithRoom, type Wide, wantsRoom } from "./recompile-with-room.ts";
 import { refuseAll, refusedOr } from "./refusals.ts";
 
 /** What changed in an object, and what was to be replaced by itself and is not. */
@@ -69,6 +69,7 @@ export class PatchRun {
   readonly #task: Task;
   readonly #kernel: KernelContext;
   readonly #options: RunOptions;
+  readonly #room: RoomViews;
   readonly #outlines = new Map<ObjectCommand, Outline>();
   readonly #records = new Map<ObjectCommand, ObjectRecord>();
   readonly #parts: Compared[] = [];
@@ -79,10 +80,19 @@ export class PatchRun {
     this.#task = task;
     this.#kernel = kernel;
     this.#options = options;
+    this.#room = new RoomViews(kernel, options.overlay);
   }
 
   /** @throws BUILD_*, DIFF_*: all refusals in one */
   async run(affected: readonly ObjectCommand[]): Promise<{ parts: readonly Compared[]; objects: readonly ObjectRecord[] }> {
+    try {
+      return await this.#run(affected);
+    } finally {
+      await this.#room.dispose();
+    }
+  }
+
+  async #run(affected: readonly ObjectCommand[]): Promise<{ parts: readonly Compared[]; objects: readonly ObjectRecord[] }> {
     const { jobs, asked, view, variant } = this.#options;
     return inScratch("run", async (folder) => {
       const built = new BuiltObjects(this.#task, this.#kernel, { affected, asked: [...asked.keys()] }, { folder, jobs });
@@ -274,7 +284,7 @@ export class PatchRun {
     }
     let wide: Wide | undefined;
     try {
-      wide = await recompileWithRoom(this.#task, kernel, command, codes, overlay, before, variant);
+      wide = await recompileWithRoom(this.#task, kernel, command, codes, { overlay, views: this.#room }, before, variant);
     } catch (error) {
       if (!(error instanceof SutureError) || error.code !== "BUILD_WIDE" || without === undefined) throw error;
     }

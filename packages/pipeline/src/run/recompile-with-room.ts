@@ -31,6 +31,44 @@ export interface Wide {
   notes: string[];
 }
 
+/** The views that objects of one run are compiled in so, each made once. Dispose of them. */
+export class RoomViews {
+  readonly #kernel: KernelContext;
+  readonly #overlay: Overlay;
+  readonly #made = new Map<string, { original: SourceView; patched: SourceView }>();
+
+  constructor(kernel: KernelContext, overlay: Overlay) {
+    this.#kernel = kernel;
+    this.#overlay = overlay;
+  }
+
+  async of(headers: Overlay): Promise<{ original: SourceView; patched: SourceView }> {
+    const key = [...headers.keys()].sort().join(" ");
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
+    const { target, commands } = this.#kernel;
+    const viewOf = (changed: Overlay): Promise<SourceView> =>
+      SourceView.make(target.tree, new Map([...changed, ...headers]), commands.detours);
+    const original = await viewOf(new Map());
+    try {
+      const both = { original, patched: await viewOf(this.#overlay) };
+      this.#made.set(key, both);
+      return both;
+    } catch (error) {
+      await original.dispose();
+      throw error;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    for (const { original, patched } of this.#made.values()) {
+      await original.dispose();
+      await patched.dispose();
+    }
+    this.#made.clear();
+  }
+}
+
 /**
  * @param codes the differ's refusals
  * @param ordinary the original as it is proven
@@ -42,7 +80,7 @@ export async function recompileWithRoom(
   kernel: KernelContext,
   command: ObjectCommand,
   codes: ReadonlySet<string>,
-  overlay: Overlay,
+  { overlay, views }: { overlay: Overlay; views: RoomViews },
   ordinary: ElfObject,
   variant: Variant,
 ): Promise<Wide | undefined> {
@@ -62,10 +100,9 @@ export async function recompileWithRoom(
     notes.push(way.note);
   }
   if (headers.size === 0) return undefined;
-  const viewOf = (changed: Overlay): Promise<SourceView> =>
-    SourceView.make(tree, new Map([...changed, ...headers]), kernel.commands.detours);
-  const original = await compileIn(task, command, variant, await viewOf(new Map()));
-  const patched = await compileIn(task, command, variant, await viewOf(overlay));
+  const room = await views.of(headers);
+  const original = await compileIn(task, command, variant, room.original);
+  const patched = await compileIn(task, command, variant, room.patched);
   const twins = twinsOf(original, ordinary);
   return {
     original,
@@ -81,11 +118,7 @@ export async function recompileWithRoom(
 }
 
 async function compileIn(task: Task, command: ObjectCommand, variant: Variant, view: SourceView): Promise<ElfObject> {
-  try {
-    return readElf((await compile(task, command, variant, view)).bytes, command.object);
-  } finally {
-    await view.dispose();
-  }
+  return readElf((await compile(task, command, variant, view)).bytes, command.object);
 }
 
 /** The same functions and variables must be in both, under the same names in the same sections. @throws BUILD_WIDE */
