@@ -115,7 +115,10 @@ function makeCommits(): void {
   edit(FILES.uptime, /\(\(&uptime\)\)/, "(&uptime)");
   commit("uptime: from nought");
   edit(FILES.loadavg, /1 \+ nr_threads/, "2 + nr_threads");
+  edit(FILES.loadavg, /(^static int loadavg_proc_show\()/m, "static noinline int apart(void)\n{\n\treturn 2;\n}\n\n$1");
   commit("loadavg: another part");
+  edit(FILES.softirqs, END, "\tif (IS_ENABLED(CONFIG_NUMA_OF_NO_KERNEL))\n\t\treturn apart();\n\treturn 0;\n}");
+  commit("softirqs: apart");
   edit(FILES.version, /"caught up\\n"/, '"caught up: CVE-2026-12345\\n"');
   const wanting = commit("version: say which", "CVE-2026-12345");
   edit(
@@ -176,6 +179,8 @@ test("commits go in whole, or are left out with what needs them and for what is 
     "docs: other words": "not built",
     "uptime: from nought": "in the kernel",
     "loadavg: another part": "left out PATCH_DOES_NOT_APPLY",
+    // It is in another file, and would go in without.
+    "softirqs: apart": "left out CATCHUP_NEEDS",
     // What mends it needs what is left out.
     "version: say which": "left out CATCHUP_NEEDS",
     "version: and counted": "left out CATCHUP_NEEDS",
@@ -207,6 +212,11 @@ test("units are chosen by name, with what they need or without what needs them",
   const taken = await caughtUp(task, { take: ["fs/proc/cmdline.c"], leaveOut: [idOfSubject("cmdline: the helper says more")] });
   expect(taken.livepatch?.manifest.functions.map(({ name }) => name)).toEqual(["cmdline_proc_show"]);
   expect(taken.report.units.filter(({ state }) => state === "carried").map(({ title }) => title)).toEqual(["cmdline: a helper"]);
+  // The only one needs its own mend, which needs what cannot be carried.
+  const cve = await caughtUp(task, { only: "cve" });
+  expect(cve.report.units.filter(({ state }) => state === "carried").map(({ title }) => title)).toEqual(["version: say more"]);
+  expect(cve.report.units.find(({ title }) => title === "version: say which")?.leftWith).not.toEqual([]);
+  expect(cve.report.units.find(({ title }) => title === "cmdline: a helper")?.reasons).toMatchObject([{ code: "CATCHUP_ASKED" }]);
   await expect(caughtUp(task, { take: ["fs/no-such-file.c"] })).rejects.toMatchObject({ code: "CATCHUP_UNIT" });
 });
 

@@ -17,7 +17,7 @@ function unit(index: number, name: string, needs: number[] = []): Unit {
     words: new Set<string>(),
     idle: false,
   };
-  return { index, id: `u${index}`, title: name, files: [], hunks: [hunk], diff: "", needs: new Set(needs), idle: false };
+  return { index, id: `u${index}`, title: name, files: [], hunks: [hunk], diff: "", needs: new Set(needs), idle: false, namesCve: false };
 }
 
 const refusal = (symbol: string): SutureError => new SutureError("DIFF_TEST", `${symbol} cannot`, { file: "x.o", symbol }, "");

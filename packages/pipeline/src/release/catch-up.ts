@@ -34,8 +34,6 @@ import { dependents, diffText, type Left, type Plan, type Unit, withNeeds } from
 
 export interface CatchUpOptions {
   only: "all" | "cve";
-  /** Whether a unit mends a CVE, where only those are wanted. */
-  isCve?: ((unit: Unit) => boolean) | undefined;
   /** Units, by id, commit, or a file or folder that they change. */
   leaveOut: readonly string[];
   /** Only these, with what they need; empty for all. */
@@ -118,7 +116,7 @@ class CatchUp {
 
   /** What is asked for, and can be at all. */
   #choose(): void {
-    const { leaveOut, take, only, isCve } = this.#options;
+    const { leaveOut, take, only } = this.#options;
     const means = (word: string, unit: Unit): boolean =>
       unit.id === word ||
       (word.length >= 7 && (unit.id.startsWith(word) || unit.commit?.startsWith(word) === true)) ||
@@ -135,11 +133,11 @@ class CatchUp {
     }
     this.#leave(asked);
     const wanted = (unit: Unit): boolean =>
-      (take.length === 0 || take.some((word) => means(word, unit))) && (only === "all" || isCve === undefined || isCve(unit));
+      (take.length === 0 || take.some((word) => means(word, unit))) && (only === "all" || unit.namesCve);
     const kept = new Set<number>();
     for (const unit of this.#units)
       if (this.#in.has(unit.index) && wanted(unit)) for (const one of withNeeds(this.#units, unit.index, this.#in) ?? []) kept.add(one);
-    const other = only === "cve" ? "it mends no CVE, and none of those needs it" : "--take names others, and none of those needs it";
+    const other = only === "cve" ? "it names no CVE, and none that does needs it" : "--take names others, and none of those needs it";
     this.#leave(
       new Map(
         [...this.#in]

@@ -9,8 +9,10 @@ import type { ReleaseUnit, UnitReason } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import type { FileChange } from "../patch/change.ts";
+import { named } from "../patch/heading.ts";
 import type { Hunk } from "../patch/hunk.ts";
 import { linesOf, type Placed, placeHunks } from "../patch/place.ts";
+import { declarationsIn } from "./c-declarations.ts";
 import { type Commit, commitsOf, type Range } from "./commits.ts";
 import { type LineHunk, textIn } from "./difference.ts";
 import { type NamedHunk, namedHunks } from "./pieces.ts";
@@ -169,6 +171,7 @@ class Maker {
           : reasons.length > 0
             ? { state: "left out", reasons }
             : undefined;
+    if (known?.state === "left out") this.#missing(index, hunks, changes);
     if (known === undefined) {
       for (const one of edits) for (const other of one.weave.weave(index, one.edits)) needs.add(other);
       this.#name(index, hunks, needs);
@@ -184,6 +187,7 @@ class Maker {
       diff: texts.join(""),
       needs,
       idle: known === undefined && hunks.every(({ idle }) => idle),
+      namesCve: /\bCVE-\d{4}-\d{4,7}\b/.test(commit.message),
       ...(known === undefined ? {} : { known }),
     });
   }
@@ -230,6 +234,23 @@ class Maker {
     needs.delete(index);
   }
 
+  /** Of one that does not go on the kernel's source: who names what it has to do with needs it. */
+  #missing(index: number, hunks: readonly NamedHunk[], changes: readonly Change[]): void {
+    const add = (name: string, path: string): void => {
+      this.#touched.set(name, [...(this.#touched.get(name) ?? []), { index, path, isStatic: false, kind: "function", contract: true }]);
+    };
+    for (const { path, inside } of hunks) for (const { name } of inside) add(name, path);
+    for (const { path, change } of changes) {
+      if (!this.#built.has(path)) continue;
+      for (const { heading, new: lines } of change.hunks) {
+        const name = /^\w+$/.exec(named(heading) ?? "")?.[0];
+        if (name !== undefined) add(name, path);
+        for (const { names, members } of declarationsIn(lines.join("")).filter(({ kind }) => kind !== "other" && kind !== "include"))
+          for (const one of [...names, ...members.keys()]) if (DECLARES.test(one)) add(one, path);
+      }
+    }
+  }
+
   #means(reader: string, { path, isStatic, kind }: { path: string; isStatic: boolean; kind: string }): boolean {
     if (reader === path) return true;
     if (path.endsWith(".c") && kind !== "member" && kind !== "macro" && kind !== "type" && !isStatic) return true;
@@ -265,6 +286,9 @@ class Maker {
     return state === "not built" || state === "in the kernel";
   }
 }
+
+/** In a piece of a file statements may be taken for declarations of short names. */
+const DECLARES = /^\w{4,}$/;
 
 const MEND = "Boot a kernel that has it; what needs nothing of it goes in without.";
 

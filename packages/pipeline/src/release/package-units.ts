@@ -76,6 +76,7 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
           diff: "",
           needs: new Set<number>(),
           idle: false,
+          namesCve: false,
           known: { state: "not built", reasons: [] },
         }),
       );
@@ -116,6 +117,7 @@ function unitOf(group: readonly NamedHunk[], index: number, weaves: ReadonlyMap<
     diff: texts.join(""),
     needs: new Set(),
     idle: group.every(({ idle }) => idle),
+    namesCve: false,
   };
 }
 

@@ -20,6 +20,8 @@ export interface Unit {
   needs: ReadonlySet<number>;
   /** It changes comments only. */
   idle: boolean;
+  /** It says that it mends a CVE; only commits say so. */
+  namesCve: boolean;
   /** Known before anything is compiled. */
   known?: { state: "not built" | "left out" | "in the kernel"; reasons: UnitReason[] };
 }
