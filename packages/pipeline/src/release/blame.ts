@@ -119,6 +119,6 @@ export function suspects(units: readonly Unit[], relevant: readonly number[], re
 /** Names of the source that a symbol may stand for: without what the compiler appends, or a system call's prefix. */
 export function sourceNames(symbol: string): string[] {
   const plain = symbol.replace(/(?:\.(?:isra|constprop|part|cold|llvm|lto_priv)(?:\.\d+)?|\.\d+)+$/, "").replace(/^__pfx_/, "");
-  const call = /^__(?:x64|ia32|se|do|ia32_compat|x32_compat|se_compat|do_compat)_sys_(\w+)$/.exec(plain)?.[1];
+  const call = /^__\w+?_sys_(\w+)$/.exec(plain)?.[1];
   return [plain, ...(call === undefined ? [] : [call])];
 }

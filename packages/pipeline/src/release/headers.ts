@@ -34,11 +34,11 @@ export class HeaderNames {
   }
 
   static async read(task: Task, kernel: KernelContext, stage: Stage): Promise<HeaderNames> {
-    const { tree } = kernel.target;
+    const { tree, arch } = kernel.target;
     const tops = new Set(kernel.commands.sources.map((path) => path.split("/")[0] ?? ""));
     const { stdout } = await run(
       task,
-      ["find", "include", "arch/x86", ...[...tops].filter((top) => top !== "arch" && top !== "include").sort(), "-name", "*.h"],
+      ["find", "include", arch.kbuild.folder, ...[...tops].filter((top) => top !== "arch" && top !== "include").sort(), "-name", "*.h"],
       {
         cwd: tree,
         accept: [1],

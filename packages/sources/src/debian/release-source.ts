@@ -119,7 +119,7 @@ async function newestOf(task: Task, own: ReleaseSource, cache: string): Promise<
   });
 }
 
-/** `6.1.0-54-cloud-amd64`: cloud-amd64. `6.12.117+deb12-amd64`: amd64. */
+/** What follows the version, the name of the Debian and the number of the ABI. */
 function flavourOf(release: string): string {
   return release.replace(/^\d[\d.]*(?:\+deb\d+(?:u\d+)?)?(?:-\d+)?-/, "");
 }
