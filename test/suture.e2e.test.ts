@@ -197,7 +197,7 @@ test("strings, a new function, a static local, a warning and an exception table 
 test("a run that is looked at says what it decides, and gives the same module", () => {
   const patch = patchOf("looked", ...MEMINFO);
   expect(build(patch, "--output", join(folder, "plain.ko")).code).toBe(0);
-  const kept = join(folder, "kept");
+  const kept = join(folder, "looked-at");
   const { code, stderr } = build(patch, "--output", join(folder, "looked.ko"), "--explain", "--keep", kept);
   expect({ code, stderr }).toMatchObject({ code: 0 });
   expect(sha256(join(folder, "looked.ko"))).toBe(sha256(join(folder, "plain.ko")));
