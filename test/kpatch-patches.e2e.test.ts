@@ -332,7 +332,8 @@ describe("the other macros", () => {
     });
     await guest.put("/run/klp.ko", bytes);
     await sh(LOAD("klp"));
-    expect(await heard("hostname x")).toEqual(["0"]);
+    // As above, 1 if another task ran in between.
+    expect(await heard("hostname x")).toEqual([expect.stringMatching(/^[01]$/)]);
     await sh(`${DISABLE("klp")}; ${REMOVE("klp")}`);
   });
 
