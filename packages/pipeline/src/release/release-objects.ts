@@ -3,7 +3,7 @@
  * file that it is made of has another text than the last time. What was compiled is kept by content, and so is what was refused: a run that was
  * killed goes on where it was, and the next release on the same base compiles what is new.
  */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
 import { keepJson, readKept, sha256 } from "@suture/files";
@@ -113,8 +113,10 @@ export class ReleaseObjects {
     const changed = await this.#show(overlay);
     for (const command of added) if (!this.#states.has(command.object)) this.#states.set(command.object, emptyState(command));
     const states = [...this.#states.values()].sort((a, b) => (a.command.object < b.command.object ? -1 : 1));
+    // By their last names: a header that comes or goes may stand in the way to one of its name, which the content decides.
+    const names = new Set([...changed].map((path) => basename(path)));
     const dirty = states.filter(
-      ({ inputs, digest }) => digest === undefined || inputs === undefined || [...changed].some((path) => inputs.has(path)),
+      ({ inputs, digest }) => digest === undefined || inputs === undefined || [...inputs].some((path) => names.has(basename(path))),
     );
     let done = 0;
     await inParallel(dirty, this.#options.jobs, async (state) => {
