@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { draftOf } from "@suture/testkit/manifest";
 import { afterEach } from "vitest";
 import { Machine } from "../src/machine/machine.ts";
 
@@ -93,12 +94,9 @@ export function moduleOf(functions: readonly { name: string; sympos: number; own
       manifest: undefined,
     },
     manifest: {
-      suture: 1 as const,
+      ...draftOf(),
       name: "fix",
       kernel: { release: "6.1.0-7-amd64", buildId: BUILD_ID },
-      proof: { proven: true, functions: 1 },
-      replace: false,
-      objects: [],
       functions: functions.map(({ name, sympos, owner = "vmlinux" }) => ({
         object: "a.o",
         owner,
@@ -108,13 +106,7 @@ export function moduleOf(functions: readonly { name: string; sympos: number; own
         size: 1,
         why: "changed",
       })),
-      added: [],
-      skipped: [],
-      notes: [],
       contents: "00".repeat(32),
-      symbols: [],
-      compiler: "gcc",
-      inputs: [],
       fixes: [{ subject: "a fix", cves: ["CVE-2026-1"] }],
       ...more,
     },

@@ -16,8 +16,8 @@ import {
   writeElf,
 } from "@suture/elf";
 import type { Btf, Export } from "@suture/kernel";
-import type { DraftManifest } from "@suture/protocol";
 import { CALLBACKS, type CallbackKind } from "@suture/protocol";
+import { draftOf } from "@suture/testkit/manifest";
 import { X86_64 } from "@suture/testkit/processor";
 import { describe, expect, it } from "vitest";
 import { combine, type Part } from "./combine.ts";
@@ -128,23 +128,6 @@ function callbacks(name: string, ...kinds: CallbackKind[]): Delta {
   return { ...made, functions: [], callbacks: kinds.map((kind) => ({ kind, name, symbol: func.symbol })) };
 }
 
-const draft: DraftManifest = {
-  suture: 1,
-  name: "test",
-  kernel: { release: "6.1.0-test", buildId: "00" },
-  proof: { proven: true, functions: 1 },
-  replace: false,
-  objects: [],
-  functions: [],
-  added: [],
-  skipped: [],
-  notes: [],
-  symbols: [],
-  compiler: "gcc",
-  inputs: [],
-  fixes: [],
-};
-
 /** What the kernel's own tools add, as far as it is looked at. */
 function linked(elf: ElfObject): Uint8Array {
   const modinfo = "license=GPL\0livepatch=Y\0name=livepatch_test\0vermagic=6.1.0-test SMP\0";
@@ -153,7 +136,7 @@ function linked(elf: ElfObject): Uint8Array {
   return writeElf(elf);
 }
 
-const made = (...parts: Part[]): Uint8Array => finish(linked(combined(...parts).object), "test.ko", draft).bytes;
+const made = (...parts: Part[]): Uint8Array => finish(linked(combined(...parts).object), "test.ko", draftOf()).bytes;
 
 /** The module with one thing changed. */
 function changed(edit: (elf: ElfObject) => void): Uint8Array {
@@ -351,7 +334,7 @@ describe("what the module registers", () => {
       part(delta("two", []), { owner: owner("8021q", []) }),
     ];
     const { object, callbacks: listed } = combine(parts, more);
-    const bytes = finish(linked(object), "test.ko", draft).bytes;
+    const bytes = finish(linked(object), "test.ko", draftOf()).bytes;
     gate(bytes);
     const { descriptor, functions, others } = inspect(bytes, "test.ko");
     const replaced = (name: string) => expect.objectContaining({ name, replacement: name });

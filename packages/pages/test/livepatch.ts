@@ -1,27 +1,11 @@
 /** A livepatch module whose manifest says whatever a test puts there: pages show it, nobody loads it. */
 import { newObject, newSymbol, Section, SHF, SHT, STB, STT, writeElf } from "@suture/elf";
 import type { Manifest } from "@suture/protocol";
+import { draftOf } from "@suture/testkit/manifest";
 import { X86_64 } from "@suture/testkit/processor";
 
 export function manifestOf(more: Partial<Manifest>): Manifest {
-  return {
-    suture: 1,
-    name: "test",
-    contents: "00",
-    kernel: { release: "6.1.0-test", buildId: "00" },
-    proof: { proven: true, functions: 3 },
-    replace: false,
-    objects: [],
-    functions: [],
-    added: [],
-    skipped: [],
-    notes: [],
-    symbols: [],
-    compiler: "gcc",
-    inputs: [],
-    fixes: [],
-    ...more,
-  };
+  return { ...draftOf({ proof: { proven: true, functions: 3 } }), contents: "00", ...more };
 }
 
 /** @param code of its only function, `name` */

@@ -10,6 +10,7 @@ import { finish, inspect } from "@suture/livepatch";
 import type { DraftManifest } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { documentIn } from "./document.ts";
+import { draftOf } from "./manifest.ts";
 import { buildTestModules, type TestKernel, testKernel } from "./stock-kernel.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -190,13 +191,11 @@ function withManifest(bytes: Uint8Array, name: string, release: string, buildId:
     callbacks.map((callback) => ({ object: "by hand", owner: of, ...callback })),
   );
   const owner = name.startsWith("host_target") ? "host_target" : "vmlinux";
-  const manifest: DraftManifest = {
-    suture: 1,
+  const manifest = draftOf({
     name: name.replace(".ko", ""),
     kernel: { release, buildId },
     proof: { proven: true, functions: functions.length },
     replace: name === "host_all.ko",
-    objects: [],
     functions: functions.map(({ name: function_, sympos, size }) => ({
       object: "by hand",
       owner,
@@ -207,14 +206,8 @@ function withManifest(bytes: Uint8Array, name: string, release: string, buildId:
       why: "written by hand",
     })),
     ...(called.length === 0 ? {} : { callbacks: called }),
-    added: [],
-    skipped: [],
-    notes: [],
-    symbols: [],
-    compiler: "gcc",
-    inputs: [],
     fixes: [{ subject: `what ${name} mends`, cves: ["CVE-2026-0001"] }],
     ...more,
-  };
+  });
   return finish(bytes, name, manifest).bytes;
 }
