@@ -7,4 +7,4 @@ export type { LogWords } from "./log-words.ts";
 export type { Qemu } from "./qemu.ts";
 export type { Relocated, Relocations } from "./relocations.ts";
 export type { Field as RewrittenField, KeyBranch, KeyRead, Rewrite, Room } from "./rewrite.ts";
-export type { EntryShape, SpecialTable, Tables, TypeLayouts } from "./tables.ts";
+export { type EntryShape, entryCount, type SpecialTable, type Tables, type TypeLayouts } from "./tables.ts";

@@ -42,6 +42,15 @@ export interface SpecialTable {
   unreferenced?: boolean;
 }
 
+/**
+ * How many entries of `entry` bytes a table of `size` bytes has, of which the last may end with what means something; undefined if they are not
+ * whole.
+ */
+export function entryCount(size: number, entry: number, { used }: Pick<SpecialTable, "used">): number | undefined {
+  const rest = size % entry;
+  return rest === 0 || (used !== undefined && rest >= used) ? Math.ceil(size / entry) : undefined;
+}
+
 /** How the entries of a structure lie in some kernels. */
 export interface EntryShape {
   size: number;

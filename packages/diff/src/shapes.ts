@@ -2,7 +2,7 @@
  * How entries of the special tables lie, where no types say it: the shapes that kernels of the processor have had. One is taken only if no
  * other fits: the section's size, and the fields that its relocations fill in.
  */
-import { type Arch, archOf, type EntryShape, type SpecialTable, type TypeLayouts } from "@suture/arch";
+import { type Arch, archOf, type EntryShape, entryCount, type SpecialTable, type TypeLayouts } from "@suture/arch";
 import { type ElfObject, type Relocation, relocationsBySection, type Section } from "@suture/elf";
 import { fail } from "./errors.ts";
 
@@ -107,7 +107,7 @@ function fits(
   table: SpecialTable,
   arch: Arch | undefined,
 ): boolean {
-  if (!isWhole(size, shape.size, table)) return false;
+  if (entryCount(size, shape.size, table) === undefined) return false;
   const begun = new Set<number>();
   for (const { offset, type } of relocations) {
     const at = offset % shape.size;
@@ -116,10 +116,4 @@ function fits(
     else if (!begun.has(offset - at)) return false;
   }
   return true;
-}
-
-/** Whether `size` bytes are entries of `entry` bytes. */
-export function isWhole(size: number, entry: number, { used }: Pick<SpecialTable, "used">): boolean {
-  const rest = size % entry;
-  return rest === 0 || (used !== undefined && rest >= used);
 }

@@ -1,10 +1,9 @@
 /** The special sections as tables: their entries, by the code that each belongs to. */
-import type { SpecialTable, TypeLayouts } from "@suture/arch";
+import { entryCount, type SpecialTable, type TypeLayouts } from "@suture/arch";
 import type { Section } from "@suture/elf";
 import type { Body } from "./compare.ts";
 import { fail } from "./errors.ts";
 import { type Item, type ItemizedObject, isItem, type Ref } from "./items.ts";
-import { isWhole } from "./shapes.ts";
 
 export interface Entry extends Body {
   table: SpecialTable;
@@ -75,7 +74,7 @@ function memberOf(table: SpecialTable, member: string, layouts: TypeLayouts, ite
 function* read(itemized: ItemizedObject, table: SpecialTable, section: Section, layouts: TypeLayouts): Generator<Entry> {
   const { file } = itemized.elf;
   const size = typeof table.size === "number" ? table.size : structSize(table.size.struct, layouts, itemized, section.name);
-  if (!isWhole(section.size, size, table))
+  if (entryCount(section.size, size, table) === undefined)
     throw fail("DIFF_TABLE", `${section.size} bytes are no whole number of entries of ${size}`, { file, section: section.name });
   const relocations = itemized.relocations.get(section) ?? [];
   const beside = table.beside === undefined ? undefined : besideOf(itemized, table.beside, section, size, layouts);

@@ -1,5 +1,5 @@
 /** The ground's special tables by the code that their entries are about. Made once for a kernel and kept with it. */
-import type { SpecialTable } from "@suture/arch";
+import { entryCount, type SpecialTable } from "@suture/arch";
 import { viewOf } from "@suture/elf";
 import { fail } from "./errors.ts";
 import type { RunningCode, Stretch } from "./running-code.ts";
@@ -35,7 +35,7 @@ function makeIndex(running: RunningCode, kind: SpecialTable, size: number): Tabl
   if (table === undefined) return undefined;
   const { entries, beside } = table;
   // Tables are aligned to more than their entries at their end.
-  const count = Math.floor(entries.bytes.length / size);
+  const count = entryCount(entries.bytes.length, size, kind) ?? Math.floor(entries.bytes.length / size);
   if (entries.bytes.subarray(count * size).some((byte) => byte !== 0))
     throw fail("PROOF_BAD_TABLE", `${entries.bytes.length} bytes are no whole number of entries of ${size}`, { section: kind.section });
   const view = viewOf(entries.bytes, running.order);

@@ -1,5 +1,5 @@
 /** The special tables of the object, entry by entry, by the code that each is about. */
-import type { SpecialTable, TypeLayouts } from "@suture/arch";
+import { entryCount, type SpecialTable, type TypeLayouts } from "@suture/arch";
 import { isSection, type Relocation, type Section } from "@suture/elf";
 import { fail } from "./errors.ts";
 import type { Part, Parts } from "./items.ts";
@@ -7,7 +7,7 @@ import type { Part, Parts } from "./items.ts";
 export interface Entry {
   /** The section that holds it. */
   table: Section;
-  /** Bytes from the table's start. */
+  /** Bytes from the table's start. The last entry may end before its structure does. */
   start: number;
   end: number;
   /** The first of them is the key: it starts the entry. */
@@ -47,7 +47,7 @@ function read(kind: SpecialTable, part: Part, parts: Parts, layouts: TypeLayouts
   const { file } = parts.elf;
   const where = { file, section: part.section.name };
   const size = typeof kind.size === "number" ? kind.size : structSize(kind.size.struct, layouts, file, kind.section);
-  if (part.section.size % size !== 0)
+  if (entryCount(part.section.size, size, kind) === undefined)
     throw fail("PROOF_BAD_TABLE", `${part.section.size} bytes are no whole number of entries of ${size}`, where);
   const beside = kind.beside === undefined ? undefined : besideOf(kind.beside, part, size, parts, layouts);
   const entries: Entry[] = [];
@@ -63,7 +63,8 @@ function read(kind: SpecialTable, part: Part, parts: Parts, layouts: TypeLayouts
     const code = place !== undefined && isSection(place) ? parts.of(place) : undefined;
     if (key.offset !== start || key.type !== kind.pointer || code === undefined || key.symbol === undefined)
       throw fail("PROOF_BAD_TABLE", "an entry does not start with a pointer to code of this object", { ...where, offset: start });
-    entries.push({ table: part.section, start, end: start + size, relocations, code, offset: key.symbol.value + key.addend });
+    const end = Math.min(start + size, part.section.size);
+    entries.push({ table: part.section, start, end, relocations, code, offset: key.symbol.value + key.addend });
   }
   const covers = kind.covers === undefined || typeof kind.size === "number" ? undefined : layouts.member(kind.size.struct, kind.covers);
   return { kind, part, size, entries, beside, covers };

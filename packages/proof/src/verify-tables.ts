@@ -59,13 +59,17 @@ export class TableVerifier {
           section: entry.table,
           data,
           start: entry.start,
-          end: entry.end,
+          // The last entry of a table may be shorter than the others.
+          end: Math.min(entry.end, entry.start + bytes.length),
           relocations: entry.relocations,
           bytes,
           address: index.entries.address + at,
         };
         const wrong =
-          this.#spans.compare(span, user) ?? this.#entryFields(entry, span) ?? this.#beside(table, entry, index, index.order[i] as number);
+          this.#spans.compare(span, user) ??
+          fillDiffers(span, entry.end) ??
+          this.#entryFields(entry, span) ??
+          this.#beside(table, entry, index, index.order[i] as number);
         if (wrong === undefined) {
           taken.add(i);
           const places = this.places.get(entry.table) ?? new Map<number, number>();
@@ -133,4 +137,14 @@ export class TableVerifier {
       if (entry.code === part && entry.offset <= at && (before === undefined || entry.offset > before.offset)) before = entry;
     return before !== undefined && this.#beside(table, before, index, number) === undefined;
   }
+}
+
+/** What only the longer of an entry and its counterpart has, where the other is the last of its table: what fills the room up to the next. */
+function fillDiffers({ data, bytes, start, end }: Span, entryEnd: number): Wrong | undefined {
+  const filled = data.subarray(end, entryEnd).every(isZero) && bytes.subarray(end - start).every(isZero);
+  return filled ? undefined : { code: "bytes", offset: end, why: "its last bytes are more than what fills a table" };
+}
+
+function isZero(byte: number): boolean {
+  return byte === 0;
 }
