@@ -50,6 +50,15 @@ describe("the kernel's own command lines", () => {
     for (const object of ["fs/x/single.o", "fs/x/a.o"]) expect(commands.of(object).objtool).toBe(`${objtool} ${object}`);
   });
 
+  it("pass through objtool what older builds do in a line of its own", () => {
+    const line = (object: string): string =>
+      `set -e;  echo '  ./tools/objtool/objtool orc generate ${object}';  ./tools/objtool/objtool orc generate ${object}`;
+    const lines = [printed("fs/pipe.o", "fs/pipe.c", ""), line("fs/pipe.o"), printed("fs/a.o", "fs/a.c", ""), line("fs/entry.o")];
+    const commands = new Commands(rowsOf(lines.join("\n")));
+    expect(commands.of("fs/pipe.o").objtool).toBe("./tools/objtool/objtool orc generate fs/pipe.o");
+    expect(commands.of("fs/a.o").objtool).toBeUndefined();
+  });
+
   it("refuse an object of several modules", async () => {
     const commands = new Commands(rowsOf(printed("fs/x/a.o", "fs/x/a.c", MODULE("one:two"))));
     expect(await codeOf(() => commands.of("fs/x/a.o"))).toBe("BUILD_SEVERAL_OWNERS");

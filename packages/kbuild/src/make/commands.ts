@@ -2,8 +2,9 @@
  * How the kernel's own build compiles each of its objects: the command lines that make would run for the whole kernel, asked for once per
  * kernel with `make -n` and kept. An object is compiled by running its line with another output, which is what kbuild does without its
  * overhead. The lines that save them have the form `scripts/basic/fixdep DEPFILE fs/pipe.o 'gcc-12 ... -c -o fs/pipe.o fs/pipe.c ;
- * ./tools/objtool/objtool ... fs/pipe.o' > FILE` (scripts/Kbuild.include, cmd_and_fixdep). Kernels with IBT pass no single object through
- * objtool, but what they link of them (delay-objtool in scripts/Makefile.lib): its arguments are then those of the links of modules.
+ * ./tools/objtool/objtool ... fs/pipe.o' > FILE` (scripts/Kbuild.include, cmd_and_fixdep). In older kernels a line of its own follows for
+ * objtool (rule_cc_o_c of scripts/Makefile.build). Kernels with IBT pass no single object through objtool, but what they link of them
+ * (delay-objtool in scripts/Makefile.lib): its arguments are then those of the links of modules.
  */
 import { readFile } from "node:fs/promises";
 import { join, normalize } from "node:path";
@@ -168,7 +169,7 @@ const ROWS: v.GenericSchema<Row[]> = v.array(v.tuple([v.string(), v.string(), v.
 const KEPT = v.object({ rows: ROWS, ...PRINTED.entries });
 
 /** To be raised with every change to what is kept. */
-const VERSION = 5;
+const VERSION = 6;
 
 /** @throws BUILD_KBUILD */
 export async function commandsOf(task: Task, target: Target, cache: string): Promise<Commands> {
@@ -202,12 +203,22 @@ export function rowsOf(printed: string): Row[] {
   for (const line of printed.split("\n")) {
     delayed ??= delayedObjtool(line);
     const row = rowOf(line);
-    if (row === undefined) continue;
+    if (row === undefined) {
+      const [, objtool, object = ""] = ownObjtool(line) ?? [];
+      const compiled = rows.get(object);
+      if (objtool !== undefined && compiled !== undefined) compiled[4] = objtool;
+      continue;
+    }
     if ((rows.get(row[0])?.[2] ?? row[2]) !== row[2]) row[2] = SEVERAL;
     rows.set(row[0], row);
   }
   if (delayed !== undefined) for (const row of rows.values()) if (row[4] === "") row[4] = objtoolOf(delayed, row);
   return [...rows.values()].sort((a, b) => (a[0] < b[0] ? -1 : 1));
+}
+
+/** objtool as the last command of a line, which does nothing else: the whole of it, and the object. */
+function ownObjtool(line: string): RegExpExecArray | null {
+  return line.includes("--link") ? null : /(?:^|;)\s*(\S*\/objtool\s[^;']*?\s(\S+\.o))\s*$/.exec(line);
 }
 
 /** The command, without the object, that make prints at the link of a module if objtool waits for that. */
