@@ -306,6 +306,51 @@ describe("code that hands on its own entry of a table, as warnings do", () => {
   });
 });
 
+describe("a table whose last entry ends with what means something, not where the next would begin", () => {
+  const site = (type: number): string =>
+    `asm volatile("1: call outside_op\\n2:\\n.pushsection .parainstructions,\\"a\\"\\n.balign 8\\n.quad 1b\\n.byte ${type}, 2b - 1b\\n.short 1\\n.popsection");`;
+  const MODINFO = 'asm(".pushsection .modinfo,\\"a\\"\\n.asciz \\"name=small\\"\\n.popsection");';
+  const one = `void one(void) { ${site(3)} } void two(void) { ${site(4)} } ${MODINFO}`;
+  const other = `void three(void) { ${site(5)} }`;
+  const proofOf = (source: string, against: KernelModule): ObjectProof =>
+    proveObject({ object: "a.o", plain: workshop.compile("a.o", source), sections: undefined, against, layouts });
+
+  test("is read, in the object and where it runs, and another one is told", async () => {
+    const first = await workshop.module(one, other);
+    const last = await workshop.module(other, one);
+    const size = (elf: ElfObject): number | undefined => elf.sections.find(({ name }) => name === ".parainstructions")?.size;
+    expect([size(workshop.compile("a.o", one)), size(first.elf), size(last.elf)]).toEqual([28, 44, 44]);
+    for (const kernel of [first, last]) {
+      for (const source of [one, other]) expect([unproven(proofOf(source, kernel)), proofOf(source, kernel).complete]).toEqual([[], true]);
+      expect(unproven(proofOf(one.replace(site(4), site(5)), kernel))).toContain("two");
+      expect(unproven(proofOf(one.replace(site(3), site(5)), kernel))).toContain("one");
+      expect(unproven(proofOf(other.replace(site(5), site(6)), kernel))).toContain("three");
+    }
+  });
+
+  test("no flipped bit of it passes", async () => {
+    for (const kernel of [await workshop.module(one, other), await workshop.module(other, one)])
+      for (const source of [one, other]) {
+        const plain = workshop.compile("a.o", source);
+        const proof = (): ObjectProof => proveObject({ object: "a.o", plain, sections: undefined, against: kernel, layouts });
+        const data = plain.sections.find(({ name }) => name === ".parainstructions")?.data ?? new Uint8Array();
+        for (let at = 0; at < data.length; at++)
+          for (let bit = 0; bit < 8 && at % 16 >= 8; bit++) {
+            data[at] = (data[at] ?? 0) ^ (1 << bit);
+            expect(unproven(proof()), `+ ${at}, bit ${bit}`).not.toEqual([]);
+            data[at] = (data[at] ?? 0) ^ (1 << bit);
+          }
+        expect(unproven(proof())).toEqual([]);
+      }
+  });
+
+  test("is refused if less of it is there", async () => {
+    const short = one.replace(/(4, 2b - 1b)\\n\.short 1/, "4");
+    expect(short).not.toBe(one);
+    await expect(async () => proofOf(short, await workshop.module(one, other))).rejects.toMatchObject({ code: "PROOF_BAD_TABLE" });
+  });
+});
+
 test("no flipped bit of code, data or relocation passes", () => {
   const original = workshop.compile("a.o", FIRST);
   const before = prove(original).functions;

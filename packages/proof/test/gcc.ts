@@ -74,6 +74,6 @@ export class Workshop {
 
 /** The structures that these objects have tables of. */
 export const layouts: TypeLayouts = {
-  size: (struct) => ({ bug_entry: 12, jump_entry: 16, alt_instr: 14, static_call_site: 8 })[struct],
+  size: (struct) => ({ bug_entry: 12, jump_entry: 16, alt_instr: 14, static_call_site: 8, paravirt_patch_site: 16 })[struct],
   member: (struct, name) => (struct === "alt_instr" && name === "instrlen" ? { offset: 12, size: 1 } : undefined),
 };
