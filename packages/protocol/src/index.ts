@@ -88,5 +88,9 @@ export {
   tryDocument,
 } from "./documents/trial.ts";
 export { type DraftManifest, type Made, type Manifest, manifestSchema, writeManifest } from "./manifest.ts";
+export { instant } from "./repository/parts.ts";
+export { type PatchTargetCustom, patchTargetSchema } from "./repository/patch-target.ts";
+export { type Policy, policySchema, ROLLOUT_STATES, type Rollout, WEEKDAYS, type Window } from "./repository/policy.ts";
+export { WITHDRAWAL_ACTIONS, type Withdrawal, type Withdrawals, withdrawalsSchema } from "./repository/withdrawals.ts";
 export { type LoadRecord, loadRecordSchema, type Marker, markerSchema, type StoreEntry, storeEntrySchema } from "./store.ts";
 export { type TargetDescription, type TargetInput, targetInputSchema, targetSchema } from "./target.ts";
