@@ -47,7 +47,7 @@ export const sourcesErrors = defineErrors({
   },
   KERNEL_NOT_FOUND: {
     cause: "There is no kernel with that release in the archive.",
-    mend: "`suture kernels` lists those that can be built for. If it should be there, the lists are old: run `apt-get update` as root.",
+    mend: "`suture kernels --all` lists those that can be built for: archives drop older ones. If it should be there, the lists are old: run `apt-get update` as root. For one that the archive has dropped, give a tree prepared from its source: --tree (docs/kernels.md).",
   },
   SOURCE_NOT_FOUND: {
     cause: "The archive does not have the source that this kernel was built from (any more).",

@@ -19,7 +19,9 @@ export interface TestKernel {
 const META_PACKAGES = ["linux-image-cloud-amd64", "linux-image-6.12-cloud-amd64"] as const;
 const [OWN_KERNEL, LATER_KERNEL = OWN_KERNEL] = META_PACKAGES.filter((name) => spawnSync("apt-cache", ["show", name]).status === 0);
 if (OWN_KERNEL === undefined || LATER_KERNEL === undefined) throw new Error(`apt knows none of ${META_PACKAGES.join(", ")}`);
-export const KERNELS: readonly [string, string] = [OWN_KERNEL, LATER_KERNEL];
+/** With SUTURE_KERNEL, that release in their place. */
+const { SUTURE_KERNEL: GIVEN } = process.env;
+export const KERNELS: readonly [string, string] = GIVEN === undefined ? [OWN_KERNEL, LATER_KERNEL] : [GIVEN, GIVEN];
 
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "suture-test-kernels");
 const SOURCES = join(import.meta.dirname, "../modules");

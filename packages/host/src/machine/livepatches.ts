@@ -17,7 +17,8 @@ export interface LivePatch extends Progress {
 /** What a livepatch replaces in the kernel ("vmlinux") or in one module. */
 export interface PatchedObject {
   name: string;
-  patched: boolean;
+  /** Undefined where the kernel does not say it. */
+  patched: boolean | undefined;
   functions: { name: string; sympos: number }[];
 }
 
@@ -62,9 +63,13 @@ export function progressOf(machine: Machine, name: string): Progress | undefined
 /** Two reads for each object, however many functions it has. */
 export function readObjects(machine: Machine, name: string): PatchedObject[] {
   const folder = `${LIVEPATCH}/${name}`;
+  const patchedOf = (object: string): boolean | undefined => {
+    const line = machine.line(`${folder}/${object}/patched`);
+    return line === undefined ? undefined : line !== "0";
+  };
   return machine.folders(folder).map((object) => ({
     name: object,
-    patched: machine.line(`${folder}/${object}/patched`) !== "0",
+    patched: patchedOf(object),
     functions: machine.folders(`${folder}/${object}`).flatMap((entry) => {
       const comma = entry.lastIndexOf(",");
       return comma < 1 ? [] : [{ name: entry.slice(0, comma), sympos: Number(entry.slice(comma + 1)) }];

@@ -46,7 +46,8 @@ function statusOf(
     objects: now.objects(name).map((object) => ({
       name: object.name,
       loaded: loaded.has(object.name),
-      patched: object.patched,
+      // All that is loaded is patched until the livepatch is out again.
+      patched: object.patched ?? (loaded.has(object.name) && (enabled || transition !== undefined)),
       functions: object.functions.map((f) => ({ ...f, owner: owners.get(keyOf(object.name, f)) ?? name })),
     })),
     sha256: record?.sha256,

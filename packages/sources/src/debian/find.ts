@@ -21,19 +21,34 @@ export async function findArchived(
   const has = (of: Archive): boolean => of.versions(`linux-image-${release}`).some((p) => version === undefined || p.version === version);
   if (has(archive)) return found(archive);
   const others = await otherSuites(task, suitesOf(release));
-  const asked: string[] = [];
+  const asked: { name: string; note: string | undefined }[] = [];
   for (const suite of others) {
     const of = await readArchive(task, await fetchLists(task, cache, suite));
     if (has(of)) return found(of);
-    asked.push(suite.name);
+    asked.push({ name: suite.name, note: of.note });
   }
   if (asked.length === 0 && refusal !== undefined) throw refusal;
   if (asked.length === 0) return found(archive);
-  throw fail(
+  throw dropped(release, version, asked);
+}
+
+/** @param asked the suites that could have it, the newest first, with what is to be said of their lists' age */
+export function dropped(
+  release: string,
+  version: string | undefined,
+  asked: readonly { name: string; note: string | undefined }[],
+): SutureError {
+  const image = `linux-image-${release}${version === undefined ? "" : ` ${version}`}`;
+  const notes = asked.flatMap(({ note }) => (note === undefined ? [] : `; ${note}`));
+  return fail(
     "KERNEL_NOT_FOUND",
-    `apt knows no linux-image-${release}${version === undefined ? "" : ` ${version}`}, nor has ${asked.join(" or ")} one`,
+    `apt knows no ${image}, nor has the mirror one in ${asked.map(({ name }) => name).join(" or ")}${notes.join("")}`,
+    { file: release },
     {
-      file: release,
+      mend:
+        `Archives drop older kernels: \`suture kernels --suite ${asked[0]?.name} --all\` lists those that are there to boot. To build for this ` +
+        "one, get its linux-image, linux-headers and linux-source, all of one version, from snapshot.debian.org, prepare its tree, and give " +
+        "--tree, --image and --modules (docs/kernels.md).",
     },
   );
 }

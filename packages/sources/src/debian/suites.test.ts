@@ -1,5 +1,6 @@
 import { codeOf } from "@suture/testkit/folders";
 import { expect, test } from "vitest";
+import { dropped } from "./find.ts";
 import { suitesIn } from "./list.ts";
 import { mirrorsOf, type Target } from "./mirrors.ts";
 import { sourcesText } from "./suite-lists.ts";
@@ -62,4 +63,16 @@ test("which suite has a version is read out of what apt says of its places", () 
   expect(suiteOf("linux-image-5.4.0-7-amd64", "5.4.11-2")).toBe("bookworm");
   expect(suiteOf("linux-image-5.4.0-7-amd64", "5.4.11-1")).toBe("bookworm");
   expect(suiteOf("linux-image-5.4.0-7-amd64", "5.4.11-9")).toBeUndefined();
+});
+
+test("of a kernel that left the archive is said where it was looked for, how old that is, and what is left to do", () => {
+  const old = "what the mirror has of bullseye is 76 days old (2026-09-12)";
+  const refusal = dropped("5.4.0-7-amd64", "5.4.1-2", [
+    { name: "bookworm", note: undefined },
+    { name: "bullseye", note: old },
+  ]);
+  expect([refusal.code, refusal.where?.file]).toEqual(["KERNEL_NOT_FOUND", "5.4.0-7-amd64"]);
+  expect(refusal.message).toContain(`linux-image-5.4.0-7-amd64 5.4.1-2, nor has the mirror one in bookworm or bullseye; ${old}`);
+  expect(refusal.mend).toMatch(/`suture kernels --suite bookworm --all`.*snapshot\.debian\.org.*--tree/);
+  expect(refusal.mend).not.toContain("apt-get update");
 });
