@@ -25,6 +25,8 @@ export interface SpecialTable {
   used?: number;
   /** Field that says how many bytes of code an entry is about, where that is more than one instruction. */
   covers?: string;
+  /** Code hands the addresses of its own entries on, as warnings do. */
+  handedOn?: boolean;
   /** A second table, entry for entry beside this one. */
   beside?: { section: string; start: string; stop: string; struct: string };
   /** Field that points at the static key or static call that switches the code. */

@@ -78,7 +78,8 @@ function attempt(plan: Plan, keep: KeepEntry): Map<Item, SutureError> {
 
 function needOf(plan: Plan, ref: Ref, from: Item, inTable: boolean, need: (item: Item, by: Item) => void): void {
   const to = destinationOf(plan, ref, from, inTable);
-  if ("carried" in to) need(to.carried, from);
+  // A row comes with the code that it is about.
+  if ("carried" in to && to.carried.kind !== "row") need(to.carried, from);
 }
 
 /** Other objects of the patch may use what is new here. */

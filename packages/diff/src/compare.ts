@@ -4,6 +4,7 @@ import type { Correlation } from "./correlation.ts";
 import { type Item, type ItemizedObject, isItem, type Ref, sizeOf } from "./items.ts";
 import { comparedBytes, isLiteral } from "./literals.ts";
 import { isBookkeeping, stem } from "./names.ts";
+import { ownerOf } from "./rows.ts";
 
 export interface Body {
   bytes: Uint8Array;
@@ -72,8 +73,17 @@ export class Comparer {
     }
     if (this.#correlation.joined(a, b)) return true;
     if (isLiteral(a) && isLiteral(b)) return this.#sameLiteral(a, b);
+    if (a.kind === "row" || b.kind === "row") return this.#sameRow(a, b);
     // Bookkeeping without a twin: which of several with the same contents is meant makes no difference.
     return a.role === b.role && isBookkeeping(a.name) && stem(a.name) === stem(b.name) && this.items(a, b) === undefined;
+  }
+
+  /** Entries about the same place in code: what they say is compared with that code. */
+  #sameRow(a: Item, b: Item): boolean {
+    if (a.kind !== b.kind || a.section.name !== b.section.name) return false;
+    const before = ownerOf(this.#original, a);
+    const after = ownerOf(this.#patched, b);
+    return before !== undefined && after !== undefined && before.at === after.at && this.#correlation.joined(before.item, after.item);
   }
 
   /** A literal that refers to itself in a circle is equal if nothing else differs: as long as it is compared, it is taken for equal. */

@@ -31,6 +31,10 @@ function choose(plan: Plan, ref: Ref, from: Item, inTable: boolean): Destination
     if (to.place === "undef") return { kernel: plan.definedElsewhere(to) ?? to };
     throw plan.refuse("DIFF_REFERENCE", `${from.name} refers to ${to.name}, which has no place in an object`, from, ref.at);
   }
+  if (to.kind === "row") {
+    if (plan.ownRow(from, to) !== undefined) return { carried: to };
+    throw plan.refuse("DIFF_REFERENCE", `${from.name} refers to ${to.name}, which is no entry of its own`, from, ref.at);
+  }
   if (isLiteral(to)) {
     const anchor = inTable || !mayReach(from) ? undefined : plan.anchorOf(to);
     return anchor === undefined ? { carried: to } : { literal: to, anchor };

@@ -76,6 +76,8 @@ class Emitter {
   /** Where an element of a pool went. */
   readonly #places = new Map<Item, { symbol: ElfSymbol; offset: number }>();
   readonly #externals = new Map<Item | ElfSymbol, External>();
+  /** References to entries of tables, until it is known where those went. */
+  readonly #toRows: { out: Out; offset: number; ref: Ref; row: Item; from: Item }[] = [];
   readonly #sectionSymbols = new Map<Section, ElfSymbol>();
 
   constructor(plan: Plan) {
@@ -216,8 +218,13 @@ class Emitter {
 
   #relocate(from: Item, out: Out, base: number, refs: readonly Ref[], inTable: boolean): void {
     for (const ref of refs) {
-      const { symbol, addend } = this.#reach(ref, from, inTable);
       const offset = base + ref.at;
+      if (isItem(ref.to) && ref.to.kind === "row") {
+        destinationOf(this.#plan, ref, from, inTable);
+        this.#toRows.push({ out, offset, ref, row: ref.to, from });
+        continue;
+      }
+      const { symbol, addend } = this.#reach(ref, from, inTable);
       // The assembler resolved this one in place; now it is a relocation like the others.
       if (ref.implied) out.section.data.fill(0, offset, offset + (from.arch.relocations.kind(ref.type)?.size ?? 0));
       out.relocations.push({ offset, type: ref.type, symbol, addend });
@@ -237,10 +244,17 @@ class Emitter {
       (a, b) => Number(b.replacement !== undefined) - Number(a.replacement !== undefined),
     );
     const replaced: Replaced[] = [];
+    const rows = new Map<Entry, { symbol: ElfSymbol; offset: number }>();
     for (const table of ordered) {
       const list = lists.get(table) ?? [];
       const inside = this.#insideReplacements(table, replaced);
-      if (list.length + inside.length > 0) this.#table(list, inside, replaced);
+      if (list.length + inside.length > 0) this.#table(list, inside, replaced, rows);
+    }
+    for (const { out, offset, ref, row, from } of this.#toRows) {
+      const entry = this.#plan.ownRow(from, row);
+      const place = entry === undefined ? undefined : rows.get(entry);
+      if (place === undefined) throw new Error(`${from.name} refers to ${row.name}, which is not carried`);
+      out.relocations.push({ offset, type: ref.type, symbol: place.symbol, addend: ref.addend + place.offset });
     }
   }
 
@@ -291,7 +305,12 @@ class Emitter {
     return found;
   }
 
-  #table(list: readonly Kept[], inside: readonly { entry: Entry; symbol: ElfSymbol; offset: number }[], replaced: Replaced[]): void {
+  #table(
+    list: readonly Kept[],
+    inside: readonly { entry: Entry; symbol: ElfSymbol; offset: number }[],
+    replaced: Replaced[],
+    rows: Map<Entry, { symbol: ElfSymbol; offset: number }>,
+  ): void {
     const entries = [...list.map((kept) => kept.entry), ...inside.map((i) => i.entry)];
     const [first] = entries;
     if (first === undefined) return;
@@ -302,6 +321,7 @@ class Emitter {
     let at = 0;
     let replacementAt = 0;
     for (const { owner, entry } of list) {
+      if (first.table.handedOn) rows.set(entry, { symbol: this.#sectionSymbol(out.section), offset: at });
       this.#relocate(owner, out, at, entry.refs, true);
       const { replacement } = entry;
       if (replacement !== undefined && replacements !== undefined) {

@@ -6,11 +6,12 @@ import type { SectionRole } from "./sections.ts";
 
 export interface Item {
   arch: Arch;
-  kind: "function" | "object" | "anonymous" | "element";
+  /** A row is an entry of a special table, where code hands its address on: rows.ts says whose it is. */
+  kind: "function" | "object" | "anonymous" | "element" | "row";
   role: SectionRole;
-  /** The first symbol's name; for elements and anonymous items the section's name and offset. */
+  /** The first symbol's name; for elements, rows and anonymous items the section's name and offset. */
   name: string;
-  /** All symbols that start here, aliases too: global, then local, then weak ones. Empty for anonymous items and elements. */
+  /** All symbols that start here, aliases too: global, then local, then weak ones. Empty for anonymous items, elements and rows. */
   symbols: ElfSymbol[];
   /** Symbols in the middle of it. */
   labels: ElfSymbol[];

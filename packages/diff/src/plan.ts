@@ -232,6 +232,11 @@ export class Plan {
     return found;
   }
 
+  /** The entry that a row is, if it is one of the item's own. */
+  ownRow(item: Item, row: Item): Entry | undefined {
+    return this.in.patched.entries.get(item)?.find(({ section, start }) => section === row.section && start === row.start);
+  }
+
   /** Where the kernel has what the literal holds. */
   anchorOf(literal: Item): Anchor | undefined {
     if (!this.#anchors.has(literal)) this.#anchors.set(literal, this.#findAnchor(literal));

@@ -17,6 +17,7 @@ export class Resolver {
   readonly #places = new Map<Section, Place>();
   readonly #bySymbol = new Map<ElfSymbol, Item>();
   readonly #elements = new Map<Section, Map<number, Item>>();
+  readonly #rows = new Map<Section, Map<number, Item>>();
   readonly #ends = new Map<Item, ReadonlyMap<number, number>>();
 
   constructor(elf: ElfObject) {
@@ -47,11 +48,18 @@ export class Resolver {
     if (!isSection(symbol.place)) return reference(at, type, symbol, addend, pcRelative ? addend + branchToEnd : addend, branch);
     const section = symbol.place;
     const place = this.#places.get(section);
-    if (place === undefined || place.role === "ignored" || place.role === "table")
+    const handedOn = code && place?.role === "table" && this.#arch.tables.carried.some((t) => t.handedOn && t.section === section.name);
+    if (place === undefined || place.role === "ignored" || (place.role === "table" && !handedOn))
       return this.#broken(`a relocation points into ${section.name}`, from, relocation, at, symbol, branch);
     // The offset in the section that the field's value is counted from.
     const base = symbol.value + addend;
     const known = !pcRelative ? 0 : branch ? branchToEnd : undefined;
+    if (place.role === "table") {
+      const toEnd = known ?? this.#toEnd(from, offset);
+      const row = toEnd === undefined ? undefined : this.#row(section, base + toEnd);
+      if (row === undefined) return this.#broken(`a relocation points into ${section.name}`, from, relocation, at, symbol, branch);
+      return reference(at, type, row, base - row.start, 0, branch);
+    }
     if (place.role === "pool") {
       // The assembler keeps the symbol of an element wherever the addend is not zero, so that the symbol says which element it is.
       const start = symbol.type === STT.SECTION ? base + (known ?? this.#toEnd(from, offset) ?? branchToEnd) : symbol.value;
@@ -159,6 +167,16 @@ export class Resolver {
     return ref;
   }
 
+  /** An entry of a special table, of which only the start is known here. */
+  #row(section: Section, start: number): Item | undefined {
+    if (start < 0 || start >= section.size) return undefined;
+    const rows = this.#rows.get(section) ?? new Map<number, Item>();
+    this.#rows.set(section, rows);
+    const row = rows.get(start) ?? nameless(this.#arch, "row", "table", section, start, start);
+    rows.set(start, row);
+    return row;
+  }
+
   /** One string or constant of a pool. */
   #element(section: Section, offset: number): Item | undefined {
     const width = Math.max(section.entsize, 1);
@@ -174,23 +192,15 @@ export class Resolver {
     if (known !== undefined) return known;
     const end = strings ? stringEnd(section.data, start, width) : start + width;
     if (end === undefined || end > section.data.length) return undefined;
-    const element: Item = {
-      arch: this.#arch,
-      kind: "element",
-      role: "pool",
-      name: `${section.name}+0x${start.toString(16)}`,
-      symbols: [],
-      labels: [],
-      section,
-      start,
-      end,
-      entry: 0,
-      refs: [],
-      beside: [],
-    };
+    const element = nameless(this.#arch, "element", "pool", section, start, end);
     byOffset.set(start, element);
     return element;
   }
+}
+
+function nameless(arch: Arch, kind: Item["kind"], role: SectionRole, section: Section, start: number, end: number): Item {
+  const name = `${section.name}+0x${start.toString(16)}`;
+  return { arch, kind, role, name, symbols: [], labels: [], section, start, end, entry: 0, refs: [], beside: [] };
 }
 
 function reference(at: number, type: number, to: Item | ElfSymbol, addend: number, target: number, branch: boolean): Ref {

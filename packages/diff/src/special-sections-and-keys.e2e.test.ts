@@ -102,6 +102,45 @@ describe("point 10: special sections", () => {
   });
 });
 
+describe("entries that code hands on, as warnings of newer kernels do", () => {
+  /** The line that the entry says, which is where `2:` leads from its own code. */
+  const WARN = `#define WARN(line) ({ unsigned short *bug; \\
+    asm volatile("lea 2f(%%rip), %0\\n1: nop\\n.pushsection __bug_table,\\"aw\\"\\n2: .long 1b - ., %c1 - .\\n.word %c2, 1\\n.popsection" : "=r"(bug) : "i"("format"), "i"(line)); bug[4]; })`;
+  const three = (value: number, line = 20): string => `${WARN}
+    int f(int x) { return x == 3 ? WARN(10) : 1; }
+    int g(int x) { return x == 3 ? WARN(${line}) : x == 4 ? WARN(${line + 1}) : ${value}; }
+    int h(int x) { return x == 3 ? WARN(30) : 3; }`;
+  test("come with it, and the address is that of the copy", () => {
+    const delta = shop.diff(three(1), three(2));
+    expect(names(delta.functions)).toEqual(["g"]);
+    expect(sectionOf(delta, "__bug_table")?.size).toBe(24);
+    const { object } = delta;
+    if (object === undefined) throw new Error("nothing came out");
+    const said = shop.run(
+      object,
+      `#include <stdio.h>
+      int g(int); void __fentry__(void) {}
+      int main(void) { printf("%d %d %d", g(3), g(4), g(5)); return 0; }`,
+    );
+    expect(said).toBe("20 21 2");
+  });
+  test("a warning whose line alone differs is the same, one that is gone is not", () => {
+    expect(shop.diff(three(1), three(1, 22)).functions).toEqual([]);
+    expect(names(shop.diff(three(1), three(1).replace("x == 4 ? WARN(21) : ", "")).functions)).toEqual(["g"]);
+    expect(names(shop.diff(three(1), three(1).replace("WARN(30)", "WARN(30) + WARN(31)")).functions)).toEqual(["h"]);
+  });
+  test("another function's is refused", () => {
+    const foreign = (value: number): string => `
+      asm(".pushsection __bug_table,\\"aw\\"\\ntheirs:\\n.popsection");
+      int f(int x) { asm volatile("1: nop\\n.pushsection __bug_table,\\"aw\\"\\n.long 1b - ., 0\\n.word 7, 1\\n.popsection"); return 1; }
+      int g(int x) { long bug; asm volatile("lea theirs(%%rip), %0" : "=r"(bug)); return bug == ${value}; }`;
+    expect(shop.refusal(foreign(1), foreign(2))).toMatchObject({
+      code: "DIFF_REFERENCE",
+      message: expect.stringContaining("g refers to __bug_table+0x0, which is no entry of its own"),
+    });
+  });
+});
+
 describe("point 11: static keys and static calls", () => {
   const keyed = (value: number): string => `
     extern struct static_key key;

@@ -10,6 +10,8 @@ export interface Entry extends Body {
   /** `bytes` without what may differ between equal entries. */
   compared: Uint8Array;
   section: Section;
+  /** Bytes from the section's start. */
+  start: number;
   /** The item, and the byte in it, that the entry's first field points at. */
   owner: Item;
   at: number;
@@ -101,6 +103,7 @@ function* read(itemized: ItemizedObject, table: SpecialTable, section: Section, 
       table,
       compared: noise === undefined ? bytes : Uint8Array.from(bytes).fill(0, noise.offset, noise.offset + noise.size),
       section,
+      start,
       owner: first.to,
       at: first.target,
       bytes,

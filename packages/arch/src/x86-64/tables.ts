@@ -28,6 +28,7 @@ const all: readonly SpecialTable[] = [
     size: { struct: "bug_entry" },
     compared: true,
     noise: "line",
+    handedOn: true,
   },
   {
     section: "__ex_table",
