@@ -73,8 +73,8 @@ export interface Code {
   isPadding(bytes: Uint8Array): boolean;
   /** Whether all of it does nothing: no-ops, none of which traps. */
   isNoOp(bytes: Uint8Array): boolean;
-  /** What the assembler fills so many bytes with to align the code that follows; undefined for more than it fills so. */
-  alignmentFill(length: number): Uint8Array | undefined;
+  /** Of each age of the assembler, what it fills so many bytes with to align the code that follows; undefined for more than it fills so. */
+  alignmentFills: readonly ((length: number) => Uint8Array | undefined)[];
   /** What places in a loop may be aligned to beyond what functions are: bytes, powers of two. */
   loopAlignments: readonly number[];
   /** Starts of the names that padding before a function has, which a call may use. */

@@ -96,7 +96,13 @@ function keptOf(
   const alignment = alignmentOf(own, startOf(own, i + ofOwn), plain, startOf(plain, j + ofPlain));
   for (let kept = 0; kept <= Math.min(ofOwn, ofPlain); kept++) {
     const whole = kept === ofOwn && kept === ofPlain;
-    if (whole || (pads(own, i + kept, i + ofOwn, alignment) && pads(plain, j + kept, j + ofPlain, alignment))) return kept;
+    if (
+      whole ||
+      codeOf(own).alignmentFills.some(
+        (fill) => pads(own, i + kept, i + ofOwn, alignment, fill) && pads(plain, j + kept, j + ofPlain, alignment, fill),
+      )
+    )
+      return kept;
     if (!sameNoOp(own, i + kept, plain, j + kept)) return undefined;
   }
   return undefined;
@@ -130,11 +136,11 @@ function alignmentOf(own: Side, at: number, plain: Side, there: number): number 
 }
 
 /** Whether the no-ops are what the assembler aligns with, and nothing else. */
-function pads(side: Side, first: number, end: number, alignment: number): boolean {
+function pads(side: Side, first: number, end: number, alignment: number, fillOf: Code["alignmentFills"][number]): boolean {
   const [from, to] = [startOf(side, first), startOf(side, end)];
   const { bytes, instructions, part, start, uses } = side;
   if (to - from >= alignment) return false;
-  const fill = codeOf(side).alignmentFill(to - from);
+  const fill = fillOf(to - from);
   if (fill === undefined || Buffer.compare(bytes.subarray(from, to), fill) !== 0) return false;
   const inside = (target: number | undefined): boolean => target !== undefined && target > from && target < to;
   if (instructions.some(({ branch, relative }) => inside(branch?.target) || inside(relative?.target))) return false;

@@ -1,10 +1,10 @@
 /** Each placed part is the ground's: its symbols, its bytes, and what is relocated in it. */
-import { SHF, STT, viewOf } from "@suture/elf";
+import { type ElfSymbol, SHF, STT, viewOf } from "@suture/elf";
 import type { Findings } from "./findings.ts";
 import { hasNoBytes, type Item, isWeak, itemAt, type Part } from "./items.ts";
 import type { Placement } from "./placement.ts";
 import type { RunningCode, Stretch } from "./running-code.ts";
-import { isFilledLater } from "./sections.ts";
+import { isFilledLater, isLeftOut } from "./sections.ts";
 import { differences, isMoved, type Span, type SpanChecker } from "./spans.ts";
 
 export class PartVerifier {
@@ -79,7 +79,8 @@ export class PartVerifier {
       else if (known.length > 0)
         elsewhere.push(`${name} at ${known.map((a) => this.#running.show(a)).join(", ")}, not ${this.#running.show(address)}`);
       // The kernel's symbol table has no labels of the assembler and of the build.
-      else if (type !== STT.NOTYPE) this.#findings.at(part, "absent", value, `${this.#running.name} does not have ${name}`);
+      else if (type !== STT.NOTYPE && !(isLeftOut(name) && this.#isKnownOtherwise(symbol, part, address)))
+        this.#findings.at(part, "absent", value, `${this.#running.name} does not have ${name}`);
     }
     const [first] = elsewhere;
     if (first !== undefined)
@@ -96,6 +97,14 @@ export class PartVerifier {
     )
       this.#findings.whole(part, "unplaced", `no symbol says that ${this.#running.name} has it at ${this.#running.show(base)}`);
     return first !== undefined;
+  }
+
+  /** Whether the ground has another symbol of the same variable at the address. */
+  #isKnownOtherwise(symbol: ElfSymbol, { symbols }: Part, address: number): boolean {
+    return symbols.some(
+      (other) =>
+        other !== symbol && other.value === symbol.value && other.size === symbol.size && this.#running.named(other.name).includes(address),
+    );
   }
 
   /** The ground's fields inside of the part are those that the relocations call for. */

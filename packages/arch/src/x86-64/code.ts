@@ -103,13 +103,14 @@ const FILLS: readonly (readonly number[])[] = [
   [0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
 ];
 
-/** The longest no-op as often as it fits, then what is left in one. Of more it jumps over the rest. */
-export function alignmentFill(length: number): Uint8Array | undefined {
+/** The longest no-op as often as it fits, with what is left in one: behind them, or before them as binutils 2.47 does. Of more it jumps over the rest. */
+export const alignmentFills = [false, true].map((restFirst) => (length: number): Uint8Array | undefined => {
   const longest = FILLS.length - 1;
   if (length < 0 || length >= Math.max(...LOOP_ALIGNMENTS)) return undefined;
   const fills = Array.from({ length: Math.floor(length / longest) }, () => FILLS[longest] ?? []);
-  return Uint8Array.from([...fills, FILLS[length % longest] ?? []].flat());
-}
+  const rest = FILLS[length % longest] ?? [];
+  return Uint8Array.from((restFirst ? [rest, ...fills] : [...fills, rest]).flat());
+});
 
 const ENDBR64 = [0xf3, 0x0f, 0x1e, 0xfa];
 const CALL = 0xe8;
