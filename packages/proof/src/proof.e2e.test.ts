@@ -274,6 +274,31 @@ describe("records that no symbol names, which code hands to a checker of undefin
   });
 });
 
+test("a second name of a table of devices may be missing in the kernel, where the first is known, and no other name may", async () => {
+  const source = (names: string): string => `int devices[4] = { 1, 2 }; int others[4] = { 3 };
+    int use(int n) { return devices[n] + others[n]; }
+    ${names}
+    asm(".pushsection .modinfo,\\"a\\"\\n.asciz \\"name=small\\"\\n.popsection");`;
+  const against = await workshop.moduleOf([source("")], ...SECTIONS);
+  const proven = (names: string): string[] => {
+    const elf = (name: string): ElfObject => workshop.compile(name, source(names), ...SECTIONS);
+    return unproven(proveObject({ object: "a.o", plain: elf("a.o"), sections: elf("b.o"), against, layouts }));
+  };
+  const alias = (name: string): string => `extern typeof(devices) ${name} __attribute__((alias("devices")));`;
+  expect(proven("")).toEqual([]);
+  expect(proven(alias("__mod_device_table__kmod_small__of__devices"))).toEqual([]);
+  expect(proven(alias("other_name"))).toEqual([expect.stringContaining("use")]);
+  // As its only name.
+  const renamed = proveObject({
+    object: "a.o",
+    plain: workshop.compile("a.o", source("").replaceAll("devices", "__mod_device_table__devices"), ...SECTIONS),
+    sections: workshop.compile("b.o", source("").replaceAll("devices", "__mod_device_table__devices"), ...SECTIONS),
+    against,
+    layouts,
+  });
+  expect(unproven(renamed)).toEqual(["use"]);
+});
+
 describe("code that hands on its own entry of a table, as warnings do", () => {
   const warning = (line: number): string =>
     `asm volatile("lea 2f(%%rip), %%rdi\\n1: ud2\\n.pushsection __bug_table,\\"aw\\"\\n2: .long 1b - 2b\\n.long 0\\n.word ${line}, 1\\n.popsection" ::: "rdi");`;

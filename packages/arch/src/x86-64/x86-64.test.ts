@@ -1,7 +1,7 @@
 import { viewOf } from "@suture/elf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { jumpsOrLoadsAddress } from "./code.ts";
+import { alignmentFills, isNoOp, jumpsOrLoadsAddress } from "./code.ts";
 import { listing } from "./listing.ts";
 import { fieldSize, linkedValue, R_X86_64, relocatedAs, relocationKind } from "./relocations.ts";
 import { tables } from "./tables.ts";
@@ -94,4 +94,17 @@ test("code as text has the names of what its fields refer to, and branches insid
   expect(listing(around.subarray(8), names)).toEqual(listing(code, names));
   expect(around.subarray(8).equals(code)).toBe(true);
   expect(listing(Uint8Array.of(0x06), new Map())).toBeUndefined();
+});
+
+test("what the assembler aligns with are no-ops, the longest first or last", () => {
+  for (const fill of alignmentFills)
+    for (let length = 1; length < 64; length++) {
+      const bytes = fill(length) ?? new Uint8Array(0);
+      expect(bytes.length).toBe(length);
+      expect(isNoOp(bytes)).toBe(true);
+    }
+  const [last, first] = alignmentFills.map((fill) => Buffer.from(fill(14) ?? []).toString("hex"));
+  expect(last).toBe("66662e0f1f8400000000000f1f00");
+  expect(first).toBe("0f1f0066662e0f1f840000000000");
+  expect(alignmentFills.map((fill) => fill(64))).toEqual([undefined, undefined]);
 });
