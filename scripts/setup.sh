@@ -20,6 +20,7 @@ bzip2 unpacks kernels
 lz4 unpacks kernels
 qemu-system-x86 boots the stock kernel
 busybox-static is the user space of that machine
+openssl signs modules
 kmod loads modules there as on a real machine
 procps sets kernel options there
 e2fsprogs makes its disks, in the tests

@@ -13,6 +13,7 @@ import { inspectCommand } from "./commands/inspect.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
 import { proveCommand } from "./commands/prove.ts";
 import { reviewCommand } from "./commands/review.ts";
+import { signCommand } from "./commands/sign.ts";
 import { tryCommand } from "./commands/try.ts";
 import { examplesText } from "./words/examples.ts";
 
@@ -26,6 +27,7 @@ const COMMANDS = [
   diffCommand,
   inspectCommand,
   reviewCommand,
+  signCommand,
   accountCommand,
   ...hostCommands,
   completionCommand,

@@ -40,7 +40,11 @@ export const hostErrors = defineErrors({
   },
   HOST_UNSIGNED: {
     cause: "The kernel takes signed modules only (module.sig_enforce or lockdown), and the livepatch has no signature.",
-    mend: "Sign it with a key that the kernel trusts (sign-file of the kernel's headers).",
+    mend: "`suture sign X.ko --key KEY --cert CERT` with a key that the machine has (`suture doctor`); docs/operating.md#signed-modules.",
+  },
+  HOST_UNKNOWN_SIGNER: {
+    cause: "The kernel takes modules of known signers only, and has not the key that the livepatch is signed with.",
+    mend: "Enrol the certificate (`mokutil --import CERT.der`, and reboot), or sign with a key that is there; docs/operating.md#signed-modules.",
   },
   HOST_FTRACE_OFF: {
     cause: "ftrace is switched off, through which livepatches redirect functions.",

@@ -76,7 +76,6 @@ export function moduleOf(functions: readonly { name: string; sympos: number; own
     sha256: "5b0b6bd0ef79e0a8e2b9a8ae28f7d0be2b0f1a2d4b4d8fe2ffb6d37d51a5b9aa",
     name: "fix",
     release: "6.1.0-7-amd64",
-    signed: false,
     inspection: {
       file: "fix.ko",
       name: "fix",
@@ -92,6 +91,7 @@ export function moduleOf(functions: readonly { name: string; sympos: number; own
       descriptor: undefined,
       faults: [],
       manifest: undefined,
+      signature: undefined,
     },
     manifest: {
       ...draftOf(),

@@ -2,6 +2,7 @@
 import { type ElfObject, isSection, readElf, relocationSections, SHF, STT } from "@suture/elf";
 import { modinfoOf } from "@suture/kernel";
 import type { Manifest } from "@suture/protocol";
+import { readSignature, type Signature } from "@suture/signature";
 import { contentsSha256 } from "./contents.ts";
 import { fail } from "./errors.ts";
 import { parseKlpSection, parseKlpSymbol } from "./names.ts";
@@ -32,6 +33,8 @@ export interface Inspection {
   /** Why loading it would be wrong, as far as the file alone tells; empty for a well-formed one. */
   faults: string[];
   manifest: Manifest | undefined;
+  /** Undefined for one that is not signed. */
+  signature: Signature | undefined;
 }
 
 /** @throws ELF_*, KLP_BAD_MODULE for a manifest that cannot be read */
@@ -44,6 +47,7 @@ export function inspect(bytes: Uint8Array, file: string): Inspection {
   const objects = descriptor?.objects ?? [];
   const functions = objects.flatMap((object) => object.functions);
   const manifest = readManifest(elf);
+  const faults = faultsOf(elf, manifest);
   const named = new Set([...functions.map((f) => f.replacement), ...objects.flatMap((object) => object.callbacks.map((c) => c.name))]);
   return {
     file,
@@ -64,9 +68,19 @@ export function inspect(bytes: Uint8Array, file: string): Inspection {
         .filter((t) => (target.flags & SHF.ALLOC) !== 0 && t.relocations.length > 0)
         .map((t) => ({ section: target.name, object: parseKlpSection(t.name)?.object, count: t.relocations.length })),
     ),
-    faults: faultsOf(elf, manifest),
+    faults,
     manifest,
+    signature: signatureIn(bytes, file, faults),
   };
+}
+
+function signatureIn(bytes: Uint8Array, file: string, faults: string[]): Signature | undefined {
+  try {
+    return readSignature(bytes, file);
+  } catch (error) {
+    faults.push(error instanceof Error ? error.message : String(error));
+    return undefined;
+  }
 }
 
 function faultsOf(elf: ElfObject, manifest: Manifest | undefined): string[] {

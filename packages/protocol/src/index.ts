@@ -30,6 +30,7 @@ export {
   kernelsDocument,
   proveDocument,
   reviewDocument,
+  signDocument,
 } from "./documents/building.ts";
 export { completionDocument, errorDocument } from "./documents/common.ts";
 export type { Document } from "./documents/document.ts";

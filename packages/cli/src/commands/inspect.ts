@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Inspection } from "@suture/livepatch";
 import { inspectDocument, UNIT_STATES } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
+import { signerText } from "../signer-text.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
 export const inspectCommand: AddCommand = (program, run) => {
@@ -33,6 +34,7 @@ function inspectionText(found: Inspection): string {
       ["proof", manifest === undefined ? "" : proofText(manifest.proof)],
       ["replaces other livepatches", replace === undefined ? "" : replace ? "yes" : "no"],
       ["compiler", manifest?.compiler ?? ""],
+      ["signature", found.signature === undefined ? "none" : found.signature.signers.map(signerText).join("\n")],
       ["faults", found.faults.length === 0 ? "none found in the file" : found.faults.join("\n")],
     ]),
     headedText(

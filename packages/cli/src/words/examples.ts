@@ -41,6 +41,10 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ],
     ["review livepatch-fix.ko --keep folder -o page.html", "with those that build --keep folder kept"],
   ],
+  sign: [
+    ["sign livepatch-fix.ko --key signer.pem --cert signer.der", "for a kernel that takes signed modules only"],
+    ["sign livepatch-fix.ko --key 'pkcs11:object=signer' --cert signer.der -o signed.ko", "with a key that a device keeps"],
+  ],
   account: [
     [
       "account livepatch-catch-up.json --changelog linux-image.deb --page account.html",

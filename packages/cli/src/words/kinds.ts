@@ -11,6 +11,8 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   source: "file",
   object: "file",
   "patch-or-module": "file",
+  key: "file",
+  certificate: "file",
   module: "module",
   "module-or-parameter": "module",
   folder: "folder",

@@ -25,6 +25,7 @@ const OTHER = [
   "commits",
   "count",
   "function",
+  "hash",
   "id",
   "name",
   "number",

@@ -17,6 +17,28 @@ test("a machine on which everything is well", async () => {
   expect(findings.map(({ what }) => what)).toContain("proof");
 });
 
+const KEYS = `0b2c1f3a I------     1 perm 1f0b0000     0     0 keyring   .builtin_trusted_keys: 2
+1d9a3b40 I------     1 perm 1f010000     0     0 asymmetri Debian Secure Boot CA: 6ccece7e4c6c0d1f6149f3dd27dfcc5cbb419ea1: X509.rsa bb419ea1 []
+2e7b1c02 I------     1 perm 1f010000     0     0 asymmetri An: operator: ab12: X509.rsa 0000ab12 []
+`;
+const signedBy = (signer: { keyId?: string; issuer?: string; serial?: string }) => ({
+  ...FIX,
+  inspection: { ...FIX.inspection, signature: { signers: [{ ...signer, hash: "sha256", algorithm: "rsa" }] } },
+});
+
+test.each([
+  ["good", { keyId: "00ab12" }, KEYS, "of An: operator"],
+  ["refused", { keyId: "cd34" }, KEYS, "signed with the key cd34; those that the kernel has are of Debian Secure Boot CA; An: operator"],
+  ["unknown", { keyId: "cd34" }, "", "cannot be read"],
+  ["unknown", { issuer: "CN=x", serial: "cd34" }, KEYS, "shows in the load"],
+  ["good", { issuer: "CN=x", serial: "ab12" }, KEYS, "of An: operator"],
+] as const)("a signature where the kernel asks for one: %s by %o", (outcome, signer, keys, found) => {
+  const machine = machineOf({ ...WELL, "/sys/module/module/parameters/sig_enforce": "Y\n", "/proc/keys": keys });
+  const finding = checkLoad(new Snapshot(machine), signedBy(signer), NOTHING).find(({ what }) => what === "signature");
+  expect(finding).toMatchObject({ outcome, found: expect.stringContaining(found) });
+  expect(finding?.refusal?.code).toBe(outcome === "refused" ? "HOST_UNKNOWN_SIGNER" : undefined);
+});
+
 test.each([
   ["HOST_NOT_ROOT", { "/proc/self/status": "CapEff:\t0000000000000000\n" }],
   ["HOST_MODULES_DISABLED", { "/proc/sys/kernel/modules_disabled": "1\n" }],

@@ -4,6 +4,7 @@ import { fail } from "../errors.ts";
 import { attachedFunctions, type Holder, kprobes, type Probe } from "../machine/holders.ts";
 import { symbolCounts } from "../machine/kallsyms.ts";
 import { mayLoadModules, modulesDisabled, signaturesEnforced } from "../machine/kernel.ts";
+import { asKeyDescription, machineKeys } from "../machine/keys.ts";
 import { hasLivepatchCore } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Snapshot } from "../machine/snapshot.ts";
@@ -150,10 +151,27 @@ function checkStates(now: Snapshot, module: ModuleFile): CheckResult {
   return notKnown.length === 0 ? good("states", "those of the loaded livepatches are known to it") : unknown("states", notKnown.join("; "));
 }
 
-function checkSignature(machine: Machine, { file, signed }: ModuleFile): CheckResult {
+function checkSignature(machine: Machine, { file, inspection }: ModuleFile): CheckResult {
+  const what = "signature";
   const why = signaturesEnforced(machine);
-  if (why === undefined) return good("signature", "not asked for");
-  return signed ? good("signature", "there is one; the kernel checks it") : refused("signature", fail("HOST_UNSIGNED", why, { file }));
+  if (why === undefined) return good(what, "not asked for");
+  if (inspection.signature === undefined) return refused(what, fail("HOST_UNSIGNED", why, { file }));
+  const keys = machineKeys(machine);
+  const { signers } = inspection.signature;
+  if (keys === undefined) return unknown(what, "there is one; which keys the kernel has cannot be read");
+  const ids = signers.flatMap(({ keyId, serial }) => keyId ?? serial ?? []).map(asKeyDescription);
+  const key = keys.find(({ id }) => ids.includes(id));
+  if (key !== undefined) return good(what, `of ${key.subject}, whose key the kernel has`);
+  // The kernel's list names a key by its identifier, and by its certificate's number only where there is none.
+  if (signers.some(({ keyId }) => keyId === undefined))
+    return unknown(what, "there is one; whether the kernel has its key shows in the load");
+  const known = keys.map(({ subject }) => subject).join("; ") || "none";
+  return refused(
+    what,
+    fail("HOST_UNKNOWN_SIGNER", `${why}, and it is signed with the key ${ids.join(", ")}; those that the kernel has are of ${known}`, {
+      file,
+    }),
+  );
 }
 
 function checkFtrace(machine: Machine): CheckResult {

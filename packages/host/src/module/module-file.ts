@@ -12,13 +12,10 @@ export interface ModuleFile {
   /** As the kernel has it. */
   name: string;
   release: string;
-  signed: boolean;
   inspection: Inspection;
   /** Undefined for a livepatch that Suture did not build. */
   manifest: Manifest | undefined;
 }
-
-const SIGNATURE_MARK = "~Module signature appended~\n";
 
 /** @throws HOST_BAD_MODULE, ELF_*, KLP_* */
 export async function readModuleFile(file: string): Promise<ModuleFile> {
@@ -40,7 +37,6 @@ export function moduleFileOf(bytes: Buffer, file: string): ModuleFile {
     sha256: sha256(bytes),
     name,
     release: inspection.release,
-    signed: bytes.subarray(-SIGNATURE_MARK.length).toString("latin1") === SIGNATURE_MARK,
     inspection,
     manifest,
   };

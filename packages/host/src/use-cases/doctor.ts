@@ -16,6 +16,7 @@ import {
   switchedOff,
   taintOf,
 } from "../machine/kernel.ts";
+import { machineKeys } from "../machine/keys.ts";
 import { hasLivepatchCore } from "../machine/livepatches.ts";
 import { RUN_FOLDER } from "../machine/lock.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -98,7 +99,15 @@ async function signatures(machine: Machine): Promise<Finding[]> {
   return [
     why === undefined
       ? good("signatures", "not enforced")
-      : limited("signatures", `${why}: livepatches must be signed`, "mokutil --import KEY.der"),
+      : limited(
+          "signatures",
+          `${why}: livepatches must be signed; the kernel has keys of ${
+            machineKeys(machine)
+              ?.map(({ subject }) => subject)
+              .join("; ") ?? "whom cannot be told"
+          }`,
+          "suture sign X.ko --key KEY --cert CERT; a new key: mokutil --import CERT.der",
+        ),
     mode === undefined
       ? limited("lockdown", "cannot be told: securityfs is not mounted", "mount -t securityfs securityfs /sys/kernel/security")
       : good("lockdown", mode),

@@ -146,6 +146,14 @@ export const diffDocument = documentKind("diff", 1, "`suture diff`: two builds o
   output: maybe(said(text, "the object that was written")),
 });
 
+const signer = v.strictObject({
+  keyId: maybe(said(text, "subject key identifier of the certificate, in hex; or issuer and serial")),
+  issuer: maybe(text),
+  serial: maybe(said(text, "of the certificate, in hex")),
+  hash: said(text, "sha256 and such"),
+  algorithm: said(text, "rsa or ecdsa"),
+});
+
 export const inspectDocument = documentKind("inspect", 1, "`suture inspect`: what a livepatch module says and holds.", {
   file: text,
   name: text,
@@ -181,6 +189,17 @@ export const inspectDocument = documentKind("inspect", 1, "`suture inspect`: wha
   ),
   faults: said(texts, "why loading it would be wrong, as far as the file alone tells"),
   manifest: maybe(manifest),
+  signature: maybe(said(v.strictObject({ signers: v.array(signer) }), "that the kernel finds at its end; absent if it is not signed")),
+});
+
+export const signDocument = documentKind("sign", 1, "`suture sign`: a module with the kernel's signature.", {
+  file: said(text, "what was written"),
+  module: text,
+  sha256: said(text, "of what was written"),
+  subject: said(text, "of the certificate"),
+  signer,
+  replaced: said(flag, "whether it had another signature before"),
+  notes: texts,
 });
 
 export const reviewDocument = documentKind("review", 1, "`suture review`: the page about a livepatch that a person reads and signs.", {

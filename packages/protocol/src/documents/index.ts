@@ -10,6 +10,7 @@ import {
   kernelsDocument,
   proveDocument,
   reviewDocument,
+  signDocument,
 } from "./building.ts";
 import { completionDocument, errorDocument } from "./common.ts";
 import type { DocumentKind } from "./document.ts";
@@ -45,6 +46,7 @@ const KINDS = [
   diffDocument,
   inspectDocument,
   reviewDocument,
+  signDocument,
   loadDocument,
   loadSeveralDocument,
   leaveDocument,
