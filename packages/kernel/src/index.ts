@@ -5,6 +5,7 @@ export { KernelConfig } from "./config.ts";
 export { kernelErrors } from "./errors.ts";
 export { KernelImage, type MarkedTable } from "./image.ts";
 export type { ImageSection, PerCpuArea } from "./layout.ts";
+export { findEvents, lastLines } from "./kernel-events.ts";
 export { archOfConfig, livepatchObstacles, type Obstacle } from "./livepatchable.ts";
 export { modinfoOf } from "./modinfo.ts";
 export { KernelModule, openModule } from "./module.ts";

@@ -3,7 +3,6 @@ export { type CpioEntry, writeCpio } from "./cpio.ts";
 export { labErrors } from "./errors.ts";
 export type { Guest, RunOptions, RunResult } from "./guest.ts";
 export type { GuestFile } from "./initramfs.ts";
-export { findEvents } from "./kernel-events.ts";
 export { lineText, parseLine } from "./kernel-log.ts";
 export type { Disk } from "./machine.ts";
 export { type KernelModuleFile, loadOrder } from "./modules.ts";

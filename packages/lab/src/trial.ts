@@ -1,12 +1,12 @@
 /** One livepatch on a running guest: probed before, loaded, probed, unloaded, probed again. */
 import { basename } from "node:path";
 import { SutureError } from "@suture/errors";
+import { findEvents } from "@suture/kernel";
 import type { Outcome, TrialReport } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { type BootOptions, boot } from "./boot.ts";
 import type { Guest } from "./guest.ts";
 import { readable } from "./initramfs.ts";
-import { findEvents } from "./kernel-events.ts";
 import { loadOrder, nameOfModule } from "./modules.ts";
 import { emptyReport, type TrialOptions } from "./trial-report.ts";
 import { FAULTS, GUEST_FILE, type Prepared, pathOf, TrialEnd, TrialRun } from "./trial-run.ts";

@@ -1,13 +1,12 @@
 import type { KernelLine } from "@suture/protocol";
 import { expect, test } from "vitest";
 import { findEvents, lastLines } from "./kernel-events.ts";
-import { parseLine } from "./kernel-log.ts";
 
 function log(text: string): KernelLine[] {
   return text
     .trim()
     .split("\n")
-    .map((line, index) => parseLine(`[    ${index}.000000] ${line.replace(/^\|/, "")}`));
+    .map((line, index) => ({ time: index, text: line.replace(/^\|/, "") }));
 }
 
 const WARNING = `
