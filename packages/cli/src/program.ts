@@ -3,6 +3,7 @@ import { Command } from "commander";
 import about from "../package.json" with { type: "json" };
 import type { Run } from "./answer.ts";
 import { accountCommand } from "./commands/account.ts";
+import { agentCommand } from "./commands/agent.ts";
 import { buildCommand } from "./commands/build.ts";
 import { catchUpCommand } from "./commands/catch-up.ts";
 import { completionCommand } from "./commands/completion.ts";
@@ -30,6 +31,7 @@ const COMMANDS = [
   signCommand,
   accountCommand,
   ...hostCommands,
+  agentCommand,
   completionCommand,
 ];
 

@@ -8,6 +8,17 @@ export {
   type FixState,
   type StateCounts,
 } from "./account.ts";
+export {
+  type AgentConfiguration,
+  type AgentMemory,
+  agentConfigurationSchema,
+  agentMemorySchema,
+  type HealthMark,
+  lineOf,
+  type Probe,
+  type Refused,
+  type Soak,
+} from "./agent.ts";
 export { CALLBACKS, type CallbackKind } from "./callbacks.ts";
 export {
   type CatchUpReport,
@@ -19,6 +30,18 @@ export {
   type UnitState,
   writeReport,
 } from "./catch-up.ts";
+export {
+  type AgentFetch,
+  type AgentRetry,
+  type AgentRun,
+  type AgentStatus,
+  agentFetchDocument,
+  agentProbeDocument,
+  agentRetryDocument,
+  agentRunDocument,
+  agentStatusDocument,
+  type ProbeFound,
+} from "./documents/agent.ts";
 export {
   accountDocument,
   buildDocument,

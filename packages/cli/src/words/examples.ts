@@ -61,6 +61,12 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   install: [["install livepatch-fix.ko --settle 600", "a machine that goes down within ten minutes does not load it again"]],
   status: [["status --watch --json", "a document a line, whenever something changes"]],
   doctor: [["doctor --kernel 6.1.0-56-cloud-amd64", "what is missing to build for that kernel"]],
+  agent: [
+    ["agent run", "one run, as root: what the timer's two units do, one after the other"],
+    ["agent status --json", "what the last run did, and why nothing more"],
+    ["agent probe web", "whether the configuration's probe of that name is well"],
+    ["agent retry livepatch_fix", "a person has looked: it may be loaded again"],
+  ],
   completion: [
     ["completion bash", "goes to /etc/bash_completion.d/suture, for all users of bash"],
     ["completion fish", "goes to ~/.config/fish/completions/suture.fish"],

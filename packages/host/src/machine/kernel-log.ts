@@ -14,9 +14,15 @@ export class KernelLog {
   readonly #machine: Machine;
   readonly #from: number;
 
-  constructor(machine: Machine) {
+  /** @param from a position of an earlier one, in the same boot */
+  constructor(machine: Machine, from?: number) {
     this.#machine = machine;
-    this.#from = recordsOf(machine).at(-1)?.sequence ?? -1;
+    this.#from = from ?? recordsOf(machine).at(-1)?.sequence ?? -1;
+  }
+
+  /** The number of the last record that is not told. */
+  get position(): number {
+    return this.#from;
   }
 
   since(): string[] {

@@ -141,6 +141,6 @@ export async function restartSettling(task: Task, machine: Machine): Promise<voi
 }
 
 /** It is process 1 now, and talks to us; in a made-up tree it never is. */
-function runsSystemd(machine: Machine): boolean {
+export function runsSystemd(machine: Machine): boolean {
   return machine.folders("/run/systemd").includes("system");
 }

@@ -1,4 +1,5 @@
 /** Every kind of JSON document that the program prints. */
+import { agentFetchDocument, agentProbeDocument, agentRetryDocument, agentRunDocument, agentStatusDocument } from "./agent.ts";
 import {
   accountDocument,
   buildDocument,
@@ -62,6 +63,11 @@ const KINDS = [
   listDocument,
   statusDocument,
   doctorDocument,
+  agentRunDocument,
+  agentFetchDocument,
+  agentStatusDocument,
+  agentProbeDocument,
+  agentRetryDocument,
   completionDocument,
 ];
 

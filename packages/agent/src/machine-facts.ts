@@ -1,0 +1,58 @@
+/** This machine, as the decision sees it. */
+import { type Machine, status } from "@suture/host";
+import type { AgentConfiguration } from "@suture/protocol";
+import type { Facts } from "./decision/facts.ts";
+import { fail } from "./errors.ts";
+import { HOLDS } from "./layout.ts";
+
+/** @throws AGENT_CONFIGURATION if the machine has no id of its own */
+export async function factsOf(machine: Machine, configuration: AgentConfiguration): Promise<Facts> {
+  const { fleet, channel, labels, windows, soakSeconds } = configuration;
+  const { kernel, off, patches, idle, installed } = await status(machine);
+  const kept = installed.filter(({ release }) => release === kernel.release);
+  return {
+    fleet,
+    channel,
+    labels,
+    windows,
+    soakSeconds,
+    machineId: machineIdOf(machine),
+    release: kernel.release,
+    buildId: kernel.buildId,
+    bootId: kernel.bootId,
+    zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    hold: holdOf(machine),
+    off,
+    moving: patches.find(({ transition }) => transition !== undefined)?.name,
+    present: [
+      ...patches.map(({ name, sha256, enabled, transition }) => ({ name, sha256, inEffect: enabled && transition === undefined })),
+      // The kernel has no more than its name; what is kept under that name is what was loaded.
+      ...idle.map((name) => ({ name, sha256: kept.find((entry) => entry.name === name)?.sha256, inEffect: false })),
+    ],
+    kept: kept.map(({ name, sha256, quarantine }) => ({ name, sha256, quarantine })),
+  };
+}
+
+/** @throws AGENT_CONFIGURATION */
+function machineIdOf(machine: Machine): string {
+  const file = "/etc/machine-id";
+  const id = machine.line(file);
+  if (id !== undefined && /^[0-9a-f]{32}$/.test(id)) return id;
+  throw fail(
+    "AGENT_CONFIGURATION",
+    "the machine has no id: its place in a roll-out would be that of others",
+    { file },
+    { mend: "systemd-machine-id-setup" },
+  );
+}
+
+/** Any kind of file will do; the first line of it says why. */
+export function holdOf(machine: Machine): string | undefined {
+  for (const path of HOLDS) {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    if (!machine.names(path.slice(0, path.lastIndexOf("/"))).includes(name)) continue;
+    const [line = ""] = (machine.text(path) ?? "").split("\n");
+    return line.trim() === "" ? `${path} is there` : `${path}: ${line.trim()}`;
+  }
+  return undefined;
+}

@@ -1,0 +1,146 @@
+/** One run of the half that may change the kernel: verify what was fetched, decide, and do it. It asks no network. */
+import { mkdir, open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { lockFile } from "@suture/files";
+import { status, uninstall } from "@suture/host";
+import type { AgentMemory, AgentRun } from "@suture/protocol";
+import type { Task } from "@suture/task";
+import { fetchTarget } from "@suture/trust";
+import { type Decision, decide, type Step } from "../decision/decide.ts";
+import { type Facts, isTruth } from "../decision/facts.ts";
+import { fail } from "../errors.ts";
+import { LOCK, MIRROR } from "../layout.ts";
+import { factsOf } from "../machine-facts.ts";
+import { readMemory } from "../memory.ts";
+import { writeReport } from "../report/report.ts";
+import { begin, type Done, end, type Means, proceed, takeOut } from "./soak.ts";
+import { fetchedSource, problemOf, type Trusted, trustedTruth } from "./trusted.ts";
+
+/**
+ * What it did is kept as a report as well, and for a Prometheus collector.
+ * @throws AGENT_BUSY, AGENT_CONFIGURATION, AGENT_MEMORY, HOST_*: then nothing was done
+ */
+export async function apply(means: Means): Promise<AgentRun> {
+  const { task, machine } = means;
+  return alone(task, machine.path(LOCK), async () => {
+    const { configuration } = means;
+    const memory = await readMemory(machine);
+    const facts = await factsOf(machine, configuration);
+    const trusted = await trustedTruth(task, machine, configuration, facts.buildId, new Date());
+    const decision = decide(facts, trusted.truth, memory, trusted.at);
+    const done: Done[] = [];
+    for (const step of decision.steps) done.push(...(await taken(means, step)));
+    const report = await reportOf(means, facts, trusted, decision, done);
+    await writeReport(machine, configuration, report);
+    return report;
+  });
+}
+
+/** Who finds another run at work is not needed. */
+export async function alone<T>(task: Task, path: string, work: () => Promise<T>): Promise<T> {
+  await mkdir(dirname(path), { recursive: true });
+  const file = await open(path, "a+", 0o644);
+  try {
+    if (!(await lockFile(task, file, 0))) throw fail("AGENT_BUSY", "it holds the lock", { file: path });
+    return await work();
+  } finally {
+    await file.close();
+  }
+}
+
+/** What fails is told, and the next step is taken all the same. @throws CANCELLED */
+async function taken(means: Means, step: Step): Promise<Done[]> {
+  try {
+    return await take(means, step);
+  } catch (error) {
+    const { code, why } = problemOf(error);
+    const memory = await readMemory(means.machine).catch(() => undefined);
+    const name = step.do === "load" ? step.offer.custom.name : step.do === "take out" ? step.name : (memory?.soak?.name ?? "");
+    return [{ what: step.do === "end soak" ? "soak" : step.do, name, outcome: "not done", code, why }];
+  }
+}
+
+async function take(means: Means, step: Step): Promise<Done[]> {
+  const { task, machine } = means;
+  switch (step.do) {
+    case "end soak":
+      return end(means, step);
+    case "soak":
+      return proceed(means);
+    case "load":
+      return begin(means, step, await fetchTarget(task, step.offer, [fetchedSource(machine.path(MIRROR))]));
+    case "take out":
+      return takeBack(means, step);
+  }
+}
+
+async function takeBack(
+  { task, machine, configuration }: Means,
+  { name, sha256, action, why }: Step & { do: "take out" },
+): Promise<Done[]> {
+  const { kernel, installed, patches } = await status(machine);
+  if (installed.some((entry) => entry.release === kernel.release && entry.name === name && entry.sha256 === sha256))
+    await uninstall(task, machine, name);
+  const there = patches.find((patch) => patch.name === name && patch.sha256 === sha256);
+  if (action !== "keep-reboot-wanted" && there !== undefined)
+    await takeOut(task, machine, name, { timeoutMs: configuration.transitionSeconds * 1000, onTimeout: "reverse" });
+  return [
+    {
+      what: "take out",
+      name,
+      outcome: "done",
+      why: action === "keep-reboot-wanted" ? `${why}; it stays until the machine is booted again` : why,
+    },
+  ];
+}
+
+async function reportOf(
+  { machine }: Means,
+  { fleet, channel, machineId: _, ...facts }: Facts,
+  { truth, problem, roles, reached, warnings, at }: Trusted,
+  decision: Decision,
+  done: Done[],
+): Promise<AgentRun> {
+  const { kernel, patches, idle, installed } = await status(machine);
+  const { "suture-agent-memory": __, ...memory }: AgentMemory = await readMemory(machine);
+  const isKept = (name: string): boolean => installed.some((entry) => entry.release === kernel.release && entry.name === name);
+  const withdrawn = isTruth(truth) ? truth.withdrawals.entries : [];
+  const present = [
+    ...patches.map(({ name, sha256, enabled, transition }) => ({
+      name,
+      sha256,
+      inEffect: enabled && transition === undefined,
+      kept: isKept(name),
+    })),
+    ...idle.map((name) => ({ name, sha256: undefined, inEffect: false, kept: isKept(name) })),
+  ];
+  return {
+    at: at.toISOString(),
+    kernel: { release: facts.release, buildId: facts.buildId },
+    fleet,
+    channel,
+    why: decision.why,
+    done,
+    warnings: [...new Set([...warnings, ...decision.warnings])],
+    repository: { reached, problem, roles },
+    livepatches: decision.verdicts.map(({ offer, rollout, obstacle, why }) => ({
+      path: offer.path,
+      sha256: offer.sha256,
+      counter: offer.custom.counter,
+      rollout: rollout?.id,
+      obstacle,
+      why,
+    })),
+    present,
+    rebootWanted: present.filter(({ sha256 }) => withdrawn.some((one) => one.sha256 === sha256)).map(({ name }) => name),
+    ...memory,
+  };
+}
+
+/** Whether somebody should look. */
+export function isFine({ done, repository }: AgentRun): boolean {
+  return (
+    repository.problem === undefined &&
+    done.every(({ outcome, code }) => outcome !== "failed" && (outcome === "done" || code === undefined))
+  );
+}
