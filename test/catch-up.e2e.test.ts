@@ -2,34 +2,32 @@
  * A catch-up by commits: a repository is made of a few files of the kernel's own source, with commits that stand on each other, one that cannot be
  * carried and some that need it, a revert, one that the kernel has already and one that does not go on it.
  */
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
 import { inspect } from "@suture/livepatch";
 import { type CaughtUp, catchUp, commitUnits } from "@suture/pipeline";
 import { silentReporter, Task } from "@suture/task";
 import { kernelOf } from "@suture/testkit/authoring";
+import { Repository } from "@suture/testkit/repository";
 import { OWN } from "@suture/testkit/series";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const folder = mkdtempSync(join(tmpdir(), "suture-catch-up-"));
-const repository = join(folder, "repository");
+const repository = new Repository(join(folder, "repository"));
 const task = new Task();
 let kernel: KernelContext;
 
 beforeAll(async () => {
   kernel = await kernelOf(task, OWN);
-  mkdirSync(repository);
-  git("init", "-q", "-b", "main");
-  for (const name of Object.values(FILES)) write(name, readFileSync(join(kernel.sourceRoot, name), "latin1"));
-  write("Documentation/catch-up.rst", "Words\n");
+  repository.copy(kernel.sourceRoot, Object.values(FILES));
+  repository.write("Documentation/catch-up.rst", "Words\n");
   // What the kernel has otherwise than the commits began with.
-  edit(FILES.uptime, /timens_add_boottime\(&uptime\);/, "timens_add_boottime((&uptime));");
-  edit(FILES.loadavg, /nr_running\(\), nr_threads/, "nr_running(), 1 + nr_threads");
-  commit("the release that runs");
-  git("tag", "from");
+  repository.edit(FILES.uptime, /timens_add_boottime\(&uptime\);/, "timens_add_boottime((&uptime));");
+  repository.edit(FILES.loadavg, /nr_running\(\), nr_threads/, "nr_running(), 1 + nr_threads");
+  repository.commit("the release that runs");
+  repository.git("tag", "from");
   makeCommits();
 }, 600_000);
 afterAll(() => {
@@ -46,98 +44,75 @@ const FILES = {
   header: "fs/proc/internal.h",
 } as const;
 
-function git(...words: string[]): string {
-  const who = ["-c", "user.name=Suture", "-c", "user.email=suture@localhost", "-c", "commit.gpgsign=false"];
-  return execFileSync("git", [...who, ...words], { cwd: repository, encoding: "latin1" });
-}
-
-function write(name: string, text: string): void {
-  mkdirSync(dirname(join(repository, name)), { recursive: true });
-  writeFileSync(join(repository, name), text, "latin1");
-}
-
-function edit(name: string, from: RegExp, to: string): void {
-  const before = readFileSync(join(repository, name), "latin1");
-  const after = before.replace(from, (...found) => to.replace("$1", String(found[1])));
-  if (after === before) throw new Error(`${name} does not have ${from}`);
-  write(name, after);
-}
-
-function commit(subject: string, body = ""): string {
-  git("add", "-A");
-  git("commit", "-q", "-m", `${subject}\n\n${body}`);
-  return git("rev-parse", "HEAD").trim();
-}
-
 /** Before the `return 0;` of a file's first function, or above that function. */
 const END = /\treturn 0;\n\}/;
 const above = (name: string): RegExp => new RegExp(`(static int ${name}\\()`);
 
 function makeCommits(): void {
-  edit(FILES.version, END, '\tseq_puts(m, "caught up\\n");\n\treturn 0;\n}');
-  commit("version: say more");
-  edit(
+  repository.edit(FILES.version, END, '\tseq_puts(m, "caught up\\n");\n\treturn 0;\n}');
+  repository.commit("version: say more");
+  repository.edit(
     FILES.cmdline,
     above("cmdline_proc_show"),
     "static noinline int cmdline_extra(struct seq_file *m)\n{\n\tseq_putc(m, '!');\n\treturn 0;\n}\n\n$1",
   );
-  edit(FILES.cmdline, /\tseq_putc\(m, '\\n'\);\n/, "\tif (cmdline_extra(m))\n\t\treturn 0;\n\tseq_putc(m, '\\n');\n");
-  commit("cmdline: a helper");
-  edit(FILES.cmdline, /seq_putc\(m, '!'\);/, 'seq_puts(m, "!?");');
-  commit("cmdline: the helper says more");
-  edit(FILES.header, /\tchar inline_name\[\];/, "\tunsigned long opened;\n\tchar inline_name[];");
-  edit(
+  repository.edit(FILES.cmdline, /\tseq_putc\(m, '\\n'\);\n/, "\tif (cmdline_extra(m))\n\t\treturn 0;\n\tseq_putc(m, '\\n');\n");
+  repository.commit("cmdline: a helper");
+  repository.edit(FILES.cmdline, /seq_putc\(m, '!'\);/, 'seq_puts(m, "!?");');
+  repository.commit("cmdline: the helper says more");
+  repository.edit(FILES.header, /\tchar inline_name\[\];/, "\tunsigned long opened;\n\tchar inline_name[];");
+  repository.edit(
     FILES.uptime,
     above("uptime_proc_show"),
     "static noinline unsigned long opened_of(struct proc_dir_entry *pde)\n{\n\treturn pde->opened;\n}\n\n$1",
   );
-  edit(FILES.uptime, /(\tidle_nsec = 0;\n)/, "$1\tif (m->private && opened_of(m->private) > 100)\n\t\tseq_putc(m, '+');\n");
-  commit("proc: entries count who opens them");
-  edit(FILES.uptime, /> 100\)/, "> 200)");
-  commit("uptime: more of them");
-  edit(
+  repository.edit(FILES.uptime, /(\tidle_nsec = 0;\n)/, "$1\tif (m->private && opened_of(m->private) > 100)\n\t\tseq_putc(m, '+');\n");
+  repository.commit("proc: entries count who opens them");
+  repository.edit(FILES.uptime, /> 100\)/, "> 200)");
+  repository.commit("uptime: more of them");
+  repository.edit(
     FILES.loadavg,
     above("loadavg_proc_show"),
     "static noinline bool busy(struct proc_dir_entry *pde)\n{\n\treturn pde->opened > 3;\n}\n\n$1",
   );
-  edit(FILES.loadavg, /(\tunsigned long avnrun\[3\];\n)/, "$1\n\tif (m->private && busy(m->private))\n\t\tseq_putc(m, '+');\n");
-  commit("loadavg: who is busy");
-  edit(FILES.softirqs, END, '\tseq_puts(p, "mark\\n");\n\treturn 0;\n}');
-  const mark = commit("softirqs: a mark");
-  edit(FILES.softirqs, /\tseq_puts\(p, "mark\\n"\);\n/, "");
-  commit('Revert "softirqs: a mark"', `This reverts commit ${mark}.`);
-  edit(FILES.softirqs, /(^static int show_softirqs\()/m, "/* All of them. */\n$1");
-  commit("softirqs: a comment");
-  edit(FILES.version, /(\tpde_make_permanent\(pde\);\n)/, '$1\tpr_info("version: there\\n");\n');
-  commit("version: told at boot");
-  write("Documentation/catch-up.rst", "Other words\n");
-  commit("docs: other words");
-  edit(FILES.uptime, /\(\(&uptime\)\)/, "(&uptime)");
-  commit("uptime: from nought");
-  edit(FILES.loadavg, /1 \+ nr_threads/, "2 + nr_threads");
-  edit(FILES.loadavg, /(^static int loadavg_proc_show\()/m, "static noinline int apart(void)\n{\n\treturn 2;\n}\n\n$1");
-  commit("loadavg: another part");
-  edit(FILES.softirqs, END, "\tif (IS_ENABLED(CONFIG_NUMA_OF_NO_KERNEL))\n\t\treturn apart();\n\treturn 0;\n}");
-  commit("softirqs: apart");
-  edit(FILES.version, /"caught up\\n"/, '"caught up: CVE-2026-12345\\n"');
-  const wanting = commit("version: say which", "CVE-2026-12345");
-  edit(
+  repository.edit(FILES.loadavg, /(\tunsigned long avnrun\[3\];\n)/, "$1\n\tif (m->private && busy(m->private))\n\t\tseq_putc(m, '+');\n");
+  repository.commit("loadavg: who is busy");
+  repository.edit(FILES.softirqs, END, '\tseq_puts(p, "mark\\n");\n\treturn 0;\n}');
+  const mark = repository.commit("softirqs: a mark");
+  repository.edit(FILES.softirqs, /\tseq_puts\(p, "mark\\n"\);\n/, "");
+  repository.commit('Revert "softirqs: a mark"', `This reverts commit ${mark}.`);
+  repository.edit(FILES.softirqs, /(^static int show_softirqs\()/m, "/* All of them. */\n$1");
+  repository.commit("softirqs: a comment");
+  repository.edit(FILES.version, /(\tpde_make_permanent\(pde\);\n)/, '$1\tpr_info("version: there\\n");\n');
+  repository.commit("version: told at boot");
+  repository.write("Documentation/catch-up.rst", "Other words\n");
+  repository.commit("docs: other words");
+  repository.edit(FILES.uptime, /\(\(&uptime\)\)/, "(&uptime)");
+  repository.commit("uptime: from nought");
+  repository.edit(FILES.loadavg, /1 \+ nr_threads/, "2 + nr_threads");
+  repository.edit(FILES.loadavg, /(^static int loadavg_proc_show\()/m, "static noinline int apart(void)\n{\n\treturn 2;\n}\n\n$1");
+  repository.commit("loadavg: another part");
+  repository.edit(FILES.softirqs, END, "\tif (IS_ENABLED(CONFIG_NUMA_OF_NO_KERNEL))\n\t\treturn apart();\n\treturn 0;\n}");
+  repository.commit("softirqs: apart");
+  repository.edit(FILES.version, /"caught up\\n"/, '"caught up: CVE-2026-12345\\n"');
+  const wanting = repository.commit("version: say which", "CVE-2026-12345");
+  repository.edit(
     FILES.version,
     above("version_proc_show"),
     "static noinline bool counted(struct proc_dir_entry *pde)\n{\n\treturn pde->opened > 7;\n}\n\n$1",
   );
-  edit(
+  repository.edit(
     FILES.version,
     /(\treturn 0;\n\}\n\nstatic int __init)/,
     '\tif (m->private && counted(m->private))\n\t\tseq_puts(m, "counted\\n");\n$1',
   );
-  commit("version: and counted", `Fixes: ${wanting.slice(0, 12)} ("version: say which")`);
+  repository.commit("version: and counted", `Fixes: ${wanting.slice(0, 12)} ("version: say which")`);
 }
 
 const OPTIONS = { only: "all", leaveOut: [], take: [], acceptLayouts: [], acceptInits: [], unproven: false } as const;
 
 async function caughtUp(of = task, options: Partial<Parameters<typeof catchUp>[3]> = {}): Promise<CaughtUp> {
-  const plan = await commitUnits(of, kernel, [{ folder: repository, range: "from..main" }]);
+  const plan = await commitUnits(of, kernel, [{ folder: repository.folder, range: "from..main" }]);
   return catchUp(of, kernel, plan, { ...OPTIONS, ...options });
 }
 
@@ -221,7 +196,7 @@ test("units are chosen by name, with what they need or without what needs them",
 });
 
 function idOfSubject(subject: string): string {
-  return git("log", "--format=%H", "--fixed-strings", `--grep=${subject}`).trim().slice(0, 12);
+  return repository.git("log", "--format=%H", "--fixed-strings", `--grep=${subject}`).trim().slice(0, 12);
 }
 
 test.each([
@@ -230,7 +205,7 @@ test.each([
   ["--output=x..main", /no range/],
   ["main", /no range/],
 ])("a range %s is refused", async (range, why) => {
-  await expect(commitUnits(task, kernel, [{ folder: repository, range }])).rejects.toMatchObject({
+  await expect(commitUnits(task, kernel, [{ folder: repository.folder, range }])).rejects.toMatchObject({
     code: "CATCHUP_RANGE",
     message: expect.stringMatching(why),
   });

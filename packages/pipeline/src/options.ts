@@ -17,8 +17,17 @@ export interface Predecessor {
   acceptLayouts: string[];
   acceptInits: string[];
   states: NonNullable<Manifest["states"]>;
-  /** Its patch is what a newer release has (docs/catch-up.md). */
-  caughtUp: boolean;
+  /** Its patch is what a newer release has (docs/catch-up.md): what it carries of it. */
+  carried?: Carried | undefined;
+}
+
+/** Of a catch-up, by names that mean the same in the next one. */
+export interface Carried {
+  /** OWNER:FUNCTION */
+  functions: string[];
+  /** Subjects of commits; of packages none, as their pieces differ from release to release. */
+  commits: string[];
+  cves: string[];
 }
 
 /** For those who look at a run. */

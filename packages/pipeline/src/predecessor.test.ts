@@ -2,7 +2,7 @@ import type { KernelContext } from "@suture/kbuild";
 import { describe, expect, it } from "vitest";
 import type { Predecessor } from "./options.ts";
 import { parseSourcePatch } from "./patch/read.ts";
-import { madeOf, withPredecessor } from "./predecessor.ts";
+import { catchUpBefore, lostOf, madeOf, withPredecessor } from "./predecessor.ts";
 
 const kernel = { image: { release: "1.0", buildId: "ab" } } as unknown as KernelContext;
 const patchOf = async (name: string) =>
@@ -18,7 +18,6 @@ const old: Predecessor = {
   acceptLayouts: ["page"],
   acceptInits: ["setup"],
   states: [{ id: 1, version: 2 }],
-  caughtUp: false,
 };
 const given = { patches: [await patchOf("two")], replace: false, unproven: false };
 
@@ -42,5 +41,31 @@ describe("a livepatch upon another", () => {
     ["that has the source already", { ...given, sources: [sourceOf("renamed.c", "1")], predecessor: old }],
   ])("is refused upon one %s", (_, options) => {
     expect(() => withPredecessor(options, kernel)).toThrow(expect.objectContaining({ code: "BUILD_UPON" }));
+  });
+});
+
+describe("a catch-up upon another", () => {
+  const carried = { functions: ["vmlinux:f", "nbd:g"], commits: ["f: fix"], cves: ["CVE-2026-1"] };
+  const before: Predecessor = { ...old, sources: [], rebuild: [], carried };
+
+  it("takes over its states, and neither its patch nor what was accepted for that", () => {
+    expect(catchUpBefore(before, kernel)).toMatchObject({ patches: [], acceptLayouts: [], acceptInits: [], states: old.states });
+  });
+
+  it.each([
+    ["no catch-up", { ...before, carried: undefined }],
+    ["more than a catch-up", { ...before, sources: old.sources }],
+    ["for another kernel", { ...before, kernel: { release: "1.0", buildId: "cd" } }],
+  ])("is refused where that is %s", (_, predecessor) => {
+    expect(() => catchUpBefore(predecessor, kernel)).toThrow(expect.objectContaining({ code: "BUILD_UPON" }));
+  });
+
+  it("tells what it does not have any more", () => {
+    const unit = { id: "1", title: "f: fix", state: "left out" as const, files: [], functions: [] };
+    const catchUp = { from: "git" as const, base: {}, target: {}, report: "", units: [unit] };
+    const functions = [{ object: "a.o", owner: "vmlinux", name: "f", sympos: 0, sizeBefore: 1, size: 1, why: "" }];
+    expect(lostOf(before, { catchUp, functions })).toEqual({ functions: ["nbd:g"], commits: ["f: fix"], cves: [] });
+    const account = { account: "", carried: [], notBuilt: [], noNeed: [], inKernel: [], unknown: ["CVE-2026-1"], leftOut: [] };
+    expect(lostOf(before, { catchUp, functions, account }).cves).toEqual(["CVE-2026-1"]);
   });
 });

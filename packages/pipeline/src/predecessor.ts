@@ -7,9 +7,9 @@ import { basename } from "node:path";
 import { sha256 } from "@suture/files";
 import type { KernelContext } from "@suture/kbuild";
 import { inspect } from "@suture/livepatch";
-import type { Made } from "@suture/protocol";
+import type { Made, Manifest } from "@suture/protocol";
 import { fail } from "./errors.ts";
-import type { BuildOptions, Predecessor } from "./options.ts";
+import type { BuildOptions, Carried, Predecessor } from "./options.ts";
 import { parseSourcePatch } from "./patch/read.ts";
 
 /** @throws BUILD_UPON, ELF_*, KLP_* */
@@ -35,7 +35,7 @@ export async function readPredecessor(path: string): Promise<Predecessor> {
     acceptLayouts: made.acceptLayouts,
     acceptInits: made.acceptInits ?? [],
     states: manifest.states ?? [],
-    caughtUp: manifest.catchUp !== undefined,
+    carried: carriedBy(manifest),
   };
 }
 
@@ -43,15 +43,7 @@ export async function readPredecessor(path: string): Promise<Predecessor> {
 export function withPredecessor(options: BuildOptions, kernel: KernelContext): BuildOptions {
   const { predecessor } = options;
   if (predecessor === undefined) return options;
-  const { release, buildId } = kernel.image;
-  if (predecessor.kernel.buildId !== buildId)
-    throw fail(
-      "BUILD_UPON",
-      `it is for ${predecessor.kernel.release} with build-id ${predecessor.kernel.buildId}, not for ${release} with ${buildId}`,
-      {
-        file: predecessor.file,
-      },
-    );
+  checkKernel(predecessor, kernel);
   for (const { name, bytes } of [...options.patches, ...(options.sources ?? [])]) {
     const twin = [...predecessor.patches, ...predecessor.sources].find((other) => Buffer.from(other.bytes).equals(bytes));
     if (twin !== undefined)
@@ -70,6 +62,57 @@ export function withPredecessor(options: BuildOptions, kernel: KernelContext): B
     states: [...predecessor.states, ...(options.states ?? [])],
     replace: true,
   };
+}
+
+/**
+ * What an earlier catch-up carried is part of the newer release; what was accepted for it was said of other code. Other patches cannot be told from
+ * the release's own.
+ * @throws BUILD_UPON
+ */
+export function catchUpBefore(predecessor: Predecessor, kernel: KernelContext): Predecessor {
+  checkKernel(predecessor, kernel);
+  const { patches, sources, rebuild, carried, file } = predecessor;
+  if (patches.length > 1 || sources.length > 0 || rebuild.length > 0 || carried === undefined)
+    throw fail(
+      "BUILD_UPON",
+      "it carries more than a catch-up: what of that the newer release has already cannot be told",
+      { file },
+      {
+        mend: "Load the new livepatch by `suture replace` if the release has those fixes; otherwise build them upon the new one: suture build --upon.",
+      },
+    );
+  return { ...predecessor, patches: [], acceptLayouts: [], acceptInits: [] };
+}
+
+/** Undefined where it is no catch-up. */
+function carriedBy({ catchUp, functions, account }: Pick<Manifest, "catchUp" | "functions" | "account">): Carried | undefined {
+  if (catchUp === undefined) return undefined;
+  return {
+    functions: functions.map(({ owner, name }) => `${owner}:${name}`),
+    commits: catchUp.from === "git" ? catchUp.units.filter(({ state }) => state === "carried").map(({ title }) => title) : [],
+    cves: account?.carried ?? [],
+  };
+}
+
+/** What a catch-up carries that the one in its place does not: that goes from the kernel when it is replaced. */
+export function lostOf({ carried }: Predecessor, manifest: Pick<Manifest, "catchUp" | "functions" | "account">): Carried {
+  const now = carriedBy(manifest);
+  const without = (before: readonly string[] = [], after: readonly string[] = []): string[] => {
+    const kept = new Set(after);
+    return [...new Set(before)].filter((one) => !kept.has(one));
+  };
+  return {
+    functions: without(carried?.functions, now?.functions),
+    commits: without(carried?.commits, now?.commits),
+    // Without an account nothing is known of them.
+    cves: now === undefined || manifest.account === undefined ? [] : without(carried?.cves, now.cves),
+  };
+}
+
+function checkKernel({ kernel: of, file }: Predecessor, kernel: KernelContext): void {
+  const { release, buildId } = kernel.image;
+  if (of.buildId !== buildId)
+    throw fail("BUILD_UPON", `it is for ${of.release} with build-id ${of.buildId}, not for ${release} with ${buildId}`, { file });
 }
 
 /** For the manifest. */

@@ -50,7 +50,8 @@ export class Yard {
     this.#files = files;
   }
 
-  static async open(task: Task, metaPackage: string): Promise<Yard> {
+  /** @param own what guests have instead of the modules of host-modules/ */
+  static async open(task: Task, metaPackage: string, own?: readonly GuestFile[]): Promise<Yard> {
     const kernel = await testKernel(task, metaPackage);
     const folder = await mkdtemp(join(tmpdir(), "suture-host-"));
     execFileSync(process.execPath, ["--conditions=source", "--import", "tsx", "scripts/bundle.ts", folder], { cwd: ROOT });
@@ -58,8 +59,7 @@ export class Yard {
       { path: "/etc/passwd", content: Buffer.from("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n") },
       { path: SUTURE, content: { file: join(folder, "package/suture.mjs") } },
       ...(await programFiles(task, ["node", "flock"])),
-      ...(await testModules(task, kernel)),
-      { path: TRAMPOLINE, content: compiled(folder, "trampoline"), mode: 0o755 },
+      ...(own ?? [...(await testModules(task, kernel)), { path: TRAMPOLINE, content: compiled(folder, "trampoline"), mode: 0o755 }]),
     ];
     return new Yard(task, kernel, folder, files);
   }

@@ -9,7 +9,7 @@ import type { SutureError } from "@suture/errors";
 import { sha256 } from "@suture/files";
 import { type IncludeGraph, includesOf, type KernelContext, type ObjectCommand, type Step } from "@suture/kbuild";
 import { combine } from "@suture/livepatch";
-import { type AccountSummary, type CatchUpReport, writeReport } from "@suture/protocol";
+import { type AccountSummary, type CatchUpReport, type Manifest, writeReport } from "@suture/protocol";
 import type { Stage, Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { type Livepatch, linkLivepatch } from "../link/livepatch.ts";
@@ -19,7 +19,7 @@ import type { BuildOptions, Predecessor } from "../options.ts";
 import { keepLineNumbers } from "../patch/lines.ts";
 import { checkMacros } from "../patch/macros.ts";
 import { parseSourcePatch } from "../patch/read.ts";
-import { withPredecessor } from "../predecessor.ts";
+import { catchUpBefore, lostOf, withPredecessor } from "../predecessor.ts";
 import { readBy, scriptReading, stepsReading } from "../reach/readers.ts";
 import { refuseMissed } from "../run/patch-run.ts";
 import { refusedOr } from "../run/refusals.ts";
@@ -58,6 +58,9 @@ export async function catchUp(task: Task, kernel: KernelContext, plan: Plan, opt
   return new CatchUp(task, kernel, plan, options).run();
 }
 
+/** More are counted. */
+const LOST_SHOWN = 20;
+
 class CatchUp {
   readonly #task: Task;
   readonly #kernel: KernelContext;
@@ -91,6 +94,7 @@ class CatchUp {
   async run(): Promise<CaughtUp> {
     const task = this.#task;
     const kernel = this.#kernel;
+    const predecessor = this.#options.predecessor === undefined ? undefined : catchUpBefore(this.#options.predecessor, kernel);
     this.#choose();
     for (const [path, weave] of this.#plan.files) if (!weave.units.some((unit) => this.#in.has(unit))) this.#paths.delete(path);
     const overlay = this.#overlay(this.#in);
@@ -104,7 +108,7 @@ class CatchUp {
     try {
       await this.#leaveOtherReaders();
       const finished = await this.#settle();
-      return await this.#finish(finished);
+      return await this.#finish(finished, predecessor);
     } finally {
       await view.dispose();
     }
@@ -441,11 +445,11 @@ class CatchUp {
     }
   }
 
-  async #finish(settled: Finished): Promise<CaughtUp> {
+  async #finish(settled: Finished, predecessor: Predecessor | undefined): Promise<CaughtUp> {
     let finished = settled;
     for (;;) {
       try {
-        return await this.#link(finished);
+        return await this.#link(finished, predecessor);
       } catch (error) {
         const refusal = refusedOr(this.#task, error);
         const { file = "", symbol } = refusal.where;
@@ -458,7 +462,7 @@ class CatchUp {
     }
   }
 
-  async #link(finished: Finished): Promise<CaughtUp> {
+  async #link(finished: Finished, predecessor: Predecessor | undefined): Promise<CaughtUp> {
     const task = this.#task;
     const kernel = this.#kernel;
     const report = reportOf(kernel, this.#plan, {
@@ -470,13 +474,13 @@ class CatchUp {
     });
     const parts = finished.parts.filter(({ delta }) => delta.object !== undefined);
     if (!parts.some(({ delta }) => delta.functions.length > 0 || delta.callbacks.length > 0)) return { report, livepatch: undefined };
-    const { predecessor, unproven, acceptLayouts, acceptInits } = this.#options;
+    const { unproven, acceptLayouts, acceptInits } = this.#options;
     const version = this.#plan.target.version ?? this.#plan.target.release ?? "commits";
     const name = patchName(this.#options.name ?? `catch-up-${version.replace(/[^\w-]+/g, "-")}`.slice(0, 40), [], []);
     const patch = await parseSourcePatch(Buffer.from(this.#patchText(), "latin1"), `${name}.patch`);
     const given: BuildOptions = {
       patches: [patch],
-      predecessor: withoutCatchUp(predecessor),
+      predecessor,
       name,
       replace: true,
       unproven,
@@ -504,9 +508,20 @@ class CatchUp {
         catchUp: summaryOf(report, sha256(writeReport(report))),
         ...accounted,
       });
+      if (predecessor !== undefined) this.#tellLost(predecessor, livepatch.manifest);
       stage.result(`${livepatch.file}, ${livepatch.bytes.length} bytes`);
       return { report, livepatch };
     });
+  }
+
+  #tellLost(predecessor: Predecessor, manifest: Manifest): void {
+    for (const [what, names] of Object.entries(lostOf(predecessor, manifest)))
+      if (names.length > 0)
+        this.#task.reporter.warn(
+          `${predecessor.file} has ${what} that this livepatch does not have: ${names.slice(0, LOST_SHOWN).join(", ")}${
+            names.length > LOST_SHOWN ? ` and ${names.length - LOST_SHOWN} more` : ""
+          }`,
+        );
   }
 
   /** All that is in, as one patch of the kernel's source. */
@@ -516,19 +531,4 @@ class CatchUp {
       out.push(diffText(path, before?.split(/(?<=\n)/), hunksBetween(before ?? "", after)));
     return out.join("");
   }
-}
-
-/** What an older catch-up carried is part of the newer release; other patches cannot be told from it. */
-function withoutCatchUp(predecessor: Predecessor | undefined): Predecessor | undefined {
-  if (predecessor === undefined) return undefined;
-  if (predecessor.patches.length > 1 || predecessor.sources.length > 0 || predecessor.rebuild.length > 0 || !predecessor.caughtUp)
-    throw fail(
-      "BUILD_UPON",
-      "it carries more than a catch-up: what of that the newer release has already cannot be told",
-      { file: predecessor.file },
-      {
-        mend: "Load the new livepatch with --replace if the release has those fixes; otherwise build them upon the new one: suture build --upon.",
-      },
-    );
-  return { ...predecessor, patches: [] };
 }

@@ -1,0 +1,72 @@
+/** The life of livepatches that bring a running kernel to the level of newer releases: one, the next in its place, back again, out; under load. */
+import type { Guest } from "@suture/lab";
+import type { Transition } from "@suture/protocol";
+import { type Answer, suture } from "./host-guest.ts";
+
+export interface ChainStep {
+  what: string;
+  /** Of the whole command. */
+  ms: number;
+  transition: Transition | undefined;
+  /** Livepatches of which the kernel began a transition meanwhile, as `NAME patching`. */
+  begun: string[];
+  /** In the kernel after it. */
+  patches: string[];
+  effective: { patch: string; target: string; cves: number; closed: number; open: { id: string; loaded?: boolean }[] }[];
+  /** How long `suture status` took. */
+  statusMs: number;
+  /** What the probe printed, on three occasions. */
+  probed: string[];
+}
+
+export interface Chain {
+  /** Where the guest has them. */
+  first: string;
+  second: string;
+  /** What is asked of the kernel after each step. */
+  probe: string;
+  /** Seconds for one transition. */
+  timeout: number;
+}
+
+const STEP_MS = 1_200_000;
+const PROBES = 3;
+
+/** @throws where a command refuses */
+export async function chainOf(guest: Guest, { first, second, probe, timeout }: Chain): Promise<ChainStep[]> {
+  const wait = `--timeout ${timeout} --on-timeout reverse`;
+  const steps: ChainStep[] = [];
+  for (const [what, line] of [
+    ["the first", `load ${first} ${wait}`],
+    ["the second in its place", `replace ${second} ${wait}`],
+    ["back to the first", `replace ${first} ${wait}`],
+    ["the second once more", `replace ${second} ${wait}`],
+  ] as const)
+    steps.push(await stepOf(guest, what, line, probe));
+  steps.push(await stepOf(guest, "out", `unload ${steps.at(-1)?.patches.join(" ") ?? ""} ${wait}`, probe));
+  return steps;
+}
+
+async function stepOf(guest: Guest, what: string, line: string, probe: string): Promise<ChainStep> {
+  const from = guest.logPosition;
+  const started = performance.now();
+  const { document, stderr } = await good(guest, line);
+  const ms = performance.now() - started;
+  const begun = guest
+    .kernelLog(from)
+    .flatMap(({ text }) => /^livepatch: '(\w+)': starting (\w+) transition$/.exec(text)?.slice(1, 3).join(" ") ?? []);
+  const asked = performance.now();
+  const status = (await good(guest, "status")).document;
+  const statusMs = performance.now() - asked;
+  if (document.transition === undefined) throw new Error(`${line}: there was no transition: ${stderr}`);
+  const probed: string[] = [];
+  for (let i = 0; i < PROBES; i++) probed.push((await guest.run(probe, { timeoutMs: STEP_MS })).output);
+  const patches = status.patches.map(({ name }: { name: string }) => name);
+  return { what, ms, transition: document.transition, begun, patches, effective: status.effective, statusMs, probed };
+}
+
+async function good(guest: Guest, line: string): Promise<Answer> {
+  const answer = await suture(guest, line, STEP_MS);
+  if (answer.code !== 0) throw new Error(`suture ${line}: ${JSON.stringify(answer.document?.error ?? answer.stderr)}`);
+  return answer;
+}
