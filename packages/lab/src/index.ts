@@ -11,3 +11,4 @@ export { programFiles } from "./programs.ts";
 export { decodeTaint } from "./taint.ts";
 export { trial, tryModule } from "./trial.ts";
 export type { Check, Command, TrialOptions } from "./trial-report.ts";
+export { prepareWorkload, type Workload } from "./workload/prepare.ts";

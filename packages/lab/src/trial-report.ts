@@ -1,6 +1,7 @@
 import type { After, ModuleOrder, TrialReport } from "@suture/protocol";
 import type { Guest } from "./guest.ts";
 import type { Limits, LivepatchSize } from "./limits.ts";
+import type { Workload } from "./workload/prepare.ts";
 
 /** A shell command for the guest. */
 export interface Command {
@@ -30,12 +31,16 @@ export interface TrialOptions {
   cleanup?: readonly Command[];
   /** Modules that the livepatch is for; those among them that `modules` of the boot has not are left alone. */
   patchedModules?: readonly string[];
+  /** Modules without which the trial is not what was asked for: a refusal of one is thrown, of others told. */
+  neededModules?: readonly string[];
   moduleOrder?: ModuleOrder;
   /** Of the livepatch: the time limits follow from it. */
   size?: LivepatchSize;
   /** What has to be listed under /sys/kernel/livepatch once it is loaded. `object` is "vmlinux" or a module. */
   functions?: readonly { object: string; name: string }[];
   timeouts?: Partial<Limits>;
+  /** Is done before, with and after the livepatch, and goes on while it goes in and out. */
+  workload?: Workload | undefined;
   /** Gets what went wrong and is no fault of the livepatch. */
   told?: (text: string) => void;
 }
@@ -62,6 +67,10 @@ export function emptyReport(guest: Guest, options: TrialOptions, name: string): 
     })),
     keeps: (options.keeps ?? []).map(({ command }) => ({ command, holds: undefined, why: undefined, at: undefined })),
     leftOut: [],
+    targets: [],
+    size: options.size,
+    loadMs: undefined,
+    workload: undefined,
     refusal: undefined,
     patchMs: undefined,
     unpatchMs: undefined,

@@ -1,7 +1,17 @@
 /** The steps of one trial. */
 import { constants } from "node:os";
 import { shellWord } from "@suture/files";
-import type { Blocker, EventKind, Outcome, ProbeReport, ProbeResult, StepName, TrialReport } from "@suture/protocol";
+import type {
+  Blocker,
+  EventKind,
+  ModuleOrder,
+  Outcome,
+  ProbeReport,
+  ProbeResult,
+  StepName,
+  TargetModule,
+  TrialReport,
+} from "@suture/protocol";
 import type { Stage } from "@suture/task";
 import { fail } from "./errors.ts";
 import type { Guest, RunResult } from "./guest.ts";
@@ -11,6 +21,7 @@ import { lineText } from "./kernel-log.ts";
 import { type Limits, limitsFor } from "./limits.ts";
 import type { KernelModuleFile } from "./modules.ts";
 import { type Command, commandOf, type TrialOptions } from "./trial-report.ts";
+import { WorkloadRun } from "./workload/run.ts";
 
 /** How a module says that there is nothing for it here. */
 const NO_DEVICE = [constants.errno.ENODEV, constants.errno.ENXIO, constants.errno.EOPNOTSUPP];
@@ -66,12 +77,16 @@ export class TrialRun {
   readonly #timeouts: Limits;
   readonly #modules: readonly KernelModuleFile[];
   /** Those of the modules that the livepatch is for, and those that need one. */
-  readonly #coming: ReadonlySet<string>;
+  readonly #coming: Set<string>;
+  readonly #workload: WorkloadRun | undefined;
+  /** Modules that were to come later and could not be taken out before, and why. */
+  readonly #stayed = new Map<string, string>();
   /** The module's directory under /sys. */
   readonly #sys: string;
   #step: StepName = "probe before";
   /** Where the log stood when the module was loaded: a trial before this one may have had the same module. */
   loadedAt = 0;
+  #outAt: number | undefined;
 
   constructor({ guest, options, report, stage, start, prepared }: TrialRunParts) {
     this.#guest = guest;
@@ -82,43 +97,97 @@ export class TrialRun {
     const size = options.size ?? { functions: options.functions?.length ?? 0, relocations: prepared.bytes / BYTES_FOR_A_RELOCATION };
     this.#timeouts = { ...limitsFor(size, guest.accelerator), ...options.timeouts };
     this.#modules = prepared.modules;
-    this.#coming = comingOf(prepared.modules, options.patchedModules ?? []);
+    this.#coming = comingOf(prepared.modules, laterOf(options.patchedModules ?? [], report.moduleOrder));
+    const { workload } = options;
+    this.#workload =
+      workload === undefined ? undefined : new WorkloadRun(workload, (command, timeoutMs) => this.#run(command, timeoutMs), stage);
+    report.workload = this.#workload?.report;
     this.#sys = `/sys/kernel/livepatch/${report.name}`;
   }
 
   async go(): Promise<void> {
-    const later = this.#report.moduleOrder === "after" && this.#coming.size > 0;
+    const later = this.#report.moduleOrder !== "before" && this.#coming.size > 0;
     if (this.#modules.length > 0) await this.#loadModules(this.#modules);
     await this.#setUp(false);
     await this.#probe("probe before", "before");
     await this.#checkSteady();
+    await this.#work("workload before", "before");
     if (later) {
       await this.#cleanUp();
       await this.#removeModules();
     }
+    await this.#workload?.begin();
     await this.#load();
     const patched = await this.#patch();
+    await this.#countRounds("load");
     if (later) {
       await this.#loadModules(this.#modules.filter(({ name }) => this.#coming.has(name)));
       await this.#setUp(true);
     }
+    if (patched) await this.#work("workload patched", "patched");
     if (patched) await this.#probe("probe patched", "patched");
+    await this.#countRounds("patched");
     await this.#disable();
     await this.#unload();
+    await this.#countRounds("out");
+    await this.#workload?.end();
+    this.#outAt = this.#guest.logPosition;
+    await this.#work("workload after", "after");
     await this.#probe("probe after", "after");
     await this.#cleanUp();
+  }
+
+  /** Where the log stood when the livepatch went in, and when it was out: what stands between is held against the rest. */
+  get patchedLog(): { from: number; to: number } {
+    return { from: this.loadedAt, to: this.#outAt ?? this.#guest.logPosition };
+  }
+
+  async #work(step: StepName, moment: "before" | "patched" | "after"): Promise<void> {
+    if (this.#workload === undefined) return;
+    this.#begin(step);
+    await this.#workload.go(moment);
+  }
+
+  async #countRounds(part: "load" | "patched" | "out"): Promise<void> {
+    if (this.#workload !== undefined) this.#workload.report.rounds[part] = await this.#workload.count();
   }
 
   /** Holds what was run against what was asked. */
   judge(): void {
     for (const check of this.#report.checks) Object.assign(check, judgeCheck(check, check.wanted));
     for (const keep of this.#report.keeps) Object.assign(keep, judgeKeep(keep));
-    const broken = [...this.#report.checks, ...this.#report.keeps].filter(({ holds }) => holds === false);
+    this.#workload?.judge();
+    this.#report.targets = this.#targets();
+    const broken = [
+      ...[...this.#report.checks, ...this.#report.keeps].map(({ holds, at, why }) => ({
+        holds,
+        step: `probe ${at ?? "after"}` as const,
+        why,
+      })),
+      ...(this.#workload?.report.parts ?? []).map(({ name, holds, why }) => ({
+        holds,
+        step: "workload patched",
+        why: `${name}: ${why ?? ""}`,
+      })),
+    ].filter(({ holds }) => holds === false);
     const [first] = broken;
     if (first === undefined || this.#report.outcome !== "passed") return;
     this.#report.outcome = "failed";
     const more = broken.length === 1 ? "" : ` (and ${broken.length - 1} more)`;
-    this.#report.failure = { step: `probe ${first.at ?? "after"}`, why: `${first.why ?? ""}${more}`, console: [] };
+    this.#report.failure = { step: first.step, why: `${first.why ?? ""}${more}`, console: [] };
+  }
+
+  #targets(): TargetModule[] {
+    const there = new Set(this.#modules.map(({ name }) => name));
+    const came = this.loadedAt > 0 && this.#report.moduleOrder !== "before";
+    return [...(this.#options.patchedModules ?? [])].sort().map((module) => {
+      const why = this.#report.leftOut.find((other) => other.module === module)?.why;
+      if (!there.has(module)) return { module, loaded: "before" as const, why: "it is part of the kernel's image" };
+      if (why !== undefined) return { module, loaded: "never" as const, why };
+      const stayed = this.#stayed.get(module);
+      if (came && this.#coming.has(module) && stayed === undefined) return { module, loaded: "after" as const };
+      return { module, loaded: "before" as const, ...(stayed === undefined ? {} : { why: stayed }) };
+    });
   }
 
   /** The first end of a trial is what is reported: what follows is only its consequence. */
@@ -204,8 +273,16 @@ export class TrialRun {
       }
       if (this.loadedAt > 0)
         throw new TrialEnd("failed", `module ${module.name} cannot be loaded with the livepatch there; before, it could: ${said}`);
-      throw fail("LAB_MODULE_REFUSED", `module ${module.name} was not loaded:\n${said}`, { symbol: module.name });
+      // One that somebody asked for has to be there.
+      if (!this.#isTarget(module))
+        throw fail("LAB_MODULE_REFUSED", `module ${module.name} was not loaded:\n${said}`, { symbol: module.name });
+      leftOut.push({ module: module.name, why: `the kernel refuses it (${errnoName(loaded.code)}): ${said.split("\n").at(-1) ?? ""}` });
     }
+  }
+
+  /** The livepatch is for it, or it is needed by such a one alone. */
+  #isTarget({ name }: KernelModuleFile): boolean {
+    return !(this.#options.neededModules ?? []).includes(name);
   }
 
   async #removeModules(): Promise<void> {
@@ -215,10 +292,9 @@ export class TrialRun {
       this.#stage.note(`taking out ${name}`);
       const removed = await this.#run(`rmmod ${shellWord(name)}`, this.#timeouts.unloadMs);
       if (removed.code === 0) continue;
-      throw new TrialEnd(
-        "incomplete",
-        `module ${name} cannot be taken out, so that it cannot come after the livepatch: ${removed.output.trim()}`,
-      );
+      const why = `it cannot be taken out, so that it cannot come after the livepatch: ${removed.output.trim()}`;
+      if (this.#report.moduleOrder === "after") throw new TrialEnd("incomplete", `module ${name}: ${why}`);
+      this.#stayed.set(name, why);
     }
   }
 
@@ -230,6 +306,7 @@ export class TrialRun {
     const words = [GUEST_FILE, ...(this.#options.parameters ?? [])].map(shellWord).join(" ");
     this.#stage.note(`insmod, for up to ${Math.round(this.#timeouts.loadMs / 1000)} s`);
     const result = await this.#run(`insmod ${words}`, this.#timeouts.loadMs);
+    this.#report.loadMs = result.guestMs;
     if (result.code === 0) return;
     if (result.timedOut) throw new TrialEnd("stuck", `insmod did not end within ${this.#timeouts.loadMs} ms`);
     // busybox's insmod exits with the errno of the system call and ends its message with the text for it.
@@ -322,6 +399,12 @@ read -r n <$t/comm; echo "\${t##*/} $n"; cat $t/stack; done 2>/dev/null; true`;
     if (fault !== undefined) throw new TrialEnd("oopsed", fault.headline);
     return result;
   }
+}
+
+/** Of the modules that a livepatch is for those that come after it. */
+function laterOf(names: readonly string[], order: ModuleOrder): readonly string[] {
+  if (order !== "half") return order === "after" ? names : [];
+  return [...names].sort().filter((_, i) => i % 2 === 1);
 }
 
 /** The modules of these names, and those that need one of them. */

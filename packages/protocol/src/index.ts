@@ -108,8 +108,10 @@ export {
   type StepName,
   type StepReport,
   type Taint,
+  type TargetModule,
   type TrialReport,
   tryDocument,
+  type WorkloadReport,
 } from "./documents/trial.ts";
 export { type DraftManifest, type Made, type Manifest, manifestSchema, writeManifest } from "./manifest.ts";
 export { instant } from "./repository/parts.ts";

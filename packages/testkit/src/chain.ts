@@ -12,11 +12,14 @@ export interface ChainStep {
   begun: string[];
   /** In the kernel after it. */
   patches: string[];
-  effective: { patch: string; target: string; cves: number; closed: number; open: { id: string; loaded?: boolean }[] }[];
-  /** How long `suture status` took. */
-  statusMs: number;
   /** What the probe printed, on three occasions. */
   probed: string[];
+}
+
+/** What `suture status` says of a livepatch of a newer release, and how long that takes it. */
+export interface Told {
+  effective: { patch: string; target: string; cves: number; closed: number; open: { id: string; loaded?: boolean }[] }[];
+  ms: number;
 }
 
 export interface Chain {
@@ -33,7 +36,8 @@ const STEP_MS = 1_200_000;
 const PROBES = 3;
 
 /** @throws where a command refuses */
-export async function chainOf(guest: Guest, { first, second, probe, timeout }: Chain): Promise<ChainStep[]> {
+export async function chainOf(guest: Guest, { first, second, probe, timeout }: Chain): Promise<{ steps: ChainStep[]; told: Told }> {
+  let told: Told | undefined;
   const wait = `--timeout ${timeout} --on-timeout reverse`;
   const steps: ChainStep[] = [];
   for (const [what, line] of [
@@ -41,10 +45,12 @@ export async function chainOf(guest: Guest, { first, second, probe, timeout }: C
     ["the second in its place", `replace ${second} ${wait}`],
     ["back to the first", `replace ${first} ${wait}`],
     ["the second once more", `replace ${second} ${wait}`],
-  ] as const)
+  ] as const) {
     steps.push(await stepOf(guest, what, line, probe));
+    if (steps.length === 2) told = await toldOf(guest);
+  }
   steps.push(await stepOf(guest, "out", `unload ${steps.at(-1)?.patches.join(" ") ?? ""} ${wait}`, probe));
-  return steps;
+  return { steps, told: told ?? { effective: [], ms: 0 } };
 }
 
 async function stepOf(guest: Guest, what: string, line: string, probe: string): Promise<ChainStep> {
@@ -55,14 +61,18 @@ async function stepOf(guest: Guest, what: string, line: string, probe: string): 
   const begun = guest
     .kernelLog(from)
     .flatMap(({ text }) => /^livepatch: '(\w+)': starting (\w+) transition$/.exec(text)?.slice(1, 3).join(" ") ?? []);
-  const asked = performance.now();
-  const status = (await good(guest, "status")).document;
-  const statusMs = performance.now() - asked;
   if (document.transition === undefined) throw new Error(`${line}: there was no transition: ${stderr}`);
-  const probed: string[] = [];
-  for (let i = 0; i < PROBES; i++) probed.push((await guest.run(probe, { timeoutMs: STEP_MS })).output);
-  const patches = status.patches.map(({ name }: { name: string }) => name);
-  return { what, ms, transition: document.transition, begun, patches, effective: status.effective, statusMs, probed };
+  const again = Array.from({ length: PROBES }, () => `( ${probe} ); printf '\\0'`);
+  const { output } = await guest.run([...again, "ls /sys/kernel/livepatch"].join("\n"), { timeoutMs: STEP_MS });
+  const probed = output.split("\0");
+  const patches = (probed.pop() ?? "").split("\n").filter((name) => name !== "");
+  return { what, ms, transition: document.transition, begun, patches, probed };
+}
+
+async function toldOf(guest: Guest): Promise<Told> {
+  const started = performance.now();
+  const { effective } = (await good(guest, "status")).document;
+  return { effective, ms: performance.now() - started };
 }
 
 async function good(guest: Guest, line: string): Promise<Answer> {

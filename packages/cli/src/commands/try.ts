@@ -1,7 +1,17 @@
 import { readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Probes } from "@suture/lab";
-import type { JudgedReport, Manifest, ModuleOrder, Outcome, ProbeReport, ProbeResult, TrialReport } from "@suture/protocol";
+import type {
+  JudgedReport,
+  Manifest,
+  ModuleOrder,
+  Outcome,
+  ProbeReport,
+  ProbeResult,
+  TargetModule,
+  TrialReport,
+  WorkloadReport,
+} from "@suture/protocol";
 import { tryDocument } from "@suture/protocol";
 import type { Target } from "@suture/sources";
 import { scratchFolder, type Task } from "@suture/task";
@@ -10,7 +20,7 @@ import type { AddCommand } from "../answer.ts";
 import { type Accepted, addAccepted, addExplain, buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, cacheDirectory, isModuleFile, type KernelOptions, MODULE_SOURCE, several, targetOf } from "../kernel-option.ts";
-import { fieldsText, headedText, partsText, safeText, timeText } from "../text.ts";
+import { countText, fieldsText, headedText, partsText, safeText, tableText, timeText } from "../text.ts";
 import { writeWhole } from "../write-file.ts";
 
 interface Options extends KernelOptions, Accepted {
@@ -19,7 +29,8 @@ interface Options extends KernelOptions, Accepted {
   checkAfter?: "fail" | "succeed";
   keep: string[];
   probes?: string;
-  moduleOrder: "before" | "after" | "both";
+  moduleOrder?: "before" | "after" | "both" | "half";
+  workload: "auto" | "always" | "never";
   module: string[];
   unproven?: boolean;
   explain?: boolean;
@@ -55,10 +66,16 @@ export const tryCommand: AddCommand = (program, run) => {
     .addOption(
       new Option(
         "--module-order <order>",
-        "the modules that the patch is for are there before it is loaded, or come after it, or both, one after the other",
+        "the modules that the patch is for are there before it is loaded, or come after it; both: first one, then the other; half: every second one comes after (before unless given; with a workload and several modules, half)",
+      ).choices(["before", "after", "both", "half"]),
+    )
+    .addOption(
+      new Option(
+        "--workload <when>",
+        "what keeps a kernel busy, while the patch goes in and out, its results held against those without; auto: for patches of more than a few functions",
       )
-        .choices(["before", "after", "both"])
-        .default("before"),
+        .choices(["auto", "always", "never"])
+        .default("auto"),
     )
     .option(
       "--keep-build <folder>",
@@ -73,7 +90,7 @@ export const tryCommand: AddCommand = (program, run) => {
           // A file that cannot be read should not cost a build.
           const probes = withOptions(options.probes === undefined ? undefined : await readProbes(options.probes), options);
           const { module, target, manifest } = await livepatchOf(task, files, options, folder);
-          const orders: ModuleOrder[] = options.moduleOrder === "both" ? ["before", "after"] : [options.moduleOrder];
+          const orders: (ModuleOrder | undefined)[] = options.moduleOrder === "both" ? ["before", "after"] : [options.moduleOrder];
           const reports: TrialReport[] = [];
           for (const order of orders) reports.push(await tryOn(task, target, module, { manifest, options, probes, order }));
           const [first, second] = reports as [TrialReport, TrialReport | undefined];
@@ -166,9 +183,14 @@ async function tryOn(
   task: Task,
   target: Target,
   module: string,
-  { manifest, options, probes, order }: { manifest: Manifest | undefined; options: Options; probes: Probes; order: ModuleOrder },
+  {
+    manifest,
+    options,
+    probes,
+    order,
+  }: { manifest: Manifest | undefined; options: Options; probes: Probes; order: ModuleOrder | undefined },
 ): Promise<TrialReport> {
-  const [{ tryModule }, { openImage }, { inspect, moduleName }] = await Promise.all([
+  const [{ prepareWorkload, tryModule }, { openImage }, { inspect, moduleName }] = await Promise.all([
     import("@suture/lab"),
     import("@suture/kernel"),
     import("@suture/livepatch"),
@@ -187,17 +209,29 @@ async function tryOn(
   const names = [...options.module.filter((word) => !isModuleFile(word)), ...owners].filter((name) => !given.has(name));
   const { functions, relocations } = inspect(await readFile(module), module);
   const ofCore = relocations.filter(({ object }) => object !== undefined).reduce((sum, { count }) => sum + count, 0);
+  const isBig = functions.length > FEW_FUNCTIONS;
+  const workload =
+    options.workload === "always" || (options.workload === "auto" && isBig)
+      ? await prepareWorkload(task, target.modules, owners)
+      : undefined;
+  const half = workload !== undefined && owners.length >= SEVERAL_MODULES;
   const report = await tryModule(task, {
     image: target.image,
     module,
     ...probes,
+    workload,
     patchedModules: owners,
-    moduleOrder: order,
+    neededModules: options.module.map((word) => moduleName(basename(word).replace(/\.ko(\.\w+)?$/, ""))),
+    moduleOrder: order ?? (half ? "half" : "before"),
     size: { functions: functions.length, relocations: ofCore },
     told: (text) => task.reporter.warn(text),
     functions: (manifest?.functions ?? []).map((f) => ({ object: f.owner, name: f.name })),
-    ...(names.length + files.length === 0 ? {} : { modules: { tree: target.modules, names: [...new Set([...names, ...files])] } }),
+    ...(names.length + files.length === 0 && workload === undefined
+      ? {}
+      : { modules: { tree: target.modules, names: [...new Set([...names, ...files])] } }),
     cache: cacheDirectory(),
+  }).finally(async () => {
+    if (workload !== undefined) await rm(workload.folder, { recursive: true, force: true });
   });
   for (const { module: name, why } of report.leftOut) {
     const untried = report.functions.filter(({ object }) => object === name).length;
@@ -205,6 +239,10 @@ async function tryOn(
   }
   return report;
 }
+
+/** A patch of more is not what somebody tries again and again while writing it. */
+const FEW_FUNCTIONS = 10;
+const SEVERAL_MODULES = 4;
 
 const MS = (ms: number | undefined): string => (ms === undefined ? "" : timeText(ms));
 
@@ -217,16 +255,56 @@ function trialText(report: TrialReport, manifest: Manifest | undefined): string 
       ["outcome", outcomeText(report)],
       ["kernel", `${report.release}, build-id ${report.buildId}, in QEMU under ${report.accelerator.toUpperCase()}`],
       ["livepatch", `${report.name}${manifest === undefined ? "" : manifest.proof.proven ? ", proven" : ", NOT PROVEN"}`],
-      ["modules", report.moduleOrder === "after" ? "they came after the livepatch" : ""],
+      ["modules", modulesText(report)],
       ["left out", report.leftOut.map(({ module, why }) => `${module}: ${why}`).join("\n")],
-      ["functions", report.functions.map(({ object, name, sympos }) => `${object}:${name}${sympos === 0 ? "" : `,${sympos}`}`).join("\n")],
+      ["functions", functionsText(report)],
+      [
+        "insmod",
+        report.loadMs === undefined || report.size === undefined ? "" : `${MS(report.loadMs)}, ${report.size.relocations} klp relocations`,
+      ],
       ["transition", report.patchMs === undefined ? "" : `${MS(report.patchMs)} in, ${MS(report.unpatchMs)} out`],
       ["taint", [taint.before, taint.loaded, taint.after].map((t) => (t === undefined ? "?" : t.letters || "none")).join(" → ")],
       ["refused", refusal === undefined ? "" : [`${refusal.errno}: ${refusal.text}`, ...refusal.said].join("\n")],
       ["blocked by", report.blockers.map(({ pid, name, stack }) => `${name} (${pid})\n  ${stack.join("\n  ")}`).join("\n")],
       ["warnings", report.events.length === 0 ? "none" : report.events.map(({ headline }) => headline).join("\n")],
     ]),
+    report.workload === undefined ? "" : workloadText(report.workload),
     headedText("the console's last lines", (failure?.console ?? []).map((line) => `  ${line}`).join("\n")),
+  ]);
+}
+
+function modulesText({ targets, moduleOrder }: TrialReport): string {
+  const count = (loaded: TargetModule["loaded"]): number => targets.filter((one) => one.loaded === loaded).length;
+  if (moduleOrder === "before") return "";
+  if (moduleOrder === "after") return "they came after the livepatch";
+  const stayed = targets
+    .filter(({ loaded, why }) => loaded === "before" && why !== undefined)
+    .map(({ module, why }) => `${module}: ${why ?? ""}`);
+  return [
+    `${count("before")} were there before the livepatch, ${count("after")} came after it, ${count("never")} were not loaded`,
+    ...stayed,
+  ].join("\n");
+}
+
+function functionsText({ functions }: TrialReport): string {
+  if (functions.length > FUNCTIONS_SHOWN)
+    return `${functions.length} of ${countText(new Set(functions.map(({ object }) => object)).size, "owner")} (--json has all)`;
+  return functions.map(({ object, name, sympos }) => `${object}:${name}${sympos === 0 ? "" : `,${sympos}`}`).join("\n");
+}
+
+const FUNCTIONS_SHOWN = 40;
+
+function workloadText({ parts, lacks, rounds, newLines }: WorkloadReport): string {
+  const rows = parts.map(({ name, before, patched, after, holds, why }) => [
+    name,
+    ...[before, patched, after].map((run) => (run === undefined ? "" : MS(run.guestMs))),
+    holds === undefined ? `not judged: ${why ?? ""}` : holds ? "the same" : `FAILED: ${why ?? ""}`,
+  ]);
+  return partsText([
+    headedText("workload", tableText(["part", "before", "patched", "after", "result"], rows)),
+    `in the background ${rounds.load} parts while it went in, ${rounds.patched} with it, ${rounds.out} while it went out`,
+    headedText("not done", lacks.map(({ what, why }) => `  ${what}: ${why}`).join("\n")),
+    headedText("said by the kernel only with the livepatch", newLines.map((line) => `  ${line}`).join("\n")),
   ]);
 }
 

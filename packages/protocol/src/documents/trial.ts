@@ -25,12 +25,15 @@ const step = v.picklist([
   "modules",
   "set-up",
   "probe before",
+  "workload before",
   "modules out",
   "load",
   "patch",
+  "workload patched",
   "probe patched",
   "disable",
   "unload",
+  "workload after",
   "probe after",
   "clean-up",
 ]);
@@ -63,6 +66,38 @@ const judgedReport = v.strictObject(judged);
 
 const after = v.picklist(["fail", "succeed"]);
 
+const workload = v.strictObject({
+  parts: said(
+    v.array(
+      v.strictObject({
+        name: text,
+        before: maybe(probe),
+        patched: maybe(probe),
+        after: maybe(probe),
+        holds: maybe(said(flag, "absent where the trial ended before it could be said, or the part fails without the livepatch, too")),
+        why: maybe(said(text, "why it does not hold, or why that is not known")),
+      }),
+    ),
+    "what was asked of the kernel; its results must be the same with and without the livepatch",
+  ),
+  lacks: said(v.array(v.strictObject({ what: text, why: text })), "what was not done"),
+  rounds: said(
+    v.strictObject({ load: number, patched: number, out: number }),
+    "parts that ran while the livepatch went in, while it was there, and while it went out",
+  ),
+  newLines: said(
+    texts,
+    "kinds of lines in the kernel's log with the livepatch that were not there without it, but those about the livepatch",
+  ),
+});
+
+/** When each module that the livepatch is for was loaded. */
+const target = v.strictObject({
+  module: text,
+  loaded: v.picklist(["before", "after", "never"]),
+  why: maybe(said(text, "why it was not, or not then")),
+});
+
 const patchedFunction = v.strictObject({ object: text, name: text, sympos: number });
 const blocker = v.strictObject({ pid: number, name: text, stack: texts });
 
@@ -87,7 +122,18 @@ const trial = {
     ),
   ),
   steps: v.array(stepReport),
-  moduleOrder: said(v.picklist(["before", "after"]), "whether the modules that it is for were there before it, or came after it"),
+  moduleOrder: said(
+    v.picklist(["before", "after", "half"]),
+    "whether the modules that it is for were there before it, or came after it; half: every second one",
+  ),
+  targets: said(v.array(target), "modules that it is for, by name"),
+  size: maybe(
+    said(
+      v.strictObject({ functions: number, relocations: number }),
+      "of the livepatch: functions that it replaces, and relocations that the livepatch core applies",
+    ),
+  ),
+  loadMs: maybe(said(milliseconds, "in insmod, by the guest's clock")),
   probes: v.array(probeReport),
   checks: said(
     v.array(
@@ -99,7 +145,10 @@ const trial = {
     "reproducers",
   ),
   keeps: said(v.array(judgedReport), "what must stay the same"),
-  leftOut: said(v.array(v.strictObject({ module: text, why: text })), "modules that find no device in the virtual machine"),
+  leftOut: said(
+    v.array(v.strictObject({ module: text, why: text })),
+    "modules that find no device in the virtual machine, or were refused by its kernel",
+  ),
   refusal: maybe(v.strictObject({ errno: text, text, said: texts })),
   patchMs: maybe(milliseconds),
   unpatchMs: maybe(milliseconds),
@@ -107,6 +156,7 @@ const trial = {
   missing: said(v.array(v.strictObject({ object: text, name: text })), "functions that the kernel does not list as patched"),
   blockers: said(v.array(blocker), "tasks that keep a transition from ending"),
   taint: v.strictObject({ before: maybe(taint), loaded: maybe(taint), after: maybe(taint) }),
+  workload: maybe(said(workload, "absent where there was none")),
   livepatchLines: said(v.array(line), "what the kernel's livepatch code said"),
   events: v.array(event),
   log: said(v.array(line), "all that the kernel said during the trial"),
@@ -138,4 +188,6 @@ export type TrialReport = v.InferOutput<typeof trialReport>;
 export type Outcome = TrialReport["outcome"];
 /** Whether the modules that a livepatch is for are there when it is loaded, or come while it is. */
 export type ModuleOrder = TrialReport["moduleOrder"];
+export type WorkloadReport = v.InferOutput<typeof workload>;
+export type TargetModule = v.InferOutput<typeof target>;
 export type Accelerator = TrialReport["accelerator"];
