@@ -158,23 +158,24 @@ export class TrialRun {
     for (const keep of this.#report.keeps) Object.assign(keep, judgeKeep(keep));
     this.#workload?.judge();
     this.#report.targets = this.#targets();
-    const broken = [
-      ...[...this.#report.checks, ...this.#report.keeps].map(({ holds, at, why }) => ({
-        holds,
-        step: `probe ${at ?? "after"}` as const,
-        why,
-      })),
-      ...(this.#workload?.report.parts ?? []).map(({ name, holds, why }) => ({
-        holds,
-        step: "workload patched",
-        why: `${name}: ${why ?? ""}`,
-      })),
-    ].filter(({ holds }) => holds === false);
+    const broken = this.#judged().filter(({ holds }) => holds === false);
     const [first] = broken;
     if (first === undefined || this.#report.outcome !== "passed") return;
     this.#report.outcome = "failed";
     const more = broken.length === 1 ? "" : ` (and ${broken.length - 1} more)`;
     this.#report.failure = { step: first.step, why: `${first.why ?? ""}${more}`, console: [] };
+  }
+
+  #judged(): { holds: boolean | undefined; step: StepName; why: string | undefined }[] {
+    const { checks, keeps, workload } = this.#report;
+    return [
+      ...[...checks, ...keeps].map(({ holds, at, why }) => ({ holds, step: `probe ${at ?? "after"}` as const, why })),
+      ...(workload?.parts ?? []).map(({ name, holds, why }) => ({
+        holds,
+        step: "workload patched" as const,
+        why: `${name}: ${why ?? ""}`,
+      })),
+    ];
   }
 
   #targets(): TargetModule[] {

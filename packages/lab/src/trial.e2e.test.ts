@@ -6,7 +6,7 @@ import type { TrialReport } from "@suture/protocol";
 import { Task } from "@suture/task";
 import { buildTestModules, KERNELS, type TestKernel, testKernel } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type BootOptions, boot, type TrialOptions, trial, tryModule } from "./index.ts";
+import { type BootOptions, boot, prepareWorkload, type TrialOptions, trial, tryModule } from "./index.ts";
 
 const task = new Task();
 const FUNCTION = { object: "vmlinux", name: "cmdline_proc_show" };
@@ -220,6 +220,63 @@ describe("around a trial", () => {
   });
 
   afterAll(() => rm(modules, { recursive: true, force: true }));
+
+  test("a workload: what differs with the livepatch is found, wherever it is seen; what differs by itself is not blamed on it", async () => {
+    const part = (name: string, script: string, steady: boolean) => ({ name, script, steady });
+    const parts = [
+      part("kept", "cat /proc/filesystems", true),
+      part("changed", "cat /proc/cmdline", false),
+      part("changed all the time", "cat /proc/cmdline", true),
+      part("random", "cat /proc/sys/kernel/random/uuid", true),
+      part("random once", "cat /proc/sys/kernel/random/uuid", false),
+      part("absent", "cat /nowhere", false),
+    ];
+    const report = await tryModule(task, {
+      image: kernel.image,
+      module: join(modules, "lab_patch.ko"),
+      probes: [],
+      workload: { parts, lacks: [], files: [], disks: [], modules: [], folder: "" },
+    });
+    expect(report).toMatchObject({ outcome: "failed", failure: { step: "workload patched", why: expect.stringContaining("and 1 more") } });
+    expect(Object.fromEntries((report.workload?.parts ?? []).map(({ name, holds }) => [name, holds]))).toEqual({
+      kept: true,
+      changed: false,
+      "changed all the time": false,
+      random: undefined,
+      "random once": undefined,
+      absent: undefined,
+    });
+    expect(report.workload?.parts[2]?.why).toMatch(/^in the background: line 1 was ".*console=ttyS0.*", it is "patched by the lab"/);
+    expect(report.workload?.rounds.patched).toBeGreaterThan(0);
+    expect(report.loadMs).toBeGreaterThan(0);
+  });
+
+  test("the workload that Suture has passes under a livepatch that it does not see; half of the modules come after it", async () => {
+    const workload = await prepareWorkload(task, kernel.modules, ["squashfs"]);
+    try {
+      const report = await tryModule(task, {
+        image: kernel.image,
+        module: join(modules, "lab_patch.ko"),
+        probes: [],
+        workload,
+        modules: { tree: kernel.modules, names: ["ifb", "dummy", "squashfs", "acpi_cpufreq"] },
+        patchedModules: ["acpi_cpufreq", "dummy", "ifb", "squashfs"],
+        moduleOrder: "half",
+      });
+      expect(report).toMatchObject({ outcome: "passed", failure: undefined, events: [] });
+      expect(report.workload?.parts.filter(({ holds }) => holds !== true)).toEqual([]);
+      expect(report.workload?.parts.map(({ name }) => name)).toEqual(expect.arrayContaining(["inet", "mounts", "ext4 on a disk", "shell"]));
+      expect(report.workload?.newLines).toEqual([]);
+      expect(report.targets).toMatchObject([
+        { module: "acpi_cpufreq", loaded: "never", why: expect.stringContaining("finds no device") },
+        { module: "dummy", loaded: "after" },
+        { module: "ifb", loaded: "before" },
+        { module: "squashfs", loaded: "after" },
+      ]);
+    } finally {
+      await rm(workload.folder, { recursive: true, force: true });
+    }
+  });
 
   test("QEMU killed in the middle", async () => {
     const guest = await boot(task, { image: kernel.image });

@@ -99,7 +99,7 @@ while [ $(wc -l <${WORK}/count) -lt ${steady} ]; do usleep 200000; done`,
     return since;
   }
 
-  /** @param out parts since the livepatch began to go out */
+  /** Ends the background, and takes what was found wrong in it. */
   async end(): Promise<void> {
     await this.#run(`rm -f ${BUSY}; i=0; while [ ! -e ${WORK}/over ] && [ $i -lt 900 ]; do i=$((i+1)); usleep 200000; done`, PART_MS);
     for (const i of await this.#wrong()) {
@@ -130,22 +130,28 @@ while [ $(wc -l <${WORK}/count) -lt ${steady} ]; do usleep 200000; done`,
   #unsteady(i: number): void {
     const part = this.report.parts[i];
     if (part === undefined) return;
-    part.why = "it differs from one run to the next by itself";
+    part.why = UNSTEADY;
     this.report.lacks.push({ what: part.name, why: part.why });
   }
 }
 
+const UNSTEADY = "it differs from one run to the next by itself";
 const NOT_RUN = { holds: undefined, why: "the trial ended before" };
 
-function judgePart(before: ProbeResult, patched: ProbeResult | undefined, after: ProbeResult | undefined) {
+/** What a part said with the livepatch, and when it was out again, held against what it said before. */
+export function judgePart(before: ProbeResult, patched: ProbeResult | undefined, after: ProbeResult | undefined) {
   if (!before.output.endsWith("ended 0\n")) return { holds: undefined, why: `it fails without the livepatch, too: ${lastOf(before)}` };
-  for (const [when, result] of [
-    ["with the livepatch", patched],
-    ["after the livepatch is out", after],
-  ] as const) {
-    const why = result === undefined ? undefined : difference(before, result);
-    if (why !== undefined) return { holds: false, why: `it differs ${when}: ${why}` };
-  }
+  const [inside, left] = [patched, after].map((result) => (result === undefined ? undefined : difference(before, result)));
+  if (
+    patched !== undefined &&
+    after !== undefined &&
+    inside !== undefined &&
+    left !== undefined &&
+    difference(patched, after) !== undefined
+  )
+    return { holds: undefined, why: UNSTEADY };
+  if (inside !== undefined) return { holds: false, why: `it differs with the livepatch: ${inside}` };
+  if (left !== undefined) return { holds: false, why: `it differs after the livepatch is out: ${left}` };
   return patched === undefined || after === undefined ? NOT_RUN : { holds: true, why: undefined };
 }
 
