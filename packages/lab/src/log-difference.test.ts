@@ -1,5 +1,5 @@
+import { findEvents } from "@suture/kernel";
 import { expect, test } from "vitest";
-import { findEvents } from "./kernel-events.ts";
 import { parseLine } from "./kernel-log.ts";
 import { newEvents, newLines } from "./log-difference.ts";
 
