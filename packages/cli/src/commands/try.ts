@@ -71,7 +71,7 @@ export const tryCommand: AddCommand = (program, run) => {
     )
     .addOption(
       new Option(
-        "--workload <when>",
+        "--workload <which>",
         "what keeps a kernel busy, while the patch goes in and out, its results held against those without; auto: for patches of more than a few functions",
       )
         .choices(["auto", "always", "never"])
