@@ -6,7 +6,7 @@ import { type ElfObject, newObject, readElf, writeElf } from "@suture/elf";
 import { type KernelContext, objectDigest } from "@suture/kbuild";
 import { Answers, type Part, type Resolved, type State } from "@suture/livepatch";
 import type { Task } from "@suture/task";
-import { checkKernelLayouts, checkLayouts } from "@suture/types";
+import { checkKernelLayouts, checkLayouts, objectTypes } from "@suture/types";
 import { compileAuthored, joinObjects } from "./compile.ts";
 import { type Declarations, type Replacement, takeDeclarations } from "./declarations.ts";
 import { fail } from "./errors.ts";
@@ -15,7 +15,7 @@ import { type Found, hasEntry, type Original, Originals } from "./originals.ts";
 import type { AuthoredSource } from "./read.ts";
 import { type ResolvedReference, resolveReferences } from "./references.ts";
 import { freeingPart, shadowsById } from "./shadows.ts";
-import { comparePrototypes, compareVariables, typesOf } from "./signatures.ts";
+import { comparePrototypes, compareVariables } from "./signatures.ts";
 
 /** What sources that were written by hand come to. */
 export interface Authored {
@@ -116,9 +116,9 @@ async function findReplaced(
     const found = await originals.find({ at, object, name: old, file });
     if (!hasEntry(found.original.elf, found.symbol))
       throw fail("AUTHORED_NOT_REPLACEABLE", `${old} has no ftrace entry: its calls cannot be redirected`, { file: at, symbol: old });
-    const written = elves.map((elf) => typesOf(elf)?.prototype(symbol.name)).find((prototype) => prototype !== undefined);
+    const written = elves.map((elf) => objectTypes(elf)?.prototype(symbol.name)).find((prototype) => prototype !== undefined);
     const held = { at, old, own: symbol.name };
-    comparePrototypes(held, typesOf(found.original.elf)?.prototype(old), written);
+    comparePrototypes(held, objectTypes(found.original.elf)?.prototype(old), written);
     // The image names the function once at most; of several that differ it tells nothing.
     if (object === "vmlinux" && kernel.image.symbols.named(old).length === 1) comparePrototypes(held, kernel.btf.prototype(old), written);
     pairs.push({ ...replacement, found });
@@ -167,12 +167,12 @@ function holdReferences(
   symbols: Declarations["symbols"],
 ): void {
   for (const elf of elves) {
-    const types = typesOf(elf);
+    const types = objectTypes(elf);
     for (const { name, how, object, sympos, isFunction, original } of references) {
       if (how !== "klp") continue;
       const old = symbols.find(({ local }) => local === name)?.name ?? name;
       const held = { at: elf.file, old, own: name };
-      const there = original === undefined ? undefined : typesOf(original.elf);
+      const there = original === undefined ? undefined : objectTypes(original.elf);
       if (!isFunction) compareVariables(held, there?.variable(old), types?.variable(name));
       else if (there !== undefined) comparePrototypes(held, there.prototype(old), types?.prototype(name));
       else if (object === "vmlinux" && sympos === 0) comparePrototypes(held, kernel.btf.prototype(old), types?.prototype(name));

@@ -28,7 +28,9 @@ async function compileIn(folder: string, task: Task, kernel: KernelContext, sour
     .replaceAll(NAME, module)
     .replace(/(-DKBUILD_BASENAME=)\S+/, `$1'"${basename(source.name, ".c").replaceAll("-", "_")}"'`);
   const own = [...flagsLike(kernel, source), `-I${shellWord(headerFolder())}`, "-I.", `-fmacro-prefix-map=${shellWord(`${folder}/=`)}`];
-  const line = `${flags} ${own.join(" ")} -gbtf -c -o ${out} ${shellWord(path)} ${recipe.slice(at + target.length).replaceAll(`${FOLDER}/${NAME}.o`, out)}`;
+  // Other options of the build may have asked for debug information already.
+  const types = kernel.commands.circumstances.writesBtf ? "-gbtf" : "-gdwarf-5";
+  const line = `${flags} ${own.join(" ")} ${types} -c -o ${out} ${shellWord(path)} ${recipe.slice(at + target.length).replaceAll(`${FOLDER}/${NAME}.o`, out)}`;
   const said = (text: string): string => text.replaceAll(`${folder}/`, source.folder === undefined ? "" : `${source.folder}/`);
   try {
     for (const { name, bytes } of [source, ...source.beside]) await writeFile(join(folder, name), bytes);

@@ -10,10 +10,10 @@ import { type ElfObject, isSection, STT } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
 import type { KernelModule } from "@suture/kernel";
 import type { Task } from "@suture/task";
+import { objectTypes } from "@suture/types";
 import { type CItem, cItems } from "./c-items.ts";
 import { fail } from "./errors.ts";
 import { definedIn, hasEntry, kernelObjectsNamed, Originals } from "./originals.ts";
-import { typesOf } from "./signatures.ts";
 
 export interface Extracted {
   /** The C file that the functions are from. */
@@ -229,7 +229,7 @@ class Extraction {
         .replace(/^static\s+/, "")
         .replace(/DEFINE_PER_CPU/, "DECLARE_PER_CPU")
         .replace(/\)[^)]*$/, ");");
-    const types = typesOf(this.#elf);
+    const types = objectTypes(this.#elf);
     return names
       .map((name) => {
         const type = types?.variable(name)?.type;

@@ -4,4 +4,4 @@ export { extractFunctions } from "./extract.ts";
 export { definedIn, type Found, hasEntry, Originals } from "./originals.ts";
 export { buildOwnModule, enablesItself } from "./own-module.ts";
 export { type AuthoredSource, readSources } from "./read.ts";
-export { comparePrototypes, compareVariables, typesOf } from "./signatures.ts";
+export { comparePrototypes, compareVariables } from "./signatures.ts";

@@ -12,11 +12,12 @@ import { inspect, moduleName } from "@suture/livepatch";
 import type { DraftManifest } from "@suture/protocol";
 import { inScratch } from "@suture/sources";
 import { run, type Task } from "@suture/task";
+import { objectTypes } from "@suture/types";
 import { compileAuthored } from "./compile.ts";
 import { fail } from "./errors.ts";
 import { hasEntry, Originals } from "./originals.ts";
 import type { AuthoredSource } from "./read.ts";
-import { comparePrototypes, typesOf } from "./signatures.ts";
+import { comparePrototypes } from "./signatures.ts";
 
 /** Whether a source registers a livepatch itself. */
 export function enablesItself({ bytes, beside }: AuthoredSource): boolean {
@@ -122,8 +123,8 @@ async function checkFunctions(
           file: source.name,
           symbol: name,
         });
-      const written = typesOf(elf)?.prototype(replacement);
-      comparePrototypes({ at: source.name, old: name, own: replacement }, typesOf(found.original.elf)?.prototype(name), written);
+      const written = objectTypes(elf)?.prototype(replacement);
+      comparePrototypes({ at: source.name, old: name, own: replacement }, objectTypes(found.original.elf)?.prototype(name), written);
       functions.push({ ...entry, object: found.original.command.object, sizeBefore: found.symbol.size });
     }
   }

@@ -1,14 +1,7 @@
 /** A function that takes the place of another, or is declared as the kernel's, must take and return what that one does. */
-import type { ElfObject } from "@suture/elf";
-import { Btf, type BtfPrototype, type BtfVariable } from "@suture/kernel";
+import type { BtfPrototype, BtfVariable } from "@suture/kernel";
 import { sameShapeInKernel } from "@suture/types";
 import { fail } from "./errors.ts";
-
-/** The types that the compiler wrote into an object; undefined if it wrote none. */
-export function typesOf(elf: ElfObject): Btf | undefined {
-  const section = elf.sections.find(({ name }) => name === ".BTF");
-  return section === undefined ? undefined : new Btf(section.data, elf.file);
-}
 
 export interface Held {
   /** FILE:LINE, or the file. */

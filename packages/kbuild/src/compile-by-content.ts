@@ -8,7 +8,7 @@ import { keepFile, keepJson, readKept, sha256 } from "@suture/files";
 import { inScratch } from "@suture/sources";
 import type { Task } from "@suture/task";
 import * as v from "valibot";
-import { type Compiler, compileInto, OPTIONS, type Variant } from "./compile.ts";
+import { type Compiler, compileInto, optionsOf, type Variant } from "./compile.ts";
 import type { ObjectCommand } from "./make/commands.ts";
 import type { Overlay, SourceView } from "./view/view.ts";
 
@@ -49,9 +49,16 @@ export class ContentCompiler {
     const { object } = command;
     const { identity, cache } = this.#compiler;
     const key = sha256(
-      ...["by content", String(VERSION), identity, this.#tree, object, command.compile, command.objtool ?? "", OPTIONS[variant]].flatMap(
-        (part) => [part, "\0"],
-      ),
+      ...[
+        "by content",
+        String(VERSION),
+        identity,
+        this.#tree,
+        object,
+        command.compile,
+        command.objtool ?? "",
+        optionsOf(command, variant),
+      ].flatMap((part) => [part, "\0"]),
     );
     const list = join(cache, key.slice(0, 2), `${key.slice(2)}.inputs`);
     const known = (await readKept(list, INPUTS)) ?? [];

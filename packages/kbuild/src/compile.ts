@@ -35,11 +35,21 @@ export interface Compiler {
 }
 
 /** Debug information does not change the code, and costs a third of the time. */
-export const OPTIONS: Record<Variant, string> = {
+const OPTIONS: Record<Variant, string> = {
   plain: "-g0",
   sections: "-g0 -ffunction-sections -fdata-sections",
-  types: "-g0 -ffunction-sections -fdata-sections -gdwarf-5 -gbtf",
+  types: "-g0 -ffunction-sections -fdata-sections -gdwarf-5",
 };
+
+/** Without BTF, types are read out of DWARF (packages/types). */
+export function optionsOf({ writesBtf }: ObjectCommand, variant: Variant): string {
+  return variant === "types" && writesBtf ? `${OPTIONS[variant]} -gbtf` : OPTIONS[variant];
+}
+
+export async function canWriteBtf(task: Task, compiler: string): Promise<boolean> {
+  const { code } = await run(task, [compiler, "-gbtf", "-E", "-x", "c", "/dev/null"], { accept: [1] });
+  return code === 0;
+}
 
 /** From the changed source. @throws BUILD_COMPILE, BUILD_VIEW */
 export async function compile(task: Task, command: ObjectCommand, variant: Variant, view: SourceView): Promise<Compiled> {
@@ -60,7 +70,15 @@ export async function compileKept(
 ): Promise<Compiled> {
   const { object, buildPath } = command;
   const built = buildPath === undefined ? [] : [buildPath];
-  const key = hashParts([compiler.identity, view.root, object, command.compile, command.objtool ?? "", OPTIONS[variant], ...built]);
+  const key = hashParts([
+    compiler.identity,
+    view.root,
+    object,
+    command.compile,
+    command.objtool ?? "",
+    optionsOf(command, variant),
+    ...built,
+  ]);
   const path = join(compiler.cache, key.slice(0, 2), `${key.slice(2)}.o`);
   const kept = await openKept(path, view);
   if (kept !== undefined) return { object, bytes: kept, ms: 0 };
@@ -75,6 +93,7 @@ export async function compileInto(task: Task, command: ObjectCommand, variant: V
   const { object, source } = command;
   const out = join(scratch, "object.o");
   const depfile = join(scratch, "object.d");
+  const options = optionsOf(command, variant);
   const target = ` -c -o ${object} `;
   const at = command.compile.lastIndexOf(target);
   if (at < 0) throw fail("BUILD_KBUILD", `the command that compiles it does not have "${target.trim()}"`, { file: object });
@@ -86,14 +105,14 @@ export async function compileInto(task: Task, command: ObjectCommand, variant: V
   };
   try {
     const { buildPath } = command;
-    if (buildPath === undefined) await shell(`${flags} ${OPTIONS[variant]} -c -o ${out} ${input}`);
+    if (buildPath === undefined) await shell(`${flags} ${options} -c -o ${out} ${input}`);
     else {
       // Macros are left as they are: columns count, too. Line markers then say where the source was.
       const preprocessed = join(scratch, "object.i");
-      await shell(`${flags} ${OPTIONS[variant]} -E -fdirectives-only -o ${preprocessed} ${input}`);
+      await shell(`${flags} ${options} -E -fdirectives-only -o ${preprocessed} ${input}`);
       await writeFile(preprocessed, asBuiltIn(buildPath, await readFile(preprocessed, "latin1")), "latin1");
       const again = `-fpreprocessed -fdirectives-only -fmacro-prefix-map=${buildPath}/= -x c`;
-      await shell(`${replaced(flags, `-Wp,-MMD,${depfile}`, "", object)} ${OPTIONS[variant]} ${again} -c -o ${out} ${preprocessed}`);
+      await shell(`${replaced(flags, `-Wp,-MMD,${depfile}`, "", object)} ${options} ${again} -c -o ${out} ${preprocessed}`);
     }
     if (command.objtool !== undefined) await shell(replaced(command.objtool, object, out, object));
   } catch (error) {

@@ -1,6 +1,6 @@
 export { AddressSpace, hex, type KernelAddress, offsetBy } from "./address.ts";
 export { Btf, type BtfLayout, type BtfMember, type BtfPrototype, type BtfVariable } from "./btf.ts";
-export type { BtfEnumeration } from "./btf-types.ts";
+export { type BtfEnumeration, KIND as BTF_KIND } from "./btf-types.ts";
 export { KernelConfig } from "./config.ts";
 export { kernelErrors } from "./errors.ts";
 export { KernelImage, type MarkedTable } from "./image.ts";

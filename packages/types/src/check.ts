@@ -4,11 +4,12 @@
  */
 import { type External, stem } from "@suture/diff";
 import { type ElfObject, isSection, SHF, STT } from "@suture/elf";
-import { Btf } from "@suture/kernel";
+import type { Btf } from "@suture/kernel";
 import { layoutDifference, sameShape, sameShapeInKernel, variableDifference } from "./difference.ts";
 import { DwarfTypes, type Enumeration } from "./dwarf.ts";
 import { enumeratorDifferences, renumbered } from "./enumerators.ts";
 import { fail } from "./errors.ts";
+import { objectTypes } from "./object-types.ts";
 
 /** What may be otherwise than before: somebody knows that no data of the old kind are met by the new code. By the names that refusals give. */
 export type Accepted = ReadonlySet<string>;
@@ -17,7 +18,7 @@ export type Accepted = ReadonlySet<string>;
 export function checkLayouts(original: ElfObject, patched: ElfObject, accepted: Accepted): string[] {
   const notes = new Set<string>();
   const { file } = patched;
-  const [before, after] = [btfOf(original), btfOf(patched)];
+  const [before, after] = [objectTypes(original), objectTypes(patched)];
   if (before !== undefined && after !== undefined)
     for (const name of before.compositeNames) {
       const why = layoutDifference(before.layouts(name), after.layouts(name), sameShape);
@@ -98,7 +99,7 @@ function foldedVariables(before: DwarfTypes, after: DwarfTypes, file: string, ac
 
 /** Types that an object knows, against the kernel's own: those of its headers, and what was copied from elsewhere. @throws BUILD_LAYOUT, BUILD_RENUMBERED */
 export function checkKernelLayouts(kernel: Btf, elf: ElfObject): void {
-  const own = btfOf(elf);
+  const own = objectTypes(elf);
   if (own === undefined) return;
   const { file } = elf;
   for (const name of own.compositeNames) {
@@ -134,10 +135,5 @@ function mendFor(name: string): { mend: string } {
 }
 
 function enumerationsOf(elf: ElfObject): readonly Enumeration[] {
-  return DwarfTypes.of(elf)?.enumerations ?? btfOf(elf)?.enumerations.map((found) => ({ ...found, scope: "" })) ?? [];
-}
-
-function btfOf(elf: ElfObject): Btf | undefined {
-  const section = elf.sections.find((s) => s.name === ".BTF");
-  return section === undefined ? undefined : new Btf(section.data, elf.file);
+  return DwarfTypes.of(elf)?.enumerations ?? objectTypes(elf)?.enumerations.map((found) => ({ ...found, scope: "" })) ?? [];
 }

@@ -61,13 +61,14 @@ interface Inside {
 
 export class DwarfTypes {
   readonly #file: string;
-  readonly #entries: ReadonlyMap<number, Entry>;
+  /** By offset in .debug_info. */
+  readonly entries: ReadonlyMap<number, Entry>;
   #placed: Map<Section, Map<number, Entry>> | undefined;
   #declared: Map<string, Entry> | undefined;
 
   private constructor(file: string, entries: ReadonlyMap<number, Entry>) {
     this.#file = file;
-    this.#entries = entries;
+    this.entries = entries;
   }
 
   /** Read once for an object; undefined if it has no debug information. @throws BUILD_BAD_DWARF */
@@ -94,7 +95,7 @@ export class DwarfTypes {
    */
   get defined(): ReadonlyMap<string, { kept: ElfSymbol | undefined; variable: () => Variable }> {
     const found = new Map<string, { kept: ElfSymbol | undefined; variable: () => Variable }>();
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.entries.values()) {
       if (entry.tag !== TAG.VARIABLE || entry.declaration === true) continue;
       const key = `${this.#scopeOf(entry)} ${this.#nameOf(entry) ?? ""}`;
       const kept = entry.place?.symbol;
@@ -106,7 +107,7 @@ export class DwarfTypes {
 
   get enumerations(): Enumeration[] {
     const found: Enumeration[] = [];
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.entries.values()) {
       if (entry.tag !== TAG.ENUMERATION) continue;
       const values = entry.children.flatMap(({ tag, name, value }): [string, number][] =>
         tag === TAG.ENUMERATOR && name !== undefined && value !== undefined ? [[name, value]] : [],
@@ -119,7 +120,7 @@ export class DwarfTypes {
   #variables(): [Map<Section, Map<number, Entry>>, Map<string, Entry>] {
     const placed = new Map<Section, Map<number, Entry>>();
     const declared = new Map<string, Entry>();
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.entries.values()) {
       if (entry.tag !== TAG.VARIABLE) continue;
       if (entry.place === undefined) {
         if (entry.declaration === true && entry.name !== undefined) declared.set(entry.name, entry);
@@ -148,7 +149,7 @@ export class DwarfTypes {
       const path = inside.by === "" ? "" : separator(inside);
       this.#addMembers(inside.structure, { seen: { members: 0 }, within: [], path, base: 0 }, members);
     }
-    return { name: this.#nameOf(entry) ?? "", size: this.#sizeOf(type), shape: this.#shapeOf(type, 0), members };
+    return { name: this.#nameOf(entry) ?? "", size: this.sizeOf(type), shape: this.#shapeOf(type, 0), members };
   }
 
   /** An entry, and the one that it completes. */
@@ -156,8 +157,13 @@ export class DwarfTypes {
     let part: Entry | undefined = entry;
     for (let depth = 0; part !== undefined && depth <= DEEPEST; depth++) {
       yield part;
-      part = part.origin === undefined ? undefined : this.#entries.get(part.origin);
+      part = part.origin === undefined ? undefined : this.entries.get(part.origin);
     }
+  }
+
+  /** An entry's name and type, which the one that it completes may say. */
+  whole(entry: Entry): { name: string | undefined; type: number | undefined } {
+    return { name: this.#nameOf(entry), type: this.#typeOf(entry) };
   }
 
   #nameOf(entry: Entry): string | undefined {
@@ -179,7 +185,7 @@ export class DwarfTypes {
   #resolve(type: number | undefined): Entry | undefined {
     let at = type;
     for (let depth = 0; at !== undefined; depth++) {
-      const entry = this.#entries.get(at);
+      const entry = this.entries.get(at);
       if (entry === undefined || depth > DEEPEST)
         throw fail("BUILD_BAD_DWARF", `type 0x${at.toString(16)} is not there, or leads through too many`, {
           file: this.#file,
@@ -192,16 +198,18 @@ export class DwarfTypes {
     return undefined;
   }
 
-  #lengthsOf(array: Entry): number[] {
+  /** Of an array, the outermost first. */
+  lengthsOf(array: Entry): number[] {
     return array.children
       .filter(({ tag }) => tag === TAG.SUBRANGE)
       .map(({ count, upperBound }) => count ?? (upperBound === undefined || upperBound < 0 || upperBound >= 2 ** 63 ? 0 : upperBound + 1));
   }
 
-  #sizeOf(type: number | undefined): number {
+  /** Bytes; 0 for what has no size. */
+  sizeOf(type: number | undefined): number {
     const entry = this.#resolve(type);
     if (entry === undefined) return 0;
-    if (entry.tag === TAG.ARRAY) return this.#lengthsOf(entry).reduce((product, length) => product * length, this.#sizeOf(entry.type));
+    if (entry.tag === TAG.ARRAY) return this.lengthsOf(entry).reduce((product, length) => product * length, this.sizeOf(entry.type));
     return entry.tag === TAG.POINTER ? POINTER_SIZE : (entry.size ?? 0);
   }
 
@@ -216,7 +224,7 @@ export class DwarfTypes {
       case TAG.POINTER:
         return `${this.#shapeOf(entry.type, depth + 1)}*`;
       case TAG.ARRAY:
-        return `${this.#shapeOf(entry.type, depth + 1)}${this.#lengthsOf(entry)
+        return `${this.#shapeOf(entry.type, depth + 1)}${this.lengthsOf(entry)
           .map((length) => `[${length}]`)
           .join("")}`;
       case TAG.ENUMERATION:
@@ -244,7 +252,7 @@ export class DwarfTypes {
       if (++seen.members > MOST_MEMBERS || within.length > DEEPEST)
         throw fail("BUILD_BAD_DWARF", `more than ${MOST_MEMBERS} members`, { file: this.#file, section: ".debug_info" });
       const name = `${path}${member.name ?? ""}`;
-      const size = this.#sizeOf(member.type);
+      const size = this.sizeOf(member.type);
       const bit = base + bitOf(member, size);
       const inside = this.#own(member.type);
       if (member.name !== undefined || inside === undefined)
@@ -281,13 +289,14 @@ function separator({ by }: Inside): string {
   return by.endsWith("->") ? by : `${by}.`;
 }
 
-function isLocal(entry: Entry): boolean {
+/** Defined in a function. */
+export function isLocal(entry: Entry): boolean {
   for (let at = entry.parent; at !== undefined; at = at.parent) if (SCOPE.has(at.tag)) return true;
   return false;
 }
 
 /** Where a member starts, in bits. */
-function bitOf({ offset = 0, bitOffset, bitSize, oldBitOffset }: Entry, size: number): number {
+export function bitOf({ offset = 0, bitOffset, bitSize, oldBitOffset }: Entry, size: number): number {
   if (bitOffset !== undefined) return bitOffset;
   if (oldBitOffset !== undefined) return 8 * offset + 8 * size - oldBitOffset - (bitSize ?? 0);
   return 8 * offset;

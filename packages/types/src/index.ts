@@ -2,3 +2,4 @@ export { checkKernelLayouts, checkLayouts, checkVariables, variableVanishes } fr
 export { sameShapeInKernel } from "./difference.ts";
 export { renumbered } from "./enumerators.ts";
 export { typesErrors } from "./errors.ts";
+export { objectTypes } from "./object-types.ts";

@@ -30,7 +30,12 @@ export interface ObjectCommand {
   objtool: string | undefined;
   /** Where the kernel's build had the source, if compiled code says that. */
   buildPath: string | undefined;
+  /** The compiler can write types down as BTF. */
+  writesBtf: boolean;
 }
+
+/** What holds of all objects of a kernel. */
+export type Circumstances = Pick<ObjectCommand, "buildPath" | "writesBtf">;
 
 /** The owner of an object that is linked more than once. No module has this name. */
 const SEVERAL = "";
@@ -45,10 +50,14 @@ export class Commands {
   /** What the build makes besides the objects of C files. */
   readonly steps: readonly Step[];
   readonly #programs: readonly OtherProgram[];
-  readonly #buildPath: string | undefined;
+  readonly circumstances: Circumstances;
 
-  constructor(rows: readonly Row[], { steps, programs }: Printed = { steps: [], programs: [] }, buildPath?: string) {
-    this.#buildPath = buildPath;
+  constructor(
+    rows: readonly Row[],
+    { steps, programs }: Printed = { steps: [], programs: [] },
+    circumstances: Circumstances = { buildPath: undefined, writesBtf: true },
+  ) {
+    this.circumstances = circumstances;
     this.steps = steps;
     this.#programs = programs;
     this.#rows = new Map(rows.map((row) => [row[0], row]));
@@ -59,9 +68,9 @@ export class Commands {
     }
   }
 
-  /** The same, of a kernel whose build had the source there. */
-  builtAt(path: string | undefined): Commands {
-    return new Commands([...this.#rows.values()], { steps: [...this.steps], programs: [...this.#programs] }, path);
+  /** The same, where something else holds. */
+  under(circumstances: Circumstances): Commands {
+    return new Commands([...this.#rows.values()], { steps: [...this.steps], programs: [...this.#programs] }, circumstances);
   }
 
   get objects(): string[] {
@@ -158,7 +167,7 @@ export class Commands {
     const depfile = `${object.slice(0, slash + 1)}.${object.slice(slash + 1)}.d`;
     // Where objtool waits for the link of the kernel, other programs do not come by.
     const checked = objtool === "" || this.programOf(object) !== undefined ? undefined : objtool;
-    return { object, source, owner, compile, depfile, objtool: checked, buildPath: this.#buildPath };
+    return { object, source, owner, compile, depfile, objtool: checked, ...this.circumstances };
   }
 }
 

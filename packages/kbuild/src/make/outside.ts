@@ -40,7 +40,7 @@ export async function outsideCommands(task: Task, target: Target, kernel: Comman
       command: step.command.replaceAll(copy, folder),
       inputs: step.inputs.map(inside),
     }));
-    return new Commands(rows, { steps: own, programs });
+    return new Commands(rows, { steps: own, programs }, { ...kernel.circumstances, buildPath: undefined });
   });
 }
 

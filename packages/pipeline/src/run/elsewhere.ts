@@ -3,13 +3,14 @@
  * weak one, a second definition. What the running kernel has stays the one that all use, or is replaced for all of them.
  */
 
-import { comparePrototypes, compareVariables, definedIn, type Found, hasEntry, Originals, typesOf } from "@suture/authored";
+import { comparePrototypes, compareVariables, definedIn, type Found, hasEntry, Originals } from "@suture/authored";
 import { type Elsewhere, type Variable, variablesOf } from "@suture/diff";
 import { type ElfObject, type ElfSymbol, isSection, readElf, SHF, STB, STT } from "@suture/elf";
 import type { KernelContext, ObjectCommand, SourceView } from "@suture/kbuild";
 import { buildOf, compile, locator } from "@suture/kbuild";
 import type { Owner, Place } from "@suture/livepatch";
 import type { Task } from "@suture/task";
+import { objectTypes } from "@suture/types";
 import { fail } from "../errors.ts";
 import type { Compiled } from "./built-objects.ts";
 
@@ -206,7 +207,7 @@ class Finder {
     if (replace) {
       if (!hasEntry(original.elf, old))
         throw fail("BUILD_MOVED", `the kernel's ${name} of ${from} has no ftrace entry, so that its other callers would keep it`, where);
-      const [before, now] = [typesOf(original.elf)?.prototype(name), typesOf(await this.#withTypes(side, after))?.prototype(name)];
+      const [before, now] = [objectTypes(original.elf)?.prototype(name), objectTypes(await this.#withTypes(side, after))?.prototype(name)];
       if (before === undefined || now === undefined)
         throw fail("BUILD_MOVED", `the types of ${name} in ${from} and ${object} cannot be compared`, where);
       comparePrototypes({ at: object, old: name, own: name }, before, now);
@@ -217,8 +218,8 @@ class Finder {
       if (before === undefined || now === undefined)
         throw fail("BUILD_MOVED", `what ${name} holds cannot be compared with that of ${from}`, where);
       checkSame(before, now, from, where);
-      const types = typesOf(await this.#withTypes(side, after))?.variable(name);
-      compareVariables({ at: object, old: name, own: name }, typesOf(original.elf)?.variable(name), types);
+      const types = objectTypes(await this.#withTypes(side, after))?.variable(name);
+      compareVariables({ at: object, old: name, own: name }, objectTypes(original.elf)?.variable(name), types);
       this.#note(object, `${name} is the kernel's, which ${from} defines`);
     }
     this.#places.set(old, place);
@@ -297,7 +298,7 @@ class Finder {
 
   /** The patched object with types, which most are compiled without. */
   async #withTypes({ command }: Outline, after: ElfObject): Promise<ElfObject> {
-    if (typesOf(after) !== undefined) return after;
+    if (objectTypes(after) !== undefined) return after;
     let elf = this.#typed.get(command.object);
     if (elf === undefined) {
       elf = readElf((await compile(this.#task, command, "types", this.#view)).bytes, command.object);
