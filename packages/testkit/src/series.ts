@@ -8,10 +8,15 @@ export const OWN = await ownSeries(new Task());
 const DEBIAN = /^VERSION_ID="?(\d+)"?$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "\\d+";
 /** The first long-term series with indirect branch tracking, as built for this Debian. */
 export const IBT = new RegExp(`^6\\.12\\.\\d+\\+deb${DEBIAN}-cloud-amd64$`);
-const ALL = [
-  { name: "this Debian's own kernel", releases: OWN },
-  { name: "6.12 with IBT", releases: IBT },
-];
+/** With SUTURE_KERNEL, that release in their place. */
+const { SUTURE_KERNEL: GIVEN } = process.env;
+const ALL =
+  GIVEN === undefined
+    ? [
+        { name: "this Debian's own kernel", releases: OWN },
+        { name: "6.12 with IBT", releases: IBT },
+      ]
+    : [{ name: GIVEN, releases: new RegExp(`^${GIVEN.replace(/[.+]/g, "\\$&")}$`) }];
 /** Each of them once, with its name. */
 export const SERIES: readonly (readonly [name: string, releases: RegExp])[] = ALL.filter(
   ({ releases }, i) => ALL.findIndex((other) => other.releases.source === releases.source) === i,
