@@ -1,4 +1,4 @@
-/** The kernel that end-to-end tests use: the newest 6.1 cloud kernel of the archive, in the cache that all of them share. */
+/** The kernel that end-to-end tests use: this Debian's own, or that of SUTURE_KERNEL, in the cache that all of them share. */
 
 import { KernelContext } from "@suture/kbuild";
 import { cacheRoot, ownKernel, prepareTarget } from "@suture/sources";
@@ -7,6 +7,6 @@ import { Task } from "@suture/task";
 export async function testContext(): Promise<KernelContext> {
   const task = new Task();
   const cache = cacheRoot(process.env);
-  const release = await ownKernel(task);
+  const release = process.env.SUTURE_KERNEL ?? (await ownKernel(task));
   return KernelContext.open(task, await prepareTarget(task, release, { cache }), cache);
 }
