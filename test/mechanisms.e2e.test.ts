@@ -46,7 +46,7 @@ const EDITS: readonly Edit[] = [
     file: "fs/proc/meminfo.c",
     from: "\thugetlb_report_meminfo(m);",
     to: `\tseq_printf(m, "Here: cpu %d faults %lu smap %d\\n", raw_smp_processor_id(), this_cpu_read(vm_event_states.event[PGFAULT]),
-\t\t   static_cpu_has(X86_FEATURE_SMAP));
+\t\t   cpu_feature_enabled(X86_FEATURE_SMAP));
 \thugetlb_report_meminfo(m);`,
   },
 ];

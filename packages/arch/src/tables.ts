@@ -58,6 +58,8 @@ export interface EntryShape {
   size: number;
   /** Of each field that a relocation may fill in: byte offset → size. The first says which code the entry belongs to. */
   pointers: Readonly<Record<number, number>>;
+  /** Each entry has all of them. */
+  filled?: boolean;
   members?: Readonly<Record<string, { offset: number; size: number }>>;
 }
 

@@ -73,6 +73,13 @@ const SHAPES = [
     relocations: [/^0 second\+\d+$/, /^4 \.rodata\.str1\.1\+0$/],
   },
   {
+    age: "warnings with their text, as of 6.19",
+    code: `asm volatile("lea 2f(%%rip), %%rdi\\n1:\\n.pushsection __bug_table,\\"aw\\"\\n2: .long 1b - ., %c0 - ., %c1 - .\\n.word 5, 1\\n.org 2b + 16\\n.popsection" :: "i"("text"), "i"("file.c") : "rdi");`,
+    section: "__bug_table",
+    size: 16,
+    relocations: [/^0 second\+\d+$/, /^4 \.rodata\.str1\.1\+\d$/, /^8 \.rodata\.str1\.1\+\d$/],
+  },
+  {
     age: "exceptions up to 5.16, with fixup code",
     code: `asm volatile("1: movl (%0), %%ecx\\n2:\\n.pushsection .fixup,\\"ax\\"\\n3: movl $-14, %%ecx\\njmp 2b\\n.popsection\\n.pushsection __ex_table,\\"a\\"\\n.balign 4\\n.long 1b - ., 3b - ., ex_handler_default - .\\n.popsection" :: "r"((long)x) : "ecx");`,
     section: "__ex_table",

@@ -109,11 +109,12 @@ function fits(
 ): boolean {
   if (entryCount(size, shape.size, table) === undefined) return false;
   const begun = new Set<number>();
+  const perEntry = shape.filled === true ? Object.keys(shape.pointers).length : undefined;
   for (const { offset, type } of relocations) {
     const at = offset % shape.size;
     if (shape.pointers[at] !== arch?.relocations.kind(type)?.size) return false;
     if (at === 0) begun.add(offset);
     else if (!begun.has(offset - at)) return false;
   }
-  return true;
+  return perEntry === undefined || relocations.length === begun.size * perEntry;
 }

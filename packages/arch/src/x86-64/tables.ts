@@ -114,6 +114,8 @@ const all: readonly SpecialTable[] = [
 export const shapes: Readonly<Record<string, readonly EntryShape[]>> = {
   bug_entry: [
     { size: 12, pointers: { 0: 4, 4: 4 }, members: { line: { offset: 8, size: 2 } } },
+    // As of 6.19: with the text of the warning.
+    { size: 16, pointers: { 0: 4, 4: 4, 8: 4 }, filled: true, members: { line: { offset: 12, size: 2 } } },
     // Without CONFIG_DEBUG_BUGVERBOSE.
     { size: 8, pointers: { 0: 4 } },
   ],
