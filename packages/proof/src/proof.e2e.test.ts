@@ -274,6 +274,23 @@ describe("records that no symbol names, which code hands to a checker of undefin
   });
 });
 
+test("padding before a function may have its name of any of the function's, and of no other's", async () => {
+  const source = (padding: string): string => `
+    asm(".globl ${padding}\\n.type ${padding},@function\\n.p2align 4\\n${padding}: .rept 16\\nnop\\n.endr\\n.size ${padding},16\\n"
+      ".globl one, other\\n.type one,@function\\n.type other,@function\\none: other: incl %edi\\nret\\n.size one,.-one\\n.size other,.-other\\n.p2align 4\\n"
+      ".globl third\\n.type third,@function\\nthird: decl %edi\\nret\\n.size third,.-third");
+    asm(".pushsection .modinfo,\\"a\\"\\n.asciz \\"name=small\\"\\n.popsection");`;
+  const against = await workshop.moduleOf([source("__pfx_other")]);
+  const proven = (padding: string): string[] => {
+    const elf = (name: string): ElfObject => workshop.compile(name, source(padding));
+    return unproven(proveObject({ object: "a.o", plain: elf("a.o"), sections: elf("b.o"), against, layouts }));
+  };
+  expect(proven("__pfx_other")).toEqual([]);
+  expect(proven("__pfx_one")).toEqual([]);
+  expect(proven("__pfx_third").length).toBeGreaterThan(0);
+  expect(proven("other_padding").length).toBeGreaterThan(0);
+});
+
 test("a second name of a table of devices may be missing in the kernel, where the first is known, and no other name may", async () => {
   const source = (names: string): string => `int devices[4] = { 1, 2 }; int others[4] = { 3 };
     int use(int n) { return devices[n] + others[n]; }

@@ -79,7 +79,11 @@ export class PartVerifier {
       else if (known.length > 0)
         elsewhere.push(`${name} at ${known.map((a) => this.#running.show(a)).join(", ")}, not ${this.#running.show(address)}`);
       // The kernel's symbol table has no labels of the assembler and of the build.
-      else if (type !== STT.NOTYPE && !(isLeftOut(name) && this.#isKnownOtherwise(symbol, part, address)))
+      else if (
+        type !== STT.NOTYPE &&
+        !(isLeftOut(name) && this.#isKnownOtherwise(symbol, part, address)) &&
+        !this.#isPaddingOfAlias(symbol, part, address)
+      )
         this.#findings.at(part, "absent", value, `${this.#running.name} does not have ${name}`);
     }
     const [first] = elsewhere;
@@ -105,6 +109,14 @@ export class PartVerifier {
       (other) =>
         other !== symbol && other.value === symbol.value && other.size === symbol.size && this.#running.named(other.name).includes(address),
     );
+  }
+
+  /** Of a function with several names, objtool calls the padding after one of them: another one where it sees the kernel as a whole. */
+  #isPaddingOfAlias({ name, value, size }: ElfSymbol, { arch, symbols }: Part, address: number): boolean {
+    const start = arch.code.paddingPrefixes.find((prefix) => name.startsWith(prefix));
+    if (start === undefined || size === 0) return false;
+    const names = symbols.filter((symbol) => symbol.type === STT.FUNC && symbol.value === value + size).map((symbol) => symbol.name);
+    return names.includes(name.slice(start.length)) && names.some((other) => this.#running.named(start + other).includes(address));
   }
 
   /** The ground's fields inside of the part are those that the relocations call for. */
