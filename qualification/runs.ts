@@ -1,5 +1,6 @@
 /** All runs, in the order in which `all` takes them: those that end soon come first. */
 import { authoring } from "./authoring/run.ts";
+import { catchUpLife } from "./catch-up/run.ts";
 import { corpus } from "./corpus/run.ts";
 import { cycles } from "./cycles/run.ts";
 import { edits } from "./edits/edits.ts";
@@ -12,4 +13,17 @@ import type { Run } from "./run.ts";
 import { same } from "./same/same.ts";
 import { selftests } from "./selftests/run.ts";
 
-export const RUNS: readonly Run[] = [same, flips, edits, identity, corpus, authoring, cycles, selftests, ownKernel, powerCuts, fresh];
+export const RUNS: readonly Run[] = [
+  same,
+  flips,
+  edits,
+  identity,
+  corpus,
+  authoring,
+  catchUpLife,
+  cycles,
+  selftests,
+  ownKernel,
+  powerCuts,
+  fresh,
+];

@@ -12,3 +12,4 @@ export { decodeTaint } from "./taint.ts";
 export { trial, tryModule } from "./trial.ts";
 export type { Check, Command, TrialOptions } from "./trial-report.ts";
 export { prepareWorkload, type Workload } from "./workload/prepare.ts";
+export { scriptFiles, WorkloadRun } from "./workload/run.ts";
