@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Task } from "@suture/task";
 import { codeOf, folderOf } from "@suture/testkit/folders";
@@ -54,6 +54,10 @@ test("each that is damaged or hostile is told by its name, and the others are re
     "CVE-2026-2008": "\xff\xfe",
     "CVE-2026-2009": record("CVE-2026-2009", { title: "x".repeat(5 * 1024 * 1024) }),
     "CVE-2026-2010": "null",
+    "CVE-2026-2011": record("CVE-2026-2011", { affected: [{ programFiles: "fs/pipe.c" }] }),
+    "CVE-2026-2012": record("CVE-2026-2012", { affected: [{ versions: [{ version: 6, status: "unaffected" }] }] }),
+    "CVE-2026-2013": record("CVE-2026-2013", { affected: [{ programFiles: ["/etc/passwd"] }] }),
+    "CVE-2026-2014": record("CVE-2026-2014").slice(0, -40),
   };
   const good = "CVE-2026-3000";
   const folder = folderOf({
@@ -64,9 +68,11 @@ test("each that is damaged or hostile is told by its name, and the others are re
   mkdirSync(join(folder, at("CVE-2026-2020")));
   symlinkSync("/etc/passwd", join(folder, at("CVE-2026-2021")));
   execFileSync("mkfifo", [join(folder, at("CVE-2026-2022"))]);
+  writeFileSync(join(folder, at("CVE-2026-2023")), "");
+  truncateSync(join(folder, at("CVE-2026-2023")), 100 * 1024 * 1024);
   const { records, refused } = await readRecords(new Task(), folder);
   expect(records.map(({ id, fixed }) => [id, fixed.length])).toEqual([[good, 1]]);
-  const names = [...Object.keys(bad), "CVE-2026-2020", "CVE-2026-2021", "CVE-2026-2022"];
+  const names = [...Object.keys(bad), "CVE-2026-2020", "CVE-2026-2021", "CVE-2026-2022", "CVE-2026-2023"];
   expect(refused.map(({ file }) => file).sort()).toEqual([...names.map((id) => at(id)), at(good, "dyad")].sort());
   expect(refused.find(({ file }) => file === at(good, "dyad"))?.why).toBe("line 1 is not vulnerable release:commit:fixed release:commit");
   expect(refused.find(({ file }) => file === at("CVE-2026-2003"))?.why).toContain("containers.cna.title");
