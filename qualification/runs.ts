@@ -4,6 +4,7 @@ import { catchUpLife } from "./catch-up/run.ts";
 import { corpus } from "./corpus/run.ts";
 import { cycles } from "./cycles/run.ts";
 import { edits } from "./edits/edits.ts";
+import { fleet } from "./fleet/run.ts";
 import { flips } from "./flips/run.ts";
 import { fresh } from "./fresh/run.ts";
 import { identity } from "./identity/run.ts";
@@ -14,6 +15,7 @@ import { same } from "./same/same.ts";
 import { selftests } from "./selftests/run.ts";
 
 export const RUNS: readonly Run[] = [
+  fleet,
   same,
   flips,
   edits,

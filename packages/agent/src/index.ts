@@ -1,4 +1,6 @@
 export { readConfiguration } from "./configuration.ts";
+export { decide } from "./decision/decide.ts";
+export type { Facts, Truth } from "./decision/facts.ts";
 export { agentErrors } from "./errors.ts";
 export { runProbes } from "./probes.ts";
 export { agentStatus } from "./report/report.ts";

@@ -1,4 +1,5 @@
 /** This machine, as the decision sees it. */
+import { lstatSync } from "node:fs";
 import { type Machine, status } from "@suture/host";
 import type { AgentConfiguration } from "@suture/protocol";
 import type { Facts } from "./decision/facts.ts";
@@ -8,7 +9,7 @@ import { HOLDS } from "./layout.ts";
 /** @throws AGENT_CONFIGURATION if the machine has no id of its own */
 export async function factsOf(machine: Machine, configuration: AgentConfiguration): Promise<Facts> {
   const { fleet, channel, labels, windows, soakSeconds } = configuration;
-  const { kernel, off, patches, idle, installed } = await status(machine);
+  const { kernel, off, patches, idle, installed, unreadable } = await status(machine);
   const kept = installed.filter(({ release }) => release === kernel.release);
   return {
     fleet,
@@ -21,7 +22,8 @@ export async function factsOf(machine: Machine, configuration: AgentConfiguratio
     buildId: kernel.buildId,
     bootId: kernel.bootId,
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-    hold: holdOf(machine),
+    // Nobody knows what is quarantined in it.
+    hold: holdOf(machine) ?? (unreadable.length === 0 ? undefined : `the store cannot be read: ${unreadable.join("; ")}`),
     off,
     moving: patches.find(({ transition }) => transition !== undefined)?.name,
     present: [
@@ -46,13 +48,17 @@ function machineIdOf(machine: Machine): string {
   );
 }
 
-/** Any kind of file will do; the first line of it says why. */
+/** Any kind of file will do; the first line of it says why. What cannot be looked for is there. */
 export function holdOf(machine: Machine): string | undefined {
   for (const path of HOLDS) {
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    if (!machine.names(path.slice(0, path.lastIndexOf("/"))).includes(name)) continue;
-    const [line = ""] = (machine.text(path) ?? "").split("\n");
-    return line.trim() === "" ? `${path} is there` : `${path}: ${line.trim()}`;
+    try {
+      const found = lstatSync(machine.path(path), { throwIfNoEntry: false });
+      if (found === undefined) continue;
+      const [line = ""] = found.isFile() ? (machine.text(path) ?? "").split("\n") : [];
+      return line.trim() === "" ? `${path} is there` : `${path}: ${line.trim()}`;
+    } catch (error) {
+      return `whether ${path} is there cannot be told: ${error instanceof Error ? error.message : String(error)}`;
+    }
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 export type { CheckOptions } from "./checks/checks.ts";
 export { hostErrors } from "./errors.ts";
-export { type Machine, THIS_MACHINE } from "./machine/machine.ts";
+export { Machine, THIS_MACHINE } from "./machine/machine.ts";
 export { saysState, stateText } from "./machine/state.ts";
 export { stragglerText } from "./machine/tasks.ts";
 export { runsSystemd } from "./store/units.ts";

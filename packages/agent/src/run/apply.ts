@@ -11,7 +11,7 @@ import { type Facts, isTruth } from "../decision/facts.ts";
 import { fail } from "../errors.ts";
 import { LOCK, MIRROR } from "../layout.ts";
 import { factsOf } from "../machine-facts.ts";
-import { readMemory } from "../memory.ts";
+import { readMemory, writeMemory } from "../memory.ts";
 import { writeReport } from "../report/report.ts";
 import { begin, type Done, end, type Means, proceed, takeOut } from "./soak.ts";
 import { fetchedSource, problemOf, type Trusted, trustedTruth } from "./trusted.ts";
@@ -31,7 +31,10 @@ export async function apply(means: Means): Promise<AgentRun> {
     const done: Done[] = [];
     for (const step of decision.steps) done.push(...(await taken(means, step)));
     const report = await reportOf(means, facts, trusted, decision, done);
-    await writeReport(machine, configuration, report);
+    // What was done is done, and is printed.
+    await writeReport(machine, configuration, report).catch((error: unknown) =>
+      task.reporter.warn(`the report cannot be written: ${error instanceof Error ? error.message : String(error)}`),
+    );
     return report;
   });
 }
@@ -84,6 +87,8 @@ async function takeBack(
   const there = patches.find((patch) => patch.name === name && patch.sha256 === sha256);
   if (action !== "keep-reboot-wanted" && there !== undefined)
     await takeOut(task, machine, name, { timeoutMs: configuration.transitionSeconds * 1000, onTimeout: "reverse" });
+  const memory = await readMemory(machine);
+  await writeMemory(machine, { ...memory, accepted: memory.accepted.filter((one) => one.sha256 !== sha256) });
   return [
     {
       what: "take out",

@@ -19,6 +19,7 @@ import {
 import { type AgentConfiguration, type AgentMemory, type AgentRun, lineOf, type Soak } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { Step } from "../decision/decide.ts";
+import { fail } from "../errors.ts";
 import { MODULES } from "../layout.ts";
 import { readMemory, writeMemory } from "../memory.ts";
 import { probesOutside } from "../probes.ts";
@@ -46,9 +47,9 @@ const ITS_FAULT: ReadonlySet<string> = new Set([
   "HOST_OTHER_KERNEL",
   "HOST_UNPROVEN",
   "HOST_FUNCTION_MISSING",
-  "HOST_LEFT_IN_TRANSITION",
-  "HOST_LEFT_IN_EFFECT",
 ]);
+/** It is in the kernel all the same: the next run takes it out. */
+const IS_LEFT: ReadonlySet<string> = new Set(["HOST_LEFT_IN_TRANSITION", "HOST_LEFT_IN_EFFECT"]);
 
 const patienceOf = ({ transitionSeconds }: AgentConfiguration): Patience => ({ timeoutMs: transitionSeconds * 1000, onTimeout: "reverse" });
 const pathOf = (machine: Machine, sha256: string): string => machine.path(`${MODULES}/${sha256}.ko`);
@@ -91,8 +92,7 @@ export async function begin(means: Means, { offer, rollout, seconds }: Step & { 
     replaced: replace ? before : [],
   };
   // Both are on the disk before the kernel is touched: whatever happens then, the next run knows of it.
-  await makeFolderDurably(machine.path(MODULES), 0o700);
-  await writeDurably(pathOf(machine, offer.sha256), bytes, 0o600);
+  await keepModule(machine, offer.sha256, bytes);
   await change(machine, (memory) => ({ ...memory, soak }));
   const given = { unproven: false, stack: false, replace: replace && patches.length > 0, ...patienceOf(configuration) };
   try {
@@ -105,7 +105,27 @@ export async function begin(means: Means, { offer, rollout, seconds }: Step & { 
   return [note("load", name, "done", `by the roll-out ${rollout.id}`), ...(await proceed(means))];
 }
 
+/** @throws AGENT_MEMORY */
+async function keepModule(machine: Machine, sha256: string, bytes: Uint8Array): Promise<void> {
+  const file = pathOf(machine, sha256);
+  try {
+    await makeFolderDurably(machine.path(MODULES), 0o700);
+    await writeDurably(file, bytes, 0o600);
+  } catch (cause) {
+    throw fail(
+      "AGENT_MEMORY",
+      `the module cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { file },
+      { cause },
+    );
+  }
+}
+
 async function notLoaded(machine: Machine, soak: Soak, { code, message }: SutureError): Promise<Done[]> {
+  if (IS_LEFT.has(code)) {
+    await failing(machine, soak, { code, why: message });
+    return [note("load", soak.name, "failed", message, code)];
+  }
   if (ITS_FAULT.has(code)) {
     await refuse(machine, soak, { code, why: message });
     return [note("load", soak.name, "failed", message, code)];

@@ -83,9 +83,14 @@ export async function openStore(folder: string, root: string): Promise<TrustStor
   return TrustStore.create(folder, bytes);
 }
 
+/** Of several sources that which says most: that one is not reached is nothing beside one that is wrong. */
 export function problemOf(error: unknown): { code: string; why: string } {
   if (!(error instanceof SutureError) || error.code === "CANCELLED") throw error;
-  return { code: error.code, why: error.where.file === undefined ? error.message : `${error.where.file}: ${error.message}` };
+  const all = [error, ...error.others];
+  const worst = all.find(({ code }) => code !== "TRUST_FETCH") ?? error;
+  const text = ({ where, message }: SutureError): string => (where.file === undefined ? message : `${where.file}: ${message}`);
+  const others = all.filter((one) => one !== worst).map((one) => `${one.code}: ${text(one)}`);
+  return { code: worst.code, why: [text(worst), ...others].join("; ") };
 }
 
 /** A folder of another user. */

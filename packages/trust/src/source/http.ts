@@ -24,7 +24,7 @@ export function httpSource(address: string, { patience = 30_000, slowest = 4096 
       let pause = setTimeout(() => stop.abort(new Error(`nothing came for ${patience} ms`)), patience);
       try {
         const signal = AbortSignal.any([task.signal, stop.signal, total]);
-        const answer = await fetch(url, { signal, headers: { "accept-encoding": "identity", "user-agent": "suture" } });
+        const answer = await answerOf(url, { signal, headers: { "accept-encoding": "identity", "user-agent": "suture" } });
         if (NOT_THERE.has(answer.status)) {
           await answer.body?.cancel();
           return undefined;
@@ -51,6 +51,19 @@ export function httpSource(address: string, { patience = 30_000, slowest = 4096 
     },
   };
 }
+
+/** A server closes a connection that is idle, perhaps in the moment in which it is used again: nothing came then, and it is asked once more. */
+async function answerOf(url: URL, asked: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, asked);
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (!(cause instanceof Error && "code" in cause && CLOSED.has(cause.code))) throw error;
+    return fetch(url, asked);
+  }
+}
+
+const CLOSED: ReadonlySet<unknown> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
 
 /** What fetch says is in what it says that it comes from. */
 function saidBy(error: unknown): string {
