@@ -7,7 +7,7 @@ import { type KernelContext, objectDigest } from "@suture/kbuild";
 import { Answers, type Part, type Resolved, type State } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { checkKernelLayouts, checkLayouts, objectTypes } from "@suture/types";
-import { compileAuthored, joinObjects } from "./compile.ts";
+import { compileAuthored, declaredIn, joinObjects } from "./compile.ts";
 import { type Declarations, type Replacement, takeDeclarations } from "./declarations.ts";
 import { fail } from "./errors.ts";
 import { inlinedIn, missedIn } from "./inlined.ts";
@@ -64,7 +64,8 @@ export async function authoredParts(
     const notes = await notReached(task, kernel, originals, pairs);
     const modules = await patchedModules(task, kernel, declarations);
     const references = await resolveReferences(task, kernel, originals, { elf, symbols: declarations.symbols, modules });
-    holdReferences(kernel, elves, references, declarations.symbols);
+    for (const [i, each] of elves.entries())
+      await holdReferences(task, kernel, { elf: each, source: sources[i] }, references, declarations.symbols);
     for (const each of elves) {
       for (const original of originals.all) checkLayouts(original.elf, each, new Set());
       checkKernelLayouts(kernel.btf, each);
@@ -160,23 +161,29 @@ async function patchedModules(task: Task, kernel: KernelContext, { replacements,
 }
 
 /** What the file declares as the kernel's must be so there. */
-function holdReferences(
+async function holdReferences(
+  task: Task,
   kernel: KernelContext,
-  elves: readonly ElfObject[],
+  { elf, source }: { elf: ElfObject; source: AuthoredSource | undefined },
   references: readonly ResolvedReference[],
   symbols: Declarations["symbols"],
-): void {
-  for (const elf of elves) {
-    const types = objectTypes(elf);
-    for (const { name, how, object, sympos, isFunction, original } of references) {
-      if (how !== "klp") continue;
-      const old = symbols.find(({ local }) => local === name)?.name ?? name;
-      const held = { at: elf.file, old, own: name };
-      const there = original === undefined ? undefined : objectTypes(original.elf);
-      if (!isFunction) compareVariables(held, there?.variable(old), types?.variable(name));
-      else if (there !== undefined) comparePrototypes(held, there.prototype(old), types?.prototype(name));
-      else if (object === "vmlinux" && sympos === 0) comparePrototypes(held, kernel.btf.prototype(old), types?.prototype(name));
-    }
+): Promise<void> {
+  const types = objectTypes(elf);
+  const used = new Set(elf.symbols.filter(({ place }) => place === "undef").map(({ name }) => name));
+  const own = references.filter(({ how, name }) => how === "klp" && used.has(name));
+  const untold = own.filter(({ name, isFunction }) => isFunction && types?.prototype(name) === undefined).map(({ name }) => name);
+  const more =
+    untold.length === 0 || source === undefined || kernel.commands.circumstances.writesBtf
+      ? undefined
+      : await declaredIn(task, kernel, source, untold);
+  for (const { name, object, sympos, isFunction, original } of own) {
+    const old = symbols.find(({ local }) => local === name)?.name ?? name;
+    const held = { at: elf.file, old, own: name };
+    const there = original === undefined ? undefined : objectTypes(original.elf);
+    const written = types?.prototype(name) ?? more?.get(name);
+    if (!isFunction) compareVariables(held, there?.variable(old), types?.variable(name));
+    else if (there !== undefined) comparePrototypes(held, there.prototype(old), written);
+    else if (object === "vmlinux" && sympos === 0) comparePrototypes(held, kernel.btf.prototype(old), written);
   }
 }
 

@@ -1,24 +1,55 @@
 /** Compiles sources that were written by hand, as the kernel's build compiles an object of a module, and makes one object of them. */
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
 import { shellWord } from "@suture/files";
 import type { KernelContext } from "@suture/kbuild";
 import { FOLDER, NAME, objectsNamed } from "@suture/kbuild";
+import type { BtfPrototype } from "@suture/kernel";
 import { headerFolder } from "@suture/livepatch";
 import { inScratch } from "@suture/sources";
 import { run, type Task } from "@suture/task";
+import { objectTypes } from "@suture/types";
 import { fail } from "./errors.ts";
 import type { AuthoredSource } from "./read.ts";
 
 /** @param module its name, as the kernel has it. @throws BUILD_COMPILE, PROVE_NO_OBJECT */
 export function compileAuthored(task: Task, kernel: KernelContext, source: AuthoredSource, module: string): Promise<Uint8Array> {
-  return inScratch("authored", (folder) => compileIn(folder, task, kernel, source, module));
+  return inScratch("authored", (folder) => compileIn(folder, task, kernel, source, { module, path: join(folder, source.name) }));
 }
 
-async function compileIn(folder: string, task: Task, kernel: KernelContext, source: AuthoredSource, module: string): Promise<Uint8Array> {
+/** Of a variable that points to a function of that name. */
+const POINTER = "suture_declared_";
+
+/**
+ * How a source declares functions that it only uses. Compilers without BTF write that down of nothing but their types: of variables that point to them.
+ * @throws BUILD_COMPILE
+ */
+export async function declaredIn(
+  task: Task,
+  kernel: KernelContext,
+  source: AuthoredSource,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, BtfPrototype | undefined>> {
+  const bytes = await inScratch("authored", async (folder) => {
+    const path = join(folder, `declared-by-${source.name}`);
+    const pointers = names.map((name) => `__typeof__(&(${name})) ${POINTER}${name};\n`);
+    await writeFile(path, `#include "${source.name}"\n${pointers.join("")}`);
+    return compileIn(folder, task, kernel, source, { module: NAME, path });
+  });
+  const types = objectTypes(readElf(bytes, source.name));
+  return new Map(names.map((name) => [name, types?.prototypeBehind(`${POINTER}${name}`)]));
+}
+
+async function compileIn(
+  folder: string,
+  task: Task,
+  kernel: KernelContext,
+  source: AuthoredSource,
+  { module, path }: { module: string; path: string },
+): Promise<Uint8Array> {
   const out = join(folder, "authored.o");
-  const path = join(folder, source.name);
   const recipe = kernel.recipe.object.replaceAll(`${FOLDER}/.${NAME}.o.d`, join(folder, "authored.d"));
   const target = ` -c -o ${FOLDER}/${NAME}.o ${FOLDER}/${NAME}.c`;
   const at = recipe.indexOf(target);

@@ -112,6 +112,15 @@ export class Btf {
     return others.some((prototype) => JSON.stringify(prototype) !== text) ? undefined : first;
   }
 
+  /** That of the functions which a variable points to. Undefined if there is no such variable, or it does not. */
+  prototypeBehind(variable: string): BtfPrototype | undefined {
+    this.#variables ??= this.#types.namesOf((kind) => kind === KIND.VAR);
+    const [id] = this.#variables.get(variable) ?? [];
+    const pointer = id === undefined ? 0 : this.#types.resolve(this.#types.third(id));
+    const behind = this.#types.kind(pointer) === KIND.PTR ? this.#types.resolve(this.#types.third(pointer)) : 0;
+    return this.#types.kind(behind) === KIND.FUNC_PROTO ? this.#prototypeOf(behind) : undefined;
+  }
+
   /** The type of a variable. Undefined if none, or several of that name that differ. The kernel's own image tells per-cpu variables only. */
   variable(name: string): BtfVariable | undefined {
     this.#variables ??= this.#types.namesOf((kind) => kind === KIND.VAR);

@@ -43,6 +43,7 @@ const AT = {
   DATA_MEMBER_LOCATION: 0x38,
   DECLARATION: 0x3c,
   ENCODING: 0x3e,
+  PROTOTYPED: 0x27,
   SPECIFICATION: 0x47,
   TYPE: 0x49,
   DATA_BIT_OFFSET: 0x6b,
@@ -89,6 +90,8 @@ export interface Entry {
   encoding?: number;
   /** It is only declared. */
   declaration?: boolean;
+  /** Of a function: its parameters are said. */
+  prototyped?: boolean;
   /** Of a variable: what its address is. */
   place?: { symbol: ElfSymbol; addend: number };
 }
@@ -227,7 +230,8 @@ class Reader {
       const value = this.#value(form, constant);
       if (name === AT.NAME) entry.name = this.#text(value);
       else if (name === AT.LOCATION) this.#place(value, entry);
-      else if (name === AT.DECLARATION) entry.declaration = form !== FORM.FLAG || this.#view.u8(value.at) !== 0;
+      else if (name === AT.DECLARATION) entry.declaration = this.#flag(value);
+      else if (name === AT.PROTOTYPED) entry.prototyped = this.#flag(value);
       else if (name in REFERENCES) entry[REFERENCES[name as keyof typeof REFERENCES]] = this.#reference(value, unit);
       else if (name in NUMBERS) {
         const number = this.#number(value);
@@ -235,6 +239,10 @@ class Reader {
       }
     }
     return entry;
+  }
+
+  #flag({ form, at }: Value): boolean {
+    return form !== FORM.FLAG || this.#view.u8(at) !== 0;
   }
 
   #value(form: number, constant: number): Value {

@@ -12,7 +12,7 @@ const SOURCE = `
 struct page; enum declared; typedef unsigned int u32; typedef struct { int a:3, b:5; const struct { volatile char x; } in[4]; } T;
 enum signs { A = -1, B = 7 }; enum big { C = 0x80000000u, D }; enum wide { W = 1ull << 40, V };
 union either { long l; enum signs e; struct { u32 low:7; u32 high:25; struct { short s; }; }; };
-extern int far(const char *, ...); extern long table[]; static int (*cb)(struct page *, T *); _Bool flag; int arr[2][3]; double real;
+extern int far(const char *, ...); __typeof__(&(far)) to_far; extern long table[]; static int (*cb)(struct page *, T *); _Bool flag; int arr[2][3]; double real;
 struct list { T t; union either u; struct list *restrict next; enum big big; enum wide wide; enum declared *of; void *data; char rest[]; } *the;
 static __attribute__((noinline)) u32 own(T *t, char c) { return t->b + c; }
 int f(struct list *l, T *t, signed char n, unsigned char m) {
@@ -81,6 +81,10 @@ describe.each(["-gdwarf-4", "-gdwarf-5"])("%s", (version) => {
     for (const name of ["f", "own"]) expect([name, dwarf.prototype(name)]).toEqual([name, btf.prototype(name)]);
     expect(dwarf.prototype("far")).toMatchObject({ variadic: true, parameters: [{ type: "char const *" }] });
     for (const name of ["arr", "flag", "the", "cb", "real"]) expect([name, dwarf.variable(name)]).toEqual([name, btf.variable(name)]);
+    for (const types of [dwarf, btf]) {
+      expect(types.prototypeBehind("to_far")).toEqual(dwarf.prototype("far"));
+      expect([types.prototypeBehind("the"), types.prototypeBehind("flag"), types.prototypeBehind("none")]).toEqual([undefined, undefined, undefined]);
+    }
     expect(dwarf.variable("table")).toEqual({ type: "long int[0]", shape: "s64[0]" });
   });
 });

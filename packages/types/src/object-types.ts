@@ -83,6 +83,8 @@ class Encoder {
     else if (tag === TAG.ENUMERATION) this.#add(entry, () => this.#enumeration(entry));
     else if (tag === TAG.SUBROUTINE_TYPE) this.#add(entry, () => this.#prototype(entry));
     else if (tag === TAG.SUBPROGRAM && name !== "") {
+      // Of what is only called, older compilers say no more than the name.
+      if (entry.declaration === true && entry.prototyped !== true) return;
       this.#types.push(() => this.#prototype(entry));
       const prototype = this.#types.length;
       this.#types.push(() => this.#head(name, BTF_KIND.FUNC, 0, prototype));
