@@ -25,9 +25,9 @@ export function comparePrototypes({ at, old, own }: Held, kernel: BtfPrototype |
 
 /** @throws AUTHORED_SIGNATURE */
 export function compareVariables({ at, old, own }: Held, kernel: BtfVariable | undefined, written: BtfVariable | undefined): void {
-  if (kernel === undefined || written === undefined || alike(written.shape, kernel.shape)) return;
+  if (kernel === undefined || written === undefined || sameShapeInKernel(written.shape, kernel.shape)) return;
   // `extern char name[];` says nothing of the length.
-  if (/\[0\]$/.test(written.shape) && alike(written.shape.replace(/\[0\]$/, ""), kernel.shape.replace(/\[\d+\]$/, ""))) return;
+  if (/\[0\]$/.test(written.shape) && sameShapeInKernel(written.shape.replace(/\[0\]$/, ""), kernel.shape.replace(/\[\d+\]$/, ""))) return;
   throw fail("AUTHORED_SIGNATURE", `${own} is declared as ${written.type}; the kernel's ${old} is ${kernel.type}`, {
     file: at,
     symbol: own,
@@ -39,18 +39,12 @@ function difference(kernel: BtfPrototype, written: BtfPrototype): string | undef
     return `it takes ${written.parameters.length} parameters, not ${kernel.parameters.length}`;
   for (const [i, parameter] of kernel.parameters.entries()) {
     const own = written.parameters[i];
-    if (own === undefined || alike(own.shape, parameter.shape)) continue;
+    if (own === undefined || sameShapeInKernel(own.shape, parameter.shape)) continue;
     const name = own.name === "" ? parameter.name : own.name;
     return `parameter ${i + 1}${name === "" ? "" : ` (${name})`} is ${own.type}, not ${parameter.type}`;
   }
-  if (!alike(kernel.returnsShape, written.returnsShape)) return `it returns ${written.returns}, not ${kernel.returns}`;
+  if (!sameShapeInKernel(kernel.returnsShape, written.returnsShape)) return `it returns ${written.returns}, not ${kernel.returns}`;
   return kernel.variadic === written.variadic ? undefined : `it ${written.variadic ? "takes" : "does not take"} further arguments`;
-}
-
-/** Whether char has a sign is told by compiler options, not by who wrote it. */
-function alike(a: string, b: string): boolean {
-  const plain = (shape: string): string => shape.replace(/\b[su]8\b/g, "8");
-  return sameShapeInKernel(plain(a), plain(b));
 }
 
 function textOf(name: string, { returns, parameters, variadic }: BtfPrototype): string {

@@ -84,10 +84,13 @@ export function sameShape(a: string, b: string): boolean {
   return a === b || withoutKinds(a) === withoutKinds(b);
 }
 
-/** Arrays of arrays are one array in the kernel's own types. */
+/**
+ * Arrays of arrays are one array in the kernel's own types; and whether char has a sign is told by compiler options and by the tool that wrote them
+ * (pahole), not by the source.
+ */
 export function sameShapeInKernel(a: string, b: string): boolean {
   const plain = (shape: string): string =>
-    withoutKinds(shape).replace(
+    withoutKinds(shape.replace(/\b[su]8\b/g, "8")).replace(
       /(?:\[\d+\]){2,}/g,
       (lengths) => `[${lengths.match(/\d+/g)?.reduce((product, length) => product * Number(length), 1)}]`,
     );

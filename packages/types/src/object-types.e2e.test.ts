@@ -83,7 +83,11 @@ describe.each(["-gdwarf-4", "-gdwarf-5"])("%s", (version) => {
     for (const name of ["arr", "flag", "the", "cb", "real"]) expect([name, dwarf.variable(name)]).toEqual([name, btf.variable(name)]);
     for (const types of [dwarf, btf]) {
       expect(types.prototypeBehind("to_far")).toEqual(dwarf.prototype("far"));
-      expect([types.prototypeBehind("the"), types.prototypeBehind("flag"), types.prototypeBehind("none")]).toEqual([undefined, undefined, undefined]);
+      expect([types.prototypeBehind("the"), types.prototypeBehind("flag"), types.prototypeBehind("none")]).toEqual([
+        undefined,
+        undefined,
+        undefined,
+      ]);
     }
     expect(dwarf.variable("table")).toEqual({ type: "long int[0]", shape: "s64[0]" });
   });
