@@ -25,6 +25,9 @@ const PLACEHOLDER = [0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 0x01];
 const BEFORE = 2;
 const NOP3 = [0x0f, 0x1f, 0x00];
 
+/** Parameters and body of a macro of several lines. */
+const MACRO = "\\(val, sym\\)[^\\n]*\\\\\\n(?:[^\\n]*\\\\\\n)*[^\\n]*\\n";
+
 export const rewrite: Rewrite = {
   room: {
     // How the assembler is told the size of a branch.
@@ -34,11 +37,13 @@ export const rewrite: Rewrite = {
       to: "jmp.d32 ",
       note: "its branches on static keys have five bytes, so that those on a module's keys can read the key",
     },
-    // As include/asm-generic/runtime-const.h has it.
+    // Like include/asm-generic/runtime-const.h, but for the shift: a checker of undefined behaviour would look at one of C.
     constant: {
       header: "arch/x86/include/asm/runtime-const.h",
-      from: /#define runtime_const_shift_right_32\(val, sym\)[^\n]*\\\n(?:[^\n]*\\\n)*[^\n]*\n/,
-      to: "#define runtime_const_shift_right_32(val, sym) ((u32)(val) >> (sym))\n",
+      from: new RegExp(`#define runtime_const_shift_right_32${MACRO}(?:\n#define runtime_const_mask_32${MACRO})?`),
+      to: `#define runtime_const_shift_right_32(val, sym) ({ u32 __ret = (u32)(val); asm("shrl %b1, %k0" : "+r" (__ret) : "c" (sym)); __ret; })
+#define runtime_const_mask_32(val, sym) ((u32)(val) & (sym))
+`,
       note: "it reads variables where the kernel's code has constants that are filled in at boot",
     },
   },

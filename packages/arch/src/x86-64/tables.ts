@@ -11,6 +11,7 @@ export const FTRACE_SITES = "__mcount_loc";
 /** Lists of places in code that the kernel fills in at boot: a section for each constant, called after the variable that it comes from. */
 export const CONSTANT_POINTERS = "runtime_ptr_";
 const CONSTANT_SHIFTS = "runtime_shift_";
+const CONSTANT_MASKS = "runtime_mask_";
 
 /** Out-of-line code of alternatives that is jumped into and jumps back; it has no symbols. */
 const ALT_AUX = ".altinstr_aux";
@@ -168,7 +169,7 @@ export const tables: Tables = {
     ".call_sites",
   ],
   jumps: "__jump_table",
-  constants: [CONSTANT_POINTERS, CONSTANT_SHIFTS],
+  constants: [CONSTANT_POINTERS, CONSTANT_SHIFTS, CONSTANT_MASKS],
   constantTable: (section) => ({ section, start: "", stop: "", pointer: R_X86_64.PC32, size: 4, compared: true, constant: true }),
   replacements: ".altinstr_replacement",
   outOfLine: [ALT_AUX, FIXUP],
