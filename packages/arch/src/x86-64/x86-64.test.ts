@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { alignmentFills, isNoOp, jumpsOrLoadsAddress } from "./code.ts";
 import { listing } from "./listing.ts";
 import { fieldSize, linkedValue, R_X86_64, relocatedAs, relocationKind } from "./relocations.ts";
+import { rewrite } from "./rewrite.ts";
 import { tables } from "./tables.ts";
 
 const kernelAddress = fc.integer({ min: -0x80000000, max: -1 });
@@ -107,4 +108,18 @@ test("what the assembler aligns with are no-ops, the longest first or last", () 
   expect(last).toBe("66662e0f1f8400000000000f1f00");
   expect(first).toBe("0f1f0066662e0f1f840000000000");
   expect(alignmentFills.map((fill) => fill(64))).toEqual([undefined, undefined]);
+});
+
+test("macros of constants that are filled in at boot are put into others' words, with the mask or without", () => {
+  const { from, to } = rewrite.room.constant ?? { from: "", to: "" };
+  const macro = (what: string): string =>
+    `#define runtime_const_${what}_32(val, sym) ({\t\\\n\tasm("${what}" : "+r" (__ret));\t\\\n\t__ret; })\n`;
+  const rest = "\n#define runtime_const_init(type, sym) 1\n";
+  const before = "#define runtime_const_ptr(sym) 2\n";
+  for (const text of [macro("shift_right"), `${macro("shift_right")}\n${macro("mask")}`]) {
+    expect((before + text + rest).replace(from, to)).toBe(before + to + rest);
+  }
+  expect(
+    ["runtime_ptr_a", "runtime_shift_a", "runtime_mask_a"].every((name) => tables.constants.some((start) => name.startsWith(start))),
+  ).toBe(true);
 });
