@@ -46,6 +46,38 @@ export const trustErrors = defineErrors({
     cause: "What a machine keeps of a repository (its trusted metadata) is damaged, or not there.",
     mend: "Nothing is loaded by it. Set it up anew with the repository's root metadata, got by a way that you trust.",
   },
+  TRUST_KEY: {
+    cause: "A key cannot be made, read or used.",
+    mend: "Keys are made by `suture repo key new`. Without its passphrase a key is lost: the other holders of its role name another (docs/trust.md).",
+  },
+  TRUST_REPOSITORY: {
+    cause: "The folder in which a repository is made is not there, is damaged, or does not hold what is asked for.",
+    mend: "Give the folder that `suture repo init` made. `suture repo status` says what is in it.",
+  },
+  TRUST_UNPROVEN: {
+    cause: "A livepatch that is to be added is not shown to fit the kernel that runs, or does not say so.",
+    mend: "Build it with its proof. One that others built, or that is not proven, is added by --unproven; every machine is told.",
+  },
+  TRUST_ADD: {
+    cause: "A file cannot be added to a repository.",
+    mend: "Add a livepatch that Suture built, with an account and a review page that are of it. A counter or name is used once.",
+  },
+  TRUST_CHANGED: {
+    cause: "What is to be signed is not what was read.",
+    mend: "Read it again: `suture repo sign` without --read shows it, and its digest.",
+  },
+  TRUST_UNSIGNED: {
+    cause: "What is to be published has not been signed by all that it takes.",
+    mend: "`suture repo status` says who has not signed.",
+  },
+  TRUST_OLDER: {
+    cause: "What is to be published is older, or less, than what is published.",
+    mend: "The folder was restored from a backup, or another one was published meanwhile: bring the newest here first (`suture repo status`).",
+  },
+  TRUST_ARCHIVE: {
+    cause: "A file that carries a repository over an air gap is damaged, or larger than it may be.",
+    mend: "Carry it again: `suture repo export` writes it.",
+  },
 });
 
 export const fail = trustErrors.fail;

@@ -2,14 +2,7 @@
 
 import { SutureError } from "@suture/errors";
 import { sha256 } from "@suture/files";
-import {
-  type PatchTargetCustom,
-  type Policy,
-  patchTargetSchema,
-  policySchema,
-  type Withdrawals,
-  withdrawalsSchema,
-} from "@suture/protocol";
+import { type Policy, policySchema, type Withdrawals, withdrawalsSchema } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type * as v from "valibot";
 import { fail } from "../errors.ts";
@@ -17,32 +10,20 @@ import { canonicalBytes } from "../metadata/canonical.ts";
 import type { Signed } from "../metadata/form.ts";
 import { readJson } from "../metadata/json.ts";
 import { check } from "../metadata/read.ts";
-import {
-  LIMITS,
-  linePaths,
-  lineRole,
-  metadataPath,
-  PARTS,
-  PATHS,
-  POLICY_PATH,
-  targetFilePath,
-  WITHDRAWALS_PATH,
-  warnBefore,
-} from "../roles.ts";
+import { LIMITS, lineRole, metadataPath, PARTS, POLICY_PATH, targetFilePath, WITHDRAWALS_PATH, warnBefore } from "../roles.ts";
 import type { Source } from "../source/source.ts";
+import {
+  checkTarget,
+  heldWithdrawals,
+  holdPatchesRole,
+  holdTargets,
+  holdTargetsRole,
+  keysOf,
+  patchesOf,
+  type VerifiedPatch,
+} from "./holds.ts";
 import type { Kept, Memory, TrustStore } from "./store.ts";
 import { Verification } from "./verification.ts";
-
-/** A file that was signed. */
-export interface VerifiedTarget {
-  path: string;
-  length: number;
-  sha256: string;
-}
-
-export interface VerifiedPatch extends VerifiedTarget {
-  custom: PatchTargetCustom;
-}
 
 export interface Expiry {
   role: string;
@@ -126,13 +107,12 @@ class Round {
     await this.#timestamp(verification);
     await this.#snapshot(verification);
     const targets = await this.#role(verification, "targets", "root");
-    holdDelegations(targets, "targets.json", (role) => PATHS[role as keyof typeof PATHS]);
+    holdTargetsRole(targets);
     const roles = new Map([["targets", targets]]);
     for (const part of PARTS) roles.set(part, await this.#role(verification, part, "targets"));
     const line = buildId === undefined ? undefined : lineRole(buildId);
     const patches = roles.get("patches");
-    holdTargets(patches, "patches.json", []);
-    holdDelegations(patches, "patches.json", (role) => (role.startsWith("linux-") ? linePaths(role.slice("linux-".length)) : undefined));
+    holdPatchesRole(patches);
     if (line !== undefined && patches?.delegations?.roles.some(({ name }) => name === line))
       roles.set(line, await this.#role(verification, line, "patches"));
     const { fleet } = verification.root.suture;
@@ -297,67 +277,4 @@ class Round {
 function stateOf(role: string, expires: string, at: Date): Expiry["state"] {
   const left = new Date(expires).getTime() - at.getTime();
   return left <= 0 ? "expired" : left < warnBefore(role) * 1000 ? "soon" : "good";
-}
-
-/** Who delegates says what may be signed, and no more than that role is for. @throws TRUST_DELEGATION */
-function holdDelegations(role: Signed<"targets"> | undefined, file: string, paths: (role: string) => readonly string[] | undefined): void {
-  for (const delegated of role?.delegations?.roles ?? []) {
-    const allowed = paths(delegated.name);
-    if (allowed === undefined || delegated.paths.some((path) => !allowed.includes(path)))
-      throw fail("TRUST_DELEGATION", `it delegates ${delegated.paths.join(", ")} to ${delegated.name}`, { file });
-  }
-}
-
-/** @throws TRUST_DELEGATION */
-function holdTargets(role: Signed<"targets"> | undefined, file: string, paths: readonly string[]): void {
-  const other = Object.keys(role?.targets ?? {}).find((path) => !paths.includes(path));
-  if (other !== undefined) throw fail("TRUST_DELEGATION", `it lists ${other}`, { file });
-}
-
-function keysOf(delegations: Signed<"targets">["delegations"], role: string): string {
-  const found = delegations?.roles.find(({ name }) => name === role);
-  return sha256(canonicalBytes([found?.threshold ?? 0, ...(found?.keyids ?? []).toSorted()]));
-}
-
-/** Nothing that was taken back comes again, unless other keys say so. @throws TRUST_ROLLBACK */
-function heldWithdrawals(found: Withdrawals, keys: string, { withdrawals: before }: Memory): NonNullable<Memory["withdrawals"]> {
-  const file = "withdrawals.json";
-  const digests = found.entries.map(({ sha256: digest }) => digest);
-  if (before !== null && before.keys === keys) {
-    if (found.counter < before.counter) throw fail("TRUST_ROLLBACK", `its counter ${found.counter} is below ${before.counter}`, { file });
-    const lost = before.digests.find((digest) => !digests.includes(digest));
-    if (lost !== undefined) throw fail("TRUST_ROLLBACK", `the livepatch ${lost} is not withdrawn any more`, { file });
-  }
-  return { keys, counter: found.counter, digests };
-}
-
-/** @throws TRUST_FORM, TRUST_DELEGATION, TRUST_ROLLBACK */
-function patchesOf(role: Signed<"targets"> | undefined, file: string, buildId: string): VerifiedPatch[] {
-  const found: VerifiedPatch[] = [];
-  const folder = `patches/${buildId}/`;
-  const all = Object.entries(role?.targets ?? {});
-  for (const [path, { length, hashes, custom }] of all) {
-    if (!path.startsWith(folder)) throw fail("TRUST_DELEGATION", `it lists ${path}`, { file });
-    if (custom === undefined) continue;
-    const known = check(patchTargetSchema, custom, `${file}: ${path}`);
-    if (known.kernel.buildId !== buildId)
-      throw fail("TRUST_DELEGATION", `it lists ${path}, which is for the kernel with build-id ${known.kernel.buildId}`, { file });
-    for (const beside of Object.values(known.beside))
-      if (beside !== null && role?.targets[beside.path]?.hashes.sha256 !== beside.sha256)
-        throw fail("TRUST_MISMATCH", `${path} goes with ${beside.path}, which is not listed as such`, { file });
-    found.push({ path, length, sha256: hashes.sha256, custom: known });
-  }
-  found.sort((a, b) => a.custom.counter - b.custom.counter);
-  const twice = found.find((patch, i) => patch.custom.counter === found[i - 1]?.custom.counter);
-  if (twice !== undefined) throw fail("TRUST_FORM", `two livepatches have the counter ${twice.custom.counter}`, { file });
-  return found;
-}
-
-/** @throws TRUST_MISMATCH */
-export function checkTarget(bytes: Uint8Array, target: VerifiedTarget): void {
-  const file = target.path;
-  if (bytes.length !== target.length)
-    throw fail("TRUST_MISMATCH", `it has ${bytes.length} bytes, and is to have ${target.length}`, { file });
-  const found = sha256(bytes);
-  if (found !== target.sha256) throw fail("TRUST_MISMATCH", `its SHA-256 is ${found}, not ${target.sha256}`, { file });
 }

@@ -4,7 +4,7 @@ import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { targetFilePath } from "../roles.ts";
 import type { Source } from "../source/source.ts";
-import { checkTarget, type VerifiedTarget } from "./refresh.ts";
+import { checkTarget, type VerifiedTarget } from "./holds.ts";
 
 /** Its bytes, of the first source that has them. @throws TRUST_MISSING, TRUST_MISMATCH, TRUST_FETCH, TRUST_TOO_BIG */
 export async function fetchTarget(task: Task, target: VerifiedTarget, sources: readonly Source[]): Promise<Uint8Array> {

@@ -26,7 +26,7 @@ const ecdsa = v.strictObject({
     public: v.pipe(v.string(), v.maxLength(300), v.check(isCanonicalP256, "no key of P-256 in the one form it has")),
   }),
 });
-const keySchema = v.variant("keytype", [ed25519, ecdsa]);
+export const keySchema = v.variant("keytype", [ed25519, ecdsa]);
 
 /** There is one text for one key, so that one key has one id. */
 function isCanonicalP256(pem: string): boolean {

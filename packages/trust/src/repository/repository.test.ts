@@ -1,0 +1,244 @@
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Task } from "@suture/task";
+import { folderOf } from "@suture/testkit/folders";
+import { beforeEach, describe, expect, test } from "vitest";
+import { Ceremony, later, NOW } from "../../test/ceremony.ts";
+import { livepatchFile } from "../../test/livepatch.ts";
+import { holder } from "../../test/signers.ts";
+import { fetchTarget, sourceOf } from "../index.ts";
+import { addLivepatch } from "./add.ts";
+import { archiveSource, exportRepository, importRepository, mirror } from "./mirror.ts";
+import { renew, rotateKeys } from "./roles.ts";
+import { signStaged, takeSignatures } from "./sign.ts";
+import { repositoryStatus } from "./status.ts";
+import { changePolicy, withdraw } from "./steer.ts";
+
+const task = new Task();
+let folder: string;
+let all: Ceremony;
+
+beforeEach(async () => {
+  folder = folderOf({});
+  all = new Ceremony(folder);
+  await all.begin();
+});
+
+async function release(name: string): Promise<{ sha256: string; path: string }> {
+  const added = await addLivepatch(task, all.work, livepatchFile(folder, name), { now: NOW });
+  await all.sign(...all.holders.patches);
+  return added;
+}
+
+test("from nothing to a machine that has the livepatch, its policy, and its withdrawal", async () => {
+  const machine = await all.machine();
+  expect((await machine.refresh()).patches).toEqual([]);
+  const { sha256, path } = await release("first");
+  await changePolicy(task, all.work, { id: "one", livepatch: "first", rings: [{ label: "all", share: 100 }] }, NOW);
+  await all.sign(...all.holders.policy);
+  await all.publish();
+  const found = await machine.refresh();
+  expect(found.patches.map((patch) => [patch.path, patch.sha256, patch.custom.counter])).toEqual([[path, sha256, 1]]);
+  expect(found.policy.rollouts).toMatchObject([{ id: "one", target: { sha256, counter: 1 }, rings: [{ label: "all", share: 100 }] }]);
+  const [patch] = found.patches;
+  if (patch === undefined) throw new Error("none");
+  expect(await fetchTarget(task, patch, [sourceOf(all.out)])).toEqual(readFileSync(join(folder, "first.ko")));
+  await withdraw(task, all.work, "first", { action: "disable", reason: "it hangs", now: NOW });
+  await all.sign(...all.holders.withdrawal);
+  await all.publish();
+  expect((await machine.refresh()).withdrawals).toMatchObject({ counter: 2, entries: [{ sha256, action: "disable", reason: "it hangs" }] });
+});
+
+describe("add", () => {
+  test("refuses a livepatch that is not proven, unless it is said", async () => {
+    const file = livepatchFile(folder, "guess", { proof: { proven: false, functions: 0, reason: "no image" } });
+    await expect(addLivepatch(task, all.work, file, { now: NOW })).rejects.toMatchObject({ code: "TRUST_UNPROVEN" });
+    expect((await addLivepatch(task, all.work, file, { now: NOW, unproven: true })).custom.proof.proven).toBe(false);
+  });
+
+  test("refuses what is no livepatch, what is there already, and papers of another one", async () => {
+    const file = livepatchFile(folder, "first");
+    writeFileSync(join(folder, "page.html"), "<p>of another</p>");
+    writeFileSync(join(folder, "account.json"), "{}");
+    await expect(addLivepatch(task, all.work, file, { now: NOW, review: join(folder, "page.html") })).rejects.toMatchObject({
+      code: "TRUST_ADD",
+    });
+    await expect(addLivepatch(task, all.work, file, { now: NOW, account: join(folder, "account.json") })).rejects.toMatchObject({
+      code: "TRUST_ADD",
+    });
+    await addLivepatch(task, all.work, file, { now: NOW });
+    await expect(addLivepatch(task, all.work, file, { now: NOW })).rejects.toMatchObject({ code: "TRUST_ADD" });
+  });
+
+  test("counts releases up, and knows the one before by its inputs", async () => {
+    const { sha256 } = await release("first");
+    const next = livepatchFile(folder, "next", { inputs: [{ kind: "livepatch", name: "first.ko", sha256 }] });
+    expect((await addLivepatch(task, all.work, next, { now: NOW })).custom).toMatchObject({ counter: 2, predecessor: sha256 });
+    const third = await addLivepatch(task, all.work, livepatchFile(folder, "third"), { now: NOW, retire: 1 });
+    expect(third.custom).toMatchObject({ counter: 3, predecessor: null });
+  });
+});
+
+describe("sign", () => {
+  test("signs what was read and nothing else", async () => {
+    await addLivepatch(task, all.work, livepatchFile(folder, "first"), { now: NOW });
+    const [dan] = all.holders.patches;
+    if (dan === undefined) throw new Error("none");
+    const shown = await signStaged(task, all.work, dan, {});
+    expect(shown.signed).toBe(false);
+    expect(shown.roles.flatMap(({ says }) => says).join("\n")).toContain("release 1 for 6.1.0-test");
+    await addLivepatch(task, all.work, livepatchFile(folder, "other"), { now: NOW });
+    await expect(signStaged(task, all.work, dan, { read: shown.digest })).rejects.toMatchObject({ code: "TRUST_CHANGED" });
+    await expect(signStaged(task, all.work, holder("stranger"), {})).rejects.toMatchObject({ code: "TRUST_KEY" });
+  });
+
+  test("refuses if the file is not the one that is listed", async () => {
+    const { path, sha256 } = await addLivepatch(task, all.work, livepatchFile(folder, "first"), { now: NOW });
+    const at = path.lastIndexOf("/") + 1;
+    writeFileSync(join(all.work, "targets", `${path.slice(0, at)}${sha256}.${path.slice(at)}`), "another");
+    const [dan] = all.holders.patches;
+    if (dan === undefined) throw new Error("none");
+    await expect(signStaged(task, all.work, dan, {})).rejects.toMatchObject({ code: "TRUST_CHANGED" });
+  });
+
+  test("each on a copy of its own; the signatures come together", async () => {
+    await addLivepatch(task, all.work, livepatchFile(folder, "first"), { now: NOW });
+    const copy = join(folder, "copy");
+    cpSync(all.work, copy, { recursive: true });
+    const [dan, eva] = all.holders.patches;
+    if (dan === undefined || eva === undefined) throw new Error("none");
+    await all.sign(dan);
+    const { digest } = await signStaged(task, copy, eva, {});
+    await signStaged(task, copy, eva, { read: digest });
+    const line = (await repositoryStatus(all.work, NOW)).roles.find(({ role }) => role.startsWith("linux-"));
+    expect(line?.staged).toMatchObject({ signed: ["dan"], lacking: 1, mayStillSign: ["eva"] });
+    expect((await takeSignatures(task, all.work, copy)).taken.map(({ key }) => key)).toEqual(["eva", "eva"]);
+    expect((await all.publish()).promoted).toContain("patches");
+  });
+});
+
+describe("publish", () => {
+  test("leaves out what is not signed by enough, and says so", async () => {
+    await addLivepatch(task, all.work, livepatchFile(folder, "first"), { now: NOW });
+    const [dan] = all.holders.patches;
+    if (dan === undefined) throw new Error("none");
+    await all.sign(dan);
+    await withdraw(task, all.work, "0".repeat(64), { action: "do-not-load", reason: "urgent", now: NOW });
+    await all.sign(...all.holders.withdrawal);
+    const found = await all.publish();
+    expect(found.promoted).toEqual(["withdrawal"]);
+    expect(found.waiting.map((role) => role.replace(/-.*/, ""))).toEqual(["patches", "linux"]);
+    expect((await (await all.machine()).refresh()).withdrawals.entries).toHaveLength(1);
+  });
+
+  test("takes the keys of snapshot and timestamp; a check writes nothing", async () => {
+    await expect(all.publish(NOW, all.holders.snapshot)).rejects.toMatchObject({ code: "TRUST_UNSIGNED" });
+    const before = readFileSync(join(all.out, "metadata/timestamp.json"), "utf8");
+    expect((await all.publish(NOW, all.online, true)).written).toBe(0);
+    expect(readFileSync(join(all.out, "metadata/timestamp.json"), "utf8")).toBe(before);
+  });
+
+  test("refuses an older truth, a smaller one, and another one of the same version", async () => {
+    const backup = join(folder, "backup");
+    cpSync(all.work, backup, { recursive: true });
+    await release("first");
+    await all.publish();
+    await all.publish();
+    rmSync(all.work, { recursive: true });
+    cpSync(backup, all.work, { recursive: true });
+    await expect(all.publish()).rejects.toMatchObject({ code: "TRUST_OLDER" });
+    for (let i = 0; i < 3; i++) await expect(all.publish(NOW, all.online, true)).rejects.toMatchObject({ code: "TRUST_OLDER" });
+  });
+
+  test("refuses what would be another repository", async () => {
+    const other = new Ceremony(folderOf({}));
+    await other.init();
+    const { root, patches, policy, withdrawal } = other.holders;
+    await other.sign(...root.slice(0, 2), ...patches, ...policy, ...withdrawal);
+    cpSync(all.out, other.out, { recursive: true });
+    await expect(other.publish()).rejects.toMatchObject({ code: /^TRUST_/ });
+  });
+});
+
+describe("rotation", () => {
+  test.each(["root", "patches", "policy", "withdrawal", "snapshot", "timestamp"] as const)(
+    "of %s: old machines and new ones follow",
+    async (role) => {
+      await release("first");
+      await all.publish();
+      const machine = await all.machine();
+      await machine.refresh();
+      const old = all.holders;
+      const keys = [holder(`new-${role}-1`), holder(`new-${role}-2`), holder(`new-${role}-3`)].slice(0, old[role].length);
+      const threshold = role === "root" || role === "patches" ? 2 : 1;
+      all.holders = { ...old, [role]: keys };
+      await rotateKeys(task, all.work, { [role]: { threshold, keys: keys.map(({ named }) => named) } }, NOW);
+      await all.sign(...old.root.slice(0, 2));
+      if (["root", "patches", "policy", "withdrawal"].includes(role)) await all.sign(...keys);
+      await all.publish(NOW, [...old.snapshot, ...old.timestamp, ...all.online]);
+      expect((await repositoryStatus(all.work, NOW)).roles.every(({ staged }) => staged === undefined)).toBe(true);
+      for (const each of [machine, await all.machine()]) expect((await each.refresh()).patches).toHaveLength(1);
+      await all.publish();
+      for (const each of [machine, await all.machine()]) expect((await each.refresh()).refused).toEqual([]);
+    },
+  );
+
+  test("of root by holders of whom one has lost the key: the others suffice", async () => {
+    const [, bob, cyd] = all.holders.root;
+    if (bob === undefined || cyd === undefined) throw new Error("none");
+    const dora = holder("dora");
+    await rotateKeys(task, all.work, { root: { threshold: 2, keys: [bob.named, cyd.named, dora.named] } }, NOW);
+    await all.sign(bob, cyd);
+    await all.publish();
+    expect((await (await all.machine()).refresh()).expiries.find(({ role }) => role === "root")?.version).toBe(2);
+  });
+});
+
+test("what has expired is renewed; status warns before", async () => {
+  const machine = await all.machine();
+  await machine.refresh();
+  const states = async (now: Date): Promise<string[]> =>
+    (await repositoryStatus(all.work, now)).roles.filter(({ state }) => state !== "good").map(({ role, state }) => `${role} ${state}`);
+  expect(await states(NOW)).toEqual([]);
+  expect(await states(later(6))).toEqual(["policy soon", "withdrawal soon", "snapshot soon", "timestamp expired"]);
+  const due = later(8);
+  await expect(machine.refresh(due)).rejects.toMatchObject({ code: "TRUST_EXPIRED" });
+  expect((await all.publish(due)).notes.join()).toContain("policy, withdrawal");
+  expect((await machine.refresh(due)).refused.map(({ where }) => where.file)).toEqual(["policy.json", "withdrawal.json"]);
+  await renew(task, all.work, ["policy", "withdrawal"], due);
+  await all.sign(...all.holders.policy, ...all.holders.withdrawal);
+  await all.publish(due);
+  expect((await machine.refresh(due)).refused).toEqual([]);
+});
+
+describe("elsewhere", () => {
+  test("a mirror takes what is newer, verified, and refuses what is older", async () => {
+    const there = join(folder, "mirror");
+    const root = join(all.out, "metadata/1.root.json");
+    await expect(mirror(task, sourceOf(all.out), there, undefined, NOW)).rejects.toMatchObject({ code: "TRUST_MISSING" });
+    await mirror(task, sourceOf(all.out), there, root, NOW);
+    const old = join(folder, "old");
+    cpSync(all.out, old, { recursive: true });
+    await release("first");
+    await all.publish();
+    expect((await mirror(task, sourceOf(all.out), there, undefined, NOW)).written).toBeGreaterThan(3);
+    await expect(mirror(task, sourceOf(old), there, undefined, NOW)).rejects.toMatchObject({ code: "TRUST_OLDER" });
+    expect((await mirror(task, sourceOf(all.out), there, undefined, NOW)).written).toBe(0);
+  });
+
+  test("one file goes over an air gap; damage is refused", async () => {
+    await release("first");
+    await all.publish();
+    const file = join(folder, "carried");
+    await exportRepository(task, all.out, file, NOW);
+    const there = join(folder, "inside");
+    await importRepository(task, file, there, join(all.out, "metadata/1.root.json"), NOW);
+    const machine = await all.machine();
+    expect((await machine.refresh()).patches).toHaveLength(1);
+    const bytes = readFileSync(file);
+    for (const damaged of [bytes.subarray(0, 100), Buffer.from("no archive"), Buffer.concat([bytes.subarray(0, -20), Buffer.alloc(20)])]) {
+      writeFileSync(file, damaged);
+      await expect(archiveSource(file)).rejects.toMatchObject({ code: "TRUST_ARCHIVE" });
+    }
+  });
+});
