@@ -13,6 +13,7 @@ import { hostCommands } from "./commands/host.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
 import { proveCommand } from "./commands/prove.ts";
+import { repoCommand } from "./commands/repo.ts";
 import { reviewCommand } from "./commands/review.ts";
 import { signCommand } from "./commands/sign.ts";
 import { tryCommand } from "./commands/try.ts";
@@ -32,6 +33,7 @@ const COMMANDS = [
   accountCommand,
   ...hostCommands,
   agentCommand,
+  repoCommand,
   completionCommand,
 ];
 
@@ -44,8 +46,12 @@ export function makeProgram(run: Run, writeOut: (text: string) => void): Command
     .option("--verbose", "show every command that is run")
     .configureHelp({ showGlobalOptions: true });
   for (const add of COMMANDS) add(program, run);
-  for (const command of program.commands) command.addHelpText("after", examplesText(command.name()));
+  for (const command of program.commands) {
+    command.addHelpText("after", examplesText(command.name()));
+    for (const each of command.commands) each.addHelpText("after", examplesText(`${command.name()} ${each.name()}`));
+  }
   // The help of a wrong command line is not asked for; the refusal says it in one line.
-  for (const command of [program, ...program.commands]) command.exitOverride().configureOutput({ writeOut, writeErr: () => {} });
+  const all = [program, ...program.commands, ...program.commands.flatMap((command) => command.commands)];
+  for (const command of all) command.exitOverride().configureOutput({ writeOut, writeErr: () => {} });
   return program;
 }

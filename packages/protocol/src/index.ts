@@ -59,6 +59,20 @@ export { completionDocument, errorDocument } from "./documents/common.ts";
 export type { Document } from "./documents/document.ts";
 export { DOCUMENTS } from "./documents/index.ts";
 export {
+  repoAddDocument,
+  repoExportDocument,
+  repoHoldersDocument,
+  repoKeyDocument,
+  repoMirrorDocument,
+  repoPolicyDocument,
+  repoPublishDocument,
+  repoSignDocument,
+  repoStagedDocument,
+  repoStatusDocument,
+  repoTakeDocument,
+  repoWithdrawDocument,
+} from "./documents/repository.ts";
+export {
   type BootReport,
   bootDocument,
   doctorDocument,

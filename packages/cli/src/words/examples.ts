@@ -67,6 +67,25 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ["agent probe web", "whether the configuration's probe of that name is well"],
     ["agent retry livepatch_fix", "a person has looked: it may be loaded again"],
   ],
+  repo: [
+    ["repo key new keys/ada", "keys/ada.key, under a passphrase, and keys/ada.pub, for the repository"],
+    [
+      "repo init repository --fleet acme --holders root=2:ada.pub,bob.pub,cyd.pub --holders patches=2:dan.pub,eva.pub --holders policy=1:olga.pub --holders withdrawal=1:walt.pub --holders snapshot=1:online.pub --holders timestamp=1:online.pub",
+      "who holds which role, and how many of them it takes",
+    ],
+    ["repo add repository livepatch-fix.ko --review livepatch-fix.html", "the next release of its kernel line"],
+    ["repo sign repository --key keys/dan.key", "shows what dan would sign, and its digest"],
+    ["repo sign repository --key keys/dan.key --read 5f0c1d", "signs it, if it is still what was read"],
+    [
+      "repo policy repository --roll-out fix --livepatch livepatch_fix --ring canary=100 --ring all=1 --window mon,tue,22:00-04:00,utc",
+      "who takes it",
+    ],
+    ["repo policy repository --roll-out fix --hold", "nobody more takes it"],
+    ["repo withdraw repository livepatch_fix --action disable --reason 'pipes hang'", "it goes out of effect"],
+    ["repo publish repository /srv/www/patches --key keys/online.key", "what is signed by enough, for machines to see"],
+    ["repo mirror https://patches.example.org /srv/mirror --root 1.root.json", "verified, and copied"],
+    ["repo status repository", "what expires when, and who has not signed"],
+  ],
   completion: [
     ["completion bash", "goes to /etc/bash_completion.d/suture, for all users of bash"],
     ["completion fish", "goes to ~/.config/fish/completions/suture.fish"],
@@ -75,7 +94,9 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
 };
 
 export function examplesOf(command: string): readonly Example[] {
-  return EXAMPLES[command] ?? [];
+  const [group, own] = command.split(" ");
+  const all = EXAMPLES[group ?? ""] ?? [];
+  return own === undefined ? all : all.filter(([line]) => line.startsWith(`${command} `));
 }
 
 /** As it stands below the help. */

@@ -16,6 +16,8 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   module: "module",
   "module-or-parameter": "module",
   folder: "folder",
+  "key-file": "file",
+  "published-folder": "folder",
   release: "kernel",
   livepatch: "livepatch",
 };

@@ -58,11 +58,22 @@ function commandPage(command: CommandOutline, program: ProgramOutline): string {
     ["NAME", `${name} \\- ${escaped(command.description)}`],
     ["SYNOPSIS", words],
     ["ARGUMENTS", tagged(command.arguments.map((argument) => [argumentWord(argument), escaped(argument.description)]))],
+    ["COMMANDS", tagged(command.commands.map(commandEntry))],
     ["OPTIONS", tagged([...command.options, ...program.common].map(optionEntry))],
     ["EXAMPLES", tagged(command.examples.map(([line, what]) => [bold(`suture ${line}`), escaped(what)]))],
     ["EXIT STATUS", `As of ${bold("suture")}(1).`],
     ["SEE ALSO", `${bold("suture")}(1)`],
   ]);
+}
+
+/** A command of a command: how it is called, and what it takes. */
+function commandEntry(command: CommandOutline): [tag: string, text: string] {
+  const words = [
+    bold(`suture ${command.name}`),
+    ...command.arguments.map(argumentWord),
+    ...command.options.map((option) => `[${optionWords({ ...option, flags: option.flags.slice(-1) })}]`),
+  ];
+  return [words.join(" "), escaped(command.description)];
 }
 
 function page(name: string, version: string, sections: readonly (readonly [heading: string, body: string])[]): string {

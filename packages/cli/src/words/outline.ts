@@ -28,13 +28,14 @@ export interface CommandOutline {
   arguments: ArgumentOutline[];
   options: OptionOutline[];
   examples: readonly Example[];
+  /** Of a command that has commands of its own: each, with its whole name. Its own options are all of theirs. */
+  commands: CommandOutline[];
 }
 
 export interface ProgramOutline extends CommandOutline {
   version: string;
   /** Options that every command takes as well. */
   common: OptionOutline[];
-  commands: CommandOutline[];
 }
 
 export function outlineOf(program: Command): ProgramOutline {
@@ -43,14 +44,31 @@ export function outlineOf(program: Command): ProgramOutline {
     ...own,
     version: program.version() ?? "",
     common: [...own.options.filter(({ flags }) => !flags.includes("--version")), HELP],
-    commands: program.commands.map(commandOutline),
+    commands: program.commands.map((command) => (command.commands.length === 0 ? commandOutline(command) : groupOutline(command))),
   };
 }
 
 const HELP: OptionOutline = { flags: ["-h", "--help"], description: "show what the command does, and its options" };
 
+/** What completion needs of it: the words that come next, then files, and every option. */
+function groupOutline(command: Command): CommandOutline {
+  const commands = command.commands.map((each) => ({ ...commandOutline(each), name: `${command.name()} ${each.name()}` }));
+  const options = new Map(commands.flatMap((each) => each.options.map((option) => [option.flags.join(), option] as const)));
+  const choices = command.commands.map((each) => each.name());
+  return {
+    ...commandOutline(command),
+    arguments: [
+      { name: "what", kind: "other", choices, description: "one of the commands below", required: true, variadic: false },
+      { name: "file", kind: "file", choices: [], description: "as that command says", required: false, variadic: true },
+    ],
+    options: [...options.values()],
+    commands,
+  };
+}
+
 function commandOutline(command: Command): CommandOutline {
   return {
+    commands: [],
     name: command.name(),
     description: command.description(),
     arguments: command.registeredArguments.map((argument) => ({

@@ -16,6 +16,20 @@ import {
 import { completionDocument, errorDocument } from "./common.ts";
 import type { DocumentKind } from "./document.ts";
 import {
+  repoAddDocument,
+  repoExportDocument,
+  repoHoldersDocument,
+  repoKeyDocument,
+  repoMirrorDocument,
+  repoPolicyDocument,
+  repoPublishDocument,
+  repoSignDocument,
+  repoStagedDocument,
+  repoStatusDocument,
+  repoTakeDocument,
+  repoWithdrawDocument,
+} from "./repository.ts";
+import {
   bootDocument,
   doctorDocument,
   enableDocument,
@@ -68,6 +82,18 @@ const KINDS = [
   agentStatusDocument,
   agentProbeDocument,
   agentRetryDocument,
+  repoKeyDocument,
+  repoHoldersDocument,
+  repoStagedDocument,
+  repoAddDocument,
+  repoSignDocument,
+  repoTakeDocument,
+  repoPolicyDocument,
+  repoWithdrawDocument,
+  repoPublishDocument,
+  repoMirrorDocument,
+  repoExportDocument,
+  repoStatusDocument,
   completionDocument,
 ];
 
