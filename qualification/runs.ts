@@ -8,8 +8,10 @@ import { fleet } from "./fleet/run.ts";
 import { flips } from "./flips/run.ts";
 import { fresh } from "./fresh/run.ts";
 import { identity } from "./identity/run.ts";
+import { metadata } from "./metadata/run.ts";
 import { ownKernel } from "./own-kernel/run.ts";
 import { powerCuts } from "./power-cuts/run.ts";
+import { publishKills } from "./publish-kills/run.ts";
 import type { Run } from "./run.ts";
 import { same } from "./same/same.ts";
 import { selftests } from "./selftests/run.ts";
@@ -27,5 +29,7 @@ export const RUNS: readonly Run[] = [
   selftests,
   ownKernel,
   powerCuts,
+  metadata,
+  publishKills,
   fresh,
 ];

@@ -3,7 +3,7 @@ export { type Asked, type Expiry, recall, refresh, type Verified } from "./clien
 export { TrustStore } from "./client/store.ts";
 export { fetchTarget } from "./client/target.ts";
 export { trustErrors } from "./errors.ts";
-export { type NamedKey, newKeyFile, newTokenFile, openKeyFile, type Passphrase, readPublicKey } from "./keys/key-file.ts";
+export { type NamedKey, newKeyFile, newSigner, newTokenFile, openKeyFile, type Passphrase, readPublicKey } from "./keys/key-file.ts";
 export type { Signer } from "./keys/signer.ts";
 export { placeOf } from "./place.ts";
 export { type Added, type AddOptions, addLivepatch } from "./repository/add.ts";

@@ -111,8 +111,13 @@ export async function openKeyFile(task: Task, file: string, passphrase: Passphra
   }
   if (key.asymmetricKeyType !== "ed25519")
     throw fail("TRUST_KEY", `it is a key of the kind ${key.asymmetricKeyType}, not ed25519`, { file });
-  const known = publicPart(createPublicKey(key));
-  return { id: idOf(known), key: known, sign: async (_task, bytes) => sign(undefined, bytes, key).toString("hex") };
+  return newSigner(key);
+}
+
+/** @param secret an ed25519 key */
+export function newSigner(secret: KeyObject): Signer {
+  const key = publicPart(createPublicKey(secret));
+  return { id: idOf(key), key, sign: async (_task, bytes) => sign(undefined, bytes, secret).toString("hex") };
 }
 
 /** @throws TRUST_KEY */
