@@ -2,7 +2,7 @@
  * What the compiler wrote of an object's types. Compilers that do not know BTF write DWARF, which says all that BTF does: it is put in BTF's words, as
  * those that know it do themselves, so that one reader does for both.
  */
-import type { ElfObject } from "@suture/elf";
+import { type ElfObject, viewOf } from "@suture/elf";
 import { BTF_KIND, Btf } from "@suture/kernel";
 import { bitOf, DwarfTypes, isLocal } from "./dwarf.ts";
 import { type Entry, TAG } from "./dwarf-entries.ts";
@@ -65,9 +65,9 @@ class Encoder {
     const words = this.#types.flatMap((type) => type());
     const strings = Buffer.from(this.#text, "latin1");
     const out = Buffer.alloc(HEADER_SIZE + 4 * words.length + strings.length);
+    const view = viewOf(out, "little");
     const length = 4 * words.length;
-    for (const [i, word] of [0x0001eb9f, HEADER_SIZE, 0, length, length, strings.length, ...words].entries())
-      out.writeUInt32LE(word, 4 * i);
+    for (const [i, word] of [0x0001eb9f, HEADER_SIZE, 0, length, length, strings.length, ...words].entries()) view.setU32(4 * i, word);
     strings.copy(out, HEADER_SIZE + length);
     return out;
   }
@@ -128,12 +128,12 @@ class Encoder {
   /** @param third the size or the type */
   #head(name: string, kind: number, count: number, third: number, flag = false): number[] {
     if (count > MOST) throw this.#bad(`${name} has ${count} parts`);
-    return [this.#name(name), ((flag ? FLAG : 0) | (kind << 24) | count) >>> 0, third];
+    return [this.#name(name), (flag ? FLAG : 0) | (kind << 24) | count, third];
   }
 
   #number({ name = "", size = 0, encoding }: Entry): number[] {
     if (FLOATS.has(encoding)) return this.#head(name, BTF_KIND.FLOAT, 0, size);
-    return [...this.#head(name, BTF_KIND.INT, 0, size), ((SIGNED.has(encoding) ? 1 << 24 : 0) | (8 * size)) >>> 0];
+    return [...this.#head(name, BTF_KIND.INT, 0, size), (SIGNED.has(encoding) ? 1 << 24 : 0) | (8 * size)];
   }
 
   /** One of BTF's for each of its lengths, the last one's around the others, as gcc writes them. */
@@ -160,7 +160,7 @@ class Encoder {
       ...members.flatMap((member) => {
         const at = bitOf(member, this.#dwarf.sizeOf(member.type));
         if (at < 0 || at >= (flag ? BITS : 2 ** 32)) throw this.#bad(`${name} has ${member.name ?? "a member"} at bit ${at}`);
-        const place = flag ? (((member.bitSize ?? 0) << 24) | at) >>> 0 : at;
+        const place = flag ? ((member.bitSize ?? 0) << 24) | at : at;
         return [this.#name(member.name ?? ""), this.#id(member.type), place];
       }),
     ];
@@ -177,7 +177,7 @@ class Encoder {
       ...this.#head(name, isWide ? BTF_KIND.ENUM64 : BTF_KIND.ENUM, values.length, size),
       ...values.flatMap(([own, value]) => {
         const low = ((value % 2 ** 32) + 2 ** 32) % 2 ** 32;
-        return [this.#name(own), low, ...(isWide ? [Math.floor(value / 2 ** 32) >>> 0] : [])];
+        return [this.#name(own), low, ...(isWide ? [Math.floor(value / 2 ** 32)] : [])];
       }),
     ];
   }
