@@ -46,18 +46,24 @@ export const publishKills: Run = {
             said += chunk.toString();
           });
           const ended = new Promise<number | null>((resolve) => driver.once("close", resolve));
-          await new Promise<void>((resolve) => {
-            driver.stdout.once("data", () => resolve());
-            driver.once("close", () => resolve());
-          });
+          const nextWord = (): Promise<void> =>
+            new Promise((resolve) => {
+              driver.stdout.once("data", () => resolve());
+              driver.once("close", () => resolve());
+            });
+          // One is published; the next one is under way, and is killed anywhere in it.
+          await nextWord();
+          const started = performance.now();
+          await nextWord();
+          const until = performance.now() + random.next() * 1.2 * (performance.now() - started);
           // Machines look all the while.
           let looks = 0;
-          const until = performance.now() + random.below(1500);
           while (performance.now() < until) {
             const now = await look(old);
             if (now.timestamp < seen.timestamp || now.withdrawn < seen.withdrawn) throw new Error("what is published went back");
             seen = now;
             looks++;
+            await new Promise((resolve) => setTimeout(resolve, 5));
           }
           driver.kill("SIGKILL");
           await ended;
