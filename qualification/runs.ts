@@ -1,4 +1,5 @@
 /** All runs, in the order in which `all` takes them: those that end soon come first. */
+import { agentRun } from "./agent/run.ts";
 import { authoring } from "./authoring/run.ts";
 import { catchUpLife } from "./catch-up/run.ts";
 import { corpus } from "./corpus/run.ts";
@@ -28,6 +29,7 @@ export const RUNS: readonly Run[] = [
   cycles,
   selftests,
   ownKernel,
+  agentRun,
   powerCuts,
   metadata,
   publishKills,

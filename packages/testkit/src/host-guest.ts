@@ -64,15 +64,26 @@ export class Yard {
     return new Yard(task, kernel, folder, files);
   }
 
-  /** @param disk a file with an ext4 file system, which becomes the store */
+  /** One of those that the guest has in its folder of modules. */
+  module(name: string): Uint8Array {
+    const file = this.#files.find(({ path }) => path === `${MODULES}/${name}.ko`);
+    if (file === undefined || !(file.content instanceof Uint8Array)) throw new Error(`there is no ${name}.ko`);
+    return file.content;
+  }
+
+  get buildId(): string {
+    return inspect(this.module("host_cmdline"), "host_cmdline.ko").manifest?.kernel.buildId ?? "";
+  }
+
+  /** @param options.disk a file with an ext4 file system, which becomes the store */
   async boot(options: Partial<BootOptions> & { disk?: string } = {}): Promise<Guest> {
-    const { disk, ...more } = options;
+    const { disk, files = [], ...more } = options;
     const guest = await boot(this.#task, {
       image: this.kernel.image,
       memory: MEMORY,
       // With one, a transition that nothing holds up ends at once.
       cpus: 1,
-      files: this.#files,
+      files: [...this.#files, ...files],
       ...(disk === undefined ? {} : { disks: [disk], modules: { tree: this.kernel.modules, names: ["virtio_pci", "virtio_blk", "ext4"] } }),
       ...more,
     });

@@ -134,10 +134,16 @@ function loadStep(
       (urgent.has(offer.sha256) && (obstacle === "window" || obstacle === "not its turn" || obstacle === "too early")),
   );
   const highest = Math.max(0, ...verdicts.filter(({ obstacle }) => obstacle === "in effect").map(({ offer }) => offer.custom.counter));
-  if (chosen?.rollout === undefined || chosen.offer.custom.counter <= highest)
-    return { why: verdicts.map(({ offer, why }) => `${offer.path}: ${why}`).join("; ") };
+  if (chosen?.rollout === undefined || chosen.offer.custom.counter <= highest) return { why: newestText(verdicts) };
   const seconds = Math.max(facts.soakSeconds, chosen.rollout.soak);
   return { step: { do: "load", offer: chosen.offer, rollout: chosen.rollout, seconds }, why: `${chosen.offer.path}: ${chosen.why}` };
+}
+
+/** The newest, which is what people ask after. */
+function newestText(verdicts: readonly Verdict[]): string {
+  const [newest, ...older] = verdicts;
+  const more = older.length === 0 ? "" : `; of ${older.length} older ones none is to be loaded, either`;
+  return newest === undefined ? "" : `${newest.offer.path}: ${newest.why}${more}`;
 }
 
 /** Of each livepatch for the kernel that runs, the newest first. */

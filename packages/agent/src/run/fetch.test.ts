@@ -34,6 +34,18 @@ test("what is new is fetched once, with the livepatch that this machine wants, a
   expect(offered(await trusted(of))).toEqual([1]);
 });
 
+test("a livepatch that is loaded, of which only root knows what it is, does not keep its successor from being fetched", async () => {
+  const of = following();
+  of.repository.add(livepatch(1));
+  of.repository.publish();
+  for (const [file, text] of [
+    ["enabled", "1"],
+    ["transition", "0"],
+  ] as const)
+    change(of.machine, `/sys/kernel/livepatch/fix_0/${file}`, `${text}\n`);
+  expect((await fetched(of)).livepatches).toHaveLength(1);
+});
+
 test("a mirror that is not there, stale or damaged is passed over; of wrong ones the worst is told", async () => {
   const of = following();
   of.repository.add(livepatch(1));

@@ -55,7 +55,9 @@ async function fetched(task: Task, machine: Machine, configuration: AgentConfigu
     const verified = await refresh(task, { store, now: at, buildId: facts.buildId }, sources);
     const { policy, withdrawals, patches, refused } = verified;
     const truth = { policy, withdrawals, offers: patches, expired: refused[0]?.message };
-    const offers = wanted(decide(facts, truth, await readMemory(machine), verified.at));
+    // What was loaded is for root alone to know; what is kept is for all to see, and is not fetched again.
+    const present = facts.kept.map(({ name, sha256: of }) => ({ name, sha256: of, inEffect: true }));
+    const offers = wanted(decide({ ...facts, present }, truth, await readMemory(machine), verified.at));
     for (const offer of offers) {
       const here = await fetchTarget(task, offer, [fetchedSource(mirror)]).catch(() => undefined);
       if (here === undefined || sha256(here) !== offer.sha256) await fetchTarget(task, offer, sources);
