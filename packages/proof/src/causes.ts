@@ -18,8 +18,7 @@ export interface Differing {
 /** The likeliest first. */
 export function causesOf(differing: Differing): Cause[] {
   const { functions, overridden } = differing;
-  const replaced = new Set(overridden.map(({ name }) => name));
-  const wrong = functions.filter(({ name, proven }) => !proven && !replaced.has(name));
+  const wrong = functions.filter(({ proven, doubts }) => !proven && doubts[0]?.code !== "overridden");
   const causes: Cause[] = [];
   if (wrong.length > 0) {
     causes.push(...[compiler, context, objtool, source, configuration].flatMap((ask) => ask(differing) ?? []));

@@ -115,6 +115,11 @@ function doubtWholes(functions: FunctionProof[]): void {
     const other = one === owner ? cold : owner;
     if (one === undefined || !other.proven) continue;
     other.proven = false;
+    const [first] = one.doubts;
+    if (first?.code === "overridden") {
+      other.doubts.push({ code: "overridden", why: `it is a part of ${one.name}, and ${first.why}` });
+      continue;
+    }
     other.doubts.push({ code: "part", why: `${one.name} is not proven` });
   }
 }

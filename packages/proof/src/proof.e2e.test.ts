@@ -51,6 +51,24 @@ describe("the module's own objects", () => {
     expect(proof.causes.map(({ kind }) => kind)).toEqual(["override"]);
   });
 
+  test("nor is the cold part of one, and all else is", async () => {
+    const other = new Workshop();
+    try {
+      const rarely = "extern __attribute__((cold)) int rarely(int); extern int often(int);";
+      const weak = `${rarely}__attribute__((weak)) int split(int n) { if (n > 40) return rarely(n) + often(n); return often(n + 1); }
+int beside(int n) { return split(n) + 3; }
+asm(".pushsection .modinfo,\\"a\\"\\n.asciz \\"name=small\\"\\n.asciz \\"vermagic=9.8.7 SMP \\"\\n.popsection");`;
+      const against = await other.module(`${rarely}int split(int n) { return often(n); }`, weak);
+      const plain = other.compile("a.o", weak);
+      const proof = proveObject({ object: plain.file, plain, sections: other.compile("b.o", weak, ...SECTIONS), against, layouts });
+      expect(proof.functions.filter(({ name }) => !proof.proven(name)).map(({ name }) => name)).toEqual(["split", "split.cold"]);
+      expect(proof.complete).toBe(true);
+      expect(proof.causes.map(({ kind }) => kind)).toEqual(["override"]);
+    } finally {
+      other.dispose();
+    }
+  });
+
   test("functions of one name are told apart, in either build", () => {
     for (const [source, other] of [
       [FIRST, SECOND],

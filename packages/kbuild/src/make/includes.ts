@@ -23,6 +23,13 @@ const VERSION = 3;
 
 /** A file, and what one of its #include lines names. */
 type Line = [file: string, name: string];
+/** What it names begins with `.`; `end` is what comes behind the last of its dots. */
+interface Dotted {
+  file: string;
+  name: string;
+  end: string;
+}
+
 const LINES: v.GenericSchema<Line[]> = v.array(v.tuple([v.string(), v.string()]));
 
 export class IncludeGraph {
@@ -31,19 +38,17 @@ export class IncludeGraph {
   /** By path, the files in whose own folder the name means it; and by what is named, those that name it. */
   readonly #beside = new Map<string, string[]>();
   readonly #byName = new Map<string, string[]>();
-  readonly #dotted: Line[] = [];
-  /** By the folders that a compiler looks in. */
-  readonly #upwardBy = new Map<string, Map<string, string[]>>();
+  /** Names that begin with `.`, by their last parts. */
+  readonly #dotted = new Map<string, Dotted[]>();
   /** Those that go up. */
   readonly #upward: Line[] = [];
-  readonly #joins = new Map<string, string>();
 
   constructor(lines: readonly Line[]) {
     for (const line of lines) {
       const [file, name] = line;
       if (name.includes("../")) this.#upward.push(line);
       append(this.#beside, normalize(join(dirname(file), name)), file);
-      if (name.startsWith(".")) this.#dotted.push(line);
+      if (name.startsWith(".")) append(this.#dotted, lastPart(name), { file, name, end: name.slice(name.lastIndexOf("./") + 2) });
       else append(this.#byName, name, file);
       const key = lastPart(line[1]);
       const list = this.#users.get(key);
@@ -59,7 +64,6 @@ export class IncludeGraph {
   reach(paths: readonly string[], folders: ReadonlySet<string>): Set<string> {
     const reached = new Set(paths);
     const queue = [...paths];
-    const upward = this.#upwardFrom(folders);
     const add = (files: readonly string[] | undefined): void => {
       for (const file of files ?? [])
         if (!reached.has(file)) {
@@ -69,23 +73,17 @@ export class IncludeGraph {
     };
     for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
       add(this.#beside.get(path));
-      add(upward.get(path));
+      add(this.#upwardUsers(path, folders));
       for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1))
         if (folders.has(path.slice(0, at))) add(this.#byName.get(path.slice(at + 1)));
     }
     return reached;
   }
 
-  /** What names that begin with `.` mean from the folders that the compiler looks in. */
-  #upwardFrom(folders: ReadonlySet<string>): ReadonlyMap<string, readonly string[]> {
-    const key = [...folders].join(" ");
-    let found = this.#upwardBy.get(key);
-    if (found === undefined) {
-      found = new Map();
-      for (const [file, name] of this.#dotted) for (const folder of folders) append(found, this.#joined(folder, name), file);
-      this.#upwardBy.set(key, found);
-    }
-    return found;
+  /** Files in which a name that begins with `.` means the path from one of the folders that the compiler looks in. */
+  #upwardUsers(path: string, folders: ReadonlySet<string>): string[] {
+    const users = (this.#dotted.get(lastPart(path)) ?? []).filter(({ end }) => path.endsWith(end));
+    return users.filter(({ name }) => [...folders].some((folder) => normalize(join(folder, name)) === path)).map(({ file }) => file);
   }
 
   /** The files that have an #include line whose last part is that of `path`, with what the line names. */
@@ -97,21 +95,13 @@ export class IncludeGraph {
   detours(paths: readonly string[], folders: ReadonlySet<string>): Set<string> {
     const found = new Set<string>();
     const reached = this.reach(paths, folders);
+    const last = new Set([...reached].map(lastPart));
     for (const [file, name] of this.#upward)
-      for (const from of [dirname(file), ...folders])
-        if (reached.has(this.#joined(from, name)))
-          for (const { index } of name.matchAll(/\.\.\//g)) found.add(normalize(join(from, name.slice(0, index), ".")));
+      if (last.has(lastPart(name)))
+        for (const from of [dirname(file), ...folders])
+          if (reached.has(normalize(join(from, name))))
+            for (const { index } of name.matchAll(/\.\.\//g)) found.add(normalize(join(from, name.slice(0, index), ".")));
     return found;
-  }
-
-  #joined(from: string, name: string): string {
-    const key = `${from} ${name}`;
-    let path = this.#joins.get(key);
-    if (path === undefined) {
-      path = normalize(join(from, name));
-      this.#joins.set(key, path);
-    }
-    return path;
   }
 }
 
@@ -153,7 +143,7 @@ function lastPart(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-function append(map: Map<string, string[]>, key: string, value: string): void {
+function append<T>(map: Map<string, T[]>, key: string, value: T): void {
   const list = map.get(key);
   if (list === undefined) map.set(key, [value]);
   else list.push(value);

@@ -24,8 +24,14 @@ export class SourceView {
   readonly #fixHeaders: boolean;
   readonly #names: ReadonlySet<string>;
   readonly #scratch: string | undefined;
+  readonly #detours: readonly string[];
 
-  private constructor(root: string, tree: string, overlay: Overlay, scratch: string | undefined, cwd: string) {
+  private constructor(
+    root: string,
+    tree: string,
+    overlay: Overlay,
+    { scratch, cwd, detours }: { scratch: string | undefined; cwd: string; detours: readonly string[] },
+  ) {
     const changed = new Set(overlay.keys());
     this.root = root;
     this.cwd = cwd;
@@ -33,12 +39,13 @@ export class SourceView {
     this.#changed = changed;
     this.#names = new Set([...changed].map((path) => basename(path)));
     this.#scratch = scratch;
+    this.#detours = detours;
     this.#fixHeaders = needsFixHeaders(overlay.values());
   }
 
   /** The tree as it is. @param cwd where compilers run, if not in it */
   static of(tree: string, cwd: string = tree): SourceView {
-    return new SourceView(tree, tree, new Map(), undefined, cwd);
+    return new SourceView(tree, tree, new Map(), { scratch: undefined, cwd, detours: [] });
   }
 
   /**
@@ -49,7 +56,7 @@ export class SourceView {
   static async make(tree: string, overlay: Overlay, detours: readonly string[] = [], cwd?: string): Promise<SourceView> {
     const scratch = await newScratch("view");
     const root = join(scratch, "source");
-    const view = new SourceView(root, tree, overlay, scratch, cwd ?? root);
+    const view = new SourceView(root, tree, overlay, { scratch, cwd: cwd ?? root, detours });
     try {
       await tellingFull(scratch, () => view.#fill(overlay, detours));
       return view;
@@ -57,6 +64,11 @@ export class SourceView {
       await view.dispose();
       throw error;
     }
+  }
+
+  /** One more of the same tree. @param overlay of the same files. Remove it with `dispose`. */
+  async another(overlay: Overlay): Promise<SourceView> {
+    return SourceView.make(this.#tree, overlay, this.#detours, this.cwd === this.root ? undefined : this.cwd);
   }
 
   async #fill(overlay: Overlay, detours: readonly string[]): Promise<void> {

@@ -30,6 +30,72 @@ export async function blamed(
   return searched(units, there, { refusals, relevant }, tryOut);
 }
 
+/** What an object is refused for, and the units that may have to do with it. */
+export interface Refused {
+  object: string;
+  refusals: readonly SutureError[];
+  relevant: readonly number[];
+}
+
+/**
+ * What several objects are refused for: a type that lies otherwise is refused in every object that uses it. Where one unit alone changes it, that unit is
+ * tried in one of those objects: without all such units it is not refused there, and without the others only it still is. Where it cannot be told so, all
+ * that one of those objects is refused for is traced.
+ * @returns the units at fault with what each is refused for
+ */
+export async function blamedOfMany(
+  units: readonly Unit[],
+  there: ReadonlySet<number>,
+  refused: readonly Refused[],
+  tryOut: (object: string, choice: ReadonlySet<number>) => Promise<readonly SutureError[]>,
+): Promise<Map<number, readonly SutureError[]>> {
+  const shared = [...sharedOf(units, refused).values()].filter(({ count }) => count > 1);
+  const guessed = new Set(shared.flatMap((one) => (one.suspects.length === 1 ? one.suspects : [])));
+  const faults = new Map<number, readonly SutureError[]>();
+  const isStill = async ({ first, refusal }: Shared, gone: Iterable<number>): Promise<boolean> =>
+    (await tryOut(first.object, without(units, there, gone))).some((one) => keyOf(one) === keyOf(refusal));
+  for (const one of shared) {
+    const [unit, another] = one.suspects;
+    if (unit === undefined || another !== undefined) continue;
+    const others = [...guessed].filter((other) => other !== unit);
+    if (!(await isStill(one, guessed)) && (others.length === 0 || (await isStill(one, others))))
+      faults.set(unit, [...(faults.get(unit) ?? []), one.refusal]);
+  }
+  for (const { first, refusal } of shared) {
+    const left = without(units, there, faults.keys());
+    const refusals = await tryOut(first.object, left);
+    if (!refusals.some((one) => keyOf(one) === keyOf(refusal))) continue;
+    const relevant = first.relevant.filter((index) => left.has(index));
+    const found = await blamed(units, left, { refusals, relevant }, async (choice) => tryOut(first.object, choice));
+    for (const [index, reasons] of found) faults.set(index, reasons);
+  }
+  return faults;
+}
+
+/** One thing that objects are refused for. */
+interface Shared {
+  count: number;
+  first: Refused;
+  refusal: SutureError;
+  suspects: readonly number[];
+}
+
+function sharedOf(units: readonly Unit[], refused: readonly Refused[]): Map<string, Shared> {
+  const known = new Map<string, Shared>();
+  for (const first of refused)
+    for (const refusal of first.refusals) {
+      if (refusal.where.symbol === undefined) continue;
+      const one = known.get(keyOf(refusal));
+      if (one !== undefined) one.count++;
+      else known.set(keyOf(refusal), { count: 1, first, refusal, suspects: suspects(units, first.relevant, [refusal]) });
+    }
+  return known;
+}
+
+function keyOf({ code, where }: SutureError): string {
+  return `${code} ${where.symbol}`;
+}
+
 /** Whether none of several guesses could stay: one may be refused for what another brings. */
 async function eachIsNeeded(
   units: readonly Unit[],

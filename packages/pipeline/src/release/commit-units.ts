@@ -70,6 +70,7 @@ export async function commitUnits(task: Task, kernel: KernelContext, given: read
       files: maker.files,
       ranges,
       target: last === undefined ? {} : { version: last.slice(0, 12) },
+      graph,
       sees: (reader, declarer) => reaching.of(declarer).has(reader),
       reaching: (path) => reaching.of(path),
     };

@@ -17,8 +17,11 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
   const paths = await changedPaths(task, own, newer, kernel.cache);
   return task.stage("units", async (stage) => {
     stage.note("which files this kernel is made of");
-    const header = paths.map(({ path }) => path).filter((path) => /\.[ch]$/.test(path));
-    const graph = await includesOf(task, kernel.target, join(kernel.cache, "kbuild"), new Map(header.map((path) => [path, ""])));
+    const includes = new Map<string, string>();
+    for (const { path } of paths)
+      if (/\.[ch]$/.test(path))
+        includes.set(path, ((await textIn(newer.path, path))?.match(/^[ \t]*#[ \t]*include.*$/gm) ?? []).join("\n"));
+    const graph = await includesOf(task, kernel.target, join(kernel.cache, "kbuild"), includes);
     const reaching = new Reaching(kernel, graph);
     const linked = paths.filter(({ path, before }) => !before && mayBeLinked(kernel, path)).map(({ path }) => path);
     const built = builtFiles(
@@ -90,6 +93,7 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
       files,
       ranges: [],
       target: { release: newer.release, version: newer.version },
+      graph,
       sees,
       reaching: (path) => reaching.of(path),
     };

@@ -8,7 +8,6 @@ import { readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
 import { keepJson, readKept, sha256 } from "@suture/files";
 import {
-  ContentCompiler,
   compileKept,
   type KernelContext,
   keyOf,
@@ -24,13 +23,13 @@ import type { Compiled } from "../run/built-objects.ts";
 import { type Builds, type Moves, movesBetween, type Outline, outlineOf } from "../run/elsewhere.ts";
 import { type Compared, type ObjectRecord, PatchRun } from "../run/patch-run.ts";
 import { refusedOr } from "../run/refusals.ts";
+import type { ChosenView } from "./chosen-view.ts";
 import { codeIdentity } from "./code-identity.ts";
 
 /** Types may differ anywhere in a release: all objects are compiled with them. */
 const VARIANT: Variant = "types";
 
 export interface ReleaseOptions {
-  view: SourceView;
   acceptLayouts: ReadonlySet<string>;
   acceptInits: ReadonlySet<string>;
   unproven: boolean;
@@ -80,19 +79,24 @@ export class ReleaseObjects {
   readonly #task: Task;
   readonly #kernel: KernelContext;
   readonly #options: ReleaseOptions;
-  readonly #compiler: ContentCompiler;
   readonly #states = new Map<string, State>();
   readonly #moved = new Map<string, Moved>();
-  #overlay: Overlay;
+  /** Of the choice that is looked at. */
+  readonly #own: ChosenView;
+  /** For other choices, as many as are tried at a time. */
+  readonly #others: ChosenView[] = [];
 
-  /** @param overlay as the view was made: all files that any choice of units changes */
-  constructor(task: Task, kernel: KernelContext, overlay: Overlay, options: ReleaseOptions) {
-    this.#overlay = overlay;
+  /** @param own of all files that any choice of units changes */
+  constructor(task: Task, kernel: KernelContext, own: ChosenView, options: ReleaseOptions) {
     this.#task = task;
     this.#kernel = kernel;
     this.#options = options;
-    const { target, cache, compiler } = kernel;
-    this.#compiler = new ContentCompiler(options.view, target.tree, { identity: compiler, cache: join(cache, "objects") });
+    this.#own = own;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#own.dispose();
+    for (const other of this.#others.splice(0)) await other.dispose();
   }
 
   get objects(): ReadonlySet<string> {
@@ -110,7 +114,7 @@ export class ReleaseObjects {
    * @returns what is refused, by object
    */
   async look(stage: Stage, overlay: Overlay, added: readonly ObjectCommand[] = []): Promise<ReadonlyMap<string, readonly SutureError[]>> {
-    const changed = await this.#show(overlay);
+    const changed = await this.#own.show(overlay);
     for (const command of added) if (!this.#states.has(command.object)) this.#states.set(command.object, emptyState(command));
     const states = [...this.#states.values()].sort((a, b) => (a.command.object < b.command.object ? -1 : 1));
     // By their last names: a header that comes or goes may stand in the way to one of its name, which the content decides.
@@ -121,7 +125,7 @@ export class ReleaseObjects {
     let done = 0;
     await inParallel(dirty, this.#options.jobs, async (state) => {
       stage.note(`compiling ${state.command.object}`);
-      await this.#compile(state);
+      await this.#compile(state, this.#own);
       stage.progress(++done, dirty.length, "objects");
     });
     const found = new Map<string, SutureError[]>();
@@ -133,16 +137,18 @@ export class ReleaseObjects {
       const { owner } = state.command;
       owners.set(owner, [...(owners.get(owner) ?? []), state]);
     }
-    for (const [owner, own] of owners) {
-      const moved = await this.#moves(owner, own);
+    const moves = await inParallel([...owners], this.#options.jobs, async ([owner, own]) => {
+      stage.note(`what moves between the objects of ${owner}`);
+      return { owner, own, moved: await this.#moves(owner, own) };
+    });
+    for (const { owner, own, moved } of moves)
       if (moved.refusal !== undefined) refuse(moved.refusal.where.file ?? own[0]?.command.object ?? owner, [moved.refusal]);
-    }
     const waiting = states.filter((state) => this.#keyOf(state) !== state.compared);
     for (const [at, state] of waiting.entries()) {
       stage.note(`comparing ${state.command.object}`);
       stage.progress(at, waiting.length, "objects");
       await this.#task.pause();
-      await this.#compare(state, false);
+      await this.#compare(state, this.#own, false);
     }
     for (const { command, refusals } of states) refuse(command.object, refusals);
     return found;
@@ -152,40 +158,27 @@ export class ReleaseObjects {
   async tryOut(object: string, overlay: Overlay): Promise<readonly SutureError[]> {
     const state = this.#states.get(object);
     if (state === undefined) return [];
-    const before = this.#overlay;
-    const other: State = emptyState(state.command);
-    await this.#show(overlay);
-    try {
-      await this.#compile(other);
-      await this.#compare(other, false);
+    return this.#elsewhere(overlay, async (at) => {
+      const other: State = emptyState(state.command);
+      await this.#compile(other, at);
+      await this.#compare(other, at, false);
       return other.refusals;
-    } finally {
-      await this.#show(before);
-    }
+    });
   }
 
-  /** What somebody reads in the view with another choice of units. */
+  /** What somebody reads in a view with another choice of units. */
   async inView<T>(overlay: Overlay, read: (view: SourceView) => Promise<T>): Promise<T> {
-    const before = this.#overlay;
-    await this.#show(overlay);
-    try {
-      return await read(this.#options.view);
-    } finally {
-      await this.#show(before);
-    }
+    return this.#elsewhere(overlay, async ({ view }) => read(view));
   }
 
-  /** @returns the paths whose text is another now */
-  async #show(overlay: Overlay): Promise<ReadonlySet<string>> {
-    const changed = new Set<string>();
-    for (const path of new Set([...this.#overlay.keys(), ...overlay.keys()])) {
-      const text = overlay.get(path);
-      if (this.#overlay.get(path) === text) continue;
-      changed.add(path);
-      await this.#options.view.rewrite(path, text);
+  async #elsewhere<T>(overlay: Overlay, work: (at: ChosenView) => Promise<T>): Promise<T> {
+    const at = this.#others.pop() ?? (await this.#own.another());
+    try {
+      await at.show(overlay);
+      return await work(at);
+    } finally {
+      this.#others.push(at);
     }
-    this.#overlay = overlay;
-    return changed;
   }
 
   /** What the livepatch is made of: all of it in memory. */
@@ -196,7 +189,7 @@ export class ReleaseObjects {
     for (const [done, state] of waiting.entries()) {
       stage.note(`comparing ${state.command.object}`);
       stage.progress(done, waiting.length, "objects");
-      await this.#compare(state, true);
+      await this.#compare(state, this.#own, true);
     }
     for (const { command, refusals: own } of states) if (own.length > 0) refusals.set(command.object, own);
     return {
@@ -205,10 +198,10 @@ export class ReleaseObjects {
     };
   }
 
-  async #compile(state: State): Promise<void> {
+  async #compile(state: State, { compiler, overlay }: ChosenView): Promise<void> {
     const { command } = state;
     try {
-      const { bytes, inputs } = await this.#compiler.compile(this.#task, command, VARIANT, this.#overlay);
+      const { bytes, inputs } = await compiler.compile(this.#task, command, VARIANT, overlay);
       state.inputs = new Set(inputs);
       // With its types: what is refused for those may be of the same code.
       const digest = sha256(bytes);
@@ -238,7 +231,10 @@ export class ReleaseObjects {
     if (known?.key === key) return known;
     const moved: Moved = { key, moves: undefined, refusal: undefined };
     try {
-      moved.moves = await movesBetween(this.#task, this.#kernel, this.#builds, outlines, this.#options);
+      moved.moves = await movesBetween(this.#task, this.#kernel, this.#builds(this.#own), outlines, {
+        view: this.#own.view,
+        unproven: this.#options.unproven,
+      });
     } catch (error) {
       moved.refusal = refusedOr(this.#task, error);
     }
@@ -254,7 +250,7 @@ export class ReleaseObjects {
     return JSON.stringify([digest, elsewhere]);
   }
 
-  async #compare(state: State, whole: boolean): Promise<void> {
+  async #compare(state: State, at: ChosenView, whole: boolean): Promise<void> {
     const { command } = state;
     // Alone, it may not have been among those whose moves were looked for.
     const moves = this.#moved.get(command.owner)?.moves;
@@ -271,10 +267,11 @@ export class ReleaseObjects {
       state.refusals = verdict.refusals.map(({ code, why, where, mend }) => new SutureError(code, why, where, mend));
       return;
     }
-    const { view, acceptLayouts, acceptInits, unproven, from, jobs } = this.#options;
+    const { acceptLayouts, acceptInits, unproven, from, jobs } = this.#options;
     const run = new PatchRun(this.#task, this.#kernel, {
-      view,
-      overlay: this.#overlay,
+      view: at.view,
+      overlay: at.overlay,
+      room: at.room,
       variant: VARIANT,
       asked: new Map(),
       acceptLayouts,
@@ -284,7 +281,7 @@ export class ReleaseObjects {
       jobs,
     });
     try {
-      await run.object(await this.#builds.open(command), moves);
+      await run.object(await this.#builds(at).open(command), moves);
       state.part = run.parts[0];
       state.record = run.recordOf(command);
       state.notes = run.unchanged;
@@ -306,12 +303,12 @@ export class ReleaseObjects {
     return join(cache, "release", "verdicts", name.slice(0, 2), `${name.slice(2)}.json`);
   }
 
-  readonly #builds: Builds = {
+  readonly #builds = ({ compiler, overlay }: ChosenView): Builds => ({
     open: async (command): Promise<Compiled> => {
       const [plain, bytes, patched] = await Promise.all([
         this.#original(command, "plain"),
         this.#original(command, VARIANT),
-        this.#compiler.compile(this.#task, command, VARIANT, this.#overlay),
+        compiler.compile(this.#task, command, VARIANT, overlay),
       ]);
       const elf = readElf(bytes, command.object);
       const proof = await proveOriginal(this.#task, this.#kernel, command, plain, elf);
@@ -320,11 +317,11 @@ export class ReleaseObjects {
     elves: async (command) => {
       const [before, after] = await Promise.all([
         this.#original(command, VARIANT),
-        this.#compiler.compile(this.#task, command, VARIANT, this.#overlay),
+        compiler.compile(this.#task, command, VARIANT, overlay),
       ]);
       return { before: readElf(before, command.object), after: readElf(after.bytes, command.object) };
     },
-  };
+  });
 }
 
 function emptyState(command: ObjectCommand): State {

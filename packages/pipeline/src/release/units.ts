@@ -1,9 +1,10 @@
 /** Units of a release: what goes into the livepatch whole or not at all, and the source with any choice of them. */
 import { sha256 } from "@suture/files";
-import type { KernelContext } from "@suture/kbuild";
+import type { IncludeGraph, KernelContext } from "@suture/kbuild";
 import type { ReleaseUnit, UnitReason } from "@suture/protocol";
 import type { LineHunk } from "./difference.ts";
 import type { NamedHunk } from "./pieces.ts";
+import type { Paths } from "./reaching.ts";
 import type { Weave } from "./weave.ts";
 
 export interface Unit {
@@ -41,10 +42,12 @@ export interface Plan {
   files: ReadonlyMap<string, Weave>;
   ranges: { folder: string; range: string; commits: number }[];
   target: { release?: string; version?: string };
+  /** What includes what, also as the files become. */
+  graph: IncludeGraph;
   /** Whether a file sees what another declares, by inclusion. */
   sees(reader: string, declarer: string): boolean;
   /** The files that include a file, directly or not. */
-  reaching(path: string): ReadonlySet<string>;
+  reaching(path: string): Paths;
 }
 
 /** With all that it needs; undefined if one of those is not among `there`. */
@@ -152,7 +155,7 @@ const NO_KERNEL =
   /^(?:Documentation|tools|samples|LICENSES|usr|scripts|debian)\/|^[^/]*$|(?:^|\/)(?:Kconfig[^/]*|Kbuild|Makefile[^/]*|\.gitignore)$|\.(?:rst|txt|yaml|dts|dtsi)$/;
 
 /** Of which of the files this kernel is made, by themselves or by what includes them. @param reaching the files that include a file, directly or not */
-export function builtFiles(kernel: KernelContext, paths: readonly string[], reaching: (path: string) => ReadonlySet<string>): Set<string> {
+export function builtFiles(kernel: KernelContext, paths: readonly string[], reaching: (path: string) => Paths): Set<string> {
   const { commands } = kernel;
   const sources = new Set(commands.sources);
   const inputs = new Set(commands.steps.flatMap(({ source, inputs }) => [source, ...inputs]));

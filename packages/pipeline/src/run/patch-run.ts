@@ -63,6 +63,8 @@ export interface RunOptions extends Looks {
   from: string;
   /** Compilers at a time, and so many objects in memory. */
   jobs: number;
+  /** Of whoever calls `object` by itself, and disposes of them. */
+  room?: RoomViews;
 }
 
 export class PatchRun {
@@ -80,7 +82,7 @@ export class PatchRun {
     this.#task = task;
     this.#kernel = kernel;
     this.#options = options;
-    this.#room = new RoomViews(kernel, options.overlay);
+    this.#room = options.room ?? new RoomViews(kernel, options.overlay);
   }
 
   /** @throws BUILD_*, DIFF_*: all refusals in one */

@@ -1,0 +1,79 @@
+/** Which units are in, and why each of the others is not. */
+import { fail } from "../errors.ts";
+import { reasonOf } from "./reasons.ts";
+import { dependents, type Left, type Plan, type Unit, withNeeds } from "./units.ts";
+
+export interface Asked {
+  only: "all" | "cve";
+  /** Units, by id, commit, or a file or folder that they change. */
+  leaveOut: readonly string[];
+  /** Only these, with what they need; empty for all. */
+  take: readonly string[];
+}
+
+export class Choice {
+  readonly #units: readonly Unit[];
+  readonly #in = new Set<number>();
+  readonly #left = new Map<number, Left>();
+
+  /** What is asked for, and can be at all. @throws CATCHUP_UNIT */
+  constructor({ units }: Plan, { leaveOut, take, only }: Asked) {
+    this.#units = units;
+    for (const word of [...leaveOut, ...take])
+      if (!units.some((unit) => means(word, unit))) throw fail("CATCHUP_UNIT", `no unit is ${word}, and none changes a file of that name`);
+    for (const unit of units) if (unit.known === undefined) this.#in.add(unit.index);
+    const asked = new Map<number, Left>();
+    for (const unit of units) {
+      if (unit.known?.state === "left out") asked.set(unit.index, { reasons: unit.known.reasons, with: [] });
+      else if (unit.known === undefined && leaveOut.some((word) => means(word, unit)))
+        asked.set(unit.index, { reasons: [reasonOf(fail("CATCHUP_ASKED", "--leave-out names it"))], with: [] });
+    }
+    this.leave(asked);
+    const wanted = (unit: Unit): boolean =>
+      (take.length === 0 || take.some((word) => means(word, unit))) && (only === "all" || unit.namesCve);
+    const kept = new Set<number>();
+    for (const unit of units)
+      if (this.#in.has(unit.index) && wanted(unit)) for (const one of withNeeds(units, unit.index, this.#in) ?? []) kept.add(one);
+    const other = only === "cve" ? "it names no CVE, and none that does needs it" : "--take names others, and none of those needs it";
+    const others = [...this.#in].filter((index) => !kept.has(index));
+    this.leave(new Map(others.map((index) => [index, { reasons: [reasonOf(fail("CATCHUP_ASKED", other))], with: [] }])));
+  }
+
+  get in(): ReadonlySet<number> {
+    return this.#in;
+  }
+
+  get left(): ReadonlyMap<number, Left> {
+    return this.#left;
+  }
+
+  /** Those of a list that are in. */
+  among(indices: Iterable<number>): number[] {
+    return [...indices].filter((index) => this.#in.has(index));
+  }
+
+  /** With all that depends on them. @returns how many are out that were in */
+  leave(gone: ReadonlyMap<number, Left>): number {
+    const before = this.#in.size;
+    for (const [index, left] of gone) {
+      if (!this.#in.delete(index) && this.#left.has(index)) continue;
+      this.#left.set(index, left);
+    }
+    const notIn = new Set(
+      this.#units.filter(({ index, known }) => !this.#in.has(index) && known?.state !== "in the kernel").map(({ index }) => index),
+    );
+    for (const [index, missing] of dependents(this.#units, notIn, this.#in)) {
+      this.#in.delete(index);
+      const names = missing.map((one) => this.#units[one]?.title ?? "").slice(0, 3);
+      const why = `it needs ${names.join(", ")}${missing.length > 3 ? ` and ${missing.length - 3} more` : ""}`;
+      this.#left.set(index, { reasons: [reasonOf(fail("CATCHUP_NEEDS", why))], with: missing });
+    }
+    return before - this.#in.size;
+  }
+}
+
+function means(word: string, { id, commit, files }: Unit): boolean {
+  if (id === word || (word.length >= 7 && (id.startsWith(word) || commit?.startsWith(word) === true))) return true;
+  const folder = word.endsWith("/") ? word : `${word}/`;
+  return files.some(({ path }) => path === word || path.startsWith(folder));
+}
