@@ -19,6 +19,7 @@ zstd unpacks packages and kernels
 bzip2 unpacks kernels
 lz4 unpacks kernels
 qemu-system-x86 boots the stock kernel
+ovmf is the firmware of one that starts by secure boot, in the tests
 busybox-static is the user space of that machine
 openssl signs modules
 kmod loads modules there as on a real machine

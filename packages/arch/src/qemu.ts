@@ -5,6 +5,8 @@ export interface Qemu {
   package: string;
   /** -machine and -cpu. */
   machine: string;
+  /** The same with UEFI firmware, whose variables only the firmware itself may write: -machine, and what keeps others from them. */
+  secureMachine: readonly [machine: string, ...more: string[]];
   cpu: string;
   /**
    * What a kernel is told that only this processor's know, with the console that its log goes to. Nothing here may change the code that the kernel

@@ -13,7 +13,7 @@ import { archOfImage } from "./image.ts";
 import { initScript } from "./init-script.ts";
 import { buildInitramfs, type GuestFile, readable } from "./initramfs.ts";
 import { KernelLog } from "./kernel-log.ts";
-import { type Disk, startMachine } from "./machine.ts";
+import { type Disk, type Firmware, startMachine } from "./machine.ts";
 import { loadOrder } from "./modules.ts";
 import { systemInit } from "./system-init.ts";
 
@@ -44,6 +44,8 @@ export interface BootOptions {
    * are those that reaching the disk takes; `files` are not for it.
    */
   system?: boolean;
+  /** The machine starts by UEFI, which looks at the kernel where its variables say that it has to. */
+  firmware?: Firmware;
   /** Instead of finding out whether KVM works. */
   accelerator?: Accelerator;
   /** Directory where it is remembered whether KVM works here; XDG_CACHE_HOME/suture unless given. */
@@ -124,6 +126,7 @@ async function bootWith(task: Task, accelerator: Accelerator, options: BootOptio
     memory: options.memory ?? 512,
     cpus: options.cpus ?? 2,
     disks: options.disks ?? [],
+    firmware: options.firmware,
   });
   const agent = new Agent(machine.agent, nonce);
   const hello = agent.hello();

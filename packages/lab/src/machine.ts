@@ -28,6 +28,12 @@ const KERNEL_OPTIONS = [
 /** A raw image, or one of another format. */
 export type Disk = string | { file: string; format: "qcow2" };
 
+/** Of UEFI: two files, of which the firmware writes to that of its variables. */
+export interface Firmware {
+  code: string;
+  variables: string;
+}
+
 export interface MachineOptions {
   arch: Arch;
   accelerator: Accelerator;
@@ -38,6 +44,7 @@ export interface MachineOptions {
   memory: number;
   cpus: number;
   disks: readonly Disk[];
+  firmware: Firmware | undefined;
 }
 
 /** How QEMU ended. */
@@ -110,7 +117,14 @@ function qemuArguments(options: MachineOptions): string[] {
   return [
     // Nothing but what is named here: no network card, no display.
     ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"],
-    ...["-machine", qemu.machine, "-accel", ACCELERATORS[options.accelerator], "-cpu", qemu.cpu],
+    ...[
+      "-machine",
+      ...(options.firmware === undefined ? [qemu.machine] : qemu.secureMachine),
+      "-accel",
+      ACCELERATORS[options.accelerator],
+      "-cpu",
+      qemu.cpu,
+    ],
     ...["-m", String(options.memory), "-smp", String(options.cpus)],
     ...socket("log", FD.log),
     ...["-serial", "chardev:log"],
@@ -118,6 +132,7 @@ function qemuArguments(options: MachineOptions): string[] {
     ...["-serial", "chardev:agent"],
     ...socket("monitor", FD.monitor),
     ...["-mon", "chardev=monitor,mode=readline"],
+    ...(options.firmware === undefined ? [] : flash(options.firmware)),
     ...options.disks.flatMap(drive),
     ...["-kernel", options.image, "-initrd", `/dev/fd/${FD.initramfs}`],
   ];
@@ -126,6 +141,14 @@ function qemuArguments(options: MachineOptions): string[] {
 function drive(disk: Disk): string[] {
   const { file, format } = typeof disk === "string" ? { file: disk, format: "raw" } : disk;
   return ["-drive", `file=${file.replaceAll(",", ",,")},format=${format},if=virtio`];
+}
+
+function flash({ code, variables }: Firmware): string[] {
+  const unit = (n: number, file: string, more = ""): string[] => [
+    "-drive",
+    `if=pflash,format=raw,unit=${n},file=${file.replaceAll(",", ",,")}${more}`,
+  ];
+  return [...unit(0, code, ",readonly=on"), ...unit(1, variables)];
 }
 
 /** @throws LAB_QEMU_MISSING */

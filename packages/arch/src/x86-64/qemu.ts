@@ -5,6 +5,7 @@ export const qemu: Qemu = {
   program: "qemu-system-x86_64",
   package: "qemu-system-x86",
   machine: "pc",
+  secureMachine: ["q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"],
   cpu: "max",
   append: [
     "console=ttyS0,115200",
