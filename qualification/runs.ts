@@ -4,6 +4,7 @@ import { authoring } from "./authoring/run.ts";
 import { catchUpLife } from "./catch-up/run.ts";
 import { corpus } from "./corpus/run.ts";
 import { cycles } from "./cycles/run.ts";
+import { debs } from "./debs/run.ts";
 import { edits } from "./edits/edits.ts";
 import { fleet } from "./fleet/run.ts";
 import { flips } from "./flips/run.ts";
@@ -33,5 +34,6 @@ export const RUNS: readonly Run[] = [
   powerCuts,
   metadata,
   publishKills,
+  debs,
   fresh,
 ];

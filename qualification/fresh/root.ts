@@ -19,7 +19,7 @@ export interface System {
   name: string;
   /** As the archive calls it. */
   suite: string;
-  /** The series of Node that people are told to take there, or `its own`. */
+  /** The series of Node that people are told to take there, `its own`, or `none`. */
   node: string;
 }
 
@@ -49,7 +49,7 @@ export function output(argv: readonly string[]): string {
 
 /** The bare system, in `folder`; made once and then only copied. */
 export function bareSystem({ suite, node }: System, folder: string): string {
-  const root = join(folder, `${suite}-bare`);
+  const root = join(folder, `${suite}-${node === "none" ? "plain" : "bare"}`);
   if (existsSync(root)) return root;
   mkdirSync(folder, { recursive: true });
   const scratch = mkdtempSync(join(folder, "partial-"));
@@ -75,7 +75,7 @@ export function bareSystem({ suite, node }: System, folder: string): string {
         output(["cp", "-r", "--dereference", "--remove-destination", "--no-target-directory", path, join(made, path)]);
       }
     if (node === "its own") addOwnNode(made);
-    else addNode(made, node, join(folder, "nodes"));
+    else if (node !== "none") addNode(made, node, join(folder, "nodes"));
     renameSync(made, root);
     return root;
   } finally {

@@ -1,6 +1,6 @@
 /** What the commands for the running machine have in common: how long a transition may take, what then, and how it is told. */
 import { existsSync, realpathSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, isAbsolute, join } from "node:path";
 import type { Choice, Patience } from "@suture/host";
 import type { Transition } from "@suture/protocol";
 import { type Command, Option } from "commander";
@@ -51,6 +51,9 @@ export function transitionText({ outcome, ms, stragglers }: Transition): string 
 
 /** The words that run this very program, for a unit that runs it later. */
 export function thisProgram(): string[] {
+  // A package of the system has a name for it that stays.
+  const { SUTURE_PROGRAM } = process.env;
+  if (SUTURE_PROGRAM !== undefined && isAbsolute(SUTURE_PROGRAM) && existsSync(SUTURE_PROGRAM)) return [SUTURE_PROGRAM];
   return [lastingPath(process.execPath), ...process.execArgv, process.argv[1] ?? ""];
 }
 

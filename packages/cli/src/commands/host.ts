@@ -12,6 +12,7 @@ import { loadCommand } from "./load.ts";
 import { replaceCommand } from "./replace.ts";
 import { signalCommand } from "./signal.ts";
 import { statusCommand } from "./status.ts";
+import { tidyCommand } from "./tidy.ts";
 import { uninstallCommand } from "./uninstall.ts";
 import { unloadCommand } from "./unload.ts";
 
@@ -37,5 +38,6 @@ export const hostCommands: readonly AddCommand[] = [
   ),
   listCommand,
   statusCommand,
+  tidyCommand,
   doctorCommand,
 ];

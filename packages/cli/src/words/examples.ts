@@ -59,6 +59,7 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   unload: [["unload livepatch_fix", "out of effect and out of the kernel"]],
   replace: [["replace livepatch-all.ko", "in place of all others"]],
   install: [["install livepatch-fix.ko --settle 600", "a machine that goes down within ten minutes does not load it again"]],
+  tidy: [["tidy", "also done by the packages whenever a kernel is installed or removed"]],
   status: [["status --watch --json", "a document a line, whenever something changes"]],
   doctor: [["doctor --kernel 6.1.0-56-cloud-amd64", "what is missing to build for that kernel"]],
   agent: [

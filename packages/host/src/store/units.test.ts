@@ -57,3 +57,31 @@ test("units and what wants them are there after an install, and gone after the l
   expect(all()).toEqual(before);
   await removeUnits(task, machine);
 });
+
+test("units of a package that are what is needed are used, others are written over them", async () => {
+  const task = new Task();
+  const program = ["/usr/bin/suture"];
+  const shipped = Object.entries(unitTexts(program, 300)).map(([unit, text]) => [`/usr/lib/systemd/system/${unit}`, text]);
+  const machine = machineOf({ "/etc/systemd/system/.here": "", "/usr/bin/suture": "", ...Object.fromEntries(shipped) });
+  const own = (): string[] =>
+    readdirSync(join(machine.root, "etc/systemd/system"))
+      .filter((name) => /\.(service|timer)$/.test(name))
+      .sort();
+  expect(unitsInstalled(machine)).toBe(false);
+  await installUnits(task, machine, program, 300);
+  expect([own(), unitsInstalled(machine), missingPrograms(machine)]).toEqual([[], true, []]);
+  expect(readlinkSync(join(machine.root, "etc/systemd/system/sysinit.target.wants/suture.service"))).toBe(
+    "/usr/lib/systemd/system/suture.service",
+  );
+  // Another time to settle, and back.
+  await installUnits(task, machine, program, 60);
+  expect(own()).toEqual(["suture-settled.service", "suture-settled.timer"]);
+  await installUnits(task, machine, program, 300);
+  expect(own()).toEqual([]);
+  // A checkout beside the package.
+  await installUnits(task, machine, ["/opt/node", "/opt/suture.mjs"], 300);
+  expect(own()).toContain("suture.service");
+  await removeUnits(task, machine);
+  expect([own(), unitsInstalled(machine)]).toEqual([[], false]);
+  expect(readdirSync(join(machine.root, "usr/lib/systemd/system"))).toHaveLength(4);
+});

@@ -6,6 +6,8 @@ import { run, type Task } from "@suture/task";
 import type { Machine } from "../machine/machine.ts";
 
 const UNITS = "/etc/systemd/system";
+/** Where a package of the system has them: one that is there with the very text that is needed is used, and not written again. */
+const PACKAGED = ["/usr/lib/systemd/system", "/lib/systemd/system"] as const;
 export const SERVICE = "suture.service";
 const TIMER = "suture-settled.timer";
 const SETTLED = "suture-settled.service";
@@ -97,12 +99,17 @@ export function hasSystemd(machine: Machine): boolean {
 }
 
 export function unitsInstalled(machine: Machine): boolean {
-  return machine.line(`${UNITS}/${SERVICE}`) !== undefined;
+  return machine.names(`${UNITS}/sysinit.target.wants`).includes(SERVICE) && serviceText(machine) !== undefined;
+}
+
+/** The one that systemd takes. */
+function serviceText(machine: Machine): string | undefined {
+  return [UNITS, ...PACKAGED].map((folder) => machine.text(`${folder}/${SERVICE}`)).find((text) => text !== undefined);
 }
 
 /** The files that the unit runs and that are not there (any more): a program of another version may lie elsewhere. */
 export function missingPrograms(machine: Machine): string[] {
-  const line = /^ExecStart=(.*)$/m.exec(machine.text(`${UNITS}/${SERVICE}`) ?? "")?.[1] ?? "";
+  const line = /^ExecStart=(.*)$/m.exec(serviceText(machine) ?? "")?.[1] ?? "";
   return wordsOf(line).filter((word) => word.startsWith("/") && !existsSync(machine.path(word)));
 }
 
@@ -115,8 +122,15 @@ function wordsOf(line: string): string[] {
 
 /** After it, what is put into the store is loaded at each boot, and the machine's next orderly end is known for one. */
 export async function installUnits(task: Task, machine: Machine, program: readonly string[], settleSeconds: number): Promise<void> {
-  for (const [unit, text] of Object.entries(unitTexts(program, settleSeconds))) await writeDurably(machine.path(`${UNITS}/${unit}`), text);
-  for (const [target, unit] of WANTS) await linkDurably(`../${unit}`, machine.path(`${UNITS}/${target}.wants/${unit}`));
+  const folders = new Map<string, string>();
+  for (const [unit, text] of Object.entries(unitTexts(program, settleSeconds))) {
+    const packaged = PACKAGED.find((folder) => machine.text(`${folder}/${unit}`) === text);
+    if (packaged === undefined) await writeDurably(machine.path(`${UNITS}/${unit}`), text);
+    else if (machine.names(UNITS).includes(unit)) await removeDurably(machine.path(`${UNITS}/${unit}`));
+    folders.set(unit, packaged ?? "..");
+  }
+  // systemd goes by their names: one that leads to where the unit was before does as well.
+  for (const [target, unit] of WANTS) await linkDurably(`${folders.get(unit)}/${unit}`, machine.path(`${UNITS}/${target}.wants/${unit}`));
   await reload(task, machine);
   if (runsSystemd(machine)) await run(task, ["systemctl", "--no-block", "start", END]);
 }

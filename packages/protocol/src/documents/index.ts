@@ -43,6 +43,7 @@ import {
   settledDocument,
   signalDocument,
   statusDocument,
+  tidyDocument,
   uninstallDocument,
   unloadSeveralDocument,
 } from "./running.ts";
@@ -71,6 +72,7 @@ const KINDS = [
   forceDocument,
   installDocument,
   uninstallDocument,
+  tidyDocument,
   bootDocument,
   settledDocument,
   endDocument,

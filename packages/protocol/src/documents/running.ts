@@ -85,6 +85,12 @@ export const uninstallDocument = documentKind("uninstall", 1, "`suture uninstall
   release,
 });
 
+export const tidyDocument = documentKind("tidy", 1, "`suture tidy`: livepatches of kernels that are gone, kept no more.", {
+  dropped: v.array(v.strictObject({ release, name: text })),
+  kept: said(v.array(v.strictObject({ release, name: text, why: text })), "those that were looked at and stay"),
+  unreadable: said(texts, "what of the store cannot be read"),
+});
+
 export const bootDocument = documentKind("boot", 1, "`suture boot`: what is kept for this kernel was loaded.", {
   release,
   off: said(flag, "suture=off was given to the kernel"),
@@ -200,6 +206,7 @@ export type SignalReport = Said<typeof signalDocument>;
 export type ForceReport = Said<typeof forceDocument>;
 export type InstallReport = Said<typeof installDocument>;
 export type UninstallReport = Said<typeof uninstallDocument>;
+export type TidyReport = Said<typeof tidyDocument>;
 export type BootReport = Said<typeof bootDocument>;
 export type ListReport = Said<typeof listDocument>;
 export type Status = Said<typeof statusDocument>;

@@ -1,0 +1,95 @@
+/**
+ * `npm run debs [-- --version V] [--out FOLDER]`: the packages for Debian, of what `npm run bundle` makes, by dpkg-deb alone. The same commit makes the
+ * same bytes. suture-node is for systems whose own Node is too old.
+ */
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { unitTexts } from "@suture/host";
+import { cacheRoot } from "@suture/sources";
+import { buildDeb, Tree } from "./debs/deb.ts";
+import { type Package, SUTURE, SUTURE_NODE } from "./debs/packages.ts";
+import { NODES, registryPackage } from "./nodes/binaries.ts";
+
+const root = join(import.meta.dirname, "..");
+const SCRIPTS = join(import.meta.dirname, "debs/suture");
+/** What `suture install` has unless it is told otherwise: units of the package are used where they are the ones that it would write. */
+const SETTLE_SECONDS = 300;
+const PROGRAM = "/usr/bin/suture";
+/** The folder of Debian 12 and 13 alike: in both, /lib is a link to /usr/lib. */
+const UNITS = "/usr/lib/systemd/system";
+/** The series that suture-node has. */
+const NODE_SERIES = "22.";
+
+const { version: own } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+const { values } = parseArgs({
+  options: { version: { type: "string", default: own }, out: { type: "string", default: join(root, "dist") } },
+});
+const { version, out } = values;
+const time = Number(process.env.SOURCE_DATE_EPOCH ?? git("log", "-1", "--format=%ct"));
+const script = (name: string): string => readFileSync(join(SCRIPTS, name), "utf8");
+
+function git(...args: string[]): string {
+  return execFileSync("git", ["-C", root, ...args], { encoding: "utf8" }).trim();
+}
+
+/** The folder /usr/share/doc/NAME, as Debian has it. */
+function addDoc(tree: Tree, { name }: Package, copyright: string): void {
+  const when = new Date(time * 1000).toUTCString().replace("GMT", "+0000");
+  const entry = `${name} (${version}) unstable; urgency=medium\n\n  * Built from the sources of this version.\n\n -- The Suture developers <suture@localhost.invalid>  ${when}\n`;
+  tree.writeGzip(`usr/share/doc/${name}/changelog`, entry);
+  tree.write(`usr/share/doc/${name}/copyright`, copyright);
+}
+
+function sutureDeb(scratch: string): string {
+  execFileSync(process.execPath, ["--conditions=source", "--import", "tsx", "scripts/bundle.ts", scratch], { cwd: root, stdio: "pipe" });
+  const bundle = join(scratch, "package");
+  const tree = new Tree(join(scratch, "suture"));
+  const copy = (from: string, to: string): void => cpSync(join(bundle, from), tree.path(to), { recursive: true });
+  for (const name of ["suture.mjs", "c", "package.json"]) copy(name, `usr/lib/suture/${name}`);
+  // What runs, without what only its developers use.
+  const beside = "node_modules/iced-x86";
+  for (const name of ["package.json", "iced_x86.js", "iced_x86_bg.wasm"]) copy(`${beside}/${name}`, `usr/lib/suture/${beside}/${name}`);
+  const iced = readFileSync(join(bundle, beside, "LICENSE.txt"), "utf8");
+  tree.write("usr/bin/suture", script("command"), 0o755);
+  for (const name of readdirSync(join(bundle, "man/man1")))
+    tree.writeGzip(`usr/share/man/man1/${name}`, readFileSync(join(bundle, "man/man1", name), "utf8"));
+  copy("completion/suture", "usr/share/bash-completion/completions/suture");
+  copy("completion/_suture", "usr/share/zsh/vendor-completions/_suture");
+  copy("completion/suture.fish", "usr/share/fish/vendor_completions.d/suture.fish");
+  copy("schemas", "usr/share/suture/schemas");
+  copy("docs", "usr/share/doc/suture/docs");
+  copy("README.md", "usr/share/doc/suture/README.md");
+  const third = readFileSync(join(bundle, "THIRD-PARTY.txt"), "utf8");
+  const ours = "Suture is under the Apache License, version 2.0: /usr/share/common-licenses/Apache-2.0.\n";
+  const c = "The C in /usr/lib/suture/c, which becomes part of modules, is under the GPL, version 2: /usr/share/common-licenses/GPL-2.\n";
+  addDoc(
+    tree,
+    SUTURE,
+    `${ours}${c}\nWith it go these packages, each under the licence that follows it.\n\niced-x86\n\n${iced}\n${"-".repeat(80)}\n\n${third}`,
+  );
+  for (const [name, text] of Object.entries(unitTexts([PROGRAM], SETTLE_SECONDS))) tree.write(`${UNITS}/${name}`, text);
+  const hooks = ["/etc/kernel/postinst.d/zz-suture", "/etc/kernel/postrm.d/zz-suture"];
+  for (const hook of hooks) tree.write(hook, script("kernel-hook"), 0o755);
+  const scripts = Object.fromEntries(["postinst", "prerm", "postrm"].map((name) => [name, script(name)]));
+  return buildDeb(tree, { one: SUTURE, version, time, conffiles: hooks, scripts }, out);
+}
+
+function nodeDeb(scratch: string): string {
+  const node = NODES.find((one) => one.version.startsWith(NODE_SERIES));
+  if (node === undefined) throw new Error(`there is no Node ${NODE_SERIES} among those of nodes/binaries.ts`);
+  const folder = registryPackage(node, join(cacheRoot(process.env), "nodes"));
+  const tree = new Tree(join(scratch, "suture-node"));
+  tree.write("usr/lib/suture-node/node", readFileSync(join(folder, "bin/node")), 0o755);
+  addDoc(tree, SUTURE_NODE, readFileSync(join(folder, "LICENSE"), "utf8"));
+  return buildDeb(tree, { one: SUTURE_NODE, version: node.version, time, level: 2 }, out);
+}
+
+const scratch = mkdtempSync(join(tmpdir(), "suture-debs-"));
+try {
+  for (const deb of [sutureDeb(scratch), nodeDeb(scratch)]) console.log(deb);
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}

@@ -1,0 +1,65 @@
+/** What the packages for Debian are, besides their files. Names that Debian 13 changed stand beside the older ones. */
+
+export interface Package {
+  name: string;
+  architecture: "all" | "amd64";
+  depends: string[];
+  recommends?: string[];
+  suggests?: string[];
+  section: string;
+  /** One line, then lines of more. */
+  summary: string;
+  description: string[];
+}
+
+/** From here on all tests pass; Debian 12 has an older one. */
+const OLDEST_NODE = "20.19";
+
+export const SUTURE: Package = {
+  name: "suture",
+  architecture: "all",
+  // flock is of an essential package, but it is what the lock stands on.
+  depends: [`nodejs (>= ${OLDEST_NODE}) | suture-node`, "kmod", "util-linux"],
+  // To build and to try; a machine that only loads does without.
+  recommends: [
+    ...["gcc", "make", "patch", "libc6-dev", "binutils", "libelf1t64 | libelf1", "bc", "openssl"],
+    ...["xz-utils", "zstd", "bzip2", "lz4", "qemu-system-x86", "busybox-static"],
+  ],
+  suggests: ["mokutil", "procps"],
+  section: "admin",
+  summary: "patches a running Linux kernel without a reboot",
+  description: [
+    "Suture turns a source fix into a livepatch module for exactly one kernel: it",
+    "compiles the objects that the fix touches, proves byte for byte that they are",
+    "what that kernel runs, and tries the module in a virtual machine. On the",
+    "machine that runs it checks, loads, follows and undoes livepatches, and keeps",
+    "them across reboots.",
+  ],
+};
+
+export const SUTURE_NODE: Package = {
+  name: "suture-node",
+  architecture: "amd64",
+  depends: ["libc6 (>= 2.28)", "libgcc-s1 (>= 3.4)", "libstdc++6 (>= 9)"],
+  section: "javascript",
+  summary: "Node.js for Suture, where the system's own is too old",
+  description: [
+    "The program of Node.js that Suture runs with on systems whose own is older",
+    `than ${OLDEST_NODE}, such as Debian 12. It is used by Suture alone: no command of`,
+    "this name is added.",
+  ],
+};
+
+export function controlOf(one: Package, version: string, installedKiB: number): string {
+  const list = (field: string, names: readonly string[] = []): string => (names.length === 0 ? "" : `${field}: ${names.join(", ")}\n`);
+  return `Package: ${one.name}
+Version: ${version}
+Architecture: ${one.architecture}
+Maintainer: The Suture developers <suture@localhost.invalid>
+Installed-Size: ${installedKiB}
+${list("Depends", one.depends)}${list("Recommends", one.recommends)}${list("Suggests", one.suggests)}Section: ${one.section}
+Priority: optional
+Description: ${one.summary}
+${one.description.map((line) => ` ${line}`).join("\n")}
+`;
+}
