@@ -3,18 +3,18 @@
  * same bytes. suture-node is for systems whose own Node is too old.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { unitTexts } from "@suture/host";
 import { cacheRoot } from "@suture/sources";
 import { buildDeb, Tree } from "./debs/deb.ts";
-import { type Package, SUTURE, SUTURE_NODE } from "./debs/packages.ts";
+import { type Package, SUTURE, SUTURE_AGENT, SUTURE_NODE } from "./debs/packages.ts";
 import { NODES, registryPackage } from "./nodes/binaries.ts";
 
 const root = join(import.meta.dirname, "..");
-const SCRIPTS = join(import.meta.dirname, "debs/suture");
+const AGENT_UNITS = join(root, "packages/agent/units");
 /** What `suture install` has unless it is told otherwise: units of the package are used where they are the ones that it would write. */
 const SETTLE_SECONDS = 300;
 const PROGRAM = "/usr/bin/suture";
@@ -22,6 +22,7 @@ const PROGRAM = "/usr/bin/suture";
 const UNITS = "/usr/lib/systemd/system";
 /** The series that suture-node has. */
 const NODE_SERIES = "22.";
+const OURS = "Suture is under the Apache License, version 2.0: /usr/share/common-licenses/Apache-2.0.\n";
 
 const { version: own } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
 const { values } = parseArgs({
@@ -29,7 +30,9 @@ const { values } = parseArgs({
 });
 const { version, out } = values;
 const time = Number(process.env.SOURCE_DATE_EPOCH ?? git("log", "-1", "--format=%ct"));
-const script = (name: string): string => readFileSync(join(SCRIPTS, name), "utf8");
+const script = ({ name }: Package, file: string): string => readFileSync(join(import.meta.dirname, "debs", name, file), "utf8");
+const scriptsOf = (one: Package): Record<string, string> =>
+  Object.fromEntries(["postinst", "prerm", "postrm"].map((file) => [file, script(one, file)]));
 
 function git(...args: string[]): string {
   return execFileSync("git", ["-C", root, ...args], { encoding: "utf8" }).trim();
@@ -48,12 +51,14 @@ function sutureDeb(scratch: string): string {
   const bundle = join(scratch, "package");
   const tree = new Tree(join(scratch, "suture"));
   const copy = (from: string, to: string): void => cpSync(join(bundle, from), tree.path(to), { recursive: true });
-  for (const name of ["suture.mjs", "c", "package.json"]) copy(name, `usr/lib/suture/${name}`);
+  // It is started by /usr/bin/suture, which finds the Node that it needs.
+  tree.write("usr/lib/suture/suture.mjs", readFileSync(join(bundle, "suture.mjs"), "utf8").replace(/^#!.*\n/, ""));
+  for (const name of ["c", "package.json"]) copy(name, `usr/lib/suture/${name}`);
   // What runs, without what only its developers use.
   const beside = "node_modules/iced-x86";
   for (const name of ["package.json", "iced_x86.js", "iced_x86_bg.wasm"]) copy(`${beside}/${name}`, `usr/lib/suture/${beside}/${name}`);
   const iced = readFileSync(join(bundle, beside, "LICENSE.txt"), "utf8");
-  tree.write("usr/bin/suture", script("command"), 0o755);
+  tree.write("usr/bin/suture", script(SUTURE, "command"), 0o755);
   for (const name of readdirSync(join(bundle, "man/man1")))
     tree.writeGzip(`usr/share/man/man1/${name}`, readFileSync(join(bundle, "man/man1", name), "utf8"));
   copy("completion/suture", "usr/share/bash-completion/completions/suture");
@@ -63,18 +68,27 @@ function sutureDeb(scratch: string): string {
   copy("docs", "usr/share/doc/suture/docs");
   copy("README.md", "usr/share/doc/suture/README.md");
   const third = readFileSync(join(bundle, "THIRD-PARTY.txt"), "utf8");
-  const ours = "Suture is under the Apache License, version 2.0: /usr/share/common-licenses/Apache-2.0.\n";
   const c = "The C in /usr/lib/suture/c, which becomes part of modules, is under the GPL, version 2: /usr/share/common-licenses/GPL-2.\n";
   addDoc(
     tree,
     SUTURE,
-    `${ours}${c}\nWith it go these packages, each under the licence that follows it.\n\niced-x86\n\n${iced}\n${"-".repeat(80)}\n\n${third}`,
+    `${OURS}${c}\nWith it go these packages, each under the licence that follows it.\n\niced-x86\n\n${iced}\n${"-".repeat(80)}\n\n${third}`,
   );
   for (const [name, text] of Object.entries(unitTexts([PROGRAM], SETTLE_SECONDS))) tree.write(`${UNITS}/${name}`, text);
   const hooks = ["/etc/kernel/postinst.d/zz-suture", "/etc/kernel/postrm.d/zz-suture"];
-  for (const hook of hooks) tree.write(hook, script("kernel-hook"), 0o755);
-  const scripts = Object.fromEntries(["postinst", "prerm", "postrm"].map((name) => [name, script(name)]));
-  return buildDeb(tree, { one: SUTURE, version, time, conffiles: hooks, scripts }, out);
+  for (const hook of hooks) tree.write(hook, script(SUTURE, "kernel-hook"), 0o755);
+  return buildDeb(tree, { one: SUTURE, version, time, conffiles: hooks, scripts: scriptsOf(SUTURE) }, out);
+}
+
+function agentDeb(scratch: string): string {
+  const tree = new Tree(join(scratch, "suture-agent"));
+  for (const name of readdirSync(AGENT_UNITS)) {
+    const text = readFileSync(join(AGENT_UNITS, name), "utf8");
+    tree.write(name.endsWith(".sysusers") ? `usr/lib/sysusers.d/${name.replace(".sysusers", ".conf")}` : `${UNITS}/${name}`, text);
+  }
+  mkdirSync(tree.path("etc/suture"));
+  addDoc(tree, SUTURE_AGENT, OURS);
+  return buildDeb(tree, { one: SUTURE_AGENT, version, time, scripts: scriptsOf(SUTURE_AGENT) }, out);
 }
 
 function nodeDeb(scratch: string): string {
@@ -89,7 +103,7 @@ function nodeDeb(scratch: string): string {
 
 const scratch = mkdtempSync(join(tmpdir(), "suture-debs-"));
 try {
-  for (const deb of [sutureDeb(scratch), nodeDeb(scratch)]) console.log(deb);
+  for (const deb of [sutureDeb(scratch), agentDeb(scratch), nodeDeb(scratch)]) console.log(deb);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

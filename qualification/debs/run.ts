@@ -88,6 +88,19 @@ function stepsIn(own: boolean, release: string): Step[] {
       says: [/not touched by the upgrade: host_cmdline/, /suture\s+0\.1\.1/, new RegExp(release)],
     },
     {
+      what: "the agent comes and goes",
+      command: `${APT} install /root/debs/suture-agent_${VERSIONS[1]}_all.deb && getent passwd suture-agent && ls /usr/lib/systemd/system/suture-agent*
+        systemd-analyze verify suture-agent.service suture-agent-fetch.service suture-agent.timer suture.service suture-end.service && echo units are in order
+        ${APT} purge suture-agent && ! ls /usr/lib/systemd/system/suture-agent.timer && ls ${STORE}`,
+      says: [
+        /does nothing until there is \/etc\/suture\/agent\.json/,
+        /nologin/,
+        /suture-agent-probe@\.service/,
+        /units are in order/,
+        new RegExp(release),
+      ],
+    },
+    {
       what: "remove",
       command: `${LOADED} && ${APT} remove suture && ls ${STORE} && ! command -v suture && ! ls /usr/lib/suture`,
       says: [
@@ -109,7 +122,7 @@ function stepsIn(own: boolean, release: string): Step[] {
     },
     {
       what: "purge",
-      command: `suture install /root/${LIVEPATCH}.ko && ${APT} purge suture && find / -xdev -iname '*suture*' -not -path '/root/*' -not -path '/proc/*' -not -path '/usr/*/suture-node*'`,
+      command: `suture install /root/${LIVEPATCH}.ko && ${APT} purge suture && find / -xdev -iname '*suture*' -not -path '/root/*' -not -path '/proc/*' -not -path '/var/lib/dpkg/*' -not -path '/var/cache/*' -not -path '/usr/*/suture-node*'`,
       silent: [/^\/(?:usr|etc|var)\/.*suture/m],
     },
   ];

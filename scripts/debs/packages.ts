@@ -18,8 +18,7 @@ const OLDEST_NODE = "20.19";
 export const SUTURE: Package = {
   name: "suture",
   architecture: "all",
-  // flock is of an essential package, but it is what the lock stands on.
-  depends: [`nodejs (>= ${OLDEST_NODE}) | suture-node`, "kmod", "util-linux"],
+  depends: [`nodejs (>= ${OLDEST_NODE}) | suture-node`, "kmod"],
   // To build and to try; a machine that only loads does without.
   recommends: [
     ...["gcc", "make", "patch", "libc6-dev", "binutils", "libelf1t64 | libelf1", "bc", "openssl"],
@@ -34,6 +33,21 @@ export const SUTURE: Package = {
     "what that kernel runs, and tries the module in a virtual machine. On the",
     "machine that runs it checks, loads, follows and undoes livepatches, and keeps",
     "them across reboots.",
+  ],
+};
+
+export const SUTURE_AGENT: Package = {
+  name: "suture-agent",
+  architecture: "all",
+  // VERSION is that of the package: it has no program of its own.
+  depends: ["suture (= VERSION)", "systemd"],
+  section: "admin",
+  summary: "follows a signed repository of livepatches",
+  description: [
+    "Units that have Suture ask a signed repository for livepatches of the kernel",
+    "that runs, load them in the machine's window, watch them, and take out what",
+    "was withdrawn. Fetching is done by a user of its own without rights. Nothing",
+    "is done until /etc/suture/agent.json names a repository.",
   ],
 };
 
@@ -57,7 +71,10 @@ Version: ${version}
 Architecture: ${one.architecture}
 Maintainer: The Suture developers <suture@localhost.invalid>
 Installed-Size: ${installedKiB}
-${list("Depends", one.depends)}${list("Recommends", one.recommends)}${list("Suggests", one.suggests)}Section: ${one.section}
+${list(
+  "Depends",
+  one.depends.map((name) => name.replace("VERSION", version)),
+)}${list("Recommends", one.recommends)}${list("Suggests", one.suggests)}Section: ${one.section}
 Priority: optional
 Description: ${one.summary}
 ${one.description.map((line) => ` ${line}`).join("\n")}

@@ -49,7 +49,7 @@ export async function tidy(task: Task, machine: Machine, removed?: string): Prom
 
 /** A file or folder that shows that a kernel is installed. */
 function traceOf(machine: Machine, release: string): string | undefined {
-  const image = machine.names("/boot").find((name) => name.endsWith(`-${release}`) && /^(?:vmlinu|kernel|bzImage)/.test(name));
+  const image = machine.names("/boot").find((name) => name.endsWith(`-${release}`) && /^(?:vmlinu|kernel)/.test(name));
   if (image !== undefined) return `/boot/${image}`;
   for (const folder of MODULES.map((modules) => `${modules}/${release}`)) {
     // What depmod made there stays behind a package; the rest goes with it.
