@@ -56,6 +56,8 @@ export interface ListedInstruction {
   target: number | undefined;
 }
 
+export type AlignmentFill = (length: number) => Uint8Array | undefined;
+
 export interface Code {
   /** Bytes from the field of a branch to the place that its distance counts from. */
   branchToEnd: number;
@@ -73,8 +75,11 @@ export interface Code {
   isPadding(bytes: Uint8Array): boolean;
   /** Whether all of it does nothing: no-ops, none of which traps. */
   isNoOp(bytes: Uint8Array): boolean;
-  /** Of each age of the assembler, what it fills so many bytes with to align the code that follows; undefined for more than it fills so. */
-  alignmentFills: readonly ((length: number) => Uint8Array | undefined)[];
+  /**
+   * What the assembler fills so many bytes with to align the code that follows; undefined for more than it fills so.
+   * @param assembler its version as the kernel's configuration has it (24000 for 2.40); a version of which it is not known gives what both ages fill
+   */
+  alignmentFills(assembler: number | undefined): readonly AlignmentFill[];
   /** What places in a loop may be aligned to beyond what functions are: bytes, powers of two. */
   loopAlignments: readonly number[];
   /** Starts of the names that padding before a function has, which a call may use. */

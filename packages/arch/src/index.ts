@@ -1,6 +1,6 @@
 export type { Arch } from "./arch.ts";
 export { archHere, archOf, archs, isKnown, thisArch } from "./arch-of.ts";
-export type { Access, Code, Implied, Instruction, ListedInstruction, PointerUse, Step } from "./code.ts";
+export type { Access, AlignmentFill, Code, Implied, Instruction, ListedInstruction, PointerUse, Step } from "./code.ts";
 export { archErrors } from "./errors.ts";
 export type { BadBootImage, BootImage, Image } from "./image.ts";
 export type { LogWords } from "./log-words.ts";

@@ -7,6 +7,8 @@ import type { KernelImage, KernelModule } from "@suture/kernel";
 export interface Built {
   /** First line of `gcc --version`. */
   compiler?: string | undefined;
+  /** The version of the assembler, as CONFIG_AS_VERSION has it: 24000 for 2.40. Where it is not known, one before 2.45. */
+  assembler?: number | undefined;
   /** The kernel release that the source tree is configured for (UTS_RELEASE). */
   release?: string | undefined;
   /** The version of the source package, as it stands in the kernel's banner. */

@@ -3,7 +3,7 @@
  * elsewhere. That is taken for padding only if it is exactly what the assembler writes, right before a place that is aligned in both builds,
  * less than would align it once more, and if nothing is said of any of it. All else must have its pair.
  */
-import type { Code, Instruction } from "@suture/arch";
+import type { AlignmentFill, Code, Instruction } from "@suture/arch";
 import type { CodeUses } from "./code-uses.ts";
 import type { Part } from "./items.ts";
 
@@ -27,8 +27,8 @@ export interface Pairing {
   places(offset: number): readonly number[];
 }
 
-/** @returns why the instructions have no pairs, if they have none */
-export function pairUp(own: Side, plain: Side): Pairing | string {
+/** @param fills what the assembler may have aligned with, the same in both. @returns why the instructions have no pairs, if they have none */
+export function pairUp(own: Side, plain: Side, fills: readonly AlignmentFill[]): Pairing | string {
   const pairs: (readonly [Instruction, Instruction])[] = [];
   const places = new Map<number, readonly number[]>();
   const [these, those] = [own.instructions, plain.instructions];
@@ -36,7 +36,7 @@ export function pairUp(own: Side, plain: Side): Pairing | string {
   while (i < these.length || j < those.length) {
     const noOps: readonly [number, number] = [noOpsFrom(own, i), noOpsFrom(plain, j)];
     if (noOps[0] > 0 || noOps[1] > 0) {
-      const kept = keptOf(own, plain, [i, j], noOps);
+      const kept = keptOf(own, plain, [i, j], noOps, fills);
       if (kept === undefined) return `at 0x${startOf(own, i).toString(16)}: no-ops that are not the same, and are no padding`;
       for (let k = 0; k < kept; k++) pairs.push([these[i + k] as Instruction, those[j + k] as Instruction]);
       const [from, to] = [startOf(own, i + kept), startOf(plain, j + kept)];
@@ -92,15 +92,14 @@ function keptOf(
   plain: Side,
   [i, j]: readonly [number, number],
   [ofOwn, ofPlain]: readonly [number, number],
+  fills: readonly AlignmentFill[],
 ): number | undefined {
   const alignment = alignmentOf(own, startOf(own, i + ofOwn), plain, startOf(plain, j + ofPlain));
   for (let kept = 0; kept <= Math.min(ofOwn, ofPlain); kept++) {
     const whole = kept === ofOwn && kept === ofPlain;
     if (
       whole ||
-      codeOf(own).alignmentFills.some(
-        (fill) => pads(own, i + kept, i + ofOwn, alignment, fill) && pads(plain, j + kept, j + ofPlain, alignment, fill),
-      )
+      fills.some((fill) => pads(own, i + kept, i + ofOwn, alignment, fill) && pads(plain, j + kept, j + ofPlain, alignment, fill))
     )
       return kept;
     if (!sameNoOp(own, i + kept, plain, j + kept)) return undefined;
@@ -136,7 +135,7 @@ function alignmentOf(own: Side, at: number, plain: Side, there: number): number 
 }
 
 /** Whether the no-ops are what the assembler aligns with, and nothing else. */
-function pads(side: Side, first: number, end: number, alignment: number, fillOf: Code["alignmentFills"][number]): boolean {
+function pads(side: Side, first: number, end: number, alignment: number, fillOf: AlignmentFill): boolean {
   const [from, to] = [startOf(side, first), startOf(side, end)];
   const { bytes, instructions, part, start, uses } = side;
   if (to - from >= alignment) return false;

@@ -28,7 +28,7 @@ export function proveObject({ object, plain, sections, against, layouts, built =
   const placement = placeParts(parts, tables, running, index);
   const verdict = verify(parts, tables, placement, running, index);
   const { functions, overridden } = judge(parts, placement, verdict, running);
-  const split = sections === undefined ? undefined : compareSplit(buildOf(sections, layouts), { parts, tables });
+  const split = sections === undefined ? undefined : compareSplit(buildOf(sections, layouts), { parts, tables }, built.assembler);
   doubtSplit(functions, split, parts.arch.code.paddingPrefixes);
   const provenNames = new Set(functions.map(({ name }) => name));
   for (const { name, proven } of functions) if (!proven) provenNames.delete(name);

@@ -3,7 +3,7 @@
  * proven. Functions are equal but for references, which go to the same thing, and for jumps out of the function that grew from one byte to
  * four because their target moved to another section.
  */
-import type { Arch, Instruction } from "@suture/arch";
+import type { AlignmentFill, Arch, Instruction } from "@suture/arch";
 import { firstFrom, type Relocation, type Section, SHF, viewOf } from "@suture/elf";
 import { CodeUses, type Saying } from "./code-uses.ts";
 import { ElfRunningCode } from "./elf-running-code.ts";
@@ -28,8 +28,9 @@ export interface Build {
   tables: readonly ObjectTable[];
 }
 
-export function compareSplit(split: Build, plain: Build): Split {
-  const holding = new Holding(split, plain);
+/** @param assembler of both, as CONFIG_AS_VERSION has it */
+export function compareSplit(split: Build, plain: Build, assembler: number | undefined): Split {
+  const holding = new Holding(split, plain, split.parts.arch.code.alignmentFills(assembler));
   holding.run();
   return holding;
 }
@@ -59,7 +60,10 @@ class Holding implements Split {
   readonly #uses: { split: CodeUses; plain: CodeUses };
   readonly #pairings = new Map<Item, Paired | string>();
 
-  constructor(split: Build, plain: Build) {
+  readonly #fills: readonly AlignmentFill[];
+
+  constructor(split: Build, plain: Build, fills: readonly AlignmentFill[]) {
+    this.#fills = fills;
     this.#split = split.parts;
     this.#arch = split.parts.arch;
     this.#plain = plain.parts;
@@ -415,6 +419,7 @@ class Holding implements Split {
     const pairing = pairUp(
       { part, start: item.start, bytes: own, instructions: these, uses: this.#uses.split },
       { part: plain, start: place.offset, bytes, instructions: those, uses: this.#uses.plain },
+      this.#fills,
     );
     if (typeof pairing === "string") return pairing;
     const relocations = new Map(within(part, item.start, item.start + size).map((r) => [r.offset, r]));

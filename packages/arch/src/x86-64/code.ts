@@ -1,4 +1,5 @@
 /** What bytes tell of x86-64 instructions without decoding. */
+import type { AlignmentFill } from "../code.ts";
 
 export const JMP_REL32 = 0xe9;
 
@@ -104,13 +105,22 @@ const FILLS: readonly (readonly number[])[] = [
 ];
 
 /** The longest no-op as often as it fits, with what is left in one: behind them, or before them as binutils 2.47 does. Of more it jumps over the rest. */
-export const alignmentFills = [false, true].map((restFirst) => (length: number): Uint8Array | undefined => {
-  const longest = FILLS.length - 1;
-  if (length < 0 || length >= Math.max(...LOOP_ALIGNMENTS)) return undefined;
-  const fills = Array.from({ length: Math.floor(length / longest) }, () => FILLS[longest] ?? []);
-  const rest = FILLS[length % longest] ?? [];
-  return Uint8Array.from((restFirst ? [rest, ...fills] : [...fills, rest]).flat());
-});
+const fillWith =
+  (isFirst: boolean): AlignmentFill =>
+  (length) => {
+    const longest = FILLS.length - 1;
+    if (length < 0 || length >= Math.max(...LOOP_ALIGNMENTS)) return undefined;
+    const fills = Array.from({ length: Math.floor(length / longest) }, () => FILLS[longest] ?? []);
+    const rest = FILLS[length % longest] ?? [];
+    return Uint8Array.from((isFirst ? [rest, ...fills] : [...fills, rest]).flat());
+  };
+const [restLast, restFirst] = [fillWith(false), fillWith(true)];
+
+/** Those of binutils 2.35 to 2.44, and of 2.47, were compared. */
+export function alignmentFills(assembler: number | undefined): readonly AlignmentFill[] {
+  if (assembler === undefined || assembler < 24500) return [restLast];
+  return assembler >= 24700 ? [restFirst] : [restLast, restFirst];
+}
 
 const ENDBR64 = [0xf3, 0x0f, 0x1e, 0xfa];
 const CALL = 0xe8;

@@ -18,13 +18,21 @@ export async function proveOriginal(
   sections: ElfObject,
 ): Promise<ObjectProof> {
   const { object, owner } = command;
+  const assembler = kernel.config.get("CONFIG_AS_VERSION");
+  const { release, source, otherOptions } = kernel.target;
   return proveObject({
     object,
     plain: readElf(plain, object),
     sections,
     against: owner === "vmlinux" ? kernel.image : await kernel.module(task, owner),
     layouts: kernel.layouts,
-    built: { compiler: kernel.compiler, release: kernel.target.release, source: kernel.target.source, options: kernel.target.otherOptions },
+    built: {
+      compiler: kernel.compiler,
+      assembler: assembler === undefined ? undefined : Number(assembler),
+      release,
+      source,
+      options: otherOptions,
+    },
   });
 }
 
