@@ -13,7 +13,7 @@ export const metadata: Run = {
     const each = Math.min(count, 5000);
     for (let part = 0; part * each < count; part++)
       await context.item(`part ${part}`, async () => {
-        const { code, stdout } = await runProgram(
+        const { code, stdout, stderr } = await runProgram(
           task,
           ["npx", "vitest", "run", "--project", "unit", "packages/trust/src/client/mutations"],
           {
@@ -22,7 +22,7 @@ export const metadata: Run = {
             accept: [1],
           },
         );
-        const said = /^\d+ mutations: .*$/m.exec(stdout)?.[0] ?? stdout.slice(-1000);
+        const said = /^\d+ mutations: .*$/m.exec(stdout)?.[0] ?? (stderr + stdout).slice(0, 3000);
         return { good: code === 0, outcome: code === 0 ? "refused or the same" : "failed", why: said };
       });
   },

@@ -102,7 +102,8 @@ function mutated(bytes: Uint8Array, how: number, pick: readonly number[]): Buffe
   const path = paths[some(paths.length, first)] ?? [];
   const parent = at(value, path.slice(0, -1)) as Record<string | number, unknown>;
   const name = path.at(-1) ?? "";
-  const other = at(value, paths[some(paths.length, second)] ?? []);
+  // A copy: it may be around the place that it is put in.
+  const other = structuredClone(at(value, paths[some(paths.length, second)] ?? []));
   if (how === 4) parent[name] = VALUES[some(VALUES.length, third)];
   else if (how === 5) parent[name] = other;
   else if (how === 6 && Array.isArray(parent)) parent.push(other);
