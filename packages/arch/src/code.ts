@@ -77,9 +77,9 @@ export interface Code {
   isNoOp(bytes: Uint8Array): boolean;
   /**
    * What the assembler fills so many bytes with to align the code that follows; undefined for more than it fills so.
-   * @param assembler its version as the kernel's configuration has it (24000 for 2.40); a version of which it is not known gives what both ages fill
+   * @param assembler its version as the kernel's configuration has it (24000 for 2.40); where it is not known how one fills, what all fill alike
    */
-  alignmentFills(assembler: number | undefined): readonly AlignmentFill[];
+  alignmentFill(assembler: number | undefined): AlignmentFill;
   /** What places in a loop may be aligned to beyond what functions are: bytes, powers of two. */
   loopAlignments: readonly number[];
   /** Starts of the names that padding before a function has, which a call may use. */

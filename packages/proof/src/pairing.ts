@@ -27,8 +27,8 @@ export interface Pairing {
   places(offset: number): readonly number[];
 }
 
-/** @param fills what the assembler may have aligned with, the same in both. @returns why the instructions have no pairs, if they have none */
-export function pairUp(own: Side, plain: Side, fills: readonly AlignmentFill[]): Pairing | string {
+/** @param fill what the assembler aligns with, in both. @returns why the instructions have no pairs, if they have none */
+export function pairUp(own: Side, plain: Side, fill: AlignmentFill): Pairing | string {
   const pairs: (readonly [Instruction, Instruction])[] = [];
   const places = new Map<number, readonly number[]>();
   const [these, those] = [own.instructions, plain.instructions];
@@ -36,7 +36,7 @@ export function pairUp(own: Side, plain: Side, fills: readonly AlignmentFill[]):
   while (i < these.length || j < those.length) {
     const noOps: readonly [number, number] = [noOpsFrom(own, i), noOpsFrom(plain, j)];
     if (noOps[0] > 0 || noOps[1] > 0) {
-      const kept = keptOf(own, plain, [i, j], noOps, fills);
+      const kept = keptOf(own, plain, [i, j], noOps, fill);
       if (kept === undefined) return `at 0x${startOf(own, i).toString(16)}: no-ops that are not the same, and are no padding`;
       for (let k = 0; k < kept; k++) pairs.push([these[i + k] as Instruction, those[j + k] as Instruction]);
       const [from, to] = [startOf(own, i + kept), startOf(plain, j + kept)];
@@ -92,16 +92,12 @@ function keptOf(
   plain: Side,
   [i, j]: readonly [number, number],
   [ofOwn, ofPlain]: readonly [number, number],
-  fills: readonly AlignmentFill[],
+  fill: AlignmentFill,
 ): number | undefined {
   const alignment = alignmentOf(own, startOf(own, i + ofOwn), plain, startOf(plain, j + ofPlain));
   for (let kept = 0; kept <= Math.min(ofOwn, ofPlain); kept++) {
     const whole = kept === ofOwn && kept === ofPlain;
-    if (
-      whole ||
-      fills.some((fill) => pads(own, i + kept, i + ofOwn, alignment, fill) && pads(plain, j + kept, j + ofPlain, alignment, fill))
-    )
-      return kept;
+    if (whole || (pads(own, i + kept, i + ofOwn, alignment, fill) && pads(plain, j + kept, j + ofPlain, alignment, fill))) return kept;
     if (!sameNoOp(own, i + kept, plain, j + kept)) return undefined;
   }
   return undefined;

@@ -30,7 +30,7 @@ export interface Build {
 
 /** @param assembler of both, as CONFIG_AS_VERSION has it */
 export function compareSplit(split: Build, plain: Build, assembler: number | undefined): Split {
-  const holding = new Holding(split, plain, split.parts.arch.code.alignmentFills(assembler));
+  const holding = new Holding(split, plain, split.parts.arch.code.alignmentFill(assembler));
   holding.run();
   return holding;
 }
@@ -60,10 +60,10 @@ class Holding implements Split {
   readonly #uses: { split: CodeUses; plain: CodeUses };
   readonly #pairings = new Map<Item, Paired | string>();
 
-  readonly #fills: readonly AlignmentFill[];
+  readonly #fill: AlignmentFill;
 
-  constructor(split: Build, plain: Build, fills: readonly AlignmentFill[]) {
-    this.#fills = fills;
+  constructor(split: Build, plain: Build, fill: AlignmentFill) {
+    this.#fill = fill;
     this.#split = split.parts;
     this.#arch = split.parts.arch;
     this.#plain = plain.parts;
@@ -419,7 +419,7 @@ class Holding implements Split {
     const pairing = pairUp(
       { part, start: item.start, bytes: own, instructions: these, uses: this.#uses.split },
       { part: plain, start: place.offset, bytes, instructions: those, uses: this.#uses.plain },
-      this.#fills,
+      this.#fill,
     );
     if (typeof pairing === "string") return pairing;
     const relocations = new Map(within(part, item.start, item.start + size).map((r) => [r.offset, r]));

@@ -116,10 +116,15 @@ const fillWith =
   };
 const [restLast, restFirst] = [fillWith(false), fillWith(true)];
 
+const inBoth: AlignmentFill = (length) => {
+  const [one, other] = [restLast(length), restFirst(length)];
+  return one !== undefined && other !== undefined && Buffer.compare(one, other) === 0 ? one : undefined;
+};
+
 /** Those of binutils 2.35 to 2.44, and of 2.47, were compared. */
-export function alignmentFills(assembler: number | undefined): readonly AlignmentFill[] {
-  if (assembler === undefined || assembler < 24500) return [restLast];
-  return assembler >= 24700 ? [restFirst] : [restLast, restFirst];
+export function alignmentFill(assembler: number | undefined): AlignmentFill {
+  if (assembler === undefined || assembler < 24500) return restLast;
+  return assembler >= 24700 ? restFirst : inBoth;
 }
 
 const ENDBR64 = [0xf3, 0x0f, 0x1e, 0xfa];

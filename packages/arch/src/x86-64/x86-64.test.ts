@@ -1,7 +1,7 @@
 import { viewOf } from "@suture/elf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { alignmentFills, isNoOp, jumpsOrLoadsAddress } from "./code.ts";
+import { alignmentFill, isNoOp, jumpsOrLoadsAddress } from "./code.ts";
 import { listing } from "./listing.ts";
 import { fieldSize, linkedValue, R_X86_64, relocatedAs, relocationKind } from "./relocations.ts";
 import { rewrite } from "./rewrite.ts";
@@ -97,22 +97,24 @@ test("code as text has the names of what its fields refer to, and branches insid
   expect(listing(Uint8Array.of(0x06), new Map())).toBeUndefined();
 });
 
-test("what the assembler aligns with are no-ops, the longest first or last", () => {
-  for (const fill of alignmentFills(24600))
+test("what the assembler aligns with are no-ops, the longest first or last by its age; of an unknown one, what all fill alike", () => {
+  const [last, first, unknown] = [24400, 24750, 24600].map(alignmentFill);
+  const hex = (fill: typeof last, length: number): string | undefined => {
+    const bytes = fill?.(length);
+    return bytes === undefined ? undefined : Buffer.from(bytes).toString("hex");
+  };
+  for (const fill of [last, first])
     for (let length = 1; length < 64; length++) {
-      const bytes = fill(length) ?? new Uint8Array(0);
+      const bytes = fill?.(length) ?? new Uint8Array(0);
       expect(bytes.length).toBe(length);
       expect(isNoOp(bytes)).toBe(true);
     }
-  const [last, first] = [24400, 24750]
-    .map((version) => alignmentFills(version))
-    .map(([fill, ...others]) => {
-      expect(others).toEqual([]);
-      return Buffer.from(fill?.(14) ?? []).toString("hex");
-    });
-  expect(last).toBe("66662e0f1f8400000000000f1f00");
-  expect(first).toBe("0f1f0066662e0f1f840000000000");
-  expect(alignmentFills(24600).map((fill) => fill(64))).toEqual([undefined, undefined]);
+  expect(hex(last, 14)).toBe("66662e0f1f8400000000000f1f00");
+  expect(hex(first, 14)).toBe("0f1f0066662e0f1f840000000000");
+  for (let length = 1; length < 64; length++)
+    expect(hex(unknown, length)).toBe(hex(last, length) === hex(first, length) ? hex(last, length) : undefined);
+  expect([hex(unknown, 14), hex(unknown, 22)]).toEqual([undefined, hex(last, 22)]);
+  expect([last, first, unknown].map((fill) => fill?.(64))).toEqual([undefined, undefined, undefined]);
 });
 
 test("macros of constants that are filled in at boot are put into others' words, with the mask or without", () => {

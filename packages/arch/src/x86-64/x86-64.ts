@@ -1,7 +1,7 @@
 /** x86-64, as packages/arch offers it. */
 import type { Arch } from "../arch.ts";
 import {
-  alignmentFills,
+  alignmentFill,
   callField,
   FIELD_TO_END,
   fieldToEnd,
@@ -54,7 +54,7 @@ export const x86_64: Arch = {
     fieldToEnd,
     isPadding: isNops,
     isNoOp,
-    alignmentFills,
+    alignmentFill,
     loopAlignments: LOOP_ALIGNMENTS,
     paddingPrefixes: ["__pfx_", "__cfi_"],
     operandEnds,

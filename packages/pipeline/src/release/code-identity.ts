@@ -17,7 +17,8 @@ function rootOf(own: string): string {
 }
 
 /** What asks for verdicts, or does something else: packages that this one does not import, and a release's rounds. */
-const OTHERS = /^\/(?:account|agent|cli|host|lab|pages|testkit|trust)\/|^\/pipeline\/src\/release\/(?!release-objects|code-identity)/;
+const OTHERS =
+  /^\/(?:account|agent|cli|host|lab|pages|testkit|trust)\/|^\/pipeline\/src\/release\/(?!release-objects|chosen-view|code-identity)/;
 
 async function hashed(root: string): Promise<string> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true });

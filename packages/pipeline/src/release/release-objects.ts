@@ -175,6 +175,12 @@ export class ReleaseObjects {
     const at = this.#others.pop() ?? (await this.#own.another());
     try {
       await at.show(overlay);
+    } catch (error) {
+      // It may show some of both choices.
+      await at.dispose();
+      throw error;
+    }
+    try {
       return await work(at);
     } finally {
       this.#others.push(at);
