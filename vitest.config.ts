@@ -14,7 +14,7 @@ export default defineConfig({
         ssr,
         test: {
           name: "unit",
-          include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
+          include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "test/**/*.test.ts"],
           exclude: ["**/*.e2e.test.ts"],
           setupFiles: ["test/seed.setup.ts"],
           testTimeout: 60_000,
@@ -27,7 +27,7 @@ export default defineConfig({
         // These run compilers, virtual machines and downloads: two files at a time keep a small machine usable.
         test: {
           name: "e2e",
-          include: ["packages/*/src/**/*.e2e.test.ts", "test/**/*.e2e.test.ts"],
+          include: ["packages/*/src/**/*.e2e.test.ts", "apps/*/src/**/*.e2e.test.ts", "test/**/*.e2e.test.ts"],
           setupFiles: ["test/seed.setup.ts"],
           testTimeout: 600_000,
           hookTimeout: 600_000,

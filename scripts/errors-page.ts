@@ -18,10 +18,18 @@ With \`--json\` the same is the document \`{"schema": "suture/error-1", "error":
 one here. This page is made from the tables in the packages by \`npm run docs:errors\`; a test holds them together.
 `;
 
+/** All packages and applications: name → folder. */
+export function housesOf(root: string): Map<string, string> {
+  const found = ["packages", "apps"].flatMap((part) =>
+    readdirSync(join(root, part)).map((name) => [name, join(root, part, name)] as const),
+  );
+  return new Map(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 export async function errorsPage(root: string): Promise<string> {
   const parts = [HEAD];
-  for (const name of readdirSync(join(root, "packages")).sort()) {
-    const kinds = await kindsOf(join(root, "packages", name, "src/errors.ts"));
+  for (const [name, folder] of housesOf(root)) {
+    const kinds = await kindsOf(join(folder, "src/errors.ts"));
     if (kinds.length === 0) continue;
     const rows = kinds.map(([code, { cause, mend }]) => `| \`${code}\` | ${cell(cause)} | ${cell(mend)} |`);
     parts.push(`## ${name}\n\n| code | when | what to do |\n| --- | --- | --- |\n${rows.join("\n")}\n`);

@@ -22,6 +22,7 @@ qemu-system-x86 boots the stock kernel
 ovmf is the firmware of one that starts by secure boot, in the tests
 busybox-static is the user space of that machine
 openssl signs modules
+postgresql is the store of the fleet's server
 kmod loads modules there as on a real machine
 procps sets kernel options there
 e2fsprogs makes its disks, in the tests

@@ -2,11 +2,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { expect, test } from "vitest";
-import { errorsPage, kindsOf } from "../scripts/errors-page.ts";
+import { errorsPage, housesOf, kindsOf } from "../scripts/errors-page.ts";
 import { jsonPage } from "../scripts/json-page.ts";
 
 const root = join(import.meta.dirname, "..");
-const packages = readdirSync(join(root, "packages")).sort();
+const houses = housesOf(root);
 
 test("docs/errors.md is what `npm run docs:errors` writes", async () => {
   expect(readFileSync(join(root, "docs/errors.md"), "utf8")).toBe(await errorsPage(root));
@@ -17,7 +17,7 @@ test("docs/json.md is what `npm run docs:json` writes", () => {
 });
 
 test("a code belongs to one package", async () => {
-  const all = await Promise.all(packages.map((name) => kindsOf(join(root, "packages", name, "src/errors.ts"))));
+  const all = await Promise.all([...houses.values()].map((folder) => kindsOf(join(folder, "src/errors.ts"))));
   const codes = all.flat().map(([code]) => code);
   expect(codes).toEqual([...new Set(codes)]);
   for (const code of codes) expect(code).toMatch(/^[A-Z][A-Z0-9_]+$/);
@@ -34,7 +34,7 @@ function anchorsOf(page: string): string[] {
 }
 
 test("the pages and sections that errors and pages name are there", async () => {
-  const said = await Promise.all(packages.map((name) => kindsOf(join(root, "packages", name, "src/errors.ts"))));
+  const said = await Promise.all([...houses.values()].map((folder) => kindsOf(join(folder, "src/errors.ts"))));
   const named = said
     .flat()
     .flatMap(([code, { mend }]) => [...mend.matchAll(/docs\/([\w-]+\.md)(?:#([\w-]+))?/g)].map((m) => [code, m] as const));
@@ -64,8 +64,8 @@ function documented(): Map<string, string[]> {
 
 test("docs/architecture.md lists every package with what its package.json lets it import", () => {
   const declared = new Map(
-    packages.map((name) => {
-      const { dependencies = {} } = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8")) as {
+    [...houses].map(([name, folder]) => {
+      const { dependencies = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
         dependencies?: Record<string, string>;
       };
       return [
@@ -82,7 +82,7 @@ test("docs/architecture.md lists every package with what its package.json lets i
 test("a package imports other packages by name, and only those that it declares", () => {
   const wrong: string[] = [];
   for (const [name, allowed] of documented()) {
-    const folder = join(root, "packages", name, "src");
+    const folder = join(houses.get(name) ?? "", "src");
     if (!existsSync(folder)) continue;
     for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
       // Tests may look over the fence: they use real kernels, which packages/sources finds.
@@ -101,11 +101,13 @@ test("a package imports other packages by name, and only those that it declares"
 
 test("only tests, bench and qualification use the testkit, by its name; a package's own test helpers are used by its own tests", () => {
   const wrong: string[] = [];
-  for (const folder of ["packages", "scripts", "qualification", "bench", "test"])
+  for (const folder of ["packages", "apps", "scripts", "qualification", "bench", "test"])
     for (const file of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })) {
       if (!file.endsWith(".ts") || file.includes("node_modules")) continue;
       const [name = "", part = ""] = file.split("/");
-      const mayUse = folder !== "scripts" && (folder !== "packages" || name === "testkit" || part === "test" || file.endsWith(".test.ts"));
+      const mayUse =
+        folder !== "scripts" &&
+        (!["packages", "apps"].includes(folder) || name === "testkit" || part === "test" || file.endsWith(".test.ts"));
       for (const [, from = ""] of readFileSync(join(root, folder, file), "utf8").matchAll(/(?:from |import\()"([^"]+)"/g)) {
         const to = from.startsWith(".") ? relative(root, join(root, folder, file, "..", from)) : from;
         const [, owner] = /^packages\/(\w+)\/test\//.exec(to) ?? [];
@@ -115,8 +117,8 @@ test("only tests, bench and qualification use the testkit, by its name; a packag
       }
     }
   expect(wrong).toEqual([]);
-  for (const name of packages) {
-    const { dependencies = {} } = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8")) as {
+  for (const [name, folder] of houses) {
+    const { dependencies = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
       dependencies?: object;
     };
     expect(Object.keys(dependencies), name).not.toContain("@suture/testkit");

@@ -129,6 +129,15 @@ export {
   tryDocument,
   type WorkloadReport,
 } from "./documents/trial.ts";
+export {
+  type FleetRole,
+  fleetAuditSchema,
+  fleetKeyIdSchema,
+  fleetKeySchema,
+  fleetKeysSchema,
+  newFleetKeySchema,
+  ROLES,
+} from "./fleet/people.ts";
 export { type DraftManifest, type Made, type Manifest, manifestSchema, writeManifest } from "./manifest.ts";
 export { instant } from "./repository/parts.ts";
 export { type PatchTargetCustom, patchTargetSchema } from "./repository/patch-target.ts";

@@ -1,0 +1,74 @@
+/** The one store: PostgreSQL, with plain SQL. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Task } from "@suture/task";
+import type { Logger } from "pino";
+import postgres from "postgres";
+import { fail } from "../errors.ts";
+import { migrate } from "./migrate.ts";
+import { PrivateCluster } from "./private-cluster.ts";
+import type { Sql } from "./sql.ts";
+
+const ANSWER_MS = 120_000;
+const CONNECTIONS = 10;
+
+export class Database {
+  readonly sql: Sql;
+  readonly #cluster: PrivateCluster | undefined;
+
+  private constructor(sql: Sql, cluster: PrivateCluster | undefined) {
+    this.sql = sql;
+    this.#cluster = cluster;
+  }
+
+  /**
+   * With all migrations run.
+   * @param url postgres://...; undefined: a private one in `folder`
+   * @throws FLEET_POSTGRES, FLEET_DATABASE, FLEET_NEWER
+   */
+  static async open(task: Task, { url, folder }: { url: string | undefined; folder: string }, log: Logger): Promise<Database> {
+    const cluster = url === undefined ? await PrivateCluster.open(task, folder, log) : undefined;
+    const common = {
+      max: CONNECTIONS,
+      connect_timeout: 10,
+      onnotice: () => {},
+      // Counters and sums: below 2^53 all of them.
+      types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    };
+    const sql = (url === undefined ? postgres({ ...cluster?.reached, ...common }) : postgres(url, common)) as unknown as Sql;
+    const database = new Database(sql, cluster);
+    try {
+      await answers(sql, url === undefined ? ANSWER_MS : 15_000);
+      await migrate(sql);
+      return database;
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.sql.end({ timeout: 5 });
+    await this.#cluster?.close();
+  }
+}
+
+async function answers(sql: Sql, patience: number): Promise<void> {
+  const until = Date.now() + patience;
+  for (;;) {
+    try {
+      await sql`select 1`;
+      return;
+    } catch (cause) {
+      if (Date.now() > until) throw fail("FLEET_DATABASE", cause instanceof Error ? cause.message : String(cause), {}, { cause });
+      await sleep(200);
+    }
+  }
+}
+
+/** Whether it says that the database is not there, or went away, and not that what was asked of it is wrong. */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  const code = String(error.code);
+  // 57P01 to 57P03: it is shutting down, or starting; 08: the connection.
+  return /^(?:CONNECT|CONNECTION_|ECONN|ENOENT|EPIPE|57P0[1-3]|08|53)/.test(code);
+}

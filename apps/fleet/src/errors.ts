@@ -1,0 +1,38 @@
+import { defineErrors } from "@suture/errors";
+
+export const fleetErrors = defineErrors({
+  FLEET_USAGE: {
+    cause: "The words given to suture-fleet do not go together, or a value is none.",
+    mend: "`suture-fleet --help` lists them.",
+  },
+  FLEET_POSTGRES: {
+    cause: "The server's own PostgreSQL cannot be made or started.",
+    mend: "Install Debian's postgresql, see that the data folder can be entered by its user, or name another database in DATABASE_URL.",
+  },
+  FLEET_DATABASE: {
+    cause: "The database does not answer. Nothing was acknowledged that it does not hold.",
+    mend: "Try again: a private one is started anew by the server. See the server's log.",
+  },
+  FLEET_NEWER: {
+    cause: "The database was written by a newer release of the server, or a migration is not the one that was run.",
+    mend: "Run the release that wrote it, or restore a back-up of before.",
+  },
+  FLEET_REQUEST: {
+    cause: "A request is not of the form that its route takes.",
+    mend: "See /openapi.json of the server.",
+  },
+  FLEET_LOGIN: {
+    cause: "Nobody is logged in, or the key is not known, has expired or was revoked.",
+    mend: "Log in, or send `Authorization: Bearer KEY` with a key of `suture-fleet key new`.",
+  },
+  FLEET_ROLE: {
+    cause: "Who asks has no role that may do this.",
+    mend: "Ask somebody who has the role that is named.",
+  },
+  FLEET_NONE: {
+    cause: "There is nothing of that name here.",
+    mend: "List what there is, and use its id.",
+  },
+});
+
+export const fail = fleetErrors.fail;

@@ -1,0 +1,186 @@
+/** The server and its own PostgreSQL. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Task } from "@suture/task";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dataFolder, Served, silent } from "../test/served.ts";
+import { audit, brokenAudit } from "./audit/audit.ts";
+import { Database } from "./database/database.ts";
+import { ROLES } from "./users/roles.ts";
+
+const data = dataFolder();
+let served: Served;
+
+beforeAll(async () => {
+  served = await Served.open(data);
+});
+afterAll(() => served.fleet.close());
+
+const postmaster = (): number => Number(readFileSync(join(data, "postgres/data/postmaster.pid"), "utf8").split("\n")[0]);
+
+async function well(): Promise<void> {
+  for (let i = 0; i < 300; i++) {
+    if ((await served.ask(undefined, "GET", "/healthz")).status === 200) return;
+    await sleep(100);
+  }
+  throw new Error("it does not answer any more");
+}
+
+describe("its own PostgreSQL", () => {
+  test("is reached by a socket alone, which nobody else can enter", async () => {
+    expect(await served.fleet.database.sql`show listen_addresses`).toMatchObject([{ listen_addresses: "" }]);
+    expect(await served.fleet.database.sql`show fsync`).toMatchObject([{ fsync: "on" }]);
+  });
+
+  test("killed, it is started again, with all that was acknowledged; meanwhile requests are refused as such", async () => {
+    const { sql } = served.fleet.database;
+    await sql`create table counted (n int primary key)`;
+    for (let round = 0; round < 2; round++) {
+      let acknowledged = 0;
+      const base = round * 100_000;
+      let going = true;
+      const writing = (async () => {
+        while (going) {
+          try {
+            await sql`insert into counted values (${base + acknowledged})`;
+            acknowledged++;
+          } catch {
+            break;
+          }
+        }
+      })();
+      await sleep(300);
+      process.kill(postmaster(), "SIGKILL");
+      await writing;
+      going = false;
+      const during = await served.ask(undefined, "GET", "/healthz");
+      expect([200, 503]).toContain(during.status);
+      await well();
+      const [row] = await sql<{ n: number }[]>`select count(*)::int as n from counted where n >= ${base}`;
+      expect(acknowledged).toBeGreaterThan(0);
+      // One more may have been written and not told.
+      expect(row?.n).toBeGreaterThanOrEqual(acknowledged);
+    }
+  });
+
+  test("a second process on the same folder uses it; when the first goes, the second one keeps it", async () => {
+    const folder = join(dataFolder(), "postgres");
+    const first = await Database.open(new Task(), { url: undefined, folder }, silent);
+    const second = await Database.open(new Task(), { url: undefined, folder }, silent);
+    await first.sql`create table shared (n int)`;
+    await second.sql`insert into shared values (1)`;
+    await first.close();
+    let rows: readonly object[] | undefined;
+    for (let i = 0; i < 200 && rows === undefined; i++) {
+      rows = await second.sql<{ n: number }[]>`select n from shared`.catch(() => undefined);
+      await sleep(100);
+    }
+    expect(rows).toEqual([{ n: 1 }]);
+    await second.close();
+  });
+});
+
+describe("migrations", () => {
+  test("one that is not known here, or is another one, is refused", async () => {
+    const { sql } = served.fleet.database;
+    const url = { url: undefined, folder: join(data, "postgres") };
+    await sql`insert into migration (name, sha256) values ('9999-later.sql', '')`;
+    await expect(Database.open(new Task(), url, silent)).rejects.toMatchObject({ code: "FLEET_NEWER" });
+    await sql`delete from migration where name = '9999-later.sql'`;
+    const [first] = await sql<{ name: string; sha256: string }[]>`select * from migration order by name limit 1`;
+    await sql`update migration set sha256 = 'other' where name = ${first?.name ?? ""}`;
+    await expect(Database.open(new Task(), url, silent)).rejects.toMatchObject({ code: "FLEET_NEWER" });
+    await sql`update migration set sha256 = ${first?.sha256 ?? ""} where name = ${first?.name ?? ""}`;
+    await (await Database.open(new Task(), url, silent)).close();
+  });
+});
+
+describe("the audit", () => {
+  test("cannot be changed, and what somebody changes all the same is seen", async () => {
+    const { sql } = served.fleet.database;
+    for (let i = 0; i < 20; i++) await sql.begin((within) => audit(within, { who: "ada", what: "looked", about: String(i) }));
+    expect(await brokenAudit(sql)).toBeUndefined();
+    await expect(sql`update audit set who = 'bob' where n = 7`).rejects.toThrow("only added to");
+    await expect(sql`delete from audit where n = 7`).rejects.toThrow("only added to");
+    const changed = async (change: () => Promise<unknown>, back: () => Promise<unknown>): Promise<number | undefined> => {
+      await sql`alter table audit disable trigger audit_is_kept`;
+      await change();
+      const broken = await brokenAudit(sql);
+      await back();
+      await sql`alter table audit enable trigger audit_is_kept`;
+      return broken;
+    };
+    const [row] = await sql`select * from audit where n = 7`;
+    expect(
+      await changed(
+        () => sql`update audit set who = 'bob' where n = 7`,
+        () => sql`update audit set who = ${row?.who} where n = 7`,
+      ),
+    ).toBe(7);
+    expect(
+      await changed(
+        () => sql`delete from audit where n = 7`,
+        () => sql`insert into audit ${sql(row ?? {})}`,
+      ),
+    ).toBe(8);
+    expect((await served.ask("viewer", "GET", "/v1/audit/check")).body).toEqual({ broken: null });
+  });
+
+  test("many at once are one chain", async () => {
+    const { sql } = served.fleet.database;
+    await Promise.all(
+      Array.from({ length: 100 }, (_, i) => sql.begin((within) => audit(within, { who: "many", what: "at once", about: String(i) }))),
+    );
+    expect(await brokenAudit(sql)).toBeUndefined();
+  });
+});
+
+describe("routes", () => {
+  test("each is refused without a login, and to each role that it does not name", async () => {
+    for (const { method, path, who } of served.fleet.routes) {
+      if (who === "anyone" || who === "host") continue;
+      const url = path.replace(/:\w+/g, "000000000000");
+      expect((await served.ask(undefined, method, url, method === "POST" ? {} : undefined)).status, `${method} ${path}`).toBe(401);
+      for (const role of ROLES) {
+        const { status } = await served.ask(role, method, url, method === "POST" ? {} : undefined);
+        if (who.includes(role)) expect([401, 403], `${role}: ${method} ${path}`).not.toContain(status);
+        else expect(status, `${role}: ${method} ${path}`).toBe(403);
+      }
+    }
+  });
+
+  test("are all in the OpenAPI document", async () => {
+    const { body } = await served.ask(undefined, "GET", "/openapi.json");
+    const paths = body.paths as Record<string, Record<string, { summary: string }>>;
+    for (const { method, path, what } of served.fleet.routes)
+      expect(paths[path.replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()]?.summary).toBe(what);
+  });
+
+  test("refuse what is not of their form, by name", async () => {
+    for (const body of [{}, { name: "x", roles: [] }, { name: "x", roles: ["king"] }, { name: "x", roles: ["viewer"], more: 1 }])
+      expect(await served.ask("admin", "POST", "/v1/keys", body)).toMatchObject({
+        status: 400,
+        body: { error: { code: "FLEET_REQUEST" } },
+      });
+    expect(await served.ask("viewer", "GET", "/v1/nothing")).toMatchObject({ status: 404 });
+  });
+
+  test("a key works until it is revoked or has expired", async () => {
+    const made = (await served.ask("admin", "POST", "/v1/keys", { name: "ci", roles: ["viewer"], days: 1 })).body as {
+      id: string;
+      key: string;
+    };
+    const use = async (): Promise<number> =>
+      (await served.fleet.server.inject({ url: "/v1/audit", headers: { authorization: `Bearer ${made.key}` } })).statusCode;
+    expect(await use()).toBe(200);
+    const { sql } = served.fleet.database;
+    await sql`update api_key set expires_at = now() - interval '1 second' where id = ${made.id}`;
+    expect(await use()).toBe(401);
+    await sql`update api_key set expires_at = null where id = ${made.id}`;
+    expect(await use()).toBe(200);
+    expect((await served.ask("admin", "DELETE", `/v1/keys/${made.id}`)).status).toBe(200);
+    expect(await use()).toBe(401);
+    expect((await served.ask("admin", "DELETE", `/v1/keys/${made.id}`)).status).toBe(404);
+  });
+});

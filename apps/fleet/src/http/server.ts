@@ -1,0 +1,83 @@
+/** The routes behind Fastify: each request is checked by the schemas of its route, and by who asks. */
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from "fastify";
+import * as v from "valibot";
+import { fail } from "../errors.ts";
+import { mayBe, type Principal } from "../users/roles.ts";
+import type { Metrics } from "./metrics.ts";
+import { refusalOf } from "./refusals.ts";
+import type { Route } from "./route.ts";
+
+const NOBODY: Principal = { name: "nobody", roles: [], user: undefined };
+/** A batch of reports of a relay is the longest. */
+const LONGEST = 4 * 1024 * 1024;
+
+export interface Serving {
+  routes: readonly Route[];
+  log: FastifyBaseLogger;
+  metrics: Metrics;
+  /** Who asks. @throws FLEET_LOGIN */
+  principalOf(request: FastifyRequest): Promise<Principal | undefined>;
+}
+
+export function makeServer({ routes, log, metrics, principalOf }: Serving): FastifyInstance {
+  const server = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: LONGEST,
+    routerOptions: { ignoreTrailingSlash: false },
+  });
+  // Schemas are held by the handler below.
+  server.setErrorHandler((error, request, reply) => {
+    const { status, document, ours } = refusalOf(error);
+    if (ours) log.error({ err: error, method: request.method, url: request.url }, "a request failed");
+    return reply.code(status).send(document);
+  });
+  server.setNotFoundHandler((_request, reply) => {
+    const { document } = refusalOf(fail("FLEET_NONE", "there is no such route"));
+    return reply.code(404).send(document);
+  });
+  server.addHook("onSend", async (_request, reply) => {
+    reply.header("x-content-type-options", "nosniff").header("referrer-policy", "no-referrer").header("x-frame-options", "DENY");
+    if (reply.getHeader("cache-control") === undefined) reply.header("cache-control", "no-store");
+  });
+  server.addHook("onResponse", async (request, reply) => {
+    metrics.request(request.method, request.routeOptions.url ?? "none", reply.statusCode, reply.elapsedTime / 1000);
+  });
+  for (const each of routes)
+    server.route({
+      method: each.method,
+      url: each.path,
+      handler: async (request, reply) => {
+        const principal = await allowed(each, request, principalOf);
+        const answer = await each.handle({
+          params: held(each.params, request.params ?? {}, "the path"),
+          query: held(each.query, request.query ?? {}, "the query"),
+          body: held(each.body, request.body ?? {}, "the body"),
+          principal,
+          address: request.ip,
+          reply,
+        });
+        // What a handler has sent by itself.
+        return reply.sent ? reply : (answer ?? {});
+      },
+    });
+  return server;
+}
+
+/** @throws FLEET_LOGIN, FLEET_ROLE */
+async function allowed({ who }: Route, request: FastifyRequest, principalOf: Serving["principalOf"]): Promise<Principal> {
+  if (who === "anyone" || who === "host") return NOBODY;
+  const principal = await principalOf(request);
+  if (principal === undefined) throw fail("FLEET_LOGIN", "nobody is logged in");
+  if (!mayBe(principal, who))
+    throw fail("FLEET_ROLE", `it takes one of: ${who.join(", ")}; ${principal.name} has: ${principal.roles.join(", ") || "none"}`);
+  return principal;
+}
+
+/** @throws FLEET_REQUEST */
+function held<S extends v.GenericSchema<unknown, unknown>>(schema: S, value: unknown, what: string): v.InferOutput<S> {
+  const checked = v.safeParse(schema, value, { abortEarly: true });
+  if (checked.success) return checked.output;
+  const [issue] = checked.issues;
+  throw fail("FLEET_REQUEST", `${what}: ${v.getDotPath(issue) ?? "the whole"}: ${issue.message}`.slice(0, 500));
+}

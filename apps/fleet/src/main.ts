@@ -1,0 +1,97 @@
+/** suture-fleet: the server, and what is done on its machine by who may read its data. */
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { placeText, SutureError } from "@suture/errors";
+import { silentReporter, Task } from "@suture/task";
+import { pino } from "pino";
+import { fail } from "./errors.ts";
+import { Fleet, VERSION } from "./fleet.ts";
+import { newApiKey } from "./users/api-keys.ts";
+import { ROLES, type Role } from "./users/roles.ts";
+
+const HELP = `suture-fleet: the server of a fleet of machines that follow a signed repository
+
+  suture-fleet serve [--data FOLDER] [--listen ADDRESS:PORT]
+  suture-fleet key NAME --role ROLE... [--data FOLDER]      a key by which a program, or the first person, asks; shown once
+
+--data     all that the server keeps; /var/lib/suture-fleet unless given
+--listen   127.0.0.1:8780 unless given: put a web server with TLS in front of it
+--role     ${ROLES.join(", ")}; may be given more than once
+
+DATABASE_URL names a PostgreSQL (postgres://...); without it the server keeps one of its own in the data folder.
+SUTURE_FLEET_LOG is the level of the log: info unless given.
+`;
+
+const OPTIONS = {
+  data: { type: "string", default: "/var/lib/suture-fleet" },
+  listen: { type: "string", default: "127.0.0.1:8780" },
+  role: { type: "string", multiple: true, default: [] as string[] },
+  help: { type: "boolean", default: false },
+  version: { type: "boolean", default: false },
+} as const;
+
+type Values = ReturnType<typeof wordsOf>["values"];
+
+const controller = new AbortController();
+const task = new Task(silentReporter, controller.signal);
+const log = pino({ level: process.env.SUTURE_FLEET_LOG ?? "info" }, pino.destination({ dest: 2, sync: true }));
+
+function wordsOf(): { values: { data: string; listen: string; role: string[]; help: boolean; version: boolean }; positionals: string[] } {
+  try {
+    return parseArgs({ options: OPTIONS, allowPositionals: true });
+  } catch (cause) {
+    throw fail("FLEET_USAGE", cause instanceof Error ? cause.message : String(cause), {}, { cause });
+  }
+}
+
+async function opened({ data }: Values): Promise<Fleet> {
+  const folder = resolve(data);
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  return Fleet.open(task, { data: folder, databaseUrl: process.env.DATABASE_URL }, log);
+}
+
+async function serve(values: Values): Promise<void> {
+  const [, host = "", port = ""] = /^(.+):(\d{1,5})$/.exec(values.listen) ?? [];
+  if (host === "") throw fail("FLEET_USAGE", `--listen ${values.listen} is no ADDRESS:PORT`);
+  const fleet = await opened(values);
+  const ended = new Promise<void>((done) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => done());
+  });
+  await fleet.server.listen({ host: host.replace(/^\[|\]$/g, ""), port: Number(port) });
+  await ended;
+  log.info("the server ends");
+  await fleet.close();
+}
+
+async function key(values: Values, name: string | undefined): Promise<void> {
+  if (name === undefined) throw fail("FLEET_USAGE", "a key has a name");
+  const roles = values.role.map((role) => {
+    const found = ROLES.find((each) => each === role);
+    if (found === undefined) throw fail("FLEET_USAGE", `there is no role ${role}`);
+    return found satisfies Role;
+  });
+  if (roles.length === 0) throw fail("FLEET_USAGE", "a key has a role (--role)");
+  const fleet = await opened(values);
+  try {
+    const made = await newApiKey(fleet.database.sql, "the server's machine", { name, roles });
+    process.stdout.write(`${made.key}\n`);
+  } finally {
+    await fleet.close();
+  }
+}
+
+try {
+  const { values, positionals } = wordsOf();
+  const [word, ...rest] = positionals;
+  if (values.version) process.stdout.write(`${VERSION}\n`);
+  else if (values.help) process.stdout.write(HELP);
+  else if (word === "serve" && rest.length === 0) await serve(values);
+  else if (word === "key" && rest.length <= 1) await key(values, rest[0]);
+  else throw fail("FLEET_USAGE", word === undefined ? "nothing was asked for" : `there is no ${positionals.join(" ")}`);
+} catch (error) {
+  if (!(error instanceof SutureError)) throw error;
+  const place = placeText(error.where);
+  process.stderr.write(`error ${error.code}: ${error.message}\n${place === "" ? "" : `  at: ${place}\n`}  do: ${error.mend}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,65 @@
+/** Keys by which programs ask. */
+import { randomBytes } from "node:crypto";
+import { sha256 } from "@suture/files";
+import { audit } from "../audit/audit.ts";
+import type { Sql } from "../database/sql.ts";
+import { fail } from "../errors.ts";
+import type { Principal, Role } from "./roles.ts";
+
+const PREFIX = "sk_";
+
+export const digestOfSecret = (secret: string): string => sha256(Buffer.from(secret));
+/** 256 bits. */
+export const newSecret = (prefix: string): string => `${prefix}${randomBytes(32).toString("base64url")}`;
+
+export interface KeyRow {
+  id: string;
+  name: string;
+  roles: Role[];
+  made_at: Date;
+  expires_at: Date | null;
+  revoked_at: Date | null;
+  used_at: Date | null;
+}
+
+/** @returns the key, which is not shown again */
+export async function newApiKey(
+  sql: Sql,
+  who: string,
+  { name, roles, days }: { name: string; roles: readonly Role[]; days?: number | undefined },
+): Promise<{ id: string; key: string }> {
+  const key = newSecret(PREFIX);
+  const id = randomBytes(6).toString("hex");
+  const expires = days === undefined ? null : new Date(Date.now() + days * 86_400_000);
+  await sql.begin(async (within) => {
+    await within`insert into api_key (id, name, roles, digest, expires_at) values (${id}, ${name}, ${[...roles]}, ${digestOfSecret(key)}, ${expires})`;
+    await audit(within, { who, what: "key made", about: id, detail: { name, roles, expires } });
+  });
+  return { id, key };
+}
+
+export async function apiKeys(sql: Sql): Promise<KeyRow[]> {
+  return sql<KeyRow[]>`select id, name, roles, made_at, expires_at, revoked_at, used_at from api_key order by made_at`;
+}
+
+/** @throws FLEET_NONE */
+export async function revokeApiKey(sql: Sql, who: string, id: string): Promise<void> {
+  await sql.begin(async (within) => {
+    const found = await within`update api_key set revoked_at = now() where id = ${id} and revoked_at is null`;
+    if (found.count === 0) throw fail("FLEET_NONE", `no key ${id} is in use`);
+    await audit(within, { who, what: "key revoked", about: id });
+  });
+}
+
+/** @throws FLEET_LOGIN */
+export async function principalOfKey(sql: Sql, key: string): Promise<Principal> {
+  const digest = digestOfSecret(key);
+  const [row] = await sql<KeyRow[]>`
+    select id, name, roles, used_at from api_key
+    where digest = ${digest} and revoked_at is null and (expires_at is null or expires_at > now())`;
+  if (row === undefined) throw fail("FLEET_LOGIN", "the key is not known, has expired or was revoked");
+  // When, to the minute: not each request writes.
+  if (row.used_at === null || Date.now() - row.used_at.getTime() > 60_000)
+    await sql`update api_key set used_at = now() where digest = ${digest}`;
+  return { name: `key ${row.name} (${row.id})`, roles: row.roles, user: undefined };
+}

@@ -1,0 +1,16 @@
+/** Who may do what: roles of people and programs. */
+import { ROLES, type FleetRole as Role } from "@suture/protocol";
+
+export { ROLES, type Role };
+
+/** Somebody who asks, and is known. */
+export interface Principal {
+  /** As the audit names it. */
+  name: string;
+  roles: readonly Role[];
+  /** Of a person; undefined of a program. */
+  user: string | undefined;
+}
+
+/** Each role by itself; `admin` gives others their roles, and does not have them all. */
+export const mayBe = (principal: Principal, roles: readonly Role[]): boolean => roles.some((role) => principal.roles.includes(role));

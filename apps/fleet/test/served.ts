@@ -1,0 +1,55 @@
+/** A server with a PostgreSQL of its own, for the tests of one file. */
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Task } from "@suture/task";
+import { pino } from "pino";
+import { afterAll } from "vitest";
+import { Fleet } from "../src/fleet.ts";
+import { newApiKey } from "../src/users/api-keys.ts";
+import { ROLES, type Role } from "../src/users/roles.ts";
+
+export const silent = pino({ level: "silent" });
+
+/** That PostgreSQL's own user can enter. */
+export function dataFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "suture-fleet-"));
+  chmodSync(folder, 0o711);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface Answered {
+  status: number;
+  body: Record<string, unknown>;
+}
+
+export class Served {
+  readonly fleet: Fleet;
+  readonly #keys: ReadonlyMap<Role, string>;
+
+  private constructor(fleet: Fleet, keys: ReadonlyMap<Role, string>) {
+    this.fleet = fleet;
+    this.#keys = keys;
+  }
+
+  static async open(data = dataFolder()): Promise<Served> {
+    const fleet = await Fleet.open(new Task(), { data, databaseUrl: undefined }, silent);
+    const keys = new Map<Role, string>();
+    for (const role of ROLES) keys.set(role, (await newApiKey(fleet.database.sql, "test", { name: role, roles: [role] })).key);
+    return new Served(fleet, keys);
+  }
+
+  /** @param as whose key is sent; none */
+  async ask(as: Role | undefined, method: "GET" | "POST" | "DELETE", url: string, body?: object): Promise<Answered> {
+    const key = as === undefined ? undefined : this.#keys.get(as);
+    const answer = await this.fleet.server.inject({
+      method,
+      url,
+      headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
+      ...(body === undefined ? {} : { payload: body }),
+    });
+    const isJson = String(answer.headers["content-type"]).startsWith("application/json");
+    return { status: answer.statusCode, body: isJson ? (answer.json() as Record<string, unknown>) : { text: answer.body } };
+  }
+}

@@ -1,0 +1,51 @@
+/** What the fleet's server says of people, programs and their deeds. */
+import * as v from "valibot";
+import { said } from "../said.ts";
+
+const text = v.string();
+const name = v.pipe(text, v.minLength(1), v.maxLength(100));
+const time = said(text, "such as 2026-01-31T23:59:59.000Z");
+
+/** viewer: sees all; operator: hosts, roll-outs, holds, withdrawals; releaser: approves; key officer: keys and their expiries; admin: users and keys of programs. */
+export const ROLES = ["viewer", "operator", "releaser", "key officer", "admin"] as const;
+export type FleetRole = (typeof ROLES)[number];
+
+export const rolesSchema = v.pipe(v.array(v.picklist(ROLES)), v.minLength(1), v.maxLength(ROLES.length));
+
+export const newFleetKeySchema = v.strictObject({
+  name,
+  roles: rolesSchema,
+  days: v.optional(said(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(3650)), "that it is good; for ever unless given")),
+});
+export const fleetKeySchema = v.strictObject({ id: text, key: said(text, "it is not shown again") });
+export const fleetKeyIdSchema = v.strictObject({ id: v.pipe(text, v.regex(/^[0-9a-f]{12}$/)) });
+export const fleetKeysSchema = v.strictObject({
+  keys: v.array(
+    v.strictObject({
+      id: text,
+      name: text,
+      roles: v.array(v.picklist(ROLES)),
+      made: time,
+      expires: v.nullable(time),
+      revoked: v.nullable(time),
+      used: v.nullable(time),
+    }),
+  ),
+});
+export const fleetAuditSchema = v.strictObject({
+  rows: said(
+    v.array(
+      v.strictObject({
+        n: v.number(),
+        at: time,
+        who: text,
+        what: text,
+        about: text,
+        detail: said(text, "JSON"),
+        previous: text,
+        hash: text,
+      }),
+    ),
+    "hash is the SHA-256 of [n, at, who, what, about, detail, previous] as JSON.stringify writes it; previous is that of the row before",
+  ),
+});
