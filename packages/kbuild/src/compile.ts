@@ -129,15 +129,21 @@ type Head = v.InferOutput<typeof HEAD>;
 /** How often it is written down that a kept object was used: by that old ones are found. */
 const DAY = 86_400_000;
 
+/** What was found sound in a view: its files are read once for each object, as nobody changes them while this runs. */
+const found = new WeakMap<SourceView, Map<string, string>>();
+
 async function openKept(path: string, view: SourceView): Promise<Uint8Array | undefined> {
   const file = await readFile(path).catch(() => undefined);
   const end = file?.indexOf(10) ?? -1;
   if (file === undefined || end < 0) return undefined;
   const bytes = file.subarray(end + 1);
   try {
-    const head = v.parse(HEAD, JSON.parse(file.toString("utf8", 0, end)));
-    const sound = head.sha256 === hashParts([bytes]) && head.inputsSha256 === (await hashInputs(head.inputs, view));
-    if (!sound) return undefined;
+    const { sha256: own, inputs, inputsSha256 } = v.parse(HEAD, JSON.parse(file.toString("utf8", 0, end)));
+    if (own !== hashParts([bytes])) return undefined;
+    const known = found.get(view) ?? new Map<string, string>();
+    if (known.get(path) === inputsSha256) return bytes;
+    if (inputsSha256 !== (await hashInputs(inputs, view))) return undefined;
+    found.set(view, known.set(path, inputsSha256));
     await used(path);
     return bytes;
   } catch {

@@ -58,6 +58,7 @@ export class KernelContext {
   /** Modules outside of the kernel's tree that are worked on. */
   readonly #outside = new Map<string, KernelModule>();
   readonly #identities = new Map<string, ModuleIdentity>();
+  #original: SourceView | undefined;
   /** What modules export, as far as it was asked for by `openExporters`. */
   readonly #exporters = new Map<string, Answers>();
 
@@ -163,9 +164,10 @@ export class KernelContext {
     return this.outside ?? this.target.tree;
   }
 
-  /** The source as it is. */
+  /** The source as it is. Nobody changes it while this runs. */
   get original(): SourceView {
-    return SourceView.of(this.sourceRoot, this.target.tree);
+    this.#original ??= SourceView.of(this.sourceRoot, this.target.tree);
+    return this.#original;
   }
 
   /** The source with files of it changed. Dispose of it. */

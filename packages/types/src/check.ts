@@ -4,7 +4,8 @@
  */
 import { type External, stem } from "@suture/diff";
 import { type ElfObject, isSection, SHF, STT } from "@suture/elf";
-import type { Btf } from "@suture/kernel";
+import type { SutureError } from "@suture/errors";
+import type { Btf, BtfLayout } from "@suture/kernel";
 import { layoutDifference, sameShape, sameShapeInKernel, variableDifference } from "./difference.ts";
 import { DwarfTypes, type Enumeration } from "./dwarf.ts";
 import { enumeratorDifferences, renumbered } from "./enumerators.ts";
@@ -14,24 +15,45 @@ import { objectTypes } from "./object-types.ts";
 /** What may be otherwise than before: somebody knows that no data of the old kind are met by the new code. By the names that refusals give. */
 export type Accepted = ReadonlySet<string>;
 
-/** @returns what differs in those that are accepted, and what differs and does no harm. @throws BUILD_LAYOUT, BUILD_RENUMBERED, BUILD_BAD_DWARF */
+/**
+ * What is refused is told of all types; of those that differ and have such a one in them, of the inner ones only.
+ * @returns what differs in those that are accepted, and what differs and does no harm. @throws BUILD_LAYOUT, BUILD_RENUMBERED, BUILD_BAD_DWARF
+ */
 export function checkLayouts(original: ElfObject, patched: ElfObject, accepted: Accepted): string[] {
   const notes = new Set<string>();
+  const refusals: SutureError[] = [];
   const { file } = patched;
   const [before, after] = [objectTypes(original), objectTypes(patched)];
-  if (before !== undefined && after !== undefined)
+  if (before !== undefined && after !== undefined) {
+    const refused = new Map<string, string>();
     for (const name of before.compositeNames) {
       const why = layoutDifference(before.layouts(name), after.layouts(name), sameShape);
       if (why === undefined) continue;
-      if (!isAccepted(accepted, name)) throw fail("BUILD_LAYOUT", `${name} ${why}`, { file, symbol: name }, mendFor(name));
-      notes.add(`${name} ${why}, which was accepted`);
+      if (isAccepted(accepted, name)) notes.add(`${name} ${why}, which was accepted`);
+      else refused.set(name, why);
     }
+    for (const [name, why] of refused)
+      if (!holdsOneOf(before.layouts(name), refused, name))
+        refusals.push(fail("BUILD_LAYOUT", `${name} ${why}`, { file, symbol: name }, mendFor(name)));
+  }
   for (const { accept, why, harmless } of enumeratorDifferences(enumerationsOf(original), enumerationsOf(patched))) {
     if (harmless) notes.add(why);
     else if (accept.some((name) => isAccepted(accepted, name))) notes.add(`${why}, which was accepted`);
-    else throw renumbered(why, accept[0] ?? "", { file });
+    else refusals.push(renumbered(why, accept[0] ?? "", { file }));
   }
+  const [first, ...others] = refusals;
+  if (first !== undefined) throw others.length === 0 ? first : first.with(others);
   return [...notes];
+}
+
+/** Whether there is an object of one of some types in another. */
+function holdsOneOf(layouts: readonly BtfLayout[], names: ReadonlyMap<string, unknown>, own: string): boolean {
+  return layouts.some(({ members }) =>
+    members.some(({ shape }) => {
+      const inner = /^(?:struct|union) (\w+)(?:\[\d*\])*$/.exec(shape)?.[1];
+      return inner !== undefined && inner !== own && names.has(inner);
+    }),
+  );
 }
 
 /**

@@ -17,17 +17,45 @@ export async function blamed(
   { refusals, relevant }: { refusals: readonly SutureError[]; relevant: readonly number[] },
   tryOut: TryOut,
 ): Promise<Map<number, readonly SutureError[]>> {
-  const guessed = new Map<number, SutureError[]>();
-  let isClear = true;
-  for (const refusal of refusals) {
-    const [one, ...others] = suspects(units, relevant, [refusal]);
-    if (one === undefined || others.length > 0) isClear = false;
-    else guessed.set(one, [...(guessed.get(one) ?? []), refusal]);
-  }
   if (relevant.length === 1) return new Map([[relevant[0] as number, refusals]]);
-  if (isClear && (await tryOut(without(units, there, guessed.keys()))).length === 0 && (await eachIsNeeded(units, there, guessed, tryOut)))
-    return guessed;
-  return searched(units, there, { refusals, relevant }, tryOut);
+  const { faults, still } = await guessed(units, there, { refusals, relevant }, tryOut);
+  const left = without(units, there, faults.keys());
+  const others = still ?? (await tryOut(left));
+  if (others.length === 0) return faults;
+  const near = relevant.filter((index) => left.has(index));
+  for (const [index, reasons] of await searched(units, left, { refusals: others, relevant: near }, tryOut)) faults.set(index, reasons);
+  return faults;
+}
+
+/**
+ * Those that alone change what is refused, as far as that goes without them and does not go with any one of them.
+ * @returns `still`: what is refused without those, where it is known
+ */
+async function guessed(
+  units: readonly Unit[],
+  there: ReadonlySet<number>,
+  { refusals, relevant }: { refusals: readonly SutureError[]; relevant: readonly number[] },
+  tryOut: TryOut,
+): Promise<{ faults: Map<number, readonly SutureError[]>; still: readonly SutureError[] | undefined }> {
+  const guesses = new Map<number, SutureError[]>();
+  let still = refusals;
+  for (let before = -1; before < guesses.size && still.length > 0; ) {
+    before = guesses.size;
+    for (const refusal of still) {
+      const [one, another] = suspects(units, relevant, [refusal]);
+      if (one !== undefined && another === undefined) guesses.set(one, [...(guesses.get(one) ?? []), refusal]);
+    }
+    if (guesses.size > before) still = await tryOut(without(units, there, guesses.keys()));
+  }
+  const faults = new Map<number, readonly SutureError[]>();
+  for (const [index, own] of guesses) {
+    const keys = new Set(own.map(keyOf));
+    const isRefusedOf = (found: readonly SutureError[]): boolean => found.some((one) => keys.has(keyOf(one)));
+    if (isRefusedOf(still)) continue;
+    const others = [...guesses.keys()].filter((other) => other !== index);
+    if (others.length === 0 || isRefusedOf(await tryOut(without(units, there, others)))) faults.set(index, own);
+  }
+  return { faults, still: faults.size === 0 ? refusals : faults.size === guesses.size ? still : undefined };
 }
 
 /** What an object is refused for, and the units that may have to do with it. */
@@ -94,21 +122,6 @@ function sharedOf(units: readonly Unit[], refused: readonly Refused[]): Map<stri
 
 function keyOf({ code, where }: SutureError): string {
   return `${code} ${where.symbol}`;
-}
-
-/** Whether none of several guesses could stay: one may be refused for what another brings. */
-async function eachIsNeeded(
-  units: readonly Unit[],
-  there: ReadonlySet<number>,
-  guessed: ReadonlyMap<number, readonly SutureError[]>,
-  tryOut: TryOut,
-): Promise<boolean> {
-  if (guessed.size === 1) return true;
-  for (const index of guessed.keys()) {
-    const others = [...guessed.keys()].filter((other) => other !== index);
-    if ((await tryOut(without(units, there, others))).length === 0) return false;
-  }
-  return true;
 }
 
 /** Adds the units that may be at fault to the others, in their order and many at a time, and keeps those with which nothing is refused. */

@@ -193,27 +193,39 @@ class Rounds {
   async #leaveBlamed(stage: Stage, found: ReadonlyMap<string, readonly SutureError[]>): Promise<boolean> {
     const { choice, source, objects, jobs } = this.#parts;
     const before = choice.in.size;
-    const waiting = [...found.keys()]
-      .sort()
-      .map((object) => ({ object, relevant: this.#relevantTo(object), refusals: found.get(object) ?? [] }));
     const tryOut = async (object: string, units: ReadonlySet<number>): Promise<readonly SutureError[]> =>
       objects.tryOut(object, source.overlay(units));
+    const refused = (object: string, refusals: readonly SutureError[]): Refused[] =>
+      refusals.length === 0 ? [] : [{ object, relevant: this.#relevantTo(object), refusals }];
+    const isAsItWas = ({ relevant }: Refused): boolean => choice.among(relevant).length === relevant.length;
+    let waiting = [...found.keys()].sort().flatMap((object) => refused(object, found.get(object) ?? []));
     stage.note("what many objects are refused for");
     leave(choice, await blamedOfMany(this.#units, choice.in, waiting, tryOut));
-    for (let done = 0; done < waiting.length; ) {
-      const next: Refused[] = [];
-      for (; done < waiting.length && next.length < jobs; done++) {
-        const one = waiting[done] as Refused;
-        if (choice.among(one.relevant).length === one.relevant.length) next.push(one);
+    while (waiting.length > 0) {
+      const again: Refused[] = [];
+      for (let done = 0; done < waiting.length; ) {
+        const next: Refused[] = [];
+        for (; done < waiting.length && next.length < jobs; done++) {
+          const one = waiting[done] as Refused;
+          (isAsItWas(one) ? next : again).push(one);
+        }
+        stage.note(`what ${next.map(({ object }) => object).join(" and ")} ${next.length === 1 ? "is" : "are"} refused for`);
+        stage.progress(done, waiting.length, "objects");
+        const there = new Set(choice.in);
+        const faults = await inParallel(next, jobs, async (one) =>
+          blamed(this.#units, there, one, async (units) => tryOut(one.object, units)),
+        );
+        for (const [at, one] of next.entries())
+          if (isAsItWas(one)) leave(choice, faults[at] ?? new Map());
+          else again.push(one);
       }
-      stage.note(`what ${next.map(({ object }) => object).join(" and ")} ${next.length === 1 ? "is" : "are"} refused for`);
-      stage.progress(done, waiting.length, "objects");
       const there = new Set(choice.in);
-      const faults = await inParallel(next, jobs, async (one) =>
-        blamed(this.#units, there, one, async (units) => tryOut(one.object, units)),
-      );
-      for (const [at, { relevant }] of next.entries())
-        if (choice.among(relevant).length === relevant.length) leave(choice, faults[at] ?? new Map());
+      waiting = (
+        await inParallel(again, jobs, async ({ object }) => {
+          stage.note(`${object} without what was left out`);
+          return refused(object, await tryOut(object, there));
+        })
+      ).flat();
     }
     return choice.in.size < before;
   }
