@@ -58,12 +58,10 @@ function comments(elf: ElfObject): string[] {
 /** objtool describes the stack of all code that it has seen. */
 function objtool({ parts, running }: Differing): Cause | undefined {
   const unwinding = parts.arch.tables.all.find(({ beside }) => beside !== undefined);
-  if (unwinding === undefined || running.table(unwinding) === undefined) return undefined;
-  if (
-    !parts.all.some(({ role }) => role === "code") ||
-    parts.all.some(({ section }) => section.name === unwinding.section && section.size > 0)
-  )
-    return undefined;
+  if (unwinding === undefined || !parts.all.some(({ role }) => role === "code")) return undefined;
+  if (parts.all.some(({ section }) => section.name === unwinding.section && section.size > 0)) return undefined;
+  // The kernel's table is read last: it is megabytes.
+  if (running.table(unwinding) === undefined) return undefined;
   return certain(
     "objtool",
     `the object has no ${unwinding.section}: objtool did not run on it, or gave up, as on code of vmlinux compiled with -DMODULE`,
