@@ -33,6 +33,8 @@ export interface External {
   anchor?: Anchor;
   /** Bytes that the patched code may expect it to be aligned to, and the original could not. */
   align?: number;
+  /** Whether it is only known by the name of a section: that of a variable whose value the kernel writes into code at boot. */
+  constant?: boolean;
 }
 
 export interface Emitted {
@@ -204,7 +206,13 @@ class Emitter {
     const symbol = newSymbol({ name: original?.name ?? to.name, place: "undef", bind: weak ? STB.WEAK : STB.GLOBAL });
     const align = isItem(to) && isItem(patched) && isAlone(to) && isAlone(patched) ? patched.section.align : 0;
     const twin = isItem(patched) ? patched.symbols[0] : undefined;
-    this.#externals.set(to, { symbol, original, patched: twin, ...(isItem(to) && align > to.section.align ? { align } : {}) });
+    this.#externals.set(to, {
+      symbol,
+      original,
+      patched: twin,
+      ...(isItem(to) && align > to.section.align ? { align } : {}),
+      ...(this.#plan.isConstantOnly(to) ? { constant: true } : {}),
+    });
     return symbol;
   }
 

@@ -4,7 +4,7 @@ import type { SutureError } from "@suture/errors";
 import type { Correlation } from "./correlation.ts";
 import { fail } from "./errors.ts";
 import { hasFtraceSite } from "./ftrace-sites.ts";
-import { bytesOf, type Item, type ItemizedObject, type Ref } from "./items.ts";
+import { bytesOf, type Item, type ItemizedObject, isItem, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
 import { type Marks, sourceName } from "./marks.ts";
 import { coldParent, stem } from "./names.ts";
@@ -230,6 +230,11 @@ export class Plan {
       this.#variables.set(name, found);
     }
     return found;
+  }
+
+  /** Whether the object has no symbol of that variable: it is read in place of a constant. */
+  isConstantOnly(to: Item | ElfSymbol): boolean {
+    return !isItem(to) && this.#variables.get(to.name) === to;
   }
 
   /** The entry that a row is, if it is one of the item's own. */

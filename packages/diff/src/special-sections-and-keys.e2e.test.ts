@@ -264,6 +264,7 @@ describe("constants that the kernel writes into code at boot", () => {
     const delta = shop.diff(source("limit", 1), source("limit", 2));
     expect(names(delta.functions)).toEqual(["f", "g"]);
     expect(externalNames(delta)).toEqual(["__fentry__", "limit"]);
+    expect(delta.externals.filter(({ constant }) => constant).map(({ symbol }) => symbol.name)).toEqual(["limit"]);
     expect(sectionOf(delta, "runtime_ptr_limit")).toBeUndefined();
     const program = `#include <stdio.h>
       unsigned long limit = 100; asm(".pushsection .text; .globl __fentry__; __fentry__: ret; .popsection"); int f(unsigned long), g(unsigned long);

@@ -5,6 +5,11 @@ export const livepatchErrors = defineErrors({
     cause: "Patched code refers to a symbol that neither the kernel exports nor its symbol table has.",
     mend: "The source is not the one that this kernel was built from, or the fix needs another fix first: include that one too.",
   },
+  KLP_CONSTANT_ONLY: {
+    cause:
+      "Patched code has a constant that the kernel fills in at boot, and the variable that it could read instead is not in the kernel: the compiler made it away, as all else reads the constant.",
+    mend: "Reorganise the fix so that the function with runtime_const_*() stays as it is.",
+  },
   KLP_AMBIGUOUS: {
     cause: "Several symbols of the kernel have the name that is needed, and nothing proves which one it is.",
     mend: "Rename the new use in the fix, or build with the exact source package so that the object's place in the image can be proven.",

@@ -233,6 +233,12 @@ describe("symbols that patched code needs", () => {
     expect(() => combined(part(delta("patched", ["nowhere"])))).toThrowError(expect.objectContaining({ code: "KLP_UNRESOLVED" }));
   });
 
+  it("of a constant that is filled in at boot, whose variable the compiler made away, are refused by name", () => {
+    const from = delta("patched", ["nowhere"]);
+    const externals = from.externals.map((one) => ({ ...one, constant: one.symbol.name === "nowhere" }));
+    expect(() => combined(part({ ...from, externals }))).toThrowError(expect.objectContaining({ code: "KLP_CONSTANT_ONLY" }));
+  });
+
   it("of two parts that replace one function are refused", () => {
     const twice = [part(delta("patched", [])), part(delta("patched", []), { object: "fs/b.o" })];
     expect(() => combined(...twice)).toThrowError(expect.objectContaining({ code: "KLP_DUPLICATE_FUNCTION" }));

@@ -85,7 +85,10 @@ export function resolveExternal(
   const place = from?.global(name, file);
   const shown = exposed.get(name);
   if (place === undefined && shown !== undefined) return klp(name, shown.owner, shown.place(), owner);
-  if (from === undefined || place === undefined) throw unresolved(name, file);
+  if (from === undefined || place === undefined) {
+    if (external.constant !== true) throw unresolved(name, file);
+    throw fail("KLP_CONSTANT_ONLY", `${name} is not among the kernel's symbols`, { file, symbol: name });
+  }
   return klp(name, from, place, owner);
 }
 
