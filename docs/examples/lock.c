@@ -11,6 +11,10 @@
 #include <linux/spinlock.h>
 #include <linux/user_namespace.h>
 #include <linux/utsname.h>
+#include <linux/version.h>
+#ifndef ns_free_inum
+#include <linux/nstree.h>
+#endif
 #include <suture.h>
 
 struct guarded {
@@ -45,9 +49,21 @@ static int new_version_proc_show(struct seq_file *m, void *v)
 }
 SUTURE_REPLACE("vmlinux", version_proc_show, new_version_proc_show);
 
+/* As in new-field.c. */
+#ifndef ns_free_inum /* since 6.18 */
+static void new_free_uts_ns(struct uts_namespace *ns)
+{
+	guarded_free(ns);
+	ns_tree_remove(ns);
+	dec_ucount(ns->ucounts, UCOUNT_UTS_NAMESPACES);
+	put_user_ns(ns->user_ns);
+	ns_common_free(ns);
+	kfree_rcu(ns, ns.ns_rcu);
+}
+#else
 extern struct kmem_cache *uts_ns_cache;
 
-static void new_free_uts_ns(struct uts_namespace *ns)
+static void end_uts_ns(struct uts_namespace *ns)
 {
 	guarded_free(ns);
 	dec_ucount(ns->ucounts, UCOUNT_UTS_NAMESPACES);
@@ -55,4 +71,17 @@ static void new_free_uts_ns(struct uts_namespace *ns)
 	ns_free_inum(&ns->ns);
 	kmem_cache_free(uts_ns_cache, ns);
 }
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+static void new_free_uts_ns(struct kref *kref)
+{
+	end_uts_ns(container_of(kref, struct uts_namespace, kref));
+}
+#else
+static void new_free_uts_ns(struct uts_namespace *ns)
+{
+	end_uts_ns(ns);
+}
+#endif
+#endif
 SUTURE_REPLACE("vmlinux", free_uts_ns, new_free_uts_ns);
