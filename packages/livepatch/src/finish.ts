@@ -7,11 +7,12 @@ import { type ElfObject, newRelocations, type Relocation, readElf, Section, SHF,
 import { type DraftManifest, type Manifest, writeManifest } from "@suture/protocol";
 import { contentsSha256, MANIFEST_SECTION } from "./contents.ts";
 import { fail } from "./errors.ts";
-import { isKlpSymbol, klpSectionName, LONGEST_OBJECT, LONGEST_SYMBOL, parseKlpSymbol, splitUser } from "./names.ts";
+import { isKlpSymbol, klpSectionName, LONGEST_OBJECT, parseKlpSymbol, splitUser } from "./names.ts";
 
-export function finish(linked: Uint8Array, file: string, draft: DraftManifest): { bytes: Uint8Array; manifest: Manifest } {
+/** @param longest of a symbol's name, in characters: `longestSymbol` */
+export function finish(linked: Uint8Array, file: string, draft: DraftManifest, longest: number): { bytes: Uint8Array; manifest: Manifest } {
   const elf = readElf(linked, file);
-  moveRelocations(elf);
+  moveRelocations(elf, longest);
   for (const symbol of elf.symbols) {
     if (!isKlpSymbol(symbol.name)) continue;
     symbol.place = "livepatch";
@@ -22,7 +23,7 @@ export function finish(linked: Uint8Array, file: string, draft: DraftManifest): 
   return { bytes: writeElf(elf), manifest };
 }
 
-function moveRelocations(elf: ElfObject): void {
+function moveRelocations(elf: ElfObject, longest: number): void {
   for (const table of elf.sections.filter((s) => s.type === SHT.RELA && s.target !== undefined)) {
     const { target } = table;
     if (target === undefined) continue;
@@ -36,7 +37,7 @@ function moveRelocations(elf: ElfObject): void {
       }
       const { symbol, user } = splitUser(name);
       const klp = parseKlpSymbol(symbol);
-      if (klp === undefined || klp.object.length > LONGEST_OBJECT || klp.name.length > LONGEST_SYMBOL)
+      if (klp === undefined || klp.object.length > LONGEST_OBJECT || klp.name.length > longest)
         throw fail("KLP_BAD_MODULE", `the livepatch core cannot read the symbol name ${name}`, { file: elf.file, section: table.name });
       const object = user ?? klp.object;
       const list = byObject.get(object);

@@ -5,7 +5,7 @@ export { entrySource, fixHeaderFolder, headerFolder } from "./entry.ts";
 export { livepatchErrors } from "./errors.ts";
 export { finish } from "./finish.ts";
 export { type Inspection, inspect } from "./inspect.ts";
-export { isKlpSymbol, klpSymbolName, moduleName, parseKlpSymbol, withUser } from "./names.ts";
+export { isKlpSymbol, klpSymbolName, longestSymbol, moduleName, parseKlpSymbol, withUser } from "./names.ts";
 export type { ReadDescriptor } from "./read-descriptor.ts";
 export {
   Answers,

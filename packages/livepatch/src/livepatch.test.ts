@@ -23,7 +23,7 @@ import { describe, expect, it } from "vitest";
 import { combine, type Part } from "./combine.ts";
 import { finish } from "./finish.ts";
 import { inspect } from "./inspect.ts";
-import { klpSymbolName, parseKlpSection, parseKlpSymbol } from "./names.ts";
+import { klpSymbolName, longestSymbol, parseKlpSection, parseKlpSymbol } from "./names.ts";
 import type { KernelView, Owner, SymbolSources } from "./resolve.ts";
 import { verify } from "./verify.ts";
 
@@ -136,7 +136,7 @@ function linked(elf: ElfObject): Uint8Array {
   return writeElf(elf);
 }
 
-const made = (...parts: Part[]): Uint8Array => finish(linked(combined(...parts).object), "test.ko", draftOf()).bytes;
+const made = (...parts: Part[]): Uint8Array => finish(linked(combined(...parts).object), "test.ko", draftOf(), 511).bytes;
 
 /** The module with one thing changed. */
 function changed(edit: (elf: ElfObject) => void): Uint8Array {
@@ -231,6 +231,14 @@ describe("symbols that patched code needs", () => {
 
   it("that nothing has are refused", () => {
     expect(() => combined(part(delta("patched", ["nowhere"])))).toThrowError(expect.objectContaining({ code: "KLP_UNRESOLVED" }));
+  });
+
+  it("of longer names than that kernel's core reads are refused", () => {
+    const long = "n".repeat(200);
+    const { object } = combined(part(delta("patched", [long]), { owner: owner("vmlinux", [long]) }));
+    const layouts = (size: number) => ({ size: () => undefined, member: () => ({ offset: 0, size }) });
+    const made = (size: number) => finish(linked(object), "test.ko", draftOf(), longestSymbol(layouts(size)));
+    expect(() => made(128)).toThrowError(expect.objectContaining({ code: "KLP_BAD_MODULE" }));
   });
 
   it("of a constant that is filled in at boot, whose variable the compiler made away, are refused by name", () => {
@@ -340,7 +348,7 @@ describe("what the module registers", () => {
       part(delta("two", []), { owner: owner("8021q", []) }),
     ];
     const { object, callbacks: listed } = combine(parts, more);
-    const bytes = finish(linked(object), "test.ko", draftOf()).bytes;
+    const bytes = finish(linked(object), "test.ko", draftOf(), 511).bytes;
     gate(bytes);
     const { descriptor, functions, others } = inspect(bytes, "test.ko");
     const replaced = (name: string) => expect.objectContaining({ name, replacement: name });

@@ -1,4 +1,5 @@
 /** Names that the kernel's livepatch core reads. Source: Documentation/livepatch/module-elf-format.rst of the kernel. */
+import type { TypeLayouts } from "@suture/arch";
 
 /** The part of the kernel that a symbol or relocation belongs to; "vmlinux" for the kernel itself. */
 export interface KlpSymbol {
@@ -47,9 +48,15 @@ export function splitUser(symbol: string): { symbol: string; user: string | unde
   return { symbol: name, user };
 }
 
-/** What the core can read: "%55[^.]" for the object and KSYM_NAME_LEN for the symbol. */
+/** What the core can read of an object's name: "%55[^.]". */
 export const LONGEST_OBJECT = 55;
-export const LONGEST_SYMBOL = 511;
+/** KSYM_NAME_LEN of the oldest kernels that are patched. */
+const SHORTEST_LIMIT = 128;
+
+/** What the core can read of a symbol's name: KSYM_NAME_LEN, as the kernel's types have it, less the zero at its end. */
+export function longestSymbol(layouts: TypeLayouts): number {
+  return (layouts.member("kallsym_iter", "name")?.size ?? SHORTEST_LIMIT) - 1;
+}
 
 /** A module's name as the kernel has it: dashes are underscores. */
 export function moduleName(name: string): string {

@@ -220,5 +220,5 @@ function withManifest(bytes: Uint8Array, name: string, release: string, buildId:
     fixes: [{ subject: `what ${name} mends`, cves: ["CVE-2026-0001"] }],
     ...more,
   });
-  return finish(bytes, name, manifest).bytes;
+  return finish(bytes, name, manifest, 127).bytes;
 }

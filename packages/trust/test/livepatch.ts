@@ -15,6 +15,6 @@ export function livepatchFile(folder: string, name: string, more: Partial<DraftM
   object.sections.unshift(new Section({ name: ".modinfo", type: SHT.PROGBITS, flags: SHF.ALLOC, data: Buffer.from(modinfo) }));
   const draft = draftOf({ name, kernel: { release: "6.1.0-test", buildId: BUILD_ID }, replace: true, ...more });
   const file = join(folder, `${name}.ko`);
-  writeFileSync(file, finish(writeElf(object), file, draft).bytes);
+  writeFileSync(file, finish(writeElf(object), file, draft, 511).bytes);
   return file;
 }

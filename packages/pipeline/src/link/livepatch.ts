@@ -2,7 +2,7 @@
 import { type ElfObject, readElf, writeElf } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
 import { linkModule } from "@suture/kbuild";
-import { finish, moduleName, verify } from "@suture/livepatch";
+import { finish, longestSymbol, moduleName, verify } from "@suture/livepatch";
 import type { DraftManifest, Manifest } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { checkSealed } from "./sealed-functions.ts";
@@ -30,7 +30,7 @@ export async function finishLivepatch(
   file: string,
   draft: DraftManifest,
 ): Promise<Livepatch> {
-  const { bytes, manifest } = finish(linked, file, draft);
+  const { bytes, manifest } = finish(linked, file, draft, longestSymbol(kernel.layouts));
   verify(bytes, file, kernel.target.release, kernel.symbolSources.kernel);
   await checkSealed(task, kernel, readElf(bytes, file));
   return { bytes, file, manifest };
