@@ -6,12 +6,15 @@ import { fail } from "../errors.ts";
 import type { Signer } from "../keys/signer.ts";
 import { canonicalBytes } from "../metadata/canonical.ts";
 import type { Signed } from "../metadata/form.ts";
-import { readMetadata } from "../metadata/read.ts";
+import { type ReadMetadata, readMetadata } from "../metadata/read.ts";
 import { instantOf, metadataFile, type Signature } from "../metadata/write.ts";
 import { metadataPath } from "../roles.ts";
 import { folderSource } from "../source/folder.ts";
+import { sourceOf } from "../source/open.ts";
 import type { Source } from "../source/source.ts";
-import { firstRoot, publishedIn, spread } from "./spread.ts";
+import { choiceOf } from "./choice.ts";
+import { renewRole } from "./roles.ts";
+import { firstRoot, publishedAt, spread } from "./spread.ts";
 import { holdNewer, readWhole, type Whole } from "./whole.ts";
 import { DAYS, kindOf, type SignedRole, signersOf, Work } from "./work.ts";
 
@@ -43,17 +46,19 @@ export async function publish(
   { signers, check = false, now }: PublishOptions,
 ): Promise<Published> {
   return Work.locked(task, folder, async (work) => {
-    const { files, promoted, waiting } = await promotable(work);
-    const notes: string[] = [];
-    const roles = await rolesWith(work, files);
-    await sign(task, work, signers, now, files, roles, notes);
+    const { root, roles, promoted, waiting, notes, again } = await choiceOf(work);
+    const files = new Map<string, Buffer>();
+    for (const [role, { signed, signatures }] of [["root", root] as const, ...roles])
+      if (promoted.includes(role)) files.set(metadataPath(role, signed.version), metadataFile(signed, signatures));
+    await sign(task, work, signers, now, files, { root: root.signed, roles }, notes);
     const source = overlaid(files, folderSource(folder));
     const first = files.get(metadataPath("root", 1)) ?? (await firstRoot(folder));
     if (first === undefined) throw fail("TRUST_UNSIGNED", "its root is not signed yet", { file: folder });
     const next = await readWhole(task, source, first, now);
     const expired = [...next.roles].filter(([, { expires }]) => new Date(expires) <= now).map(([role]) => role);
     if (expired.length > 0) notes.push(`machines load nothing new, because these have expired: ${expired.join(", ")}`);
-    const before = await publishedIn(task, out, first);
+    if (again.length > 0) notes.push(`for what waits, these are staged again, to be signed by the keys of then: ${again.join(", ")}`);
+    const before = await publishedAt(task, sourceOf(out), first);
     if (before !== undefined) holdNewer(before, next);
     const found = { folder: out, versions: versionsOf(next), promoted, waiting, notes };
     if (check) return { ...found, written: 0 };
@@ -63,6 +68,7 @@ export async function publish(
       await writeDurably(join(folder, path), bytes);
     }
     for (const role of promoted) await work.dropStaged(role);
+    for (const role of again) await renewRole(work, role, now);
     return { ...found, written: await spread(task, next, folderSource(folder), out) };
   });
 }
@@ -76,58 +82,17 @@ function versionsOf(whole: Whole): Record<string, number> {
   };
 }
 
-/** What is signed by all that it takes. What a changed root or delegation belongs to goes with it, or not at all: reading it as a whole shows that. */
-async function promotable(work: Work): Promise<{ files: Map<string, Buffer>; promoted: string[]; waiting: string[] }> {
-  const files = new Map<string, Buffer>();
-  const promoted: string[] = [];
-  const waiting: string[] = [];
-  for (const role of await work.stagedRoles()) {
-    const staged = await work.staged(role);
-    if (staged === undefined) continue;
-    const requirements = await work.requirements(role);
-    const signed = requirements.every((requirement) => signersOf(requirement, role, staged).have.length >= requirement.threshold);
-    if (!signed) {
-      waiting.push(role);
-      continue;
-    }
-    promoted.push(role);
-    files.set(metadataPath(role, staged.signed.version), metadataFile(staged.signed, staged.signatures));
-  }
-  // A line that is new is nothing without the role that delegates to it.
-  return { files, promoted, waiting };
-}
-
-/** Each role's newest file, with those that come. */
-async function rolesWith(work: Work, files: ReadonlyMap<string, Buffer>): Promise<Map<string, { version: number; bytes: Buffer }>> {
-  const found = new Map<string, { version: number; bytes: Buffer }>();
-  const file = async (role: string): Promise<Signed<"targets"> | undefined> => {
-    const coming = [...files].find(([path]) => new RegExp(`^metadata/\\d+\\.${role}\\.json$`).test(path));
-    const current = coming === undefined ? await work.current(role, "targets") : readMetadata("targets", coming[1], role);
-    if (current === undefined) return undefined;
-    found.set(role, { version: current.signed.version, bytes: coming?.[1] ?? metadataFile(current.signed, current.signatures) });
-    return current.signed;
-  };
-  const named: string[] = [];
-  for (const role of ["targets", "patches", "policy", "withdrawal"]) {
-    const signed = await file(role);
-    if (signed === undefined) throw fail("TRUST_UNSIGNED", `${role} is not signed yet`, { file: work.folder });
-    if (role === "patches") named.push(...(signed.delegations?.roles.map(({ name }) => name) ?? []));
-  }
-  for (const line of named)
-    if ((await file(line)) === undefined) throw fail("TRUST_UNSIGNED", `${line} is not signed yet`, { file: work.folder });
-  return found;
-}
-
 async function sign(
   task: Task,
   work: Work,
   signers: readonly Signer[],
   now: Date,
   files: Map<string, Buffer>,
-  roles: ReadonlyMap<string, { version: number; bytes: Buffer }>,
+  { root, roles }: { root: Signed<"root">; roles: ReadonlyMap<string, ReadMetadata<"targets">> },
   notes: string[],
 ): Promise<void> {
-  const roots = [(await work.current("root", "root"))?.signed, await comingRoot(files)].flatMap((root) => root ?? []);
+  const before = (await work.current("root", "root"))?.signed;
+  const roots = before === undefined || before.version === root.version ? [root] : [before, root];
   const put = async (role: "snapshot" | "timestamp", members: object): Promise<{ version: number; bytes: Buffer }> => {
     const current = await work.current(role);
     const version = (current?.signed.version ?? 0) + 1;
@@ -149,13 +114,15 @@ async function sign(
     length: bytes.length,
     hashes: { sha256: sha256(bytes) },
   });
-  const snapshot = await put("snapshot", { meta: Object.fromEntries([...roles].map(([role, file]) => [`${role}.json`, described(file)])) });
+  const snapshot = await put("snapshot", {
+    meta: Object.fromEntries(
+      [...roles].map(([role, { signed, signatures }]) => [
+        `${role}.json`,
+        described({ version: signed.version, bytes: metadataFile(signed, signatures) }),
+      ]),
+    ),
+  });
   await put("timestamp", { meta: { "snapshot.json": described(snapshot) }, suture: { signedAt: instantOf(now) } });
-}
-
-async function comingRoot(files: ReadonlyMap<string, Buffer>): Promise<Signed<"root"> | undefined> {
-  const [, bytes] = [...files].find(([path]) => /^metadata\/\d+\.root\.json$/.test(path)) ?? [];
-  return bytes === undefined ? undefined : readMetadata("root", bytes, "root.json").signed;
 }
 
 /** By all keys at hand that the role has now or had before. */

@@ -122,9 +122,9 @@ export async function rotateKeys(task: Task, folder: string, changed: Partial<Re
       const { delegations } = await work.needed("patches", "targets");
       const lines = delegations?.roles.map(({ name }) => name) ?? [];
       await work.stage("patches", now, { targets: {}, delegations: lineDelegations(holders.patches, lines) });
-      for (const line of lines) await renewRole(work, line, now);
+      for (const line of lines) await stageAgain(work, line, now);
     }
-    for (const part of ["policy", "withdrawal"] as const) if (changed[part] !== undefined) await renewRole(work, part, now);
+    for (const part of ["policy", "withdrawal"] as const) if (changed[part] !== undefined) await stageAgain(work, part, now);
     return work.stagedRoles();
   });
 }
@@ -135,6 +135,11 @@ export function lineDelegations(holders: Holders, lines: readonly string[]): Del
     keys: lines.length === 0 ? {} : keysOf([holders]),
     roles: lines.map((name) => ({ ...roleOf(holders), name, terminating: true, paths: [...linePaths(name.slice("linux-".length))] })),
   };
+}
+
+/** What is staged already stays as it is, with the signatures that it has: the new keys sign it besides. */
+async function stageAgain(work: Work, role: string, now: Date): Promise<void> {
+  if ((await work.staged(role)) === undefined) await renewRole(work, role, now);
 }
 
 /** The same as before, good for as long again. */

@@ -5,20 +5,28 @@ import { exists, makeFolderDurably, PARTIAL, removeDurably, sha256, writeDurably
 import type { Task } from "@suture/task";
 import { fetchTarget } from "../client/target.ts";
 import { fail } from "../errors.ts";
-import { metadataPath, targetFilePath } from "../roles.ts";
+import { LIMITS, metadataPath, targetFilePath } from "../roles.ts";
 import { folderSource } from "../source/folder.ts";
 import type { Source } from "../source/source.ts";
 import { readWhole, type Whole } from "./whole.ts";
 
 /**
- * What is published in a folder; undefined if nothing is. When it expires does not matter.
- * @param root where the folder does not have the first one
+ * What is published there; undefined if nothing is. When it expires does not matter.
+ * @param root that it begins with
  */
+export async function publishedAt(task: Task, source: Source, root: Uint8Array): Promise<Whole | undefined> {
+  const timestamp = await source.read(task, metadataPath("timestamp"), LIMITS.timestamp);
+  return timestamp === undefined ? undefined : readWhole(task, source, root, undefined);
+}
+
+/** The same of a folder. @param root where the folder does not have the first one */
 export async function publishedIn(task: Task, folder: string, root?: Uint8Array): Promise<Whole | undefined> {
-  if (!(await exists(join(folder, metadataPath("timestamp"))))) return undefined;
+  const source = folderSource(folder);
   const first = root ?? (await firstRoot(folder));
-  if (first === undefined) throw fail("TRUST_MISSING", "it has a timestamp, and no root", { file: folder });
-  return readWhole(task, folderSource(folder), first, undefined);
+  if (first !== undefined) return publishedAt(task, source, first);
+  if (await exists(join(folder, metadataPath("timestamp"))))
+    throw fail("TRUST_MISSING", "it has a timestamp, and no root", { file: folder });
+  return undefined;
 }
 
 /** The oldest root that a folder has. */

@@ -171,20 +171,14 @@ export class Work {
     return { length: bytes.length, hashes: { sha256: digest } };
   }
 
-  /** Signatures that a role takes; the last one is that of the keys that it has from now on. @throws TRUST_REPOSITORY */
+  /** Signatures that a role takes by the keys that it has now, and by those that it is to have; the last one is that. @throws TRUST_REPOSITORY */
   async requirements(role: string): Promise<Requirement[]> {
-    const kind = kindOf(role);
-    if (role === "targets" || kind !== "targets") {
-      const name = role as "root" | "targets" | "snapshot" | "timestamp";
-      const roots = [await this.current("root", "root"), await this.staged("root", "root")].flatMap((root) => root?.signed ?? []);
-      return roots.map(({ keys, roles }) => ({ ...roles[name], keys }));
-    }
-    const delegator = role.startsWith("linux-") ? "patches" : "targets";
-    const { delegations } = await this.needed(delegator, "targets");
-    const found = delegations?.roles.find(({ name }) => name === role);
-    if (found === undefined || delegations === undefined)
-      throw fail("TRUST_REPOSITORY", `${delegator} does not delegate to ${role}`, { file: this.folder });
-    return [{ keyids: found.keyids, threshold: found.threshold, keys: delegations.keys }];
+    const delegator = delegatorOf(role);
+    const kind = delegator === "root" ? "root" : "targets";
+    const by = [await this.current(delegator, kind), await this.staged(delegator, kind)];
+    const found = by.flatMap((file) => (file === undefined ? [] : (requirementIn(file.signed, role) ?? [])));
+    if (found.length === 0) throw fail("TRUST_REPOSITORY", `${delegator} does not delegate to ${role}`, { file: this.folder });
+    return found;
   }
 
   async #read<K extends Kind>(path: string, kind: K): Promise<ReadMetadata<K> | undefined> {
@@ -203,6 +197,28 @@ export class Work {
       throw cause;
     }
   }
+}
+
+/** Those that say who signs others, each after the one that says it of it. */
+export const DELEGATORS = ["root", "targets", "patches"] as const;
+
+export function delegatorOf(role: string): (typeof DELEGATORS)[number] {
+  if (role === "targets" || kindOf(role) !== "targets") return "root";
+  return role.startsWith("linux-") ? "patches" : "targets";
+}
+
+/** What a delegator asks of a role; undefined if it does not know it. */
+export function requirementIn(delegator: Signed<"root"> | Signed<"targets">, role: string): Requirement | undefined {
+  if (delegator._type === "root") {
+    const { keys, roles } = delegator;
+    const found = roles[role as keyof typeof roles];
+    return found === undefined ? undefined : { ...found, keys };
+  }
+  const { delegations } = delegator;
+  const found = delegations?.roles.find(({ name }) => name === role);
+  return found === undefined || delegations === undefined
+    ? undefined
+    : { keyids: found.keyids, threshold: found.threshold, keys: delegations.keys };
 }
 
 const order = (role: string): number => {
