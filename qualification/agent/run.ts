@@ -50,6 +50,11 @@ export const agentRun: Run = {
   },
 };
 
+async function isNotTakenAgain(guest: AgentGuest, claims: Claims): Promise<void> {
+  const { done, livepatches } = (await guest.agent("run")).document;
+  claims.holds("it is not taken again", done.length === 0 && livepatches[0]?.obstacle === "refused before", livepatches);
+}
+
 /** Before anything is loaded; and in the soak, of one that replaced another. */
 async function probes(yard: Yard, folder: string): Promise<Found> {
   const claims = new Claims();
@@ -81,12 +86,7 @@ async function probes(yard: Yard, folder: string): Promise<Found> {
       failed.document.done,
     );
     claims.holds("what it had replaced is back", (await guest.sh("cat /proc/cmdline")) === "one");
-    const again = (await guest.agent("run")).document;
-    claims.holds(
-      "it is not taken again",
-      again.done.length === 0 && again.livepatches[0]?.obstacle === "refused before",
-      again.livepatches,
-    );
+    await isNotTakenAgain(guest, claims);
     await guest.configure();
     claims.holds("a person looks", (await guest.agent("retry host-all")).code === 0);
     const retried = (await guest.agent("run")).document;
@@ -115,12 +115,7 @@ async function hangs(yard: Yard, folder: string): Promise<Found> {
       stuck.present,
     );
     claims.holds("nothing of it is in the kernel", !(await guest.sh("cat /proc/modules")).includes("host_target_patch"));
-    const again = (await guest.agent("run")).document;
-    claims.holds(
-      "it is not taken again",
-      again.done.length === 0 && again.livepatches[0]?.obstacle === "refused before",
-      again.livepatches,
-    );
+    await isNotTakenAgain(guest, claims);
   } finally {
     await guest.stop();
   }
@@ -150,12 +145,7 @@ async function panics(yard: Yard, folder: string, name: string): Promise<Found> 
       first.done[0]?.code === "AGENT_REBOOTED" && first.refused[0]?.name === name && first.present.length === 0,
       first.done,
     );
-    const again = (await guest.agent("run")).document;
-    claims.holds(
-      "it is not taken again",
-      again.done.length === 0 && again.livepatches[0]?.obstacle === "refused before",
-      again.livepatches,
-    );
+    await isNotTakenAgain(guest, claims);
   } finally {
     await guest.stop();
   }

@@ -2,10 +2,12 @@
 import { mkdir, open, rm, rmdir, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Whatever is there under that name: a folder goes with all that is in it. */
+/** Whatever is there under that name: a folder goes with all that is in it. Where not even its own folder is, nothing is to be removed. */
 export async function removeDurably(path: string): Promise<void> {
   await rm(path, { force: true, recursive: true });
-  await syncFolder(dirname(path));
+  await syncFolder(dirname(path)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
 }
 
 const STAYS: ReadonlySet<unknown> = new Set(["ENOTEMPTY", "EEXIST", "EBUSY"]);

@@ -48,6 +48,12 @@ export const agentConfigurationSchema = v.strictObject({
     v.pipe(v.array(url), v.minLength(1)),
     "the same repository in one or more places: one that cannot be reached, or is stale, is passed over",
   ),
+  proxy: maybe(
+    said(
+      v.pipe(text, v.regex(/^https?:\/\/\S+$/, "no address that begins with https:// or http://")),
+      "through which repositories are reached; unless given, what https_proxy and http_proxy say. no_proxy excepts hosts from either",
+    ),
+  ),
   fleet: said(word, "a policy that is of another fleet is not followed"),
   channel: v.optional(said(word, "of the policy; stable unless given"), "stable"),
   labels: v.optional(said(v.array(word), "what this machine is, for a policy's rings; it is one of `all` besides"), []),

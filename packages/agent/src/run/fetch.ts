@@ -45,7 +45,9 @@ async function fetched(task: Task, machine: Machine, configuration: AgentConfigu
       return bytes;
     },
   });
-  const sources = configuration.repositories.map((place) => keepingSource(counting(sourceOf(place)), mirror));
+  const sources = configuration.repositories.map((place) =>
+    keepingSource(counting(sourceOf(place, { proxy: configuration.proxy })), mirror),
+  );
   try {
     // What is trusted is not asked for again: a mirror that was emptied begins anew.
     const trust = machine.path(FETCH_TRUST);

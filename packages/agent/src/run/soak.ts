@@ -48,6 +48,8 @@ const ITS_FAULT: ReadonlySet<string> = new Set([
   "HOST_UNPROVEN",
   "HOST_FUNCTION_MISSING",
 ]);
+/** So do all of those by which its file cannot be read: it is the one that was signed. */
+const isItsFault = (code: string): boolean => ITS_FAULT.has(code) || /^(?:ELF|KLP)_/.test(code);
 /** It is in the kernel all the same: the next run takes it out. */
 const IS_LEFT: ReadonlySet<string> = new Set(["HOST_LEFT_IN_TRANSITION", "HOST_LEFT_IN_EFFECT"]);
 
@@ -126,7 +128,7 @@ async function notLoaded(machine: Machine, soak: Soak, { code, message }: Suture
     await failing(machine, soak, { code, why: message });
     return [note("load", soak.name, "failed", message, code)];
   }
-  if (ITS_FAULT.has(code)) {
+  if (isItsFault(code)) {
     await refuse(machine, soak, { code, why: message });
     return [note("load", soak.name, "failed", message, code)];
   }

@@ -457,7 +457,7 @@ const publish: Add = (repo, run) => {
       "what is signed by enough, under a new snapshot and timestamp, into the folder that machines see; run it again before the timestamp expires",
     )
     .argument("<folder>", FOLDER)
-    .argument("<published-folder>", "of a web server, or for a stick")
+    .argument("<published-folder>", "of a web server, or for a stick; with --check also the address of what is out there")
     .addOption(list("--key <key-file>", "of snapshot and timestamp; where these were changed, those of before too").makeOptionMandatory())
     .option("--check", "says what would be published, and writes nothing")
     .addOption(passphraseFile())

@@ -49,7 +49,7 @@ export const policySchema = v.strictObject({
   channels: v.pipe(v.array(word), v.maxLength(256)),
   rollouts: said(
     v.pipe(v.array(rolloutSchema), v.maxLength(1000)),
-    "in order; of several that name one kernel line and channel, the greatest counter counts",
+    "each lets the machines that it means take its livepatch; what a machine takes of several is its own to say (docs/agent.md)",
   ),
   note: said(v.nullable(line), "for people"),
 });

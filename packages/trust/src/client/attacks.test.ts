@@ -11,7 +11,7 @@ import { Task } from "@suture/task";
 import { codeOf, folderOf } from "@suture/testkit/folders";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type Client, clientOf } from "../../test/client.ts";
-import { after, BUILD_ID, MadeRepository, NOW, type RoleName, signatureBy, testKey } from "../../test/made-repository.ts";
+import { after, BUILD_ID, type Loose, MadeRepository, NOW, type RoleName, signatureBy, testKey } from "../../test/made-repository.ts";
 import { metadataFile } from "../metadata/write.ts";
 import { lineRole, metadataPath, targetFilePath } from "../roles.ts";
 import { folderSource } from "../source/folder.ts";
@@ -19,9 +19,6 @@ import { httpSource } from "../source/http.ts";
 import type { Source } from "../source/source.ts";
 import { refresh } from "./refresh.ts";
 import { fetchTarget } from "./target.ts";
-
-// biome-ignore lint/suspicious/noExplicitAny: a thief writes what he likes.
-type Loose = any;
 
 const LINE = lineRole(BUILD_ID);
 const task = new Task();

@@ -10,7 +10,7 @@ import { type ReadMetadata, readMetadata } from "../metadata/read.ts";
 import { instantOf, metadataFile, type Signature } from "../metadata/write.ts";
 import { metadataPath } from "../roles.ts";
 import { folderSource } from "../source/folder.ts";
-import { sourceOf } from "../source/open.ts";
+import { isAddress, sourceOf } from "../source/open.ts";
 import type { Source } from "../source/source.ts";
 import { choiceOf } from "./choice.ts";
 import { renewRole } from "./roles.ts";
@@ -38,13 +38,18 @@ export interface PublishOptions {
   now: Date;
 }
 
-/** @throws TRUST_UNSIGNED, TRUST_OLDER, and what a machine would refuse */
+/**
+ * @param out a folder; for a check also the address of what is out there
+ * @throws TRUST_UNSIGNED, TRUST_OLDER, and what a machine would refuse
+ */
 export async function publish(
   task: Task,
   folder: string,
   out: string,
   { signers, check = false, now }: PublishOptions,
 ): Promise<Published> {
+  const there = sourceOf(out);
+  if (!check && isAddress(out)) throw fail("TRUST_REPOSITORY", "only a folder is published into; an address is for a check", { file: out });
   return Work.locked(task, folder, async (work) => {
     const { root, roles, promoted, waiting, notes, again } = await choiceOf(work);
     const files = new Map<string, Buffer>();
@@ -58,7 +63,7 @@ export async function publish(
     const expired = [...next.roles].filter(([, { expires }]) => new Date(expires) <= now).map(([role]) => role);
     if (expired.length > 0) notes.push(`machines load nothing new, because these have expired: ${expired.join(", ")}`);
     if (again.length > 0) notes.push(`for what waits, these are staged again, to be signed by the keys of then: ${again.join(", ")}`);
-    const before = await publishedAt(task, sourceOf(out), first);
+    const before = await publishedAt(task, there, first);
     if (before !== undefined) holdNewer(before, next);
     const found = { folder: out, versions: versionsOf(next), promoted, waiting, notes };
     if (check) return { ...found, written: 0 };

@@ -1,14 +1,18 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Task } from "@suture/task";
 import { folderOf } from "@suture/testkit/folders";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { Ceremony, later, NOW } from "../../test/ceremony.ts";
 import { livepatchFile } from "../../test/livepatch.ts";
 import { holder } from "../../test/signers.ts";
 import { fetchTarget, sourceOf } from "../index.ts";
 import { addLivepatch } from "./add.ts";
 import { archiveSource, exportRepository, importRepository, mirror } from "./mirror.ts";
+import { publish } from "./publish.ts";
 import { renew, rotateKeys } from "./roles.ts";
 import { signStaged, takeSignatures } from "./sign.ts";
 import { repositoryStatus } from "./status.ts";
@@ -150,6 +154,26 @@ describe("publish", () => {
     for (let i = 0; i < 3; i++) await expect(all.publish(NOW, all.online, true)).rejects.toMatchObject({ code: "TRUST_OLDER" });
   });
 
+  test("a check takes the address of what is out there, too", async () => {
+    const asked = (out: string): ReturnType<typeof publish> => publish(task, all.work, out, { signers: all.online, now: NOW, check: true });
+    const old = join(folder, "old");
+    cpSync(all.work, old, { recursive: true });
+    await all.publish();
+    await all.publish();
+    const server = createServer((question, answer) => {
+      const file = join(all.out, question.url ?? "");
+      answer.writeHead(existsSync(file) ? 200 : 404).end(existsSync(file) ? readFileSync(file) : "");
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    expect(await asked(address)).toMatchObject({ written: 0, versions: { timestamp: 4 } });
+    rmSync(all.work, { recursive: true });
+    cpSync(old, all.work, { recursive: true });
+    await expect(asked(address)).rejects.toMatchObject({ code: "TRUST_OLDER" });
+    await expect(publish(task, all.work, address, { signers: all.online, now: NOW })).rejects.toMatchObject({ code: "TRUST_REPOSITORY" });
+  });
+
   test("refuses what would be another repository", async () => {
     const other = new Ceremony(folderOf({}));
     await other.init();
@@ -191,6 +215,64 @@ describe("rotation", () => {
     await all.sign(bob, cyd);
     await all.publish();
     expect((await (await all.machine()).refresh()).expiries.find(({ role }) => role === "root")?.version).toBe(2);
+  });
+});
+
+describe("a rotation that is half signed", () => {
+  const rotated = async (role: "root" | "patches" | "policy" | "withdrawal" | "timestamp"): Promise<ReturnType<typeof holder>[]> => {
+    const keys = [holder("new-1"), holder("new-2")];
+    const threshold = role === "root" || role === "patches" ? 2 : 1;
+    await rotateKeys(task, all.work, { [role]: { threshold, keys: keys.map(({ named }) => named) } }, NOW);
+    return keys;
+  };
+  const withdrawn = async (): Promise<number> => {
+    await withdraw(task, all.work, "0".repeat(64), { action: "do-not-load", reason: "urgent", now: NOW });
+    await all.sign(...all.holders.withdrawal);
+    expect((await all.publish()).promoted).toContain("withdrawal");
+    return (await (await all.machine()).refresh()).withdrawals.entries.length;
+  };
+
+  test.each(["root", "patches", "policy", "withdrawal", "timestamp"] as const)("of %s does not hold up a withdrawal", async (role) => {
+    await release("first");
+    await all.publish();
+    const keys = await rotated(role);
+    // Those that it is to have have signed, and one of the two that root takes.
+    if (role !== "timestamp") await all.sign(...keys);
+    await all.sign(...all.holders.root.slice(0, 1));
+    expect(await withdrawn()).toBe(1);
+    expect((await repositoryStatus(all.work, NOW)).roles.filter(({ staged }) => staged !== undefined)).not.toEqual([]);
+  });
+
+  test("of withdrawal goes on behind it: what the old key signed meanwhile is signed by the new one", async () => {
+    const [wanda] = await rotated("withdrawal");
+    if (wanda === undefined) throw new Error("none");
+    await all.sign(wanda);
+    expect(await withdrawn()).toBe(1);
+    await all.sign(...all.holders.root.slice(0, 2));
+    const waiting = await all.publish();
+    expect(waiting.waiting).toEqual(["targets", "withdrawal"]);
+    expect(waiting.notes.join()).toContain("targets is signed by enough, and waits for withdrawal");
+    await all.sign(wanda);
+    expect((await all.publish()).promoted).toEqual(["targets", "withdrawal"]);
+    expect((await (await all.machine()).refresh()).withdrawals.entries).toHaveLength(1);
+    all.holders = { ...all.holders, withdrawal: [wanda] };
+    await withdraw(task, all.work, "1".repeat(64), { action: "do-not-load", reason: "urgent", now: NOW });
+    await all.sign(wanda);
+    expect((await all.publish()).promoted).toEqual(["withdrawal"]);
+  });
+
+  test("keeps what was signed before it began", async () => {
+    await withdraw(task, all.work, "0".repeat(64), { action: "do-not-load", reason: "urgent", now: NOW });
+    await all.sign(...all.holders.withdrawal);
+    await rotated("withdrawal");
+    expect((await all.publish()).promoted).toEqual(["withdrawal"]);
+  });
+
+  test("of nothing yet says whose signatures the first publication lacks", async () => {
+    const other = new Ceremony(folderOf({}));
+    await other.init();
+    await other.sign(...other.holders.root.slice(0, 1));
+    await expect(other.publish()).rejects.toMatchObject({ code: "TRUST_UNSIGNED", message: expect.stringContaining("root lacks 1") });
   });
 });
 

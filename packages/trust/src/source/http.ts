@@ -1,5 +1,6 @@
 /** A repository behind a web server. */
 import { fail } from "../errors.ts";
+import { fetching } from "./proxy.ts";
 import type { Source } from "./source.ts";
 
 export interface HttpOptions {
@@ -7,12 +8,15 @@ export interface HttpOptions {
   patience?: number;
   /** Bytes in a second, on the whole, below which it is given up: who sends drop by drop holds a machine up otherwise. */
   slowest?: number;
+  /** That of the environment unless given. */
+  proxy?: string | undefined;
 }
 
 const NOT_THERE: ReadonlySet<number> = new Set([403, 404, 410]);
 
-export function httpSource(address: string, { patience = 30_000, slowest = 4096 }: HttpOptions = {}): Source {
+export function httpSource(address: string, { patience = 30_000, slowest = 4096, proxy }: HttpOptions = {}): Source {
   const base = new URL(address.endsWith("/") ? address : `${address}/`);
+  let ask: ReturnType<typeof fetching> | undefined;
   return {
     name: base.href,
     async read(task, path, limit) {
@@ -24,7 +28,8 @@ export function httpSource(address: string, { patience = 30_000, slowest = 4096 
       let pause = setTimeout(() => stop.abort(new Error(`nothing came for ${patience} ms`)), patience);
       try {
         const signal = AbortSignal.any([task.signal, stop.signal, total]);
-        const answer = await answerOf(url, { signal, headers: { "accept-encoding": "identity", "user-agent": "suture" } });
+        ask ??= fetching(proxy);
+        const answer = await answerOf(await ask, url, { signal, headers: { "accept-encoding": "identity", "user-agent": "suture" } });
         if (NOT_THERE.has(answer.status)) {
           await answer.body?.cancel();
           return undefined;
@@ -53,13 +58,13 @@ export function httpSource(address: string, { patience = 30_000, slowest = 4096 
 }
 
 /** A server closes a connection that is idle, perhaps in the moment in which it is used again: nothing came then, and it is asked once more. */
-async function answerOf(url: URL, asked: RequestInit): Promise<Response> {
+async function answerOf(ask: Awaited<ReturnType<typeof fetching>>, url: URL, asked: RequestInit): Promise<Response> {
   try {
-    return await fetch(url, asked);
+    return await ask(url, asked);
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     if (!(cause instanceof Error && "code" in cause && CLOSED.has(cause.code))) throw error;
-    return fetch(url, asked);
+    return ask(url, asked);
   }
 }
 

@@ -8,6 +8,8 @@ import { folderSource } from "./folder.ts";
 import { type HttpOptions, httpSource } from "./http.ts";
 import type { Source } from "./source.ts";
 
+export const isAddress = (place: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(place);
+
 /** @param place http://…, https://…, file:///… or a folder. @throws TRUST_FETCH */
 export function sourceOf(place: string, options: HttpOptions = {}): Source {
   try {
@@ -16,7 +18,7 @@ export function sourceOf(place: string, options: HttpOptions = {}): Source {
   } catch (cause) {
     throw fail("TRUST_FETCH", `it is no address: ${cause instanceof Error ? cause.message : String(cause)}`, { file: place }, { cause });
   }
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(place)) throw fail("TRUST_FETCH", "only http, https and file are known", { file: place });
+  if (isAddress(place)) throw fail("TRUST_FETCH", "only http, https and file are known", { file: place });
   return folderSource(resolve(place));
 }
 
