@@ -8,6 +8,7 @@ import { debs } from "./debs/run.ts";
 import { edits } from "./edits/edits.ts";
 import { fleet } from "./fleet/run.ts";
 import { flips } from "./flips/run.ts";
+import { follow } from "./follow/run.ts";
 import { fresh } from "./fresh/run.ts";
 import { identity } from "./identity/run.ts";
 import { metadata } from "./metadata/run.ts";
@@ -31,6 +32,7 @@ export const RUNS: readonly Run[] = [
   selftests,
   ownKernel,
   agentRun,
+  follow,
   powerCuts,
   metadata,
   publishKills,

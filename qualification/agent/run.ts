@@ -5,25 +5,12 @@ import { join } from "node:path";
 import { SutureError } from "@suture/errors";
 import { AgentGuest, States } from "@suture/testkit/agent-guest";
 import { MODULES, Yard } from "@suture/testkit/host-guest";
+import { Claims } from "../claims.ts";
 import { counted } from "../kept.ts";
 import { COMMON } from "../options.ts";
 import { randomFrom } from "../power-cuts/cuts.ts";
 import { type Found, newestCloud, type Run, type RunContext } from "../run.ts";
 import { cutPower, killRuns } from "./moments.ts";
-
-/** Says what did not hold. */
-export class Claims {
-  readonly #wrong: string[] = [];
-
-  holds(what: string, is: boolean, found?: unknown): void {
-    if (!is) this.#wrong.push(found === undefined ? what : `${what}: ${JSON.stringify(found)}`);
-  }
-
-  get found(): Found {
-    const [first] = this.#wrong;
-    return first === undefined ? { good: true, outcome: "passed" } : { good: false, outcome: "failed", why: this.#wrong.join("; ") };
-  }
-}
 
 export const agentRun: Run = {
   name: "agent",

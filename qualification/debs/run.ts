@@ -34,7 +34,8 @@ export const debs: Run = {
   run: perform,
 };
 
-function makeDebs(out: string, version: string): string[] {
+/** @returns their files */
+export function makeDebs(out: string, version: string): string[] {
   const argv = ["--conditions=source", "--import", "tsx", "scripts/debs.ts", "--out", out, "--version", version];
   return execFileSync(process.execPath, argv, { cwd: ROOT, encoding: "utf8" }).trim().split("\n");
 }

@@ -7,7 +7,8 @@ import { programFiles } from "@suture/lab";
 import { run, type Task } from "@suture/task";
 
 const SIZE = 900 * 1024 * 1024;
-const INCLUDE = ["systemd", "systemd-sysv", "udev", "kmod", "dbus"];
+/** What a system in a folder lacks that starts by itself. */
+export const INCLUDE = ["systemd", "systemd-sysv", "udev", "kmod", "dbus"];
 /** What a small machine of its own does without, and an emulated one would wait for. */
 const MASKED = [
   ...["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer"],
@@ -30,23 +31,28 @@ export async function systemImage(task: Task, cache: string): Promise<string> {
   try {
     const root = join(scratch, "root");
     await run(task, ["debootstrap", "--variant=minbase", `--include=${INCLUDE.join(",")}`, suite, root, await mirror()], { env: { PATH } });
-    await writeFile(join(root, "etc/fstab"), FSTAB);
-    await writeFile(join(root, "etc/hostname"), "suture\n");
-    for (const unit of MASKED) await run(task, ["ln", "-sf", "/dev/null", join(root, "etc/systemd/system", unit)]);
     // Node is what Suture needs; this machine's, which is of the same Debian.
     for (const { path, content } of await programFiles(task, ["node"]))
       if ("file" in content) await cp(content.file, join(root, path === "/bin/node" ? "usr/local/bin/node" : path), { dereference: true });
-    for (const folder of ["var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"])
-      await empty(join(root, folder));
     const partial = join(scratch, "image");
-    await writeFile(partial, "");
-    await truncate(partial, SIZE);
-    await run(task, ["mkfs.ext4", "-q", "-F", "-d", root, partial], { env: { PATH } });
+    await imageOf(task, root, partial);
     await rename(partial, image);
     return image;
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** @param root a system in a folder, with systemd: it becomes one that starts from its first disk. @param image the disk, which is made */
+export async function imageOf(task: Task, root: string, image: string): Promise<void> {
+  await writeFile(join(root, "etc/fstab"), FSTAB);
+  await writeFile(join(root, "etc/hostname"), "suture\n");
+  for (const unit of MASKED) await run(task, ["ln", "-sf", "/dev/null", join(root, "etc/systemd/system", unit)]);
+  for (const folder of ["var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"])
+    await empty(join(root, folder));
+  await writeFile(image, "");
+  await truncate(image, SIZE);
+  await run(task, ["mkfs.ext4", "-q", "-F", "-d", root, image], { env: { PATH } });
 }
 
 const PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
