@@ -53,6 +53,7 @@ interface Step {
 function stepsIn(own: boolean, release: string): Step[] {
   const node = own ? " /root/debs/suture-node_*.deb" : "";
   const installing = (version: string): string => `${APT} install /root/debs/suture_${version}_all.deb${node}`;
+  const agent = (version: string): string => `/root/debs/suture-agent_${version}_all.deb`;
   const kernelGone = own
     ? `${APT} purge linux-image-${release}`
     : `rm -r /boot/vmlinuz-${release} /lib/modules/${release}; run-parts --verbose --arg=${release} --arg=/boot/vmlinuz-${release} /etc/kernel/postrm.d`;
@@ -84,22 +85,29 @@ function stepsIn(own: boolean, release: string): Step[] {
     },
     { what: "a kernel is installed", command: `${kernelThere} && ls ${STORE}/${release}`, says: [new RegExp(`^${LIVEPATCH}\\.ko$`, "m")] },
     {
-      what: "upgrade",
-      command: `${LOADED} && ${installing(VERSIONS[1])} && dpkg-query -W suture && ls ${STORE}`,
-      says: [/not touched by the upgrade: host_cmdline/, /suture\s+0\.1\.1/, new RegExp(release)],
-    },
-    {
-      what: "the agent comes and goes",
-      command: `${APT} install /root/debs/suture-agent_${VERSIONS[1]}_all.deb && getent passwd suture-agent && ls /usr/lib/systemd/system/suture-agent*
+      what: "the agent is installed",
+      command: `${APT} install ${agent(VERSIONS[0])} && getent passwd suture-agent && ls /usr/lib/systemd/system/suture-agent*
         systemd-analyze verify suture-agent.service suture-agent-fetch.service suture-agent.timer suture.service suture-end.service && echo units are in order
-        ${APT} purge suture-agent && ! ls /usr/lib/systemd/system/suture-agent.timer && ls ${STORE}`,
+        systemctl is-enabled suture-agent.timer; systemctl enable suture-agent.timer`,
       says: [
         /does nothing until there is \/etc\/suture\/agent\.json/,
         /nologin/,
         /suture-agent-probe@\.service/,
         /units are in order/,
-        new RegExp(release),
+        /^disabled$/m,
       ],
+    },
+    {
+      what: "upgrade",
+      command: `${LOADED} && ${installing(VERSIONS[1])} ${agent(VERSIONS[1])} && dpkg-query -W suture suture-agent && systemctl is-enabled suture-agent.timer && ls ${STORE}`,
+      says: [/not touched by the upgrade: host_cmdline/, /suture\s+0\.1\.1/, /suture-agent\s+0\.1\.1/, /^enabled$/m, new RegExp(release)],
+    },
+    {
+      what: "the agent is removed",
+      command: `mkdir -p /var/lib/suture-agent/mirror /var/lib/suture/agent/trust && ${APT} remove suture-agent && ls /var/lib/suture-agent && ${APT} purge suture-agent &&
+        ! ls /usr/lib/systemd/system/suture-agent.timer && ! ls -d /var/lib/suture-agent && ! ls -d /var/lib/suture/agent && ls /etc/systemd/system/timers.target.wants; ls ${STORE}`,
+      says: [/^mirror$/m, new RegExp(release)],
+      silent: [/^suture-agent\.timer$/m],
     },
     {
       what: "remove",

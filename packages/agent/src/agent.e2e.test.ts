@@ -58,13 +58,6 @@ test("published, loaded, kept; the next one replaces it; a withdrawal takes it o
   });
   expect(await guest.sh("cat /proc/cmdline; ls /var/lib/suture/patches/* | grep -v loading")).toBe("all\nhost_all.json\nhost_all.ko");
 
-  // An older repository is not believed, and nothing is done by it.
-  await guest.see(1);
-  expect(await guest.agent("run")).toMatchObject({ code: 1, document: { done: [], repository: { problem: { code: "TRUST_ROLLBACK" } } } });
-  await guest.see(2);
-  await guest.sh(": >/tmp/asked");
-  expect(await guest.agent("run")).toMatchObject({ code: 0, document: { done: [], why: expect.stringContaining("it is in effect") } });
-  expect(await guest.sh("cat /tmp/asked")).toBe("/metadata/2.root.json\n/metadata/timestamp.json");
   expect(await guest.sh("cat /var/lib/suture/suture.prom")).toMatch(/^suture_agent_counter_accepted 2$/m);
 
   await guest.see(3);
@@ -84,5 +77,4 @@ test("published, loaded, kept; the next one replaces it; a withdrawal takes it o
     present: [],
     livepatches: [{ obstacle: "withdrawn" }, { obstacle: "older" }],
   });
-  expect(await guest.agent("status")).toMatchObject({ code: 0, document: { run: { done: [] }, fetch: { good: true } } });
 });
