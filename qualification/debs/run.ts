@@ -87,7 +87,7 @@ function stepsIn(own: boolean, release: string): Step[] {
     {
       what: "the agent is installed",
       command: `${APT} install ${agent(VERSIONS[0])} && getent passwd suture-agent && ls /usr/lib/systemd/system/suture-agent*
-        systemd-analyze verify suture-agent.service suture-agent-fetch.service suture-agent.timer suture.service suture-end.service && echo units are in order
+        systemd-analyze verify suture-agent.service suture-agent-fetch.service suture-agent-report.service suture-agent.timer suture.service suture-end.service && echo units are in order
         systemctl is-enabled suture-agent.timer; systemctl enable suture-agent.timer`,
       says: [
         /does nothing until there is \/etc\/suture\/agent\.json/,

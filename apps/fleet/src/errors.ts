@@ -29,6 +29,18 @@ export const fleetErrors = defineErrors({
     cause: "Who asks has no role that may do this.",
     mend: "Ask somebody who has the role that is named.",
   },
+  FLEET_ENROL: {
+    cause: "A machine may not come into the fleet: by its token, its key, or because it is in it already.",
+    mend: "Make another token (`suture-fleet token`, POST /v1/enrol-tokens), or retire the machine's earlier enrolment.",
+  },
+  FLEET_BUSY: {
+    cause: "The server has too much to do at the moment, or is asked too often.",
+    mend: "Nothing: machines and programs ask again later.",
+  },
+  FLEET_STATE: {
+    cause: "What is asked for does not follow from the state that it is in.",
+    mend: "Look at its state again: somebody else may have changed it.",
+  },
   FLEET_NONE: {
     cause: "There is nothing of that name here.",
     mend: "List what there is, and use its id.",

@@ -4,10 +4,12 @@ import type { Task } from "@suture/task";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { Database } from "./database/database.ts";
+import { hostRoutes } from "./hosts/routes.ts";
 import { Metrics } from "./http/metrics.ts";
 import { ownRoutes } from "./http/own-routes.ts";
 import type { Route } from "./http/route.ts";
 import { makeServer } from "./http/server.ts";
+import { Ingest } from "./reports/ingest.ts";
 import { principalOfKey } from "./users/api-keys.ts";
 import type { Principal } from "./users/roles.ts";
 import { userRoutes } from "./users/routes.ts";
@@ -30,7 +32,11 @@ export class Fleet {
     this.database = database;
     const { sql } = database;
     const metrics = new Metrics();
-    this.routes = [...ownRoutes(sql, metrics, VERSION, () => this.routes), ...userRoutes(sql)];
+    this.routes = [
+      ...ownRoutes(sql, metrics, VERSION, () => this.routes),
+      ...userRoutes(sql),
+      ...hostRoutes(sql, new Ingest(sql, async () => {})),
+    ];
     this.server = makeServer({ routes: this.routes, log, metrics, principalOf: (request) => this.#principalOf(request) });
   }
 

@@ -2,6 +2,7 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Task } from "@suture/task";
 import { pino } from "pino";
 import { afterAll } from "vitest";
@@ -38,6 +39,15 @@ export class Served {
     const keys = new Map<Role, string>();
     for (const role of ROLES) keys.set(role, (await newApiKey(fleet.database.sql, "test", { name: role, roles: [role] })).key);
     return new Served(fleet, keys);
+  }
+
+  /** Until it and its database answer. */
+  async well(): Promise<void> {
+    for (let i = 0; i < 1200; i++) {
+      if ((await this.ask(undefined, "GET", "/healthz")).status === 200) return;
+      await sleep(100);
+    }
+    throw new Error("it does not answer any more");
   }
 
   /** @param as whose key is sent; none */

@@ -40,6 +40,11 @@ export const agentErrors = defineErrors({
     cause: "A livepatch was taken out of effect, or replaced, by somebody else while it was in its soak: this machine does not want it.",
     mend: "`suture agent retry NAME` takes it again.",
   },
+  AGENT_SERVER: {
+    cause:
+      "The fleet's server was not told how this machine is: it is not reached, refuses, or this machine has no token. Nothing else depends on it.",
+    mend: "`suture agent report` tries it again. See that `server` of /etc/suture/agent.json, the token, and the machine's state on the server are right.",
+  },
   AGENT_NOT_REFUSED: {
     cause: "No livepatch of that name was refused by this machine.",
     mend: "`suture agent status` shows those that were.",

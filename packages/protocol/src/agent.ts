@@ -83,6 +83,25 @@ export const agentConfigurationSchema = v.strictObject({
     "/etc/suture/root.json",
   ),
   user: v.optional(said(word, "as whom what the network sends is fetched; suture-agent unless given"), "suture-agent"),
+  server: maybe(
+    said(
+      v.strictObject({
+        url: said(
+          v.pipe(text, v.regex(/^https?:\/\/\S+\/$/, "no address that begins with https:// or http:// and ends with /")),
+          "ends with /",
+        ),
+        tokenFile: v.optional(
+          said(path, "the enrolment token, readable by `user`; /etc/suture/fleet-token unless given"),
+          "/etc/suture/fleet-token",
+        ),
+        beatSeconds: v.optional(
+          said(v.pipe(v.number(), v.minValue(60)), "so often it is told that nothing changed; 3600 unless given"),
+          3600,
+        ),
+      }),
+      "the fleet's server, which is told how this machine is; it can change nothing here",
+    ),
+  ),
   textfile: maybe(said(path, "a file for a Prometheus collector to read")),
 });
 

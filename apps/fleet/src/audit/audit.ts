@@ -3,6 +3,7 @@ import { sha256 } from "@suture/files";
 import type { Sql, Within } from "../database/sql.ts";
 
 const AUDIT_LOCK = 7_710_002;
+const CHECKED_AT_ONCE = 1000;
 const FIRST = "0".repeat(64);
 
 export interface AuditRow {
@@ -30,7 +31,7 @@ const hashOf = ({ n, at, who, what, about, detail, previous }: Omit<AuditRow, "h
 /** In the transaction that does it: neither is there without the other. The lock is held until its end, so it comes last in it. */
 export async function audit(within: Within, { who, what, about, detail = {} }: Deed): Promise<void> {
   await within`select pg_advisory_xact_lock(${AUDIT_LOCK})`;
-  const [last] = await within<AuditRow[]>`select n, hash from audit order by n desc limit 1`;
+  const [last] = await within<AuditRow>`select n, hash from audit order by n desc limit 1`;
   const row = {
     n: (last?.n ?? 0) + 1,
     at: new Date().toISOString(),
@@ -40,23 +41,25 @@ export async function audit(within: Within, { who, what, about, detail = {} }: D
     detail: JSON.stringify(detail),
     previous: last?.hash ?? FIRST,
   };
-  await within`insert into audit ${within({ ...row, hash: hashOf(row) })}`;
+  await within`insert into audit ${within.columns({ ...row, hash: hashOf(row) })}`;
 }
 
 /** @returns the first row that is not as it was written, or follows none; undefined if all are good */
 export async function brokenAudit(sql: Sql): Promise<number | undefined> {
   let previous = FIRST;
   let n = 0;
-  for await (const rows of sql<AuditRow[]>`select * from audit order by n`.cursor(1000))
+  for (;;) {
+    const rows = await sql<AuditRow>`select * from audit where n > ${n} order by n limit ${CHECKED_AT_ONCE}`;
     for (const row of rows) {
       n += 1;
       if (row.n !== n || row.previous !== previous || row.hash !== hashOf(row)) return row.n;
       previous = row.hash;
     }
-  return undefined;
+    if (rows.length < CHECKED_AT_ONCE) return undefined;
+  }
 }
 
 /** The newest first; `before`: those older than that one. */
 export async function auditPage(sql: Sql, { before, limit }: { before: number | undefined; limit: number }): Promise<AuditRow[]> {
-  return sql<AuditRow[]>`select * from audit where ${before === undefined ? sql`true` : sql`n < ${before}`} order by n desc limit ${limit}`;
+  return sql<AuditRow>`select * from audit where ${before === undefined ? sql`true` : sql`n < ${before}`} order by n desc limit ${limit}`;
 }

@@ -2,14 +2,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Task } from "@suture/task";
 import type { Logger } from "pino";
-import postgres from "postgres";
 import { fail } from "../errors.ts";
 import { migrate } from "./migrate.ts";
 import { PrivateCluster } from "./private-cluster.ts";
-import type { Sql } from "./sql.ts";
+import { connect, type Sql } from "./sql.ts";
 
 const ANSWER_MS = 120_000;
-const CONNECTIONS = 10;
 
 export class Database {
   readonly sql: Sql;
@@ -27,14 +25,7 @@ export class Database {
    */
   static async open(task: Task, { url, folder }: { url: string | undefined; folder: string }, log: Logger): Promise<Database> {
     const cluster = url === undefined ? await PrivateCluster.open(task, folder, log) : undefined;
-    const common = {
-      max: CONNECTIONS,
-      connect_timeout: 10,
-      onnotice: () => {},
-      // Counters and sums: below 2^53 all of them.
-      types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
-    };
-    const sql = (url === undefined ? postgres({ ...cluster?.reached, ...common }) : postgres(url, common)) as unknown as Sql;
+    const sql = connect(url === undefined ? (cluster?.reached ?? {}) : { connectionString: url });
     const database = new Database(sql, cluster);
     try {
       await answers(sql, url === undefined ? ANSWER_MS : 15_000);
@@ -47,7 +38,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
-    await this.sql.end({ timeout: 5 });
+    await this.sql.end();
     await this.#cluster?.close();
   }
 }
@@ -67,8 +58,10 @@ async function answers(sql: Sql, patience: number): Promise<void> {
 
 /** Whether it says that the database is not there, or went away, and not that what was asked of it is wrong. */
 export function isAway(error: unknown): boolean {
-  if (!(error instanceof Error) || !("code" in error)) return false;
-  const code = String(error.code);
-  // 57P01 to 57P03: it is shutting down, or starting; 08: the connection.
-  return /^(?:CONNECT|CONNECTION_|ECONN|ENOENT|EPIPE|57P0[1-3]|08|53)/.test(code);
+  if (!(error instanceof Error)) return false;
+  // Of the library, which gives these no code.
+  if (/^(?:Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect)/.test(error.message))
+    return true;
+  // 57P01 to 57P03: it is shutting down, or starting; 08: the connection; 53: it has no room or memory.
+  return "code" in error && /^(?:ECONN|ENOENT|EPIPE|57P0[1-3]|08...|53...)/.test(String(error.code));
 }

@@ -18,7 +18,7 @@ export async function migrate(sql: Sql, folder = FOLDER): Promise<void> {
     await within`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
     await within`create table if not exists migration (name text primary key, sha256 text not null, at timestamptz not null default now())`;
     const done = new Map(
-      (await within<{ name: string; sha256: string }[]>`select name, sha256 from migration`).map((row) => [row.name, row.sha256]),
+      (await within<{ name: string; sha256: string }>`select name, sha256 from migration`).map((row) => [row.name, row.sha256]),
     );
     const unknown = [...done.keys()].find((name) => !files.includes(name));
     if (unknown !== undefined) throw fail("FLEET_NEWER", `the migration ${unknown} was run, and is not known here`);
@@ -29,7 +29,7 @@ export async function migrate(sql: Sql, folder = FOLDER): Promise<void> {
       if (was !== undefined && was !== digest)
         throw fail("FLEET_NEWER", `the migration ${name} that was run is another one`, { file: name });
       if (was !== undefined) continue;
-      await within.unsafe(text);
+      await within.script(text);
       await within`insert into migration (name, sha256) values (${name}, ${digest})`;
     }
   });

@@ -23,7 +23,7 @@ const AGAIN_MS = 300;
 const STOP_MS = 30_000;
 
 export interface Reached {
-  path: string;
+  host: string;
   user: string;
   database: string;
 }
@@ -45,7 +45,7 @@ export class PrivateCluster {
 
   private constructor(means: Means) {
     this.#means = means;
-    this.reached = { path: join(means.folder, "socket", ".s.PGSQL.5432"), user: "suture", database: "postgres" };
+    this.reached = { host: join(means.folder, "socket"), user: "suture", database: "postgres" };
   }
 
   /** It may take a moment until it answers. @throws FLEET_POSTGRES */

@@ -39,7 +39,7 @@ export async function newApiKey(
 }
 
 export async function apiKeys(sql: Sql): Promise<KeyRow[]> {
-  return sql<KeyRow[]>`select id, name, roles, made_at, expires_at, revoked_at, used_at from api_key order by made_at`;
+  return sql<KeyRow>`select id, name, roles, made_at, expires_at, revoked_at, used_at from api_key order by made_at`;
 }
 
 /** @throws FLEET_NONE */
@@ -54,7 +54,7 @@ export async function revokeApiKey(sql: Sql, who: string, id: string): Promise<v
 /** @throws FLEET_LOGIN */
 export async function principalOfKey(sql: Sql, key: string): Promise<Principal> {
   const digest = digestOfSecret(key);
-  const [row] = await sql<KeyRow[]>`
+  const [row] = await sql<KeyRow>`
     select id, name, roles, used_at from api_key
     where digest = ${digest} and revoked_at is null and (expires_at is null or expires_at > now())`;
   if (row === undefined) throw fail("FLEET_LOGIN", "the key is not known, has expired or was revoked");

@@ -27,7 +27,8 @@ export async function agentStatus(machine: Machine): Promise<AgentStatus> {
   return { hold: holdOf(machine), run, fetch: fetch === undefined ? undefined : { schema: "suture/agent-fetch-1", ...fetch }, ...memory };
 }
 
-async function lastRun(machine: Machine): Promise<AgentStatus["run"]> {
+/** @returns undefined if there is none, or it is of another version */
+export async function lastRun(machine: Machine): Promise<AgentStatus["run"]> {
   try {
     const bytes = await readPlain(machine.path(REPORT), LIMIT);
     return v.parse(agentRunDocument.schema, JSON.parse(bytes?.toString("utf8") ?? ""));

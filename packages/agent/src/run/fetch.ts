@@ -6,8 +6,9 @@ import type { Machine } from "@suture/host";
 import { type AgentConfiguration, type AgentFetch, agentFetchDocument } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fetchTarget, keepingSource, refresh, type Source, sourceOf, type Verified } from "@suture/trust";
-import { decide, wanted } from "../decision/decide.ts";
+import { type Decision, decide, wanted } from "../decision/decide.ts";
 import { fail } from "../errors.ts";
+import { tellServer } from "../fleet/tell.ts";
 import { FETCH_LOCK, FETCH_REPORT, FETCH_TRUST, MIRROR } from "../layout.ts";
 import { factsOf } from "../machine-facts.ts";
 import { readMemory } from "../memory.ts";
@@ -59,16 +60,19 @@ async function fetched(task: Task, machine: Machine, configuration: AgentConfigu
     const truth = { policy, withdrawals, offers: patches, expired: refused[0]?.message };
     // What was loaded is for root alone to know; what is kept is for all to see, and is not fetched again.
     const present = facts.kept.map(({ name, sha256: of }) => ({ name, sha256: of, inEffect: true }));
-    const offers = wanted(decide({ ...facts, present }, truth, await readMemory(machine), verified.at));
+    const decision = decide({ ...facts, present }, truth, await readMemory(machine), verified.at);
+    const offers = wanted(decision);
     for (const offer of offers) {
       const here = await fetchTarget(task, offer, [fetchedSource(mirror)]).catch(() => undefined);
       if (here === undefined || sha256(here) !== offer.sha256) await fetchTarget(task, offer, sources);
     }
     await sweepMirror(mirror, verified.expiries, offers);
+    const warnings = await announced(task, machine, configuration, decision);
     return {
       at: at.toISOString(),
       good: true,
       ...found(verified),
+      warnings: [...verified.warnings, ...warnings],
       livepatches: offers.map(({ path, sha256: of, length }) => ({ path, sha256: of, bytes: length })),
       received,
     };
@@ -76,6 +80,14 @@ async function fetched(task: Task, machine: Machine, configuration: AgentConfigu
     if (error instanceof Error && "syscall" in error) throw fail("AGENT_FETCHED", error.message, { file: mirror }, { cause: error });
     return { at: at.toISOString(), good: false, problem: problemOf(error), roles: [], livepatches: [], received, warnings: [] };
   }
+}
+
+/** What is about to be loaded is told before: a machine that is not heard of after that is missed. It is loaded all the same where nobody can be told. */
+async function announced(task: Task, machine: Machine, configuration: AgentConfiguration, { steps }: Decision): Promise<string[]> {
+  const step = steps.find((one) => one.do === "load");
+  if (step?.do !== "load") return [];
+  const report = await tellServer(task, machine, configuration, { sha256: step.offer.sha256, rollOut: step.rollout.id });
+  return report?.outcome === "not told" ? [`the fleet's server was not told: ${report.why}`] : [];
 }
 
 const found = ({ expiries, warnings }: Verified): Pick<AgentFetch, "problem" | "roles" | "warnings"> => ({

@@ -11,14 +11,21 @@ import { FETCHED } from "../layout.ts";
 /**
  * What comes of it is in its report. Groups and rights of this process are not handed on.
  * @param program the words that run Suture
+ * @param what fetch, or tell the fleet's server
  * @throws AGENT_CONFIGURATION if there is no such user, AGENT_FETCHED if the process could not do its work
  */
-export async function fetchAsUser(task: Task, machine: Machine, { user }: AgentConfiguration, program: readonly string[]): Promise<void> {
+export async function fetchAsUser(
+  task: Task,
+  machine: Machine,
+  { user }: AgentConfiguration,
+  program: readonly string[],
+  what: "fetch" | "report" = "fetch",
+): Promise<void> {
   const ids = idsOf(machine, user);
   const folder = machine.path(FETCHED);
   await makeFolderDurably(folder, 0o755);
   await chown(folder, ids.uid, ids.gid);
-  const child = start(task, [...program, "agent", "fetch", "--json"], { ...ids, cwd: "/", stdio: ["ignore", "pipe", "ignore"] });
+  const child = start(task, [...program, "agent", what, "--json"], { ...ids, cwd: "/", stdio: ["ignore", "pipe", "ignore"] });
   let said = "";
   child.stdout?.on("data", (chunk: Buffer) => {
     if (said.length < 10_000) said += chunk.toString("utf8");
@@ -26,8 +33,8 @@ export async function fetchAsUser(task: Task, machine: Machine, { user }: AgentC
   const [code] = (await once(child, "exit")) as [number | null];
   task.check();
   // 1: the repository could not be believed, which its report says.
-  if (code !== 0 && !said.includes("suture/agent-fetch-"))
-    throw fail("AGENT_FETCHED", `fetching ended with ${code}: ${said.slice(0, 1000).trim()}`, { file: folder });
+  if (code !== 0 && !said.includes(`suture/agent-${what}-`))
+    throw fail("AGENT_FETCHED", `${what} ended with ${code}: ${said.slice(0, 1000).trim()}`, { file: folder });
 }
 
 function idsOf(machine: Machine, user: string): { uid: number; gid: number } {

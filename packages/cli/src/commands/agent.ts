@@ -1,5 +1,12 @@
 import type { AgentFetch, AgentRun, AgentStatus } from "@suture/protocol";
-import { agentFetchDocument, agentProbeDocument, agentRetryDocument, agentRunDocument, agentStatusDocument } from "@suture/protocol";
+import {
+  agentFetchDocument,
+  agentProbeDocument,
+  agentReportDocument,
+  agentRetryDocument,
+  agentRunDocument,
+  agentStatusDocument,
+} from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { Argument } from "commander";
 import type { AddCommand, Answer } from "../answer.ts";
@@ -7,7 +14,7 @@ import { fail } from "../errors.ts";
 import { secondsOf, thisProgram } from "../host-options.ts";
 import { fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
-const WHAT = ["run", "fetch", "apply", "status", "probe", "retry"] as const;
+const WHAT = ["run", "fetch", "apply", "report", "status", "probe", "retry"] as const;
 type What = (typeof WHAT)[number];
 
 interface Options {
@@ -21,7 +28,7 @@ export const agentCommand: AddCommand = (program, run) => {
     .addArgument(
       new Argument(
         "<what>",
-        "run: fetch and apply. fetch: ask the repository, with no rights. apply: do what is due, with no network. status: what was done, and what is waited for. probe: the configuration's probes. retry: a livepatch that this machine refused may be taken again",
+        "run: fetch and apply. fetch: ask the repository, with no rights. apply: do what is due, with no network. report: tell the fleet's server how this machine is. status: what was done, and what is waited for. probe: the configuration's probes. retry: a livepatch that this machine refused may be taken again",
       ).choices(WHAT),
     )
     .argument("[name]", "of the probe, or of the livepatch")
@@ -36,13 +43,46 @@ export const agentCommand: AddCommand = (program, run) => {
 
 type Action = (task: Task, name: string | undefined, stay: number) => Promise<Answer>;
 
-const ACTIONS: Readonly<Record<What, Action>> = { run: runOnce, fetch: fetchOnce, apply: applyOnce, status: look, probe, retry: again };
+const ACTIONS: Readonly<Record<What, Action>> = {
+  run: runOnce,
+  fetch: fetchOnce,
+  apply: applyOnce,
+  report: reportOnce,
+  status: look,
+  probe,
+  retry: again,
+};
 
 async function runOnce(task: Task, name: string | undefined, stay: number): Promise<Answer> {
   const { fetchAsUser, readConfiguration } = await import("@suture/agent");
   const { THIS_MACHINE } = await import("@suture/host");
-  await fetchAsUser(task, THIS_MACHINE, await readConfiguration(THIS_MACHINE), thisProgram());
-  return applyOnce(task, name, stay);
+  const configuration = await readConfiguration(THIS_MACHINE);
+  await fetchAsUser(task, THIS_MACHINE, configuration, thisProgram());
+  const answer = await applyOnce(task, name, stay);
+  // What is to be told is told again by the next run.
+  if (configuration.server !== undefined)
+    await fetchAsUser(task, THIS_MACHINE, configuration, thisProgram(), "report").catch((error: unknown) => {
+      task.check();
+      task.reporter.warn(`the fleet's server was not told: ${error instanceof Error ? error.message : String(error)}`);
+    });
+  return answer;
+}
+
+async function reportOnce(task: Task): Promise<Answer> {
+  const { readConfiguration, tellServer } = await import("@suture/agent");
+  const { THIS_MACHINE } = await import("@suture/host");
+  const report = (await tellServer(task, THIS_MACHINE, await readConfiguration(THIS_MACHINE))) ?? {
+    server: "",
+    outcome: "nothing new",
+    why: "no server is configured",
+  };
+  const { server, host, outcome, code, why } = report;
+  const text = fieldsText([
+    ["server", server],
+    ["this machine", host ?? ""],
+    ["outcome", [outcome, code, why].filter((word) => word !== undefined && word !== "").join(": ")],
+  ]);
+  return { document: agentReportDocument.of(report), text: safeText(text), code: outcome === "not told" ? 1 : 0 };
 }
 
 async function fetchOnce(task: Task): Promise<Answer> {

@@ -95,6 +95,20 @@ export const agentRetryDocument = documentKind("agent-retry", 1, "`suture agent 
   sha256,
 });
 
+export const agentReportDocument = documentKind(
+  "agent-report",
+  1,
+  "`suture agent report`: the fleet's server was told how this machine is.",
+  {
+    server: text,
+    host: maybe(said(text, "this machine's id there")),
+    outcome: v.picklist(["told", "still the same", "nothing new", "not told"]),
+    code: maybe(code),
+    why: text,
+  },
+);
+
+export type AgentReport = Said<typeof agentReportDocument>;
 export type AgentFetch = Said<typeof agentFetchDocument>;
 export type AgentRun = Said<typeof agentRunDocument>;
 export type AgentStatus = Said<typeof agentStatusDocument>;

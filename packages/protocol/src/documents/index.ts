@@ -1,5 +1,12 @@
 /** Every kind of JSON document that the program prints. */
-import { agentFetchDocument, agentProbeDocument, agentRetryDocument, agentRunDocument, agentStatusDocument } from "./agent.ts";
+import {
+  agentFetchDocument,
+  agentProbeDocument,
+  agentReportDocument,
+  agentRetryDocument,
+  agentRunDocument,
+  agentStatusDocument,
+} from "./agent.ts";
 import {
   accountDocument,
   buildDocument,
@@ -83,6 +90,7 @@ const KINDS = [
   agentFetchDocument,
   agentStatusDocument,
   agentProbeDocument,
+  agentReportDocument,
   agentRetryDocument,
   repoKeyDocument,
   repoHoldersDocument,

@@ -1,0 +1,116 @@
+/** Enrolment, reports, and the machines that there are. */
+import {
+  enrolAnswerSchema,
+  enrolRequestSchema,
+  enrolTokenSchema,
+  enrolTokensSchema,
+  fleetHostsSchema,
+  fleetHostWholeSchema,
+  HOST_STATES,
+  newEnrolTokenSchema,
+  reportsAnswerSchema,
+  reportsSchema,
+} from "@suture/protocol";
+import * as v from "valibot";
+import type { Sql } from "../database/sql.ts";
+import { type Route, route } from "../http/route.ts";
+import type { Ingest } from "../reports/ingest.ts";
+import { ROLES } from "../users/roles.ts";
+import { enrol, enrolTokens, newEnrolToken, revokeEnrolToken, settleHost } from "./enrol.ts";
+import { listHosts, oneHost } from "./list.ts";
+
+const hostParams = v.strictObject({ id: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)) });
+const words = v.pipe(v.string(), v.maxLength(300));
+const PAGE = 100;
+
+export const hostRoutes = (sql: Sql, ingest: Ingest): Route[] => [
+  route({
+    method: "POST",
+    path: "/v1/enrol",
+    what: "A machine comes into the fleet, by a token and a key of its own",
+    who: "host",
+    body: enrolRequestSchema,
+    answer: enrolAnswerSchema,
+    handle: async ({ body }) => enrol(sql, body),
+  }),
+  route({
+    method: "POST",
+    path: "/v1/reports",
+    what: "What machines are and have; answered when it is kept",
+    who: "host",
+    body: reportsSchema,
+    answer: reportsAnswerSchema,
+    handle: async ({ body }) => ({ at: new Date().toISOString(), outcomes: await ingest.take(body.reports) }),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/enrol-tokens",
+    what: "Tokens by which machines enrol",
+    who: ["operator", "admin"],
+    answer: enrolTokensSchema,
+    handle: async () => ({
+      tokens: (await enrolTokens(sql)).map(({ id, name, most, used, approve, labels, expires_at, revoked_at }) => ({
+        id,
+        name,
+        limit: most,
+        used,
+        approve,
+        labels,
+        expires: expires_at.toISOString(),
+        revoked: revoked_at?.toISOString() ?? null,
+      })),
+    }),
+  }),
+  route({
+    method: "POST",
+    path: "/v1/enrol-tokens",
+    what: "A new token; it is shown once",
+    who: ["operator", "admin"],
+    body: newEnrolTokenSchema,
+    answer: enrolTokenSchema,
+    handle: async ({ principal, body }) => newEnrolToken(sql, principal.name, body),
+  }),
+  route({
+    method: "DELETE",
+    path: "/v1/enrol-tokens/:id",
+    what: "No machine enrols by it any more",
+    who: ["operator", "admin"],
+    params: v.strictObject({ id: v.pipe(v.string(), v.regex(/^[0-9a-f]{12}$/)) }),
+    handle: async ({ principal, params }) => revokeEnrolToken(sql, principal.name, params.id),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/hosts",
+    what: "Machines by name, page by page",
+    who: ROLES,
+    query: v.strictObject({
+      name: v.optional(words),
+      state: v.optional(v.picklist(HOST_STATES)),
+      buildId: v.optional(words),
+      livepatch: v.optional(words),
+      status: v.optional(v.picklist(["never seen", "silent", "trouble", "reboot wanted", "held", "soaking", "well"])),
+      label: v.optional(words),
+      after: v.optional(words),
+    }),
+    answer: fleetHostsSchema,
+    handle: async ({ query }) => listHosts(sql, { ...query, limit: PAGE }),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/hosts/:id",
+    what: "A machine, what it reported last, and what became of it",
+    who: ROLES,
+    params: hostParams,
+    answer: fleetHostWholeSchema,
+    handle: async ({ params }) => oneHost(sql, params.id),
+  }),
+  route({
+    method: "POST",
+    path: "/v1/hosts/:id",
+    what: "A machine is approved, refused or retired",
+    who: ["operator"],
+    params: hostParams,
+    body: v.strictObject({ state: v.picklist(["approved", "refused", "retired"]) }),
+    handle: async ({ principal, params, body }) => settleHost(sql, principal.name, params.id, body.state),
+  }),
+];

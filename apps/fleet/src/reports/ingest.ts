@@ -1,0 +1,225 @@
+/**
+ * Reports into the database, many in one transaction: what comes from everywhere at the same time waits for a moment and goes in together. An answer is given
+ * when they are in. The newest of a host is what its counter says; an older one, or the same again, changes nothing.
+ */
+import type { KeyObject } from "node:crypto";
+import {
+  type HostReportState,
+  type HostState,
+  type ReportBody,
+  type ReportOutcome,
+  reportBodySchema,
+  reportText,
+  type SignedReport,
+} from "@suture/protocol";
+import * as v from "valibot";
+import type { Sql, Within } from "../database/sql.ts";
+import { fail } from "../errors.ts";
+import { isSignedBy, publicKeyOf } from "../hosts/enrol.ts";
+import { eventsBetween, statusOf } from "./judge.ts";
+
+/** More than these in one transaction gain nothing. */
+const BATCH = 1000;
+/** How long the first waits for others. */
+const GATHER_MS = 20;
+/** Beyond these the server says that it has too much to do. */
+const MOST_WAITING = 20_000;
+const KEYS = 50_000;
+
+interface Waiting {
+  report: SignedReport;
+  done(outcome: ReportOutcome): void;
+  failed(error: unknown): void;
+}
+
+interface Known {
+  id: string;
+  state: HostState;
+  public_key: string;
+  counter: number | null;
+  boot_id: string | null;
+  digest: string | null;
+  report: HostReportState | null;
+}
+
+/** What else is to be done with what machines now say, in the same transaction. */
+export type Told = (within: Within, news: readonly News[]) => Promise<void>;
+
+/** The newest of a host in a batch. */
+interface Change {
+  body: ReportBody;
+  state: HostReportState;
+  /** It is another state than the one that is kept. */
+  whole: boolean;
+}
+
+export interface News {
+  host: string;
+  bootId: string;
+  before: { bootId: string; state: HostReportState } | undefined;
+  now: HostReportState;
+}
+
+export class Ingest {
+  readonly #sql: Sql;
+  readonly #told: Told;
+  readonly #keys = new Map<string, KeyObject>();
+  #waiting: Waiting[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #busy = false;
+
+  constructor(sql: Sql, told: Told) {
+    this.#sql = sql;
+    this.#told = told;
+  }
+
+  /** @throws FLEET_BUSY, and what the database says: then none of them is known to be in */
+  async take(reports: readonly SignedReport[]): Promise<ReportOutcome[]> {
+    if (this.#waiting.length + reports.length > MOST_WAITING) throw fail("FLEET_BUSY", `${this.#waiting.length} reports wait`);
+    const all = reports.map(
+      (report) =>
+        new Promise<ReportOutcome>((done, failed) => {
+          this.#waiting.push({ report, done, failed });
+        }),
+    );
+    this.#soon();
+    return Promise.all(all);
+  }
+
+  #soon(): void {
+    if (this.#busy) return;
+    if (this.#waiting.length >= BATCH) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      void this.#round();
+      return;
+    }
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#round();
+    }, GATHER_MS);
+  }
+
+  async #round(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    const batch = this.#waiting.splice(0, BATCH);
+    try {
+      const outcomes = await this.#store(batch.map(({ report }) => report));
+      batch.forEach(({ done }, i) => {
+        done(outcomes[i] ?? "wrong");
+      });
+    } catch (error) {
+      for (const { failed } of batch) failed(error);
+    } finally {
+      this.#busy = false;
+      if (this.#waiting.length > 0) this.#soon();
+    }
+  }
+
+  async #store(reports: readonly SignedReport[]): Promise<ReportOutcome[]> {
+    return this.#sql.begin(async (within) => {
+      // In one order everywhere, so that two servers do not wait for each other.
+      const ids = [...new Set(reports.map(({ host }) => host))].sort();
+      await within`select host from host_state where host = any(${ids}) order by host for update`;
+      const rows = await within<Known>`
+        select h.id, h.state, h.public_key, s.counter, s.boot_id, s.digest, s.report
+        from host h left join host_state s on s.host = h.id where h.id = any(${ids})`;
+      const known = new Map(rows.map((row) => [row.id, row]));
+      const news = new Map<string, News>();
+      const changed = new Map<string, Change>();
+      const outcomes: ReportOutcome[] = [];
+      for (const report of reports) outcomes.push(this.#judge(report, known, changed, news));
+      if (changed.size > 0) {
+        await put(within, changed);
+        await events(within, news);
+        if (news.size > 0) await this.#told(within, [...news.values()]);
+      }
+      return outcomes;
+    }) as Promise<ReportOutcome[]>;
+  }
+
+  #judge(
+    { host, body: text, signature }: SignedReport,
+    known: Map<string, Known>,
+    changed: Map<string, Change>,
+    news: Map<string, News>,
+  ): ReportOutcome {
+    const row = known.get(host);
+    if (row === undefined) return "no such host";
+    const key = this.#keyOf(row.public_key);
+    if (key === undefined || !isSignedBy(key, reportText(text), signature)) return "wrong";
+    const body = bodyOf(text);
+    if (body === undefined || body.host !== host) return "wrong";
+    if (row.state !== "approved") return "not approved";
+    if (row.counter !== null && body.counter <= row.counter) return "known";
+    const state = body.state ?? (body.digest === row.digest ? row.report : null);
+    if (state === null) return "whole wanted";
+    const before = row.report === null || row.boot_id === null ? undefined : { bootId: row.boot_id, state: row.report };
+    if (body.state !== undefined || before?.bootId !== body.bootId)
+      news.set(host, { host, bootId: body.bootId, before: news.has(host) ? news.get(host)?.before : before, now: state });
+    changed.set(host, { body, state, whole: body.state !== undefined || changed.get(host)?.whole === true });
+    // For one that comes later in the same batch.
+    known.set(host, { ...row, counter: body.counter, boot_id: body.bootId, digest: body.digest, report: state });
+    return "taken";
+  }
+
+  #keyOf(hex: string): KeyObject | undefined {
+    const found = this.#keys.get(hex) ?? publicKeyOf(hex);
+    if (found === undefined) return undefined;
+    // The oldest goes: a fleet's reports come round.
+    if (this.#keys.size >= KEYS) for (const first of this.#keys.keys()) if (this.#keys.delete(first)) break;
+    this.#keys.set(hex, found);
+    return found;
+  }
+}
+
+function bodyOf(text: string): ReportBody | undefined {
+  try {
+    const checked = v.safeParse(reportBodySchema, JSON.parse(text), { abortEarly: true });
+    return checked.success && !text.includes("\\u0000") ? checked.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function put(within: Within, changed: ReadonlyMap<string, Change>): Promise<void> {
+  const now = new Date();
+  const rows = [...changed].sort(([a], [b]) => (a < b ? -1 : 1));
+  const columns = rows.map(([host, { body, state, whole }]) => ({
+    host,
+    counter: body.counter,
+    boot_id: body.bootId,
+    // Seconds by which its clock is ahead.
+    clock_offset: Math.max(-1e9, Math.min(1e9, (new Date(body.at).getTime() - now.getTime()) / 1000)),
+    digest: body.digest,
+    release: state.release,
+    build_id: state.buildId,
+    channel: state.channel,
+    accepted: state.counter,
+    status: statusOf(state),
+    report: whole ? state : null,
+  }));
+  // One value for all of them: as many parameters as columns, however many rows there are.
+  await within`
+    insert into host_state (host, counter, seen_at, boot_id, clock_offset, digest, release, build_id, channel, accepted, status, report)
+    select r.host, r.counter, ${now}, r.boot_id, r.clock_offset, r.digest, r.release, r.build_id, r.channel, r.accepted, r.status,
+      coalesce(r.report, old.report)
+    from jsonb_to_recordset(${JSON.stringify(columns)}::text::jsonb) as r (host text, counter bigint, boot_id text, clock_offset real, digest text,
+      release text, build_id text, channel text, accepted bigint, status text, report jsonb)
+    left join host_state old on old.host = r.host
+    on conflict (host) do update set counter = excluded.counter, seen_at = excluded.seen_at, boot_id = excluded.boot_id, clock_offset = excluded.clock_offset,
+      digest = excluded.digest, release = excluded.release, build_id = excluded.build_id, channel = excluded.channel, accepted = excluded.accepted,
+      status = excluded.status, report = excluded.report
+    where host_state.counter < excluded.counter`;
+}
+
+async function events(within: Within, news: ReadonlyMap<string, News>): Promise<void> {
+  const rows = [...news.values()].flatMap(({ host, bootId, before, now }) =>
+    eventsBetween(before, bootId, now).map((event) => ({ host, ...event })),
+  );
+  if (rows.length === 0) return;
+  await within`
+    insert into host_event (host, what, detail)
+    select host, what, detail from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as r (host text, what text, detail text)`;
+}

@@ -1,0 +1,67 @@
+/** What a machine tells the fleet's server of itself. Pure: of what it is, and of its last run. Without times in it, so that it is the same as long as nothing changes. */
+import { createHash } from "node:crypto";
+import { type AgentConfiguration, type AgentRun, type HostReportState, hostReportStateSchema, lineOf } from "@suture/protocol";
+import * as v from "valibot";
+
+/** As it is now: of the kernel that runs. */
+export interface Running extends Pick<AgentConfiguration, "fleet" | "channel" | "labels"> {
+  release: string;
+  buildId: string | undefined;
+  hold: string | undefined;
+}
+
+/** What it is about to load. */
+export type Intent = NonNullable<HostReportState["intent"]>;
+
+/** @param run its last one, if it was of the kernel that runs */
+export function reportState(
+  { fleet, channel, labels, release, buildId, hold }: Running,
+  run: AgentRun | undefined,
+  intent: Intent | undefined,
+): HostReportState {
+  const state: HostReportState = {
+    release,
+    buildId: buildId ?? null,
+    fleet,
+    channel,
+    labels: [...labels],
+    intent: intent ?? null,
+    soak: soakOf(run),
+    livepatches: (run?.present ?? []).map(({ name, sha256, inEffect, kept }) => ({ name, sha256: sha256 ?? null, inEffect, kept })),
+    counter: run?.counters[lineOf({ release, buildId: buildId ?? "" })] ?? 0,
+    refused: (run?.refused ?? []).map(({ sha256, code, why }) => ({ sha256, code, why: cut(why) })),
+    offers: (run?.livepatches ?? []).map(({ sha256, counter, rollout, obstacle, why }) => ({
+      sha256,
+      counter,
+      rollOut: rollout ?? null,
+      obstacle: obstacle ?? null,
+      why: cut(why),
+    })),
+    failed: (run?.done ?? [])
+      .filter(({ outcome, code }) => outcome === "failed" || (outcome === "not done" && code !== undefined))
+      .map(({ what, name, code, why }) => ({ what, name, code: code ?? "", why: cut(why) })),
+    rebootWanted: run?.rebootWanted ?? [],
+    hold: hold === undefined ? null : cut(hold),
+    problem: run?.repository.problem === undefined ? null : { code: run.repository.problem.code, why: cut(run.repository.problem.why) },
+  };
+  // The newest of what is too many.
+  return v.parse(hostReportStateSchema, {
+    ...state,
+    labels: state.labels.slice(0, 100),
+    livepatches: state.livepatches.slice(0, 200),
+    refused: state.refused.slice(-50),
+    offers: state.offers.slice(0, 20),
+    failed: state.failed.slice(0, 20),
+    rebootWanted: state.rebootWanted.slice(0, 200),
+  });
+}
+
+export const stateDigest = (state: HostReportState): string => createHash("sha256").update(JSON.stringify(state)).digest("hex");
+
+const cut = (text: string): string => text.replaceAll("\u0000", "").slice(0, 500);
+
+function soakOf(run: AgentRun | undefined): HostReportState["soak"] {
+  if (run === undefined || run.soak === null) return null;
+  const { sha256, rollOut, phase, looks } = run.soak;
+  return { sha256, rollOut, phase, after: looks.at(-1)?.after ?? null };
+}
