@@ -51,6 +51,8 @@ export class KernelContext {
   readonly symbolSources: SymbolSources;
   /** The folder of modules outside of the kernel's tree, if it is those that are worked on, not the kernel. */
   readonly outside: string | undefined;
+  /** Where compilers run. */
+  readonly #cwd: string;
   /** Path of each module of the kernel by its name. */
   readonly #modulePaths: ReadonlyMap<string, string>;
   /** What was last used comes last. */
@@ -66,6 +68,7 @@ export class KernelContext {
     parts: Pick<KernelContext, "target" | "cache" | "image" | "btf" | "config" | "commands" | "outside" | "recipe" | "compiler">,
     symvers: ReadonlyMap<string, Export>,
     modulePaths: ReadonlyMap<string, string>,
+    cwd: string = parts.target.tree,
   ) {
     this.target = parts.target;
     this.cache = parts.cache;
@@ -74,6 +77,7 @@ export class KernelContext {
     this.config = parts.config;
     this.commands = parts.commands;
     this.outside = parts.outside;
+    this.#cwd = cwd;
     this.recipe = parts.recipe;
     this.compiler = parts.compiler;
     this.#modulePaths = modulePaths;
@@ -132,7 +136,7 @@ export class KernelContext {
       const source = await realpath(folder).catch((cause: unknown) => {
         throw fail("OUTSIDE_KBUILD", "there is no such folder", { file: folder }, { cause });
       });
-      const commands = await outsideCommands(task, this.target, this.commands, source);
+      const { commands, cwd } = await outsideCommands(task, this.target, this.commands, source);
       const { owners } = commands;
       const inputs = [...this.target.inputs];
       const modules = new Map<string, KernelModule>();
@@ -149,7 +153,7 @@ export class KernelContext {
       const { image, btf, config, recipe, compiler, cache } = this;
       const target = { ...this.target, inputs };
       const parts = { target, cache, image, btf, config, commands, outside: source, recipe, compiler };
-      const context = new KernelContext(parts, this.symbolSources.kernel.exports, this.#modulePaths);
+      const context = new KernelContext(parts, this.symbolSources.kernel.exports, this.#modulePaths, cwd);
       for (const [name, module] of modules) {
         context.#outside.set(name, module);
         context.#identities.set(name, identityOf(name, module));
@@ -166,7 +170,7 @@ export class KernelContext {
 
   /** The source as it is. Nobody changes it while this runs. */
   get original(): SourceView {
-    this.#original ??= SourceView.of(this.sourceRoot, this.target.tree);
+    this.#original ??= SourceView.of(this.sourceRoot, this.#cwd);
     return this.#original;
   }
 
@@ -174,7 +178,7 @@ export class KernelContext {
   async changed(task: Task, overlay: Overlay): Promise<SourceView> {
     return task.stage("view", async (stage) => {
       stage.result(`${overlay.size} files changed`);
-      if (this.outside !== undefined) return SourceView.make(this.outside, overlay, this.commands.detours, this.target.tree);
+      if (this.outside !== undefined) return SourceView.make(this.outside, overlay, this.commands.detours, this.#cwd);
       stage.note("reading what includes what");
       const graph = await includesOf(task, this.target, join(this.cache, "kbuild"), overlay);
       const through = new Set(this.commands.detours);

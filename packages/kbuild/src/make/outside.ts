@@ -3,7 +3,7 @@
  * folder, in which nothing is built yet: the folder itself is only read, and what it was built to is left as it is.
  */
 import { cp } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, isAbsolute, join } from "node:path";
 import { oddIn } from "@suture/files";
 import type { Target } from "@suture/sources";
 import { inScratch } from "@suture/sources";
@@ -15,12 +15,18 @@ import { stepsOf } from "./steps.ts";
 /** What the build makes. Objects that come with the source end in _shipped. */
 const MADE = /\.(?:o|ko|mod|mod\.c|a|d|cmd|order|symvers)$|^\.(?:tmp_|git$|\w.*\.cmd$)/;
 
+export interface OutsideCommands {
+  /** Objects and sources are named as in the folder: sub/part.o. */
+  commands: Commands;
+  /** Where they run: in the kernel's tree, or in the folder, as builds since 6.13 do. */
+  cwd: string;
+}
+
 /**
- * Objects and sources are named as in the folder: sub/part.o.
  * @param folder an absolute path without links
  * @throws OUTSIDE_KBUILD
  */
-export async function outsideCommands(task: Task, target: Target, kernel: Commands, folder: string): Promise<Commands> {
+export async function outsideCommands(task: Task, target: Target, kernel: Commands, folder: string): Promise<OutsideCommands> {
   const odd = oddIn(folder);
   if (odd !== undefined) throw fail("OUTSIDE_KBUILD", `the kernel's build cannot work in a folder whose path has ${odd}`, { file: folder });
   return inScratch("outside", async (scratch) => {
@@ -28,7 +34,8 @@ export async function outsideCommands(task: Task, target: Target, kernel: Comman
     await cp(folder, copy, { recursive: true, verbatimSymlinks: true, filter: (from) => from === folder || !MADE.test(basename(from)) });
     const argv = ["make", "-n", "-k", "-j1", "V=1", ...target.make, `M=${copy}`, "modules"];
     const { stdout, stderr } = await run(task, argv, { cwd: target.tree, accept: [1, 2] });
-    const rows = rowsOf(stdout).flatMap((row) => rowInside(row, copy, folder, kernel));
+    const inFolder = stdout.includes(` -C ${copy} `);
+    const rows = rowsOf(stdout).flatMap((row) => rowInside(inFolder ? fromCopy(row, copy) : row, copy, folder, kernel));
     if (rows.length === 0)
       throw fail("OUTSIDE_KBUILD", `make -n M=${folder} printed no command that compiles an object: ${lastLine(stderr)}`, { file: folder });
     const { steps, programs } = stepsOf(stdout);
@@ -40,8 +47,16 @@ export async function outsideCommands(task: Task, target: Target, kernel: Comman
       command: step.command.replaceAll(copy, folder),
       inputs: step.inputs.map(inside),
     }));
-    return new Commands(rows, { steps: own, programs }, { ...kernel.circumstances, buildPath: undefined });
+    const commands = new Commands(rows, { steps: own, programs }, { ...kernel.circumstances, buildPath: undefined });
+    return { commands, cwd: inFolder ? folder : target.tree };
   });
+}
+
+/** A row whose command runs in the copy: only object, source and what is written beside the object get whole paths, for `rowInside` to take away. */
+function fromCopy([object, source, owner, compile, objtool]: Row, copy: string): Row {
+  return isAbsolute(object)
+    ? [object, source, owner, compile, objtool]
+    : [`${copy}/${object}`, `${copy}/${source}`, owner, compile, objtool];
 }
 
 /** The row of an object of the copy, as if it had been made in the folder. */
@@ -50,7 +65,9 @@ function rowInside([object, source, owner, compile, objtool]: Row, copy: string,
   const name = object.slice(copy.length + 1);
   const slash = object.lastIndexOf("/");
   const depfile = `${object.slice(0, slash + 1)}.${object.slice(slash + 1)}.d`;
-  const relative = (text: string): string => text.replaceAll(depfile, depfile.slice(copy.length + 1)).replaceAll(object, name);
+  const ownDepfile = depfile.slice(copy.length + 1);
+  const relative = (text: string): string =>
+    text.replaceAll(depfile, ownDepfile).replaceAll(object, name).replaceAll(`,./${ownDepfile} `, `,${ownDepfile} `);
   return [
     [
       name,

@@ -74,6 +74,23 @@ describe("the scratch view of a source", () => {
     expect(await view.stray([`${view.root}/inc/m.h`, "./include/k.h"])).toBeUndefined();
   });
 
+  it("names the folder of a module as it was, and compiles in that folder", async () => {
+    const kernel = folderOf({ "include/k.h": "int kernel;\n" });
+    const module = folderOf({ "inc/m.h": "int old;\n", "m.c": '#include "k.h"\n#include "m.h"\nconst char *file = __FILE__;\n' });
+    const view = await SourceView.make(module, new Map([["inc/m.h", "int new;\n"]]), [], module);
+    onTestFinished(() => view.dispose());
+    const run = (command: string): string => execFileSync("sh", ["-c", command], { cwd: view.cwd, encoding: "utf8" });
+    for (const include of ["./inc", `${module}/inc`])
+      expect(run(view.compile(`gcc -I${kernel}/include -I${include} -E -P m.c`))).toBe(
+        'int kernel;\nint new;\nconst char *file = "m.c";\n',
+      );
+    const other = await view.another(new Map([["inc/m.h", "int third;\n"]]));
+    onTestFinished(() => other.dispose());
+    expect(run(other.compile(`gcc -I${module}/inc -E -P ${module}/inc/m.h`))).toBe("int third;\n");
+    expect(await view.stray([`${module}/inc/m.h`])).toBe("inc/m.h");
+    expect(await view.stray(["./inc/m.h"])).toBeUndefined();
+  });
+
   it("does not write through a link to a folder", async () => {
     const elsewhere = folderOf({ "x.c": "int old;\n", "y.c": "int other;\n" });
     const tree = folderOf({ "fs/a.c": "" });

@@ -1,8 +1,8 @@
 /**
  * A scratch view of the source: the kernel's tree with some files changed, made of symbolic links. Folders that lead to a changed file are
  * real, all else is a link into the tree, which is never written to. A compiler that runs in the view spells all paths as in the tree, so that
- * __FILE__ and the compiled code are the same. Modules outside of the kernel's tree are compiled in that tree and named by whole paths: of those
- * the view shows the modules' folder, and the compiler is told to spell it as it was.
+ * __FILE__ and the compiled code are the same. Modules outside of the kernel's tree are compiled in that tree and named by whole paths, or in their own
+ * folder: of those the view shows the modules' folder, and the compiler is told to spell it as it was.
  */
 import { mkdir, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
@@ -25,12 +25,14 @@ export class SourceView {
   readonly #names: ReadonlySet<string>;
   readonly #scratch: string | undefined;
   readonly #detours: readonly string[];
+  /** Whether command lines name files of the tree by whole paths, too. */
+  readonly #whole: boolean;
 
   private constructor(
     root: string,
     tree: string,
     overlay: Overlay,
-    { scratch, cwd, detours }: { scratch: string | undefined; cwd: string; detours: readonly string[] },
+    { scratch, cwd, detours, whole }: { scratch: string | undefined; cwd: string; detours: readonly string[]; whole: boolean },
   ) {
     const changed = new Set(overlay.keys());
     this.root = root;
@@ -40,23 +42,29 @@ export class SourceView {
     this.#names = new Set([...changed].map((path) => basename(path)));
     this.#scratch = scratch;
     this.#detours = detours;
+    this.#whole = whole;
     this.#fixHeaders = needsFixHeaders(overlay.values());
   }
 
   /** The tree as it is. @param cwd where compilers run, if not in it */
   static of(tree: string, cwd: string = tree): SourceView {
-    return new SourceView(tree, tree, new Map(), { scratch: undefined, cwd, detours: [] });
+    return new SourceView(tree, tree, new Map(), { scratch: undefined, cwd, detours: [], whole: false });
   }
 
   /**
    * Remove it with `dispose`.
    * @param detours folders that compilers go through on the way to others: `arch/ARCH/kvm` in arch/ARCH/kvm/../../../virt/kvm
-   * @param cwd where compilers run, if not in the view
+   * @param cwd where compilers run whose command lines have whole paths, too; the tree itself: in the view
    */
   static async make(tree: string, overlay: Overlay, detours: readonly string[] = [], cwd?: string): Promise<SourceView> {
     const scratch = await newScratch("view");
     const root = join(scratch, "source");
-    const view = new SourceView(root, tree, overlay, { scratch, cwd: cwd ?? root, detours });
+    const view = new SourceView(root, tree, overlay, {
+      scratch,
+      cwd: cwd === undefined || cwd === tree ? root : cwd,
+      detours,
+      whole: cwd !== undefined,
+    });
     try {
       await tellingFull(scratch, () => view.#fill(overlay, detours));
       return view;
@@ -68,7 +76,7 @@ export class SourceView {
 
   /** One more of the same tree. @param overlay of the same files. Remove it with `dispose`. */
   async another(overlay: Overlay): Promise<SourceView> {
-    return SourceView.make(this.#tree, overlay, this.#detours, this.cwd === this.root ? undefined : this.cwd);
+    return SourceView.make(this.#tree, overlay, this.#detours, this.#whole ? (this.cwd === this.root ? this.#tree : this.cwd) : undefined);
   }
 
   async #fill(overlay: Overlay, detours: readonly string[]): Promise<void> {
@@ -100,7 +108,7 @@ export class SourceView {
 
   /** Paths are relative, or those of the tree. */
   get #spellsItself(): boolean {
-    return this.cwd === this.root || this.root === this.#tree;
+    return !this.#whole || this.root === this.#tree;
   }
 
   /**
