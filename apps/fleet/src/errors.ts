@@ -37,6 +37,11 @@ export const fleetErrors = defineErrors({
     cause: "The server has too much to do at the moment, or is asked too often.",
     mend: "Nothing: machines and programs ask again later.",
   },
+  FLEET_STEERING: {
+    cause:
+      "The policy cannot be signed or published: the server was given no repository, or no keys that are enough. What was decided is kept.",
+    mend: "Start it with --repository, --publish and --key, of a repository whose policy, snapshot and timestamp take these keys (docs/fleet.md).",
+  },
   FLEET_STATE: {
     cause: "What is asked for does not follow from the state that it is in.",
     mend: "Look at its state again: somebody else may have changed it.",

@@ -10,17 +10,25 @@ import { ownRoutes } from "./http/own-routes.ts";
 import type { Route } from "./http/route.ts";
 import { makeServer } from "./http/server.ts";
 import { Ingest } from "./reports/ingest.ts";
+import { note } from "./rollouts/observed.ts";
+import { rolloutRoutes } from "./rollouts/routes.ts";
+import { tick } from "./rollouts/tick.ts";
+import { type Repository, Steering } from "./steering/steering.ts";
 import { principalOfKey } from "./users/api-keys.ts";
 import type { Principal } from "./users/roles.ts";
 import { userRoutes } from "./users/routes.ts";
 
 export const VERSION = "0.1.0";
 
+const TICK_MS = 5000;
+
 export interface FleetOptions {
   /** Of all that the server keeps. */
   data: string;
   /** postgres://...; undefined: one of its own in `data`. */
   databaseUrl: string | undefined;
+  /** By which machines are steered; undefined: they are only looked at. */
+  repository: Repository | undefined;
 }
 
 export class Fleet {
@@ -28,25 +36,53 @@ export class Fleet {
   readonly routes: readonly Route[];
   readonly server: FastifyInstance;
 
-  private constructor(database: Database, log: Logger) {
+  readonly #log: Logger;
+  readonly #steering: Steering | undefined;
+  #ticking: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(database: Database, steering: Steering | undefined, log: Logger) {
+    this.#log = log;
+    this.#steering = steering;
     this.database = database;
     const { sql } = database;
     const metrics = new Metrics();
     this.routes = [
       ...ownRoutes(sql, metrics, VERSION, () => this.routes),
       ...userRoutes(sql),
-      ...hostRoutes(sql, new Ingest(sql, async () => {})),
+      ...hostRoutes(sql, new Ingest(sql, note)),
+      ...rolloutRoutes(sql, steering),
     ];
     this.server = makeServer({ routes: this.routes, log, metrics, principalOf: (request) => this.#principalOf(request) });
   }
 
   /** @throws FLEET_POSTGRES, FLEET_DATABASE, FLEET_NEWER */
-  static async open(task: Task, { data, databaseUrl }: FleetOptions, log: Logger): Promise<Fleet> {
+  static async open(task: Task, { data, databaseUrl, repository }: FleetOptions, log: Logger): Promise<Fleet> {
     const database = await Database.open(task, { url: databaseUrl, folder: join(data, "postgres") }, log);
-    return new Fleet(database, log);
+    return new Fleet(database, repository === undefined ? undefined : new Steering(task, repository), log);
+  }
+
+  /** From now on roll-outs go on by themselves, and the policy is kept good. */
+  steer(): void {
+    const steering = this.#steering;
+    if (steering === undefined) return;
+    const round = async (): Promise<void> => {
+      try {
+        await tick(this.database.sql, steering);
+      } catch (error) {
+        this.#log.error({ err: error }, "roll-outs cannot be looked at, or the policy cannot be published");
+      }
+    };
+    this.#timer = setInterval(() => {
+      this.#ticking ??= round().finally(() => {
+        this.#ticking = undefined;
+      });
+    }, TICK_MS);
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#ticking;
     await this.server.close();
     await this.database.close();
   }

@@ -1,22 +1,26 @@
 /** suture-fleet: the server, and what is done on its machine by who may read its data. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { placeText, SutureError } from "@suture/errors";
 import { silentReporter, Task } from "@suture/task";
+import { openKeyFile, type Signer } from "@suture/trust";
 import { pino } from "pino";
 import { fail } from "./errors.ts";
 import { Fleet, VERSION } from "./fleet.ts";
+import type { Repository } from "./steering/steering.ts";
 import { newApiKey } from "./users/api-keys.ts";
 import { ROLES, type Role } from "./users/roles.ts";
 
 const HELP = `suture-fleet: the server of a fleet of machines that follow a signed repository
 
-  suture-fleet serve [--data FOLDER] [--listen ADDRESS:PORT]
+  suture-fleet serve [--data FOLDER] [--listen ADDRESS:PORT] [--repository FOLDER --publish FOLDER --key FILE...]
   suture-fleet key NAME --role ROLE... [--data FOLDER]      a key by which a program, or the first person, asks; shown once
 
 --data     all that the server keeps; /var/lib/suture-fleet unless given
 --listen   127.0.0.1:8780 unless given: put a web server with TLS in front of it
+--repository   the signed repository's folder, as of \`suture repo init\`; --publish is the one from which it is served
+--key      of policy, snapshot and timestamp: files of \`suture repo key new\`; the passphrase is the first line of the file that SUTURE_PASSPHRASE_FILE names
 --role     ${ROLES.join(", ")}; may be given more than once
 
 DATABASE_URL names a PostgreSQL (postgres://...); without it the server keeps one of its own in the data folder.
@@ -26,18 +30,33 @@ SUTURE_FLEET_LOG is the level of the log: info unless given.
 const OPTIONS = {
   data: { type: "string", default: "/var/lib/suture-fleet" },
   listen: { type: "string", default: "127.0.0.1:8780" },
+  repository: { type: "string" },
+  publish: { type: "string" },
+  key: { type: "string", multiple: true, default: [] as string[] },
   role: { type: "string", multiple: true, default: [] as string[] },
   help: { type: "boolean", default: false },
   version: { type: "boolean", default: false },
 } as const;
 
-type Values = ReturnType<typeof wordsOf>["values"];
+interface Words {
+  data: string;
+  listen: string;
+  role: string[];
+  repository?: string | undefined;
+  publish?: string | undefined;
+  key: string[];
+  help: boolean;
+  version: boolean;
+}
 
 const controller = new AbortController();
 const task = new Task(silentReporter, controller.signal);
 const log = pino({ level: process.env.SUTURE_FLEET_LOG ?? "info" }, pino.destination({ dest: 2, sync: true }));
 
-function wordsOf(): { values: { data: string; listen: string; role: string[]; help: boolean; version: boolean }; positionals: string[] } {
+function wordsOf(): {
+  values: Words;
+  positionals: string[];
+} {
   try {
     return parseArgs({ options: OPTIONS, allowPositionals: true });
   } catch (cause) {
@@ -45,16 +64,32 @@ function wordsOf(): { values: { data: string; listen: string; role: string[]; he
   }
 }
 
-async function opened({ data }: Values): Promise<Fleet> {
-  const folder = resolve(data);
-  await mkdir(folder, { recursive: true, mode: 0o755 });
-  return Fleet.open(task, { data: folder, databaseUrl: process.env.DATABASE_URL }, log);
+/** @throws FLEET_USAGE, TRUST_KEY */
+async function repositoryOf({ repository, publish, key: files }: Words): Promise<Repository | undefined> {
+  if (repository === undefined && publish === undefined && files.length === 0) return undefined;
+  if (repository === undefined || publish === undefined || files.length === 0)
+    throw fail("FLEET_USAGE", "--repository, --publish and --key go together");
+  const passphrase = async (): Promise<string> => {
+    const file = process.env.SUTURE_PASSPHRASE_FILE;
+    if (file === undefined) throw fail("FLEET_USAGE", "SUTURE_PASSPHRASE_FILE names no file");
+    return (await readFile(file, "utf8")).split("\n")[0] ?? "";
+  };
+  const signers: Signer[] = [];
+  for (const file of files) signers.push(await openKeyFile(task, resolve(file), passphrase));
+  return { folder: resolve(repository), out: resolve(publish), signers };
 }
 
-async function serve(values: Values): Promise<void> {
+async function opened({ data }: Words, repository?: Repository): Promise<Fleet> {
+  const folder = resolve(data);
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  return Fleet.open(task, { data: folder, databaseUrl: process.env.DATABASE_URL, repository }, log);
+}
+
+async function serve(values: Words): Promise<void> {
   const [, host = "", port = ""] = /^(.+):(\d{1,5})$/.exec(values.listen) ?? [];
   if (host === "") throw fail("FLEET_USAGE", `--listen ${values.listen} is no ADDRESS:PORT`);
-  const fleet = await opened(values);
+  const fleet = await opened(values, await repositoryOf(values));
+  fleet.steer();
   const ended = new Promise<void>((done) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => done());
   });
@@ -64,7 +99,7 @@ async function serve(values: Values): Promise<void> {
   await fleet.close();
 }
 
-async function key(values: Values, name: string | undefined): Promise<void> {
+async function key(values: Words, name: string | undefined): Promise<void> {
   if (name === undefined) throw fail("FLEET_USAGE", "a key has a name");
   const roles = values.role.map((role) => {
     const found = ROLES.find((each) => each === role);

@@ -7,6 +7,7 @@ import { Task } from "@suture/task";
 import { pino } from "pino";
 import { afterAll } from "vitest";
 import { Fleet } from "../src/fleet.ts";
+import type { Repository } from "../src/steering/steering.ts";
 import { newApiKey } from "../src/users/api-keys.ts";
 import { ROLES, type Role } from "../src/users/roles.ts";
 
@@ -34,8 +35,8 @@ export class Served {
     this.#keys = keys;
   }
 
-  static async open(data = dataFolder()): Promise<Served> {
-    const fleet = await Fleet.open(new Task(), { data, databaseUrl: undefined }, silent);
+  static async open(data = dataFolder(), repository?: Repository): Promise<Served> {
+    const fleet = await Fleet.open(new Task(), { data, databaseUrl: undefined, repository }, silent);
     const keys = new Map<Role, string>();
     for (const role of ROLES) keys.set(role, (await newApiKey(fleet.database.sql, "test", { name: role, roles: [role] })).key);
     return new Served(fleet, keys);

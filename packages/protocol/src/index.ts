@@ -168,6 +168,17 @@ export {
   newFleetKeySchema,
   ROLES,
 } from "./fleet/people.ts";
+export {
+  type FleetRollout,
+  fleetRolloutSchema,
+  fleetRolloutsSchema,
+  type Limits,
+  type NewRollout,
+  newRolloutSchema,
+  type RolloutPhase,
+  type Stage,
+  type Tally,
+} from "./fleet/rollouts.ts";
 export { type DraftManifest, type Made, type Manifest, manifestSchema, writeManifest } from "./manifest.ts";
 export { instant } from "./repository/parts.ts";
 export { type PatchTargetCustom, patchTargetSchema } from "./repository/patch-target.ts";

@@ -1,0 +1,111 @@
+/**
+ * What becomes of a roll-out next: it waits, goes on, is done, pauses for a cut network, or halts. Decided of numbers alone: a pure function, which any fleet can
+ * be put through.
+ */
+import type { Limits, Stage, Tally } from "@suture/protocol";
+import { lowerBound, surplus } from "./chance.ts";
+
+/** How the machines behave that the roll-out does not concern, in the same time. */
+export interface Usual {
+  /** Reports that were to be expected of them lately, by their beats. */
+  expected: number;
+  heard: number;
+  /** Boots per machine and hour. */
+  bootRate: number;
+}
+
+export interface Course {
+  stages: readonly Stage[];
+  limits: Limits;
+  /** Which stage is on. */
+  stage: number;
+  stageHours: number;
+  soakSeconds: number;
+  /** Of this attempt: what failed in those before a person has looked at. */
+  tally: Tally;
+  /** Of the stage that is on: what its going on is decided by. */
+  succeededHere: number;
+  usual: Usual;
+}
+
+export type Verdict =
+  | { do: "wait"; why: string }
+  | { do: "advance"; why: string }
+  | { do: "done"; why: string }
+  | { do: "pause"; why: string }
+  | { do: "halt"; why: string };
+
+/** Below this many it is not known whether the network is cut. */
+const LEAST_EXPECTED = 10;
+/** Of what was expected: below it the network is cut, not the machines. */
+const CUT = 0.5;
+/** In the canary what is less likely than this is no chance; later, where more machines are looked at more often, this. */
+const CANARY_CHANCE = 0.01;
+const LATER_CHANCE = 0.0005;
+const LEAST_SAMPLES = 20;
+const LEAST_REFUSALS = 5;
+/** Of those exposed: as many may still be on their way when the next stage begins. */
+const UNSETTLED = 0.1;
+
+export function verdictOf(course: Course): Verdict {
+  return haltOf(course) ?? pauseOf(course) ?? onward(course);
+}
+
+const isCut = ({ expected, heard }: Usual): boolean => expected >= LEAST_EXPECTED && heard < expected * CUT;
+
+/** Machines on which it went wrong, beyond what goes wrong everywhere. */
+export function badOf({ stage, soakSeconds, tally, usual }: Course): { booted: number; silent: number; all: number } {
+  const likely = stage === 0 ? CANARY_CHANCE : LATER_CHANCE;
+  const booted = surplus(tally.booted, (tally.exposed * usual.bootRate * soakSeconds) / 3600, likely);
+  const missing = usual.expected < LEAST_EXPECTED ? 0 : Math.max(0, 1 - usual.heard / usual.expected);
+  const silent = isCut(usual) ? 0 : surplus(tally.silent, tally.exposed * missing, likely);
+  return { booted, silent, all: tally.crashed + tally.failed + booted + silent };
+}
+
+function haltOf(course: Course): Verdict | undefined {
+  const { stage, limits, tally } = course;
+  const halt = (why: string): Verdict => ({ do: "halt", why });
+  const { booted, silent, all } = badOf(course);
+  if (stage === 0 && tally.crashed > 0)
+    return halt(`the kernel reported trouble on ${tally.crashed} of ${tally.exposed} machines of the first stage`);
+  if (stage === 0 && booted > 0) return halt(`${tally.booted} of ${tally.exposed} machines of the first stage went down with it on trial`);
+  if (stage === 0 && silent > 0)
+    return halt(`${tally.silent} of ${tally.exposed} machines of the first stage are silent since they said they would load it`);
+  const parts = `${tally.crashed} with trouble in the kernel, ${tally.failed} failed, ${booted} went down, ${silent} silent, beyond what is usual`;
+  if (all >= limits.failures) return halt(`it went wrong on ${all} machines, and ${limits.failures} stop it: ${parts}`);
+  const judged = tally.succeeded + all;
+  const bound = lowerBound(all, judged);
+  if (judged >= LEAST_SAMPLES && bound * 100 > limits.failurePercent)
+    return halt(
+      `it went wrong on ${all} of ${judged} machines, a rate of ${(bound * 100).toFixed(2)} % at least, and ${limits.failurePercent} % stop it: ${parts}`,
+    );
+  const asked = tally.refused + tally.succeeded;
+  if (tally.refused >= LEAST_REFUSALS && lowerBound(tally.refused, asked) * 100 > limits.refusalPercent)
+    return halt(
+      `${tally.refused} of ${asked} machines would not take it, and more than ${limits.refusalPercent} % stop it: the build may be bad`,
+    );
+  return undefined;
+}
+
+function pauseOf({ usual }: Course): Verdict | undefined {
+  if (!isCut(usual)) return undefined;
+  return {
+    do: "pause",
+    why: `${usual.heard} of ${Math.round(usual.expected)} reports came that were to be expected of other machines: the network is cut`,
+  };
+}
+
+function onward({ stages, stage, stageHours, tally, succeededHere }: Course): Verdict {
+  const wait = (why: string): Verdict => ({ do: "wait", why });
+  const here = stages[stage];
+  if (here === undefined) return wait("no stage is on");
+  const least = Math.max(1, Math.min(here.leastHosts, tally.eligible));
+  if (succeededHere < least) return wait(`${succeededHere} of at least ${least} machines have taken and kept it`);
+  if (stageHours < here.leastHours) return wait(`the stage lasts ${here.leastHours} h at least`);
+  // One that is silent by chance, perhaps: in the first stage a person says so, by skipping it.
+  if (stage === 0 && tally.silent > 0) return wait(`${tally.silent} of ${tally.exposed} machines of the first stage are silent`);
+  const open = tally.soaking + tally.silent;
+  if (open > tally.exposed * UNSETTLED) return wait(`${open} of ${tally.exposed} machines have not settled yet`);
+  const why = `${succeededHere} machines have taken and kept it, in ${stageHours.toFixed(1)} h`;
+  return stage + 1 < stages.length ? { do: "advance", why } : { do: "done", why };
+}

@@ -1,0 +1,126 @@
+/** What happens by itself, again and again: each roll-out is looked at, and the policy is made to say what the database says. Of several servers one does it at a time. */
+import type { Rollout } from "@suture/protocol";
+import type { RolloutChange } from "@suture/trust";
+import { audit } from "../audit/audit.ts";
+import type { Sql } from "../database/sql.ts";
+import type { Steering } from "../steering/steering.ts";
+import { ringsOf } from "./engine/share.ts";
+import { type Verdict, verdictOf } from "./engine/verdict.ts";
+import { planOf, type RolloutRow } from "./row.ts";
+import { change } from "./store.ts";
+import { placesOf, tallyOf } from "./tally.ts";
+
+const TICK_LOCK = 7_710_004;
+const ITSELF = "the server";
+
+/**
+ * @returns false if another server is at it
+ * @throws TRUST_*, FLEET_STEERING: what is decided is kept, and is published by the next one that can
+ */
+export async function tick(sql: Sql, steering: Steering, now = new Date()): Promise<boolean> {
+  return sql.begin(async (guard) => {
+    const [lock] = await guard<{ mine: boolean }>`select pg_try_advisory_xact_lock(${TICK_LOCK}) as mine`;
+    if (lock?.mine !== true) return false;
+    await holdIfRestored(sql, steering);
+    for (const { id } of await sql<{ id: string }>`select id from rollout where phase in ('rolling', 'paused') order by id`)
+      await decide(sql, id, now);
+    await publishAll(sql, steering, now);
+    return true;
+  });
+}
+
+/** One that was restored from a back-up may let go on what was held since: nothing goes on by itself. */
+async function holdIfRestored(sql: Sql, steering: Steering): Promise<void> {
+  const out = await steering.version();
+  await sql.begin(async (within) => {
+    await within`insert into steering (policy_version) values (${out}) on conflict do nothing`;
+    const [known] = await within<{ policy_version: number }>`select policy_version from steering for update`;
+    if (known === undefined || known.policy_version >= out) return;
+    const why = `a newer policy is out (${out}) than this database knows of (${known.policy_version}): it was restored from a back-up, or somebody else has signed one`;
+    for (const { id } of await within<{ id: string }>`select id from rollout where phase in ('rolling', 'paused', 'done') for update`)
+      await change(within, ITSELF, "roll-out held", { id, phase: "held", why });
+    await within`update steering set policy_version = ${out}`;
+    await audit(within, { who: ITSELF, what: "policy of others", about: String(out), detail: { known: known.policy_version } });
+  });
+}
+
+async function decide(sql: Sql, id: string, now: Date): Promise<void> {
+  await sql.begin(async (within) => {
+    const [row] = await within<RolloutRow>`select * from rollout where id = ${id} and phase in ('rolling', 'paused') for update`;
+    // Its stage is not out yet.
+    if (row?.stage_since == null || row.rings.length === 0) return;
+    const plan = planOf(row);
+    const { tally, succeededHere, usual } = await tallyOf(within, row, plan, now);
+    const stageHours = (now.getTime() - row.stage_since.getTime()) / 3_600_000;
+    const verdict = verdictOf({ ...plan, stage: row.stage, stageHours, soakSeconds: plan.soak, tally, succeededHere, usual });
+    await carryOut(within, row, verdict, now);
+  });
+}
+
+type Within = Parameters<typeof change>[0];
+
+async function carryOut(within: Within, { id, phase, stage }: RolloutRow, verdict: Verdict, now: Date): Promise<void> {
+  const { why } = verdict;
+  switch (verdict.do) {
+    case "halt":
+      await within`delete from rollout_approval where rollout = ${id}`;
+      return change(within, ITSELF, "roll-out halted", { id, phase: "held", why });
+    case "pause":
+      return phase === "paused" ? undefined : change(within, ITSELF, "roll-out paused", { id, phase: "paused", why });
+    case "advance":
+      return change(within, ITSELF, "stage passed", { id, phase: "rolling", why, stage: stage + 1, since: now });
+    case "done":
+      return change(within, ITSELF, "roll-out done", { id, phase: "done", why });
+    case "wait":
+      if (phase === "paused") return change(within, ITSELF, "roll-out goes on", { id, phase: "rolling", why });
+      await within`update rollout set why = ${why} where id = ${id} and why <> ${why}`;
+  }
+}
+
+const STATES: Readonly<Record<string, Rollout["state"]>> = {
+  rolling: "rolling",
+  paused: "held",
+  held: "held",
+  done: "done",
+  withdrawn: "withdrawn",
+};
+
+async function publishAll(sql: Sql, steering: Steering, now: Date): Promise<void> {
+  const rows =
+    await sql<RolloutRow>`select * from rollout where phase in ('rolling', 'paused', 'held', 'done', 'withdrawn') order by made_at, id`;
+  let policy = await steering.policy();
+  for (const row of rows) {
+    const state = STATES[row.phase];
+    const was = policy.rollouts.find(({ id }) => id === row.id);
+    // One that was never out needs no withdrawal; one that is withdrawn stays so.
+    if (state === undefined || was?.state === "withdrawn" || (was === undefined && state === "withdrawn")) continue;
+    const plan = planOf(row);
+    const salt = row.salt ?? was?.salt ?? (await steering.put({ ...wordsOf(row, plan), state: "held" }, now));
+    if (row.salt === null) await sql`update rollout set salt = ${salt} where id = ${row.id}`;
+    const rings = row.rings.length > 0 ? row.rings : await openRings(sql, { ...row, salt });
+    policy = await steering.policy();
+    const is = policy.rollouts.find(({ id }) => id === row.id);
+    if (is !== undefined && is.state === state && JSON.stringify(is.rings) === JSON.stringify(rings)) continue;
+    await steering.put({ id: row.id, rings, state }, now);
+  }
+  const due = await steering.due(now);
+  if (due === undefined) return;
+  // Before it is out: a server that dies between the two finds a policy that is no newer than it knows of.
+  if (due === "policy") await sql`update steering set policy_version = ${(await steering.version()) + 1}`;
+  await steering.publish(now);
+}
+
+function wordsOf(row: RolloutRow, { soak, windows }: ReturnType<typeof planOf>): RolloutChange {
+  return { id: row.id, livepatch: row.livepatch, channel: row.channel, soak, windows };
+}
+
+/** Made once for each stage: machines that come later do not move it. */
+async function openRings(sql: Sql, row: RolloutRow): Promise<Rollout["rings"]> {
+  const { stages } = planOf(row);
+  const places = new Map<string, number[]>();
+  for (const label of new Set(stages.slice(0, row.stage + 1).map((stage) => stage.label)))
+    places.set(label, await placesOf(sql, row, label));
+  const rings = ringsOf(stages, row.stage, (label) => places.get(label) ?? []);
+  await sql`update rollout set rings = ${JSON.stringify(rings)}::text::jsonb where id = ${row.id} and stage = ${row.stage}`;
+  return rings;
+}

@@ -1,0 +1,102 @@
+/**
+ * How the server steers: by the policy of a signed repository, with keys that are online. They can choose among what the offline keys of `patches` have signed,
+ * how far and how fast, and nothing else; machines hold all of that by themselves.
+ */
+import { SutureError } from "@suture/errors";
+import type { Policy } from "@suture/protocol";
+import type { Task } from "@suture/task";
+import {
+  changePolicy,
+  livepatchesOf,
+  publish,
+  type RolloutChange,
+  renew,
+  type Signer,
+  showPolicy,
+  signStaged,
+  type VerifiedPatch,
+  Work,
+} from "@suture/trust";
+import { fail } from "../errors.ts";
+
+export interface Repository {
+  /** In which it is made. */
+  folder: string;
+  /** From which it is served. */
+  out: string;
+  /** Of policy, snapshot and timestamp. */
+  signers: readonly Signer[];
+}
+
+/** Of what is left of its time: then the policy is signed anew. */
+const RENEW_BEFORE_MS = 3 * 86_400_000;
+/** A machine takes a timestamp for good for a day; a new one tells sooner that nothing is withheld. */
+const TIMESTAMP_MS = 3600_000;
+
+export class Steering {
+  readonly #task: Task;
+  readonly #repository: Repository;
+
+  constructor(task: Task, repository: Repository) {
+    this.#task = task;
+    this.#repository = repository;
+  }
+
+  /** Signed, and published. @throws TRUST_* */
+  livepatches(): Promise<VerifiedPatch[]> {
+    return livepatchesOf(this.#repository.folder);
+  }
+
+  policy(): Promise<Policy> {
+    return showPolicy(this.#repository.folder);
+  }
+
+  /** Of the newest policy that is signed. */
+  async version(): Promise<number> {
+    const work = await Work.open(this.#repository.folder);
+    return (await work.current("policy", "targets"))?.signed.version ?? 0;
+  }
+
+  /** Into the policy that is signed next. @returns the roll-out's salt */
+  async put(change: RolloutChange, now: Date): Promise<string> {
+    const { rollouts } = await changePolicy(this.#task, this.#repository.folder, change, now);
+    const salt = rollouts.find(({ id }) => id === change.id)?.salt;
+    if (salt === undefined) throw fail("FLEET_STEERING", `the roll-out ${change.id} is not in the policy`);
+    return salt;
+  }
+
+  /** What is to be signed and published: another policy, since there is a change or its time ends; or a timestamp alone. */
+  async due(now: Date): Promise<"policy" | "timestamp" | undefined> {
+    const work = await Work.open(this.#repository.folder);
+    if ((await work.staged("policy", "targets")) !== undefined) return "policy";
+    const policy = (await work.current("policy", "targets"))?.signed;
+    if (policy !== undefined && new Date(policy.expires).getTime() - now.getTime() < RENEW_BEFORE_MS) return "policy";
+    const timestamp = (await work.current("timestamp", "timestamp"))?.signed;
+    const isOld = timestamp === undefined || now.getTime() - new Date(timestamp.suture.signedAt).getTime() > TIMESTAMP_MS;
+    return isOld ? "timestamp" : undefined;
+  }
+
+  /** What is staged is signed and is out when this is done. @throws TRUST_*, FLEET_STEERING */
+  async publish(now: Date): Promise<void> {
+    const { folder, out, signers } = this.#repository;
+    const work = await Work.open(folder);
+    const policy = (await work.current("policy", "targets"))?.signed;
+    const soon = policy !== undefined && new Date(policy.expires).getTime() - now.getTime() < RENEW_BEFORE_MS;
+    if (soon && (await work.staged("policy", "targets")) === undefined) await renew(this.#task, folder, ["policy"], now);
+    for (const signer of signers) await this.#sign(signer);
+    const { waiting } = await publish(this.#task, folder, out, { signers, now });
+    if (waiting.includes("policy"))
+      throw fail("FLEET_STEERING", "the policy takes more signatures than the server has keys of", { file: folder });
+  }
+
+  async #sign(signer: Signer): Promise<void> {
+    const { folder } = this.#repository;
+    try {
+      const { digest } = await signStaged(this.#task, folder, signer, { roles: ["policy"] });
+      await signStaged(this.#task, folder, signer, { roles: ["policy"], read: digest });
+    } catch (error) {
+      // It is the key of another role, or has signed already.
+      if (!(error instanceof SutureError) || error.code !== "TRUST_KEY") throw error;
+    }
+  }
+}

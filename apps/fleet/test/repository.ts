@@ -1,0 +1,90 @@
+/** A signed repository as operators make it, whose online keys the server has. */
+import { generateKeyPairSync } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { newObject, Section, SHF, SHT, writeElf } from "@suture/elf";
+import { finish } from "@suture/livepatch";
+import type { Policy } from "@suture/protocol";
+import { Task } from "@suture/task";
+import { draftOf } from "@suture/testkit/manifest";
+import { X86_64 } from "@suture/testkit/processor";
+import {
+  addLivepatch,
+  type Holders,
+  initRepository,
+  newSigner,
+  publish,
+  refresh,
+  type Signer,
+  signStaged,
+  sourceOf,
+  TrustStore,
+} from "@suture/trust";
+import type { Repository } from "../src/steering/steering.ts";
+import { BUILD_ID, STATE } from "./machine.ts";
+
+const task = new Task();
+
+export class Signed implements Repository {
+  readonly folder: string;
+  readonly out: string;
+  readonly #base: string;
+  readonly #offline = { root: newKey(), patches: newKey(), withdrawal: newKey() };
+  readonly #policy = newKey();
+  readonly #online = newKey();
+  #store: TrustStore | undefined;
+
+  constructor(base: string) {
+    this.#base = base;
+    this.folder = join(base, "repository");
+    this.out = join(base, "out");
+    mkdirSync(this.out);
+  }
+
+  get signers(): Signer[] {
+    return [this.#policy, this.#online];
+  }
+
+  async begin(): Promise<void> {
+    const held = (key: Signer): Holders => ({ threshold: 1, keys: [{ name: key.id.slice(0, 8), id: key.id, key: key.key }] });
+    const { root, patches, withdrawal } = this.#offline;
+    const holders = {
+      root: held(root),
+      patches: held(patches),
+      withdrawal: held(withdrawal),
+      policy: held(this.#policy),
+      snapshot: held(this.#online),
+      timestamp: held(this.#online),
+    };
+    await initRepository(this.folder, { fleet: "test", holders, now: new Date() });
+    for (const key of [root, patches, withdrawal, this.#policy]) await this.#sign(key);
+    await publish(task, this.folder, this.out, { signers: this.signers, now: new Date() });
+  }
+
+  async #sign(key: Signer): Promise<void> {
+    const { digest } = await signStaged(task, this.folder, key, {});
+    await signStaged(task, this.folder, key, { read: digest });
+  }
+
+  /** @returns its SHA-256 */
+  async add(name: string): Promise<string> {
+    const object = newObject(`${name}.ko`, X86_64);
+    const modinfo = `license=GPL\0livepatch=Y\0name=${name}\0vermagic=${STATE.release} SMP\0`;
+    object.sections.unshift(new Section({ name: ".modinfo", type: SHT.PROGBITS, flags: SHF.ALLOC, data: Buffer.from(modinfo) }));
+    const file = join(this.#base, `${name}.ko`);
+    const draft = draftOf({ name, kernel: { release: STATE.release, buildId: BUILD_ID }, replace: true });
+    writeFileSync(file, finish(writeElf(object), file, draft, 511).bytes);
+    const { sha256 } = await addLivepatch(task, this.folder, file, { now: new Date() });
+    await this.#sign(this.#offline.patches);
+    await publish(task, this.folder, this.out, { signers: this.signers, now: new Date() });
+    return sha256;
+  }
+
+  /** As a machine sees it, which believes nothing older than what it has seen. */
+  async seen(): Promise<Policy> {
+    this.#store ??= await TrustStore.create(join(this.#base, "store"), readFileSync(join(this.out, "metadata/1.root.json")));
+    return (await refresh(task, { store: this.#store, now: new Date(), buildId: BUILD_ID }, [sourceOf(this.out)])).policy;
+  }
+}
+
+const newKey = (): Signer => newSigner(generateKeyPairSync("ed25519").privateKey);
