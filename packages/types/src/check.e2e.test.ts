@@ -111,6 +111,13 @@ it("lets through what was accepted, and says so", () => {
   expect(checkLayouts(before, after, new Set(["list"]))).toEqual(["list has a new member c at byte 4, which was accepted"]);
 });
 
+it("tells of all types that lie otherwise, of inner ones where they are why the outer ones do", () => {
+  const source = (first: string, last: string): string =>
+    `struct first { ${first} }; struct last { ${last} }; struct outer { struct first in[2]; } outer; struct holder { struct last *to; int b; } holder;`;
+  const why = refused(source("int a;", "int a; int b;"), source("long a;", "int b; int a;"));
+  expect(why?.all.map(({ where }) => where.symbol)).toEqual(["first", "last"]);
+});
+
 const TYPES =
   "typedef unsigned long u64; struct page { int x; }; struct folio { int y; }; enum state { OFF, ON }; enum other { LOW, HIGH };";
 

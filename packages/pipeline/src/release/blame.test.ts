@@ -39,7 +39,8 @@ test("what a refusal names is at fault, once the object without it is not refuse
   const { tryOut, tries } = tester({ 1: "b.constprop.0" });
   const found = await blamed(units, all, { refusals: await tryOut(all), relevant: [0, 1, 2, 3, 4] }, tryOut);
   expect([...found.keys()]).toEqual([1]);
-  expect(tries()).toBe(2);
+  // With all, without it, and with it but not what needs it.
+  expect(tries()).toBe(3);
 });
 
 test("a unit that is only named stays, and the one at fault is found", async () => {
@@ -54,6 +55,16 @@ test("two at fault are both found, and whatever is tried first", async () => {
     const found = await blamed(units, all, { refusals: await tryOut(all), relevant }, tryOut);
     expect([...found.keys()].sort()).toEqual([0, 4]);
   }
+});
+
+test("what shows only when others are away is found too, and a wrong guess beside right ones stays", async () => {
+  // Of d's nothing is told while a is in; what names b is e's.
+  const tryOut = async (choice: ReadonlySet<number>): Promise<SutureError[]> => [
+    ...(choice.has(0) ? [refusal("a")] : choice.has(3) ? [refusal("d")] : []),
+    ...(choice.has(4) ? [refusal("b")] : []),
+  ];
+  const found = await blamed(units, all, { refusals: await tryOut(all), relevant: [0, 1, 2, 3, 4] }, tryOut);
+  expect([...found.keys()].sort()).toEqual([0, 3, 4]);
 });
 
 test("where none can be taken away to mend it, all are at fault", async () => {

@@ -52,10 +52,15 @@ async function guessed(
     const keys = new Set(own.map(keyOf));
     const isRefusedOf = (found: readonly SutureError[]): boolean => found.some((one) => keys.has(keyOf(one)));
     if (isRefusedOf(still)) continue;
-    const others = [...guesses.keys()].filter((other) => other !== index);
-    if (others.length === 0 || isRefusedOf(await tryOut(without(units, there, others)))) faults.set(index, own);
+    const away = besides(units, there, guesses.keys(), index);
+    if (away.length === 0 || isRefusedOf(await tryOut(without(units, there, away)))) faults.set(index, own);
   }
   return { faults, still: faults.size === 0 ? refusals : faults.size === guesses.size ? still : undefined };
+}
+
+/** What is away when a guess is tried alone: the other guesses, and what goes with it and may be at fault in its place. */
+function besides(units: readonly Unit[], there: ReadonlySet<number>, guesses: Iterable<number>, index: number): number[] {
+  return [...[...guesses].filter((other) => other !== index), ...dependents(units, new Set([index]), there).keys()];
 }
 
 /** What an object is refused for, and the units that may have to do with it. */
@@ -85,8 +90,8 @@ export async function blamedOfMany(
   for (const one of shared) {
     const [unit, another] = one.suspects;
     if (unit === undefined || another !== undefined) continue;
-    const others = [...guessed].filter((other) => other !== unit);
-    if (!(await isStill(one, guessed)) && (others.length === 0 || (await isStill(one, others))))
+    const away = besides(units, there, guessed, unit);
+    if (!(await isStill(one, guessed)) && (away.length === 0 || (await isStill(one, away))))
       faults.set(unit, [...(faults.get(unit) ?? []), one.refusal]);
   }
   for (const { first, refusal } of shared) {
