@@ -1,5 +1,6 @@
 /** Which units bring what is refused of an object. A guess by the names in a refusal is held against the object without those units, not believed. */
 import type { SutureError } from "@suture/errors";
+import { inParallel } from "@suture/task";
 import { IDENTIFIER } from "./c-declarations.ts";
 import { dependents, type Unit, withNeeds } from "./units.ts";
 
@@ -81,19 +82,26 @@ export async function blamedOfMany(
   there: ReadonlySet<number>,
   refused: readonly Refused[],
   tryOut: (object: string, choice: ReadonlySet<number>) => Promise<readonly SutureError[]>,
+  jobs: number,
 ): Promise<Map<number, readonly SutureError[]>> {
   const shared = [...sharedOf(units, refused).values()].filter(({ count }) => count > 1);
   const guessed = new Set(shared.flatMap((one) => (one.suspects.length === 1 ? one.suspects : [])));
   const faults = new Map<number, readonly SutureError[]>();
   const isStill = async ({ first, refusal }: Shared, gone: Iterable<number>): Promise<boolean> =>
     (await tryOut(first.object, without(units, there, gone))).some((one) => keyOf(one) === keyOf(refusal));
-  for (const one of shared) {
-    const [unit, another] = one.suspects;
-    if (unit === undefined || another !== undefined) continue;
-    const away = besides(units, there, guessed, unit);
-    if (!(await isStill(one, guessed)) && (away.length === 0 || (await isStill(one, away))))
-      faults.set(unit, [...(faults.get(unit) ?? []), one.refusal]);
-  }
+  const clear = shared.filter((one) => one.suspects.length === 1);
+  const rights = await inParallel(clear, jobs, async (one) => {
+    const away = besides(units, there, guessed, one.suspects[0] as number);
+    return !(await isStill(one, guessed)) && (away.length === 0 || (await isStill(one, away)));
+  });
+  for (const [
+    at,
+    {
+      suspects: [unit = 0],
+      refusal,
+    },
+  ] of clear.entries())
+    if (rights[at] === true) faults.set(unit, [...(faults.get(unit) ?? []), refusal]);
   for (const { first, refusal } of shared) {
     const left = without(units, there, faults.keys());
     const refusals = await tryOut(first.object, left);

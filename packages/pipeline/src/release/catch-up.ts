@@ -200,7 +200,7 @@ class Rounds {
     const isAsItWas = ({ relevant }: Refused): boolean => choice.among(relevant).length === relevant.length;
     let waiting = [...found.keys()].sort().flatMap((object) => refused(object, found.get(object) ?? []));
     stage.note("what many objects are refused for");
-    leave(choice, await blamedOfMany(this.#units, choice.in, waiting, tryOut));
+    leave(choice, await blamedOfMany(this.#units, choice.in, waiting, tryOut, jobs));
     while (waiting.length > 0) {
       const again: Refused[] = [];
       for (let done = 0; done < waiting.length; ) {
