@@ -11,7 +11,7 @@ export interface Moment {
   wrong: string;
 }
 
-const SUTURE = "node --no-opt --max-lazy /opt/suture.mjs";
+const SUTURE = "node /opt/suture.mjs";
 /** So many times as long as the first run took: some moments come after its end. */
 const BEYOND = 1.3;
 

@@ -5,7 +5,7 @@ import type { SystemMachine } from "./system-machine.ts";
 
 const NAME = "host_cmdline";
 const FILE = `${MODULES}/${NAME}.ko`;
-const SUTURE = "node --no-opt --max-lazy /opt/suture.mjs";
+const SUTURE = "node /opt/suture.mjs";
 /** Each says on the console what it is about to do and what it has done: that is what must be found again. */
 const step = (what: string, command: string): string =>
   `echo "cuts: begin ${what}" >/dev/kmsg; ${command} && echo "cuts: end ${what}" >/dev/kmsg`;

@@ -111,7 +111,7 @@ export class SystemMachine {
   }
 
   async suture(line: string): Promise<Said> {
-    const { code, output } = await this.guest.run(`node --no-opt --max-lazy /opt/suture.mjs --json ${line} 2>/dev/null`, {
+    const { code, output } = await this.guest.run(`node /opt/suture.mjs --json ${line} 2>/dev/null`, {
       timeoutMs: RUN_MS,
     });
     return { code, document: output.trim() === "" ? undefined : JSON.parse(output) };

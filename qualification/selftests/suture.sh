@@ -1,7 +1,7 @@
 # The functions by which the kernel's self-tests load and unload livepatches, again, with Suture instead of modprobe and sysfs. What the tests do
 # around them, and the log that they expect of the kernel, is theirs. Read after the kernel's functions.sh.
 
-SUTURE="node --no-opt --max-lazy /opt/suture.mjs --json"
+SUTURE="node /opt/suture.mjs --json"
 
 # Newer kernels have their test modules beside the scripts, older ones where modprobe finds them.
 function file_of() {

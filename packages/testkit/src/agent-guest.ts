@@ -71,7 +71,7 @@ export class AgentGuest {
     await booted.configure();
     await booted.see(n);
     await booted.sh(
-      "ifconfig lo 127.0.0.1 up; node --no-opt --max-lazy /opt/serve.mjs /srv/repository 8080 /tmp/asked >/tmp/served 2>&1 & until grep -q ready /tmp/served; do sleep 0.2; done",
+      "ifconfig lo 127.0.0.1 up; node /opt/serve.mjs /srv/repository 8080 /tmp/asked >/tmp/served 2>&1 & until grep -q ready /tmp/served; do sleep 0.2; done",
     );
     return booted;
   }
