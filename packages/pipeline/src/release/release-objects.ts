@@ -212,7 +212,8 @@ export class ReleaseObjects {
       // With its types: what is refused for those may be of the same code.
       const digest = sha256(bytes);
       if (digest === state.digest) return;
-      const original = await this.#original(command, VARIANT);
+      // Beside others that are compiled; the comparison, which is one by one, finds it kept.
+      const [original] = await Promise.all([this.#original(command, VARIANT), this.#original(command, "plain")]);
       state.outline = outlineOf(command, readElf(original, command.object), readElf(bytes, command.object));
       state.digest = digest;
       state.compared = undefined;
