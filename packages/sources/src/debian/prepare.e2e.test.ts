@@ -15,6 +15,7 @@ import { findKernel } from "./archived-kernel.ts";
 import { type Downloadable, getDebs } from "./download.ts";
 import { listKernels } from "./list.ts";
 import { prepareTarget } from "./prepare.ts";
+import { ownSource, type ReleaseSource, releaseSource } from "./release-source.ts";
 
 const CACHE = cacheRoot(process.env);
 /** Depends on the newest image of its flavour, in the distribution's own series. */
@@ -152,4 +153,15 @@ test("the list has the kernel, with all that there is of it, and the running one
   const found = list.archive.find((kernel) => kernel.release === release);
   expect(found).toMatchObject({ archived: true, source: true, headers: true, compiler: { name: target.compiler, installed: true } });
   expect(found?.cached?.bytes).toBeGreaterThan(1e9);
+});
+
+test("sources that do not belong together are not held against each other", async () => {
+  const own = ownSource(target, CACHE);
+  const refused = async (base: ReleaseSource, wanted: string): Promise<unknown> =>
+    releaseSource(new Task(), base, wanted, CACHE).catch((error: unknown) => error);
+  const code = "KERNEL_NOT_FOUND";
+  expect(await refused(own, release)).toMatchObject({ code, message: expect.stringMatching(/not newer/) });
+  const other = { ...own, name: "linux-source-0.1" };
+  expect(await refused(other, release)).toMatchObject({ code, message: expect.stringMatching(/two series/) });
+  expect(await refused(own, "0.0.0-nothing")).toMatchObject({ code });
 });

@@ -66,9 +66,16 @@ export async function releaseSource(task: Task, own: ReleaseSource, wanted: stri
       },
     );
   if (source.name !== own.name)
-    throw fail("KERNEL_NOT_FOUND", `${release} is built of ${source.name}, ${own.release} of ${own.name}: they are of two series`, {
-      file: release,
-    });
+    throw fail(
+      "KERNEL_NOT_FOUND",
+      `${release} is built of ${source.name}, ${own.release} of ${own.name}: they are of two series`,
+      {
+        file: release,
+      },
+      {
+        mend: `Name a release of ${own.name} with --to: \`suture kernels\` lists them. A livepatch does not lead from one series to the next.`,
+      },
+    );
   if (compareVersions(source.version, own.version) <= 0)
     throw fail(
       "KERNEL_NOT_FOUND",
