@@ -56,6 +56,24 @@ test("a new member belongs to those who use it and know its type", () => {
   expect(pieces(files)).toEqual([["box.h: int extra;", "a.c: return b->extra;"], ["b.c: return b->extra;"]]);
 });
 
+test("a function that takes something else now belongs to the member that holds it", () => {
+  const header = (more: string): string => `struct ops {\n\tint (*run)(int a${more});\n};\n`;
+  const file = (path: string, type: string, more: string): FileTexts => ({
+    path,
+    before: `int run_${type}(int a)\n{\n\treturn 0;\n}\n\nstruct ${type} x = {\n\t.run = run_${type},\n};\n`,
+    after: `int run_${type}(int a${more})\n{\n\treturn 0;\n}\n\nstruct ${type} x = {\n\t.run = run_${type},\n};\n`,
+  });
+  const files = [
+    { path: "ops.h", before: header(""), after: header(", int b") },
+    file("a.c", "ops", ", int b"),
+    file("b.c", "others", ", int b"),
+  ];
+  expect(pieces(files)).toEqual([
+    ["ops.h: int (*run)(int a, int b);", "a.c: int run_ops(int a, int b)"],
+    ["b.c: int run_others(int a, int b)"],
+  ]);
+});
+
 test("comments join nothing", () => {
   const before = `/* one */\n${F("f", "a();")}/* callers of f() */\n${F("g", "f(1);")}`;
   const after = before.replace("/* one */", "/* about f */").replace("callers of f()", "who calls f()").replace("a();", "b();");

@@ -19,7 +19,7 @@ export interface NamedHunk extends LineHunk {
   index: number;
   /** What it is in, before and after: each by name and whether others can see it. */
   inside: readonly Touched[];
-  /** Identifiers in its lines, and in functions that it is in. */
+  /** Identifiers in its lines, and members that are given a function whose head it changes. */
   mentions: ReadonlySet<string>;
   calls: ReadonlySet<string>;
   /** It changes comments and blanks only. */
@@ -50,12 +50,14 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
   const twins = new Map(now.flatMap((one) => one.names.map((name) => [`${one.kind} ${name}`, one] as const)));
   const olds = new Map(old.flatMap((one) => one.names.map((name) => [`${one.kind} ${name}`, one] as const)));
   const words = new Set([...identifiersOf(file.before ?? ""), ...identifiersOf(file.after)]);
+  const slots = slotsOf(file);
   return hunks.map((hunk, i) => {
     const changed = [...hunk.old, ...hunk.now].join("");
     const inOld = within(old, hunk.oldStart, hunk.old.length);
     const inNew = within(now, hunk.newStart, hunk.now.length);
     const inside: Touched[] = [];
     const calls = new Set<string>();
+    const mentions = identifiersOf(changed);
     for (const [declared, others, lines, known] of [
       [inOld, twins, oldLines, newNames],
       [inNew, olds, newLines, oldNames],
@@ -72,19 +74,30 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
         // Its attributes, or their order.
         if (kind === undefined && members.length === 0 && twin?.head !== one.head && !losesMembers(one, twin))
           for (const name of one.names) inside.push({ name, kind: "type", isStatic: false, contract: true });
-        if (one.kind === "function") for (const name of identifiersOf(lines.slice(one.first, one.last + 1).join("\n"))) calls.add(name);
+        if (one.kind !== "function") continue;
+        for (const name of identifiersOf(lines.slice(one.first, one.last + 1).join("\n"))) calls.add(name);
+        // What the member is declared as has to become another type with it.
+        if (twin?.head !== one.head) for (const name of one.names) for (const member of slots.get(name) ?? []) mentions.add(member);
       }
     return {
       ...hunk,
       path: file.path,
       index: from + i,
       inside,
-      mentions: identifiersOf(changed),
+      mentions,
       calls,
       idle: sameCode(hunk),
       words,
     };
   });
+}
+
+/** Members that functions of a file are put into where variables are initialised, by function. */
+function slotsOf({ before = "", after }: FileTexts): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const [, member = "", name = ""] of `${before}\n${after}`.matchAll(/\.(\w+)\s*=\s*&?(\w+)\s*[,}\n]/g))
+    found.set(name, (found.get(name) ?? new Set()).add(member));
+  return found;
 }
 
 function losesMembers(one: Declaration, twin: Declaration | undefined): boolean {
