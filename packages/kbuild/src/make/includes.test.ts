@@ -23,6 +23,7 @@ describe("what a changed file reaches", () => {
     // "internal.h" in mm is another file: the compiler does not look in fs.
     expect([...graph.reach(["fs/internal.h"], folders)].sort()).toEqual(["fs/b.c", "fs/internal.h", "mm/d.c"]);
     expect([...graph.reach(["net/lib/sk.h"], folders)].sort()).toEqual(["net/e.c", "net/f.c", "net/lib/sk.h"]);
+    expect([...graph.namesFrom(["fs/a.c", "mm/d.c"])].sort()).toEqual(["fs.h", "internal.h", "types.h"]);
   });
 
   it("tells which folders a compiler leaves by .. on the way to a changed file", () => {

@@ -91,6 +91,23 @@ export class IncludeGraph {
     return this.#users.get(lastPart(path)) ?? [];
   }
 
+  /** Last parts of all that files may include, directly or not, wherever it is. */
+  namesFrom(files: readonly string[]): Set<string> {
+    const named = new Map<string, string[]>();
+    for (const [last, lines] of this.#users) for (const [file] of lines) append(named, file, last);
+    const byLast = new Map<string, string[]>();
+    for (const file of named.keys()) append(byLast, lastPart(file), file);
+    const found = new Set<string>();
+    const queue = [...files];
+    for (let file = queue.pop(); file !== undefined; file = queue.pop())
+      for (const last of named.get(file) ?? [])
+        if (!found.has(last)) {
+          found.add(last);
+          queue.push(...(byLast.get(last) ?? []));
+        }
+    return found;
+  }
+
   /** Folders out of which `..` leads on the way to one of `paths`: fs/sub where fs/sub/a.c has `#include "../x.h"`. */
   detours(paths: readonly string[], folders: ReadonlySet<string>): Set<string> {
     const found = new Set<string>();

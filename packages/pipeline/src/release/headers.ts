@@ -5,35 +5,34 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { KernelContext } from "@suture/kbuild";
+import type { IncludeGraph, KernelContext } from "@suture/kbuild";
 import { run, type Stage, type Task } from "@suture/task";
 import { declarationsIn, IDENTIFIER } from "./c-declarations.ts";
 import type { NamedHunk } from "./pieces.ts";
 
-interface Declared {
-  names: readonly string[];
-  /** Identifiers in it; kept as text until it is asked. */
-  text: string;
-}
-
+/** Macros that make names of pieces, by what such names begin or end with. */
 interface Pasted {
-  macro: string;
-  /** Of names that the macro makes. */
-  begins: readonly string[];
-  ends: readonly string[];
+  begins: Names;
+  ends: Names;
 }
 
-/** All headers of the source, as what they declare. Read once for a run. */
+type Names = Map<string, string[]>;
+
+const COMMENT = /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*/g;
+/** Not the end of a number: 0xff. */
+const WORD = /(?<!\w)[A-Za-z_]\w*/g;
+
+/** What all headers of the source declare by way of what. Read once for a run. */
 export class HeaderNames {
-  readonly #declared: readonly Declared[];
-  readonly #pasted: readonly Pasted[];
+  /** By a name, what is declared by way of it. */
+  readonly #users: Names = new Map();
+  readonly #pasted: Pasted = { begins: new Map(), ends: new Map() };
+  /** A word that is cut out of a text holds all of it: each is kept once, as a copy. */
+  readonly #words = new Map<string, string>();
 
-  private constructor(declared: readonly Declared[], pasted: readonly Pasted[]) {
-    this.#declared = declared;
-    this.#pasted = pasted;
-  }
+  private constructor() {}
 
-  static async read(task: Task, kernel: KernelContext, stage: Stage): Promise<HeaderNames> {
+  static async read(task: Task, kernel: KernelContext, graph: IncludeGraph, stage: Stage): Promise<HeaderNames> {
     const { tree, arch } = kernel.target;
     const tops = new Set(kernel.commands.sources.map((path) => path.split("/")[0] ?? ""));
     const { stdout } = await run(
@@ -44,61 +43,84 @@ export class HeaderNames {
         accept: [1],
       },
     );
-    const folders = new Set(kernel.commands.sources.map((path) => path.slice(0, path.lastIndexOf("/"))));
-    // Of drivers those in whose folders, or in one above or below, something is built.
-    const isNear = (path: string): boolean => {
-      if (/^(?:include|arch)\//.test(path)) return true;
-      for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) if (folders.has(path.slice(0, at))) return true;
-      const folder = `${path.slice(0, path.lastIndexOf("/"))}/`;
-      return [...folders].some((own) => own.startsWith(folder));
-    };
+    // Of drivers and the like those that something may include that is built.
+    const included = graph.namesFrom(kernel.commands.sources);
     const paths = stdout
       .split("\n")
-      .filter((path) => path !== "" && isNear(path))
+      .filter((path) => path !== "" && (/^(?:include|arch)\//.test(path) || included.has(path.slice(path.lastIndexOf("/") + 1))))
       .sort();
-    const declared: Declared[] = [];
-    const pasted: Pasted[] = [];
+    const names = new HeaderNames();
     for (const [done, path] of paths.entries()) {
       stage.note(path);
       stage.progress(done, paths.length, "headers");
       if (done % 50 === 0) await task.pause();
-      const text = await readFile(join(tree, path), "latin1").catch(() => "");
-      const lines = text.split("\n");
-      for (const { names, kind, first, last } of declarationsIn(text)) {
-        if (kind === "include" || names.length === 0) continue;
-        const own = lines.slice(first, last + 1).join("\n");
-        declared.push({ names, text: own });
-        if (kind === "macro" && own.includes("##")) pasted.push({ macro: names[0] ?? "", ...piecesIn(own) });
-      }
+      names.add(await readFile(join(tree, path), "latin1").catch(() => ""));
     }
-    return new HeaderNames(declared, pasted);
+    return names;
+  }
+
+  /** Of the texts of headers. */
+  static of(texts: readonly string[]): HeaderNames {
+    const names = new HeaderNames();
+    for (const text of texts) names.add(text);
+    return names;
+  }
+
+  private add(text: string): void {
+    const lines = text.split("\n");
+    for (const { names, kind, first, last } of declarationsIn(text)) {
+      if (kind === "include" || names.length === 0) continue;
+      const declared = lines.slice(first, last + 1).join("\n");
+      const words = new Set(declared.replace(COMMENT, " ").match(WORD) ?? []);
+      words.delete("define");
+      for (const name of names) if (words.size === 1) words.delete(name);
+      if (words.size === 0) continue;
+      const own = names.map((name) => this.#kept(name));
+      // Of two that are declared together one is by way of the other.
+      for (const word of words) for (const name of own) if (name !== word) append(this.#users, this.#kept(word), name);
+      if (kind !== "macro" || !declared.includes("##")) continue;
+      const { begins, ends } = piecesIn(declared);
+      for (const part of begins) append(this.#pasted.begins, this.#kept(part), own[0] ?? "");
+      for (const part of ends) append(this.#pasted.ends, this.#kept(part), own[0] ?? "");
+    }
+  }
+
+  #kept(word: string): string {
+    const known = this.#words.get(word);
+    if (known !== undefined) return known;
+    const copy = Buffer.from(word, "latin1").toString("latin1");
+    this.#words.set(copy, copy);
+    return copy;
   }
 
   /** The names, and all that is declared by way of them. */
   async closed(task: Task, names: Iterable<string>): Promise<Set<string>> {
     const found = new Set(names);
-    for (let frontier = new Set(found); frontier.size > 0; ) {
-      const next = new Set<string>();
-      const add = (name: string): void => {
-        if (!found.has(name)) next.add(name);
-      };
-      for (const [at, { names: own, text }] of this.#declared.entries()) {
-        if (at % 5000 === 0) await task.pause();
-        if (own.every((name) => found.has(name))) continue;
-        for (const [word] of text.matchAll(IDENTIFIER))
-          if (frontier.has(word)) {
-            for (const name of own) add(name);
-            break;
-          }
+    const queue = [...found];
+    const add = (more: readonly string[] | undefined): void => {
+      for (const name of more ?? [])
+        if (!found.has(name)) {
+          found.add(name);
+          queue.push(name);
+        }
+    };
+    const { begins, ends } = this.#pasted;
+    for (let done = 0, name = queue.pop(); name !== undefined; name = queue.pop()) {
+      if (++done % 10_000 === 0) await task.pause();
+      add(this.#users.get(name));
+      for (let length = 1; length <= name.length; length++) {
+        add(begins.get(name.slice(0, length)));
+        add(ends.get(name.slice(-length)));
       }
-      for (const { macro, begins, ends } of this.#pasted)
-        for (const name of frontier)
-          if (begins.some((part) => name.startsWith(part)) || ends.some((part) => name.endsWith(part))) add(macro);
-      for (const name of next) found.add(name);
-      frontier = next;
     }
     return found;
   }
+}
+
+function append(map: Names, key: string, name: string): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [name]);
+  else if (list.at(-1) !== name) list.push(name);
 }
 
 /** `foo_##x`: names that begin with foo_. */

@@ -43,7 +43,7 @@ export class Reached {
       for (const source of this.#plan.reaching(path)) if (built.has(source)) (own === undefined ? sources : reached).add(source);
     }
     stage.note("which files name what headers change");
-    this.#names ??= await HeaderNames.read(this.#task, this.#kernel, stage);
+    this.#names ??= await HeaderNames.read(this.#task, this.#kernel, this.#plan.graph, stage);
     const closed = await this.#names.closed(this.#task, names);
     for (const source of await sourcesNaming(this.#task, this.#kernel, [...reached].sort(), closed)) sources.add(source);
     const candidates = [...sources]
