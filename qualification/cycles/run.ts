@@ -77,8 +77,7 @@ interface Phase {
 async function phase(context: RunContext, guest: Guest, { name, count, load, cpus, run, deadline }: Phase): Promise<Ended> {
   const { task } = context;
   const quiet = async (): Promise<string> => (await guest.run(QUIET, { timeoutMs: LONGEST_MS })).output.trim();
-  const drive = (n: number): string =>
-    `node /opt/driver.mjs /opt/cycle.ko ${n} >/run/cycles 2>/run/said; echo ended >>/run/cycles`;
+  const drive = (n: number): string => `node /opt/driver.mjs /opt/cycle.ko ${n} >/run/cycles 2>/run/said; echo ended >>/run/cycles`;
   // The first one finds nothing in the kernel's caches and tables.
   await guest.run(drive(2), { timeoutMs: LONGEST_MS });
   const before = await quiet();

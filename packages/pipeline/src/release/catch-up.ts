@@ -209,6 +209,7 @@ class Rounds {
           const one = waiting[done] as Refused;
           (isAsItWas(one) ? next : again).push(one);
         }
+        if (next.length === 0) continue;
         stage.note(`what ${next.map(({ object }) => object).join(" and ")} ${next.length === 1 ? "is" : "are"} refused for`);
         stage.progress(done, waiting.length, "objects");
         const there = new Set(choice.in);
