@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- warm cold diff scaling fixes proof proof-all peer] [--corpus DIR] [--kernel R] [--most MB]`: the times that we hold ourselves to, each
+ * `npm run bench [-- warm cold diff scaling fixes load proof proof-all peer] [--corpus DIR] [--kernel R] [--most MB]`: the times that we hold ourselves to, each
  * against a limit or a peer. `fixes` wants a folder of real fixes, by --corpus or SUTURE_CORPUS. --most: the largest object that `scaling` makes.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -12,6 +12,7 @@ import { Task } from "@suture/task";
 import { cold } from "./cold.ts";
 import { differ } from "./diff.ts";
 import { fixes } from "./fixes.ts";
+import { load } from "./load.ts";
 import { peer } from "./peer.ts";
 import { proof } from "./proof.ts";
 import { scaling } from "./scaling.ts";
@@ -36,6 +37,7 @@ try {
   if (wants("diff")) await differ(kernel, folder);
   if (wants("scaling")) await scaling(kernel, folder, Number(values.most));
   if (wants("fixes")) await fixes(values.corpus ?? process.env.SUTURE_CORPUS, cache, folder);
+  if (wants("load")) await load(kernel);
   if (wants("proof")) await proof(kernel, folder, { seed: 1, vmlinux: 16, modules: 6, flips: 1000, changed: 4 });
   // Of a kernel whose source has klp-build.
   if (wanted.includes("peer")) await peer(kernel, folder);

@@ -2,8 +2,9 @@
  * Whether a module is right, seen from the module and from an object that was compiled for this: nothing that the builder decided or wrote of
  * itself is asked.
  */
+import { archOf } from "@suture/arch";
 import { isSection, readElf, relocationSections, SHF, STT } from "@suture/elf";
-import { parseKlpSymbol, type ReadDescriptor } from "@suture/livepatch";
+import { parseKlpSymbol, ReachedByDistance, type ReadDescriptor } from "@suture/livepatch";
 import type { Edit } from "./edit.ts";
 import type { Facts } from "./facts.ts";
 
@@ -48,12 +49,19 @@ export function moduleOf(bytes: Uint8Array, file: string, descriptor: ReadDescri
       state.push(name);
   }
   const refers = new Set<string>();
-  for (const [target, tables] of relocationSections(elf))
-    if ((target.flags & SHF.ALLOC) !== 0)
-      for (const { relocations } of tables)
-        for (const { symbol } of relocations)
-          if (symbol?.place === "livepatch") refers.add(parseKlpSymbol(symbol.name)?.name ?? symbol.name);
-          else if (symbol?.place === "undef") refers.add(symbol.name);
+  const { code, relocations: kinds } = archOf(elf);
+  const reached = new ReachedByDistance(elf);
+  for (const [target, tables] of relocationSections(elf)) {
+    if ((target.flags & SHF.ALLOC) === 0) continue;
+    const ends = (target.flags & SHF.EXECINSTR) === 0 ? undefined : code.operandEnds(target.data);
+    for (const relocation of tables.flatMap(({ relocations }) => relocations)) {
+      const { symbol, type, offset } = relocation;
+      const toEnd = ends === undefined || !kinds.isPcRelative(type) ? 0 : (ends.get(offset) ?? code.branchToEnd);
+      const klp = symbol?.place === "livepatch" ? parseKlpSymbol(symbol.name) : reached.meant(relocation, toEnd)?.klp;
+      if (klp !== undefined) refers.add(klp.name);
+      else if (symbol?.place === "undef" || symbol?.place === "livepatch") refers.add(symbol.name);
+    }
+  }
   const replaces = new Set((descriptor?.objects ?? []).flatMap((object) => object.functions.map(({ name }) => name)));
   return { state, functions, refers, replaces };
 }

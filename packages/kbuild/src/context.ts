@@ -81,7 +81,7 @@ export class KernelContext {
     this.recipe = parts.recipe;
     this.compiler = parts.compiler;
     this.#modulePaths = modulePaths;
-    const kernel: KernelView = { symbols: parts.image.symbols, exports: symvers };
+    const kernel: KernelView = { symbols: parts.image.symbols, exports: symvers, buildId: parts.image.buildIdPlace };
     this.symbolSources = { kernel, vmlinux: vmlinuxOwner(kernel.symbols), module: (name) => this.#exporter(name) };
   }
 

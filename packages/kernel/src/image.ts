@@ -30,6 +30,9 @@ export interface MarkedTable {
   bytes: Uint8Array;
 }
 
+/** What encloses the notes that the kernel shows as /sys/kernel/notes. */
+const NOTES = { start: "__start_notes", stop: "__stop_notes" };
+
 export class KernelImage {
   /** The path that was opened. */
   readonly file: string;
@@ -78,6 +81,16 @@ export class KernelImage {
     const section = this.sections.find((s) => s.name === ".BTF" && !s.nobits);
     if (this.#btf === undefined && section !== undefined) this.#btf = new Btf(this.#storage.read(section.offset, section.size), this.file);
     return this.#btf;
+  }
+
+  /** Where the kernel's own build-id is in memory: so many bytes behind the symbol with which its notes begin. Undefined where that is not certain. */
+  get buildIdPlace(): { bytes: Uint8Array; symbol: string; offset: number } | undefined {
+    const [start, stop] = [NOTES.start, NOTES.stop].map((name) => this.symbols.named(name));
+    const [from, to] = [start?.[0], stop?.[0]];
+    if (from === undefined || to === undefined || start?.length !== 1 || stop?.length !== 1) return undefined;
+    const bytes = Buffer.from(this.buildId, "hex");
+    const offset = Buffer.from(this.read(from.address, to.address - from.address) ?? []).indexOf(bytes);
+    return offset < 0 || bytes.length === 0 ? undefined : { bytes, symbol: from.name, offset };
   }
 
   /** The section that holds the address. Addresses inside of the per-cpu area at boot are those of the per-cpu section. */

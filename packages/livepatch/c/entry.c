@@ -2,11 +2,25 @@
 /* The code that every livepatch of Suture starts with. What it registers is data: packages/livepatch/src/descriptor.ts writes it. */
 #include <linux/livepatch.h>
 #include <linux/module.h>
+#include <linux/string.h>
 
 extern struct klp_patch suture_patch;
 
+/* The build-id that the kernel has, and the one of that whose addresses the code was linked with; of no bytes where it was linked by names only. */
+struct suture_kernel {
+	const void *build_id;
+	unsigned int size;
+	unsigned char expected[];
+};
+
+extern const struct suture_kernel suture_kernel;
+
 static int __init suture_init(void)
 {
+	if (memcmp(suture_kernel.build_id, suture_kernel.expected, suture_kernel.size)) {
+		pr_err("%s: it was built for another kernel than this one\n", KBUILD_MODNAME);
+		return -ENOEXEC;
+	}
 	return klp_enable_patch(&suture_patch);
 }
 

@@ -1,13 +1,13 @@
 /** The deltas of all objects of a patch become one relocatable object, with every outside symbol under the name that the module will use. */
 import type { Delta } from "@suture/diff";
-import { type ElfObject, type ElfSymbol, newObject, newSymbol, relocationSections } from "@suture/elf";
+import { type ElfObject, type ElfSymbol, newObject, newSymbol, relocationSections, STB } from "@suture/elf";
 import type { Btf } from "@suture/kernel";
 import type { CallbackKind } from "@suture/protocol";
 import { AddedGlobals } from "./added-globals.ts";
-import { addDescriptor, type DescribedObject, PATCH_SYMBOL, type State } from "./descriptor.ts";
+import { addDescriptor, addKernel, type DescribedObject, type KernelIdentity, PATCH_SYMBOL, type State } from "./descriptor.ts";
 import { fail } from "./errors.ts";
-import { splitUser } from "./names.ts";
-import { type Locate, type Owner, type Resolved, resolveExternal, type Shared, type SymbolSources } from "./resolve.ts";
+import { klpSymbolName, splitUser } from "./names.ts";
+import { type KernelView, type Locate, type Owner, type Resolved, resolveExternal, type Shared, type SymbolSources } from "./resolve.ts";
 
 /** What was changed in one object of the kernel. */
 export interface Part {
@@ -95,10 +95,20 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
   elf.symbols.push(...outside.values());
   const { states = [], replace, btf } = options;
   addDescriptor(elf, { objects: [...described.values()], states, replace }, btf);
+  addKernel(elf, identityOf(options.symbolSources.kernel, elf));
   const symbols = [...resolved.values()]
     .map((r) => ({ ...r, symbol: splitUser(r.symbol).symbol }))
     .sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
   return { object: elf, functions, callbacks, symbols };
+}
+
+/** Found by name, whatever the kernel is. */
+function identityOf({ buildId }: KernelView, elf: ElfObject): KernelIdentity | undefined {
+  if (buildId === undefined) return undefined;
+  const { bytes, symbol: name, offset } = buildId;
+  const symbol = newSymbol({ name: klpSymbolName({ object: "vmlinux", name, sympos: 0 }), place: "undef", bind: STB.GLOBAL });
+  elf.symbols.push(symbol);
+  return { bytes, symbol, offset };
 }
 
 function objectOf(described: Map<string, DescribedObject>, owner: string): DescribedObject {

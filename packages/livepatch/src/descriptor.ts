@@ -55,6 +55,33 @@ export interface Descriptor {
 /** The symbol that c/entry.c registers. */
 export const PATCH_SYMBOL = "suture_patch";
 
+/** The symbol of what c/entry.c knows the kernel by: struct suture_kernel. */
+export const KERNEL_SYMBOL = "suture_kernel";
+
+/** The build-id of a kernel, and where it has it itself: so many bytes behind one of its symbols. */
+export interface KernelIdentity {
+  bytes: Uint8Array;
+  symbol: ElfSymbol;
+  offset: number;
+}
+
+/** Appends what the kernel is known by when the module is loaded; without it, any is taken. */
+export function addKernel(elf: ElfObject, identity: KernelIdentity | undefined): void {
+  const { pointer } = archOf(elf).relocations;
+  const bytes = identity?.bytes ?? new Uint8Array();
+  const data = new Uint8Array(EXPECTED + bytes.length);
+  viewOf(data, elf.format.order).setU32(SIZE, bytes.length);
+  data.set(bytes, EXPECTED);
+  const section = new Section({ name: `.rodata.${KERNEL_SYMBOL}`, type: SHT.PROGBITS, flags: SHF.ALLOC, align: 8, data });
+  const relocations = identity === undefined ? [] : [{ offset: 0, type: pointer, symbol: identity.symbol, addend: identity.offset }];
+  elf.sections.unshift(section, ...(relocations.length === 0 ? [] : [newRelocations(elf, section, relocations)]));
+  elf.symbols.push(newSymbol({ name: KERNEL_SYMBOL, place: section, size: data.length, type: STT.OBJECT, bind: STB.GLOBAL }));
+}
+
+/** Members of struct suture_kernel, behind the pointer. */
+const SIZE = 8;
+const EXPECTED = 12;
+
 type Field = { offset: number; size: number };
 
 /** Appends the descriptor to `elf`. Arrays end with an empty entry. @throws KLP_TYPES, KLP_STATE */

@@ -5,13 +5,25 @@
  */
 import { type ElfObject, newRelocations, type Relocation, readElf, Section, SHF, SHT, writeElf } from "@suture/elf";
 import { type DraftManifest, type Manifest, writeManifest } from "@suture/protocol";
+import { reachByDistance } from "./by-distance.ts";
 import { contentsSha256, MANIFEST_SECTION } from "./contents.ts";
 import { fail } from "./errors.ts";
 import { isKlpSymbol, klpSectionName, LONGEST_OBJECT, parseKlpSymbol, splitUser } from "./names.ts";
+import type { KernelView } from "./resolve.ts";
 
-/** @param longest of a symbol's name, in characters: `longestSymbol` */
-export function finish(linked: Uint8Array, file: string, draft: DraftManifest, longest: number): { bytes: Uint8Array; manifest: Manifest } {
+/**
+ * @param longest of a symbol's name, in characters: `longestSymbol`
+ * @param kernel that it is for; without it, all that the kernel does not export is left to the livepatch core
+ */
+export function finish(
+  linked: Uint8Array,
+  file: string,
+  draft: DraftManifest,
+  longest: number,
+  kernel?: KernelView,
+): { bytes: Uint8Array; manifest: Manifest } {
   const elf = readElf(linked, file);
+  if (kernel !== undefined) reachByDistance(elf, kernel);
   moveRelocations(elf, longest);
   for (const symbol of elf.symbols) {
     if (!isKlpSymbol(symbol.name)) continue;

@@ -136,11 +136,13 @@ function linked(elf: ElfObject): Uint8Array {
   return writeElf(elf);
 }
 
-const made = (...parts: Part[]): Uint8Array => finish(linked(combined(...parts).object), "test.ko", draftOf(), 511).bytes;
+const linkedOf = (...parts: Part[]): Uint8Array => linked(combined(...parts).object);
+const made = (...parts: Part[]): Uint8Array => finish(linkedOf(...parts), "test.ko", draftOf(), 511).bytes;
+const usual = (): Part => part(delta("patched", ["kfree", "hidden"], ["hidden"]));
 
 /** The module with one thing changed. */
 function changed(edit: (elf: ElfObject) => void): Uint8Array {
-  const elf = readElf(made(part(delta("patched", ["kfree", "hidden"], ["hidden"]))), "test.ko");
+  const elf = readElf(made(usual()), "test.ko");
   edit(elf);
   return writeElf(elf);
 }
@@ -149,7 +151,7 @@ function each<T>(items: readonly T[], edit: (item: T) => unknown): void {
   for (const item of items) edit(item);
 }
 
-const gate = (bytes: Uint8Array): void => verify(bytes, "test.ko", "6.1.0-test", kernel);
+const gate = (bytes: Uint8Array, before = linkedOf(usual())): void => verify(bytes, before, "test.ko", "6.1.0-test", kernel);
 
 describe("symbols that patched code needs", () => {
   it("are another one and a distance, for what has no symbol", () => {
@@ -255,7 +257,7 @@ describe("symbols that patched code needs", () => {
 
 describe("a finished module", () => {
   it("passes the last gate and says what it is", () => {
-    const bytes = made(part(delta("patched", ["kfree", "hidden"], ["hidden"])));
+    const bytes = made(usual());
     gate(bytes);
     expect(inspect(bytes, "test.ko")).toMatchObject({
       livepatch: true,
@@ -307,7 +309,9 @@ describe("a finished module", () => {
 
   it("for another release, or that is no livepatch, does not", () => {
     const bytes = made(part(delta("patched", ["kfree"])));
-    expect(() => verify(bytes, "test.ko", "6.1.0-other", kernel)).toThrowError(expect.objectContaining({ code: "KLP_BAD_MODULE" }));
+    expect(() => verify(bytes, linkedOf(usual()), "test.ko", "6.1.0-other", kernel)).toThrowError(
+      expect.objectContaining({ code: "KLP_BAD_MODULE" }),
+    );
     const plain = changed((elf) => {
       const info = elf.sections.find((s) => s.name === ".modinfo") as Section;
       info.data = Buffer.from(Buffer.from(info.data).toString("latin1").replace("livepatch=Y", "livepatch=N"), "latin1");
@@ -348,8 +352,9 @@ describe("what the module registers", () => {
       part(delta("two", []), { owner: owner("8021q", []) }),
     ];
     const { object, callbacks: listed } = combine(parts, more);
-    const bytes = finish(linked(object), "test.ko", draftOf(), 511).bytes;
-    gate(bytes);
+    const before = linked(object);
+    const bytes = finish(before, "test.ko", draftOf(), 511).bytes;
+    gate(bytes, before);
     const { descriptor, functions, others } = inspect(bytes, "test.ko");
     const replaced = (name: string) => expect.objectContaining({ name, replacement: name });
     expect(descriptor).toEqual({

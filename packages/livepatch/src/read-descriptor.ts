@@ -79,12 +79,20 @@ function readStates({ section, offset }: Spot, order: ByteOrder): State[] {
 
 class Data {
   readonly #elf: ElfObject;
+  /** Of functions, by the section that holds them. */
+  readonly #functionsIn = new Map<Section, Map<number, ElfSymbol>>();
   /** Of each writable section the pointers that the module loader fills in, by offset. */
   readonly #pointers = new Map<Section, Map<number, Relocation>>();
 
   constructor(elf: ElfObject) {
     this.#elf = elf;
     const { pointer: whole } = archOf(elf).relocations;
+    for (const symbol of elf.symbols) {
+      if (symbol.type !== STT.FUNC || !isSection(symbol.place)) continue;
+      const known = this.#functionsIn.get(symbol.place);
+      if (known === undefined) this.#functionsIn.set(symbol.place, new Map([[symbol.value, symbol]]));
+      else if (!known.has(symbol.value)) known.set(symbol.value, symbol);
+    }
     for (const [section, tables] of relocationSections(elf)) {
       if ((section.flags & SHF.WRITE) === 0 || (section.flags & SHF.EXECINSTR) !== 0) continue;
       const pointers = tables.flatMap(({ relocations }) => relocations.filter(({ type }) => type === whole));
@@ -170,7 +178,7 @@ class Data {
   #function(spot: Spot, more: number): ElfSymbol | undefined {
     const to = this.target(spot, more);
     if (to === undefined || (to.section.flags & SHF.EXECINSTR) === 0) return undefined;
-    return this.#elf.symbols.find(({ type, place, value }) => type === STT.FUNC && place === to.section && value === to.offset);
+    return this.#functionsIn.get(to.section)?.get(to.offset);
   }
 
   #isData(spot: Spot | undefined): spot is Spot {

@@ -19,6 +19,8 @@ export interface Resolved {
 export interface KernelView {
   symbols: SymbolTable;
   exports: ReadonlyMap<string, Export>;
+  /** Where the kernel has its own build-id in memory, if that is known. */
+  buildId: { bytes: Uint8Array; symbol: string; offset: number } | undefined;
 }
 
 /** How the livepatch core names a symbol that an original object defines. @throws where that is not certain */

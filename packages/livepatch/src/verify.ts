@@ -6,13 +6,14 @@ import { archOf } from "@suture/arch";
 import { type ElfObject, isSection, R_NONE, readElf, SHF, SHN, SHT, viewOf } from "@suture/elf";
 import { modinfoOf } from "@suture/kernel";
 import { BRANCH_ADDEND, isBranch } from "./branches.ts";
+import { ReachedByDistance, verifyDistances } from "./by-distance.ts";
 import { fail } from "./errors.ts";
 import { isKlpSymbol, parseKlpSection, parseKlpSymbol } from "./names.ts";
 import { readDescriptor } from "./read-descriptor.ts";
 import type { KernelView } from "./resolve.ts";
 
-/** @throws KLP_BAD_MODULE, KLP_NOT_LIVEPATCH */
-export function verify(bytes: Uint8Array, file: string, release: string, kernel: KernelView): void {
+/** @param linked what it was made of. @throws KLP_BAD_MODULE, KLP_NOT_LIVEPATCH */
+export function verify(bytes: Uint8Array, linked: Uint8Array, file: string, release: string, kernel: KernelView): void {
   const elf = readElf(bytes, file);
   checkForm(elf);
   const info = modinfoOf(elf);
@@ -26,6 +27,7 @@ export function verify(bytes: Uint8Array, file: string, release: string, kernel:
   }
   checkVersions(elf, kernel);
   checkDescriptor(elf);
+  verifyDistances(elf, readElf(linked, file), kernel);
 }
 
 /** What it registers can be read, and the livepatch core will take it. */
@@ -45,6 +47,8 @@ function checkDescriptor(elf: ElfObject): void {
 export function checkForm(elf: ElfObject): void {
   const { file } = elf;
   if (modinfoOf(elf).get("livepatch")?.[0] !== "Y") throw fail("KLP_NOT_LIVEPATCH", "its .modinfo does not say livepatch=Y", { file });
+  const reached = new ReachedByDistance(elf);
+  const { relocations: kinds, tables } = archOf(elf);
   for (const table of elf.sections) {
     if (table.type !== SHT.RELA || table.target === undefined) continue;
     const klp = (table.flags & SHF.RELA_LIVEPATCH) !== 0;
@@ -54,29 +58,25 @@ export function checkForm(elf: ElfObject): void {
     if (klp && (table.flags & SHF.ALLOC) === 0) throw fail("KLP_BAD_MODULE", "livepatch relocations are not allocated", where);
     if (named !== undefined && named.section !== table.target.name)
       throw fail("KLP_BAD_MODULE", `it applies to ${table.target.name}`, where);
-    if (named !== undefined && named.object !== "vmlinux" && archOf(elf).tables.early.includes(table.target.name))
+    if (named !== undefined && named.object !== "vmlinux" && tables.early.includes(table.target.name))
       throw fail("KLP_BAD_MODULE", `${table.target.name} is read before ${named.object} may be loaded`, where);
+    // Sections that are not loaded (notes of tools, debug information) are not relocated by the kernel.
+    if ((table.target.flags & SHF.ALLOC) === 0) continue;
     for (const relocation of table.relocations) {
       const { symbol } = relocation;
-      const at = { ...where, symbol: symbol?.name, offset: relocation.offset };
-      // Sections that are not loaded (notes of tools, debug information) are not relocated by the kernel.
-      if ((table.target.flags & SHF.ALLOC) === 0) continue;
-      if (!(relocation.type === R_NONE || archOf(elf).relocations.loadable.has(relocation.type)))
-        throw fail(
-          "KLP_BAD_MODULE",
-          `the kernel does not apply relocations of type ${archOf(elf).relocations.kind(relocation.type)?.name ?? relocation.type}`,
-          at,
-        );
+      const wrong = (why: string): Error => fail("KLP_BAD_MODULE", why, { ...where, symbol: symbol?.name, offset: relocation.offset });
+      if (!(relocation.type === R_NONE || kinds.loadable.has(relocation.type)))
+        throw wrong(`the kernel does not apply relocations of type ${kinds.kind(relocation.type)?.name ?? relocation.type}`);
       if (relocation.type === R_NONE) continue;
-      if (symbol === undefined) throw fail("KLP_BAD_MODULE", "a relocation has no symbol", at);
+      if (symbol === undefined) throw wrong("a relocation has no symbol");
       if (klp !== (symbol.place === "livepatch"))
-        throw fail("KLP_BAD_MODULE", klp ? "the livepatch core cannot find this symbol" : "the module loader cannot find this symbol", at);
+        throw wrong(klp ? "the livepatch core cannot find this symbol" : "the module loader cannot find this symbol");
       if (named !== undefined && named.object === "vmlinux" && parseKlpSymbol(symbol.name)?.object !== "vmlinux")
-        throw fail("KLP_BAD_MODULE", "the symbol belongs to another object than the relocations", at);
-      if (klp && relocation.addend !== BRANCH_ADDEND && isBranch(elf, table.target, relocation))
-        throw fail("KLP_BAD_MODULE", "it jumps to a place beside the one that the symbol names", at);
+        throw wrong("the symbol belongs to another object than the relocations");
+      const exact = klp ? relocation.addend === BRANCH_ADDEND : reached.isEntry(relocation);
+      if (!exact && isBranch(elf, table.target, relocation)) throw wrong("it jumps to a place beside the one that the symbol names");
       if (isSection(symbol.place) && (symbol.place.flags & SHF.ALLOC) === 0)
-        throw fail("KLP_BAD_MODULE", `it refers to ${symbol.place.name}, which is not loaded`, at);
+        throw wrong(`it refers to ${symbol.place.name}, which is not loaded`);
     }
   }
 }

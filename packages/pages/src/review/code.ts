@@ -1,7 +1,7 @@
 /** Functions of an object as instructions with names: of the kernel's, as it was compiled again, and of a livepatch's. */
 import { archOf } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, isSection, type Relocation, relocationSections, type Section, SHF, STT } from "@suture/elf";
-import { isKlpSymbol, parseKlpSymbol } from "@suture/livepatch";
+import { isKlpSymbol, parseKlpSymbol, ReachedByDistance } from "@suture/livepatch";
 
 export interface Line {
   /** Bytes from the start of the function. */
@@ -21,11 +21,13 @@ export class ObjectCode {
   readonly #functions = new Map<string, ElfSymbol>();
   readonly #relocations: ReadonlyMap<Section, readonly Section[]>;
   readonly #named = new Map<Section, Map<number, string>>();
+  readonly #reached: ReachedByDistance;
 
   constructor(elf: ElfObject, kernelText?: KernelText) {
     this.#elf = elf;
     this.#kernelText = kernelText;
     this.#relocations = relocationSections(elf);
+    this.#reached = new ReachedByDistance(elf);
     for (const symbol of elf.symbols) {
       if (!isSection(symbol.place) || symbol.name === "") continue;
       if (symbol.type === STT.FUNC && symbol.size > 0) this.#functions.set(symbol.name, symbol);
@@ -66,11 +68,13 @@ export class ObjectCode {
     return names;
   }
 
-  #referredTo({ symbol, addend }: Relocation, toEnd: number): string {
+  #referredTo(relocation: Relocation, toEnd: number): string {
+    const { symbol, addend } = relocation;
     if (symbol === undefined) return "0";
-    const offset = addend + toEnd;
+    const reached = this.#reached.meant(relocation, toEnd);
+    const offset = reached?.offset ?? addend + toEnd;
     if (!isSection(symbol.place)) {
-      const klp = isKlpSymbol(symbol.name) ? parseKlpSymbol(symbol.name) : undefined;
+      const klp = reached?.klp ?? (isKlpSymbol(symbol.name) ? parseKlpSymbol(symbol.name) : undefined);
       // A livepatch refers to a string of the kernel's by whatever symbol is near it.
       const text = klp !== undefined && offset !== 0 ? this.#kernelText?.(klp, offset) : undefined;
       return text === undefined ? (klp?.name ?? symbol.name) + moreText(offset) : quoted(text);

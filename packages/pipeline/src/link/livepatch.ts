@@ -30,8 +30,8 @@ export async function finishLivepatch(
   file: string,
   draft: DraftManifest,
 ): Promise<Livepatch> {
-  const { bytes, manifest } = finish(linked, file, draft, longestSymbol(kernel.layouts));
-  verify(bytes, file, kernel.target.release, kernel.symbolSources.kernel);
-  await checkSealed(task, kernel, readElf(bytes, file));
+  const { bytes, manifest } = finish(linked, file, draft, longestSymbol(kernel.layouts), kernel.symbolSources.kernel);
+  verify(bytes, linked, file, kernel.target.release, kernel.symbolSources.kernel);
+  await checkSealed(task, kernel, readElf(linked, file));
   return { bytes, file, manifest };
 }

@@ -5,21 +5,21 @@ import type { Arch } from "@suture/arch";
 import { type ElfObject, isSection, relocationSections, type Section, viewOf } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
 import { type KernelAddress, type KernelImage, type KernelModule, offsetBy } from "@suture/kernel";
-import { isBranch, parseKlpSymbol } from "@suture/livepatch";
+import { isBranch, parseKlpSymbol, splitUser } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 
 type Seals = Arch["tables"]["all"][number];
 type IsSealed = (name: string, sympos: number) => boolean;
 
-/** @throws BUILD_SEALED */
+/** @param livepatch as it is linked: with names for all that it reaches. @throws BUILD_SEALED */
 export async function checkSealed(task: Task, kernel: KernelContext, livepatch: ElfObject): Promise<void> {
   const seals = kernel.target.arch.tables.all.find(({ unreferenced }) => unreferenced === true);
   if (seals === undefined) return;
   const known = new Map<string, IsSealed>();
   for (const [target, tables] of relocationSections(livepatch))
     for (const relocation of tables.flatMap(({ relocations }) => relocations)) {
-      const klp = parseKlpSymbol(relocation.symbol?.name ?? "");
+      const klp = parseKlpSymbol(splitUser(relocation.symbol?.name ?? "").symbol);
       // Farther on there are strings, which are found by the kernel's first symbol.
       if (klp === undefined || isBranch(livepatch, target, relocation) || relocation.addend > 0) continue;
       let isSealed = known.get(klp.object);
