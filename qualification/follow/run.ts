@@ -88,6 +88,10 @@ async function story(context: RunContext, folder: string): Promise<Found> {
     claims.holds("the first release is in effect", (await at.run()).includes("level one"));
     claims.holds("and is kept for boot", (await at.type("suture list")).includes("livepatch_level_one"));
 
+    transcript.heading("a run in which nothing is due");
+    const idle = await at.idle();
+    claims.holds("it does nothing", idle.includes("it is in effect"), idle);
+
     transcript.heading("the next release takes its place");
     await people.release(release, "two", ["--upon", "livepatch-level-one.ko"]);
     await at.see();
@@ -230,6 +234,19 @@ class Following {
     await this.type("systemctl start suture-agent.service; echo ended with $?");
     await this.type("journalctl --no-pager --output=cat -u suture-agent-fetch -u suture-agent -n 60 | tail -40");
     return this.type(LEVEL_PROBE);
+  }
+
+  /** What it costs: processor time and memory of both units as systemd has them, bytes as the fetching one counts them. */
+  async idle(): Promise<string> {
+    const peak = "[Service]\\nExecStopPost=/bin/cat /sys/fs/cgroup/system.slice/%%n/memory.peak\\n";
+    for (const unit of ["suture-agent", "suture-agent-fetch"])
+      await this.type(`mkdir -p /run/systemd/system/${unit}.service.d; printf '${peak}' >/run/systemd/system/${unit}.service.d/peak.conf`);
+    await this.type(
+      "systemctl daemon-reload; : >/run/asked; since=$(date +%s); systemctl start suture-agent.service; echo $since >/run/since",
+    );
+    await this.type("cat /run/asked; grep received /var/lib/suture-agent/fetch.json");
+    await this.type("rm -r /run/systemd/system/suture-agent*.d; systemctl daemon-reload");
+    return this.type("journalctl --no-pager --output=short-monotonic --since=@$(cat /run/since) -u suture-agent-fetch -u suture-agent");
   }
 
   async type(command: string): Promise<string> {

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Machine } from "@suture/host";
 import type { AgentConfiguration } from "@suture/protocol";
-import { folderOf } from "@suture/testkit/folders";
+import { folderInMemory } from "@suture/testkit/folders";
 import { SignedFolder } from "@suture/testkit/signed-folder";
 import { readConfiguration } from "../src/configuration.ts";
 import { KERNEL } from "./truths.ts";
@@ -33,7 +33,7 @@ export interface Following {
 
 /** The folder of its repository is the only place that it is told of. Nothing is published yet. */
 export function following(): Following {
-  const root = folderOf({
+  const root = folderInMemory({
     "proc/sys/kernel/osrelease": `${KERNEL.release}\n`,
     "proc/sys/kernel/random/boot_id": "this boot\n",
     "proc/cmdline": "quiet\n",

@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { sha256 } from "@suture/files";
 import { Task } from "@suture/task";
-import { codeOf, folderOf } from "@suture/testkit/folders";
+import { codeOf, folderInMemory } from "@suture/testkit/folders";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type Client, clientOf } from "../../test/client.ts";
 import { after, BUILD_ID, type Loose, MadeRepository, NOW, type RoleName, signatureBy, testKey } from "../../test/made-repository.ts";
@@ -28,7 +28,7 @@ let machine: Client;
 
 /** A machine that has seen the repository once. */
 beforeEach(async () => {
-  folder = folderOf({});
+  folder = folderInMemory({});
   repository = new MadeRepository();
   machine = await clientOf(folder, repository);
   await machine.refresh();
@@ -406,7 +406,7 @@ describe("wrong lengths and endless data", () => {
   });
 
   test("a file that is larger than it may be, and a pipe in its place", async () => {
-    const there = folderOf({ "metadata/timestamp.json": " ".repeat(20_000) });
+    const there = folderInMemory({ "metadata/timestamp.json": " ".repeat(20_000) });
     expect(await codeOf(() => folderSource(there).read(task, "metadata/timestamp.json", 16_384))).toBe("TRUST_TOO_BIG");
     expect(await codeOf(() => folderSource(there).read(task, "metadata", 16_384))).toBe("TRUST_FETCH");
   });

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { Task } from "@suture/task";
-import { folderOf } from "@suture/testkit/folders";
+import { folderInMemory } from "@suture/testkit/folders";
 import { expect, test } from "vitest";
 import { after, BUILD_ID, MadeRepository, NOW } from "../../test/made-repository.ts";
 import { fetchTarget, recall, refresh, TrustStore, type Verified } from "../index.ts";
@@ -11,7 +11,7 @@ const task = new Task();
 async function client(
   repository: MadeRepository,
 ): Promise<{ store: TrustStore; refresh(now?: Date): Promise<Verified>; recall(now?: Date): Promise<Verified> }> {
-  const store = await TrustStore.create(join(folderOf({}), randomUUID()), repository.bytes("metadata/1.root.json"));
+  const store = await TrustStore.create(join(folderInMemory({}), randomUUID()), repository.bytes("metadata/1.root.json"));
   return {
     store,
     refresh: (now = NOW) => refresh(task, { store, now, buildId: BUILD_ID }, [repository.source]),

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Task } from "@suture/task";
-import { folderOf } from "@suture/testkit/folders";
+import { folderInMemory } from "@suture/testkit/folders";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { Ceremony, later, NOW } from "../../test/ceremony.ts";
 import { livepatchFile } from "../../test/livepatch.ts";
@@ -23,7 +23,7 @@ let folder: string;
 let all: Ceremony;
 
 beforeEach(async () => {
-  folder = folderOf({});
+  folder = folderInMemory({});
   all = new Ceremony(folder);
   await all.begin();
 });
@@ -175,7 +175,7 @@ describe("publish", () => {
   });
 
   test("refuses what would be another repository", async () => {
-    const other = new Ceremony(folderOf({}));
+    const other = new Ceremony(folderInMemory({}));
     await other.init();
     const { root, patches, policy, withdrawal } = other.holders;
     await other.sign(...root.slice(0, 2), ...patches, ...policy, ...withdrawal);
@@ -269,7 +269,7 @@ describe("a rotation that is half signed", () => {
   });
 
   test("of nothing yet says whose signatures the first publication lacks", async () => {
-    const other = new Ceremony(folderOf({}));
+    const other = new Ceremony(folderInMemory({}));
     await other.init();
     await other.sign(...other.holders.root.slice(0, 1));
     await expect(other.publish()).rejects.toMatchObject({ code: "TRUST_UNSIGNED", message: expect.stringContaining("root lacks 1") });
