@@ -38,7 +38,7 @@ const CONFIGURATION = {
   "suture-agent": 1,
   repositories: ["http://127.0.0.1:8080/"],
   fleet: "acme",
-  probes: [{ name: "version", run: "grep -q ^Linux /proc/version" }],
+  probes: [{ name: "version", run: "grep -q ^Linux /proc/version", seconds: 600 }],
   soakSeconds: 5,
   textfile: "/var/lib/suture/suture.prom",
 };
@@ -211,7 +211,7 @@ class Following {
     await guest.put("/opt/serve.mjs", readFileSync(SERVER));
     await this.type("cat /etc/debian_version; uname -r; dpkg-query -W 'suture*'; cat /etc/suture/agent.json");
     await this.serve();
-    await this.type("systemd-analyze verify suture-agent.service suture-agent-fetch.service suture-agent.timer && echo in order");
+    await this.type("systemd-analyze verify --man=no suture-agent.service suture-agent-fetch.service suture-agent.timer && echo in order");
     await this.type("systemctl enable --now suture-agent.timer; systemctl list-timers --no-pager suture-agent.timer");
   }
 

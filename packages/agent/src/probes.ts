@@ -37,7 +37,16 @@ async function outcomeOf(task: Task, argv: readonly string[], seconds: number): 
     await run(task, argv, { timeoutMs: seconds * 1000, outputLimit: 1024 * 1024 });
     return { good: true, why: "" };
   } catch (error) {
-    if (error instanceof SutureError && error.code !== "CANCELLED") return { good: false, why: error.message };
+    if (error instanceof SutureError && error.code !== "CANCELLED") return { good: false, why: inOneLine(error.message) };
     throw error;
   }
+}
+
+/** What it printed stands behind what was run: reports show one line. */
+function inOneLine(text: string): string {
+  const lines = text.split("\n").map((line) => line.trim());
+  return lines
+    .filter((line) => line !== "")
+    .join("; ")
+    .slice(0, 500);
 }

@@ -39,8 +39,10 @@ test("nothing is due: it says why, and keeps that as a report", async () => {
 
 test("a probe that fails before anything is loaded keeps it out, and is not held against it", async () => {
   const of = published();
-  const report = await ran(of, { probes: [{ name: "work", run: "false" }] });
+  const report = await ran(of, { probes: [{ name: "work", run: "echo no answer; sleep 60", seconds: 1 }] });
   expect(report.done).toMatchObject([{ what: "load", name: "fix_1", outcome: "not done", code: "AGENT_PROBE" }]);
+  // How it failed is in the one line that is shown.
+  expect(report.done[0]?.why).toMatch(/^before anything was loaded: the probe work: .*did not end within 1000 ms/);
   expect(isFine(report)).toBe(false);
   expect(await readMemory(of.machine)).toMatchObject({ soak: null, refused: [] });
 });
