@@ -33,7 +33,8 @@ export const rewrite: Rewrite = {
     // How the assembler is told the size of a branch.
     key: {
       header: "arch/x86/include/asm/jump_label.h",
-      from: /\bjmp (?=%l\[l_yes\])/g,
+      // Since 6.19 in a macro, whose parameter the label is.
+      from: /\bjmp (?=%l\[l_yes\]|" label ")/g,
       to: "jmp.d32 ",
       note: "its branches on static keys have five bytes, so that those on a module's keys can read the key",
     },

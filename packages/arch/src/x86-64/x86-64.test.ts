@@ -130,3 +130,10 @@ test("macros of constants that are filled in at boot are put into others' words,
     ["runtime_ptr_a", "runtime_shift_a", "runtime_mask_a"].every((name) => tables.constants.some((start) => name.startsWith(start))),
   ).toBe(true);
 });
+
+test("branches on static keys are given five bytes, where a macro writes them and where none does", () => {
+  const { from, to } = rewrite.room.key ?? { from: "", to: "" };
+  const widened = (line: string): string => line.replace(from, to);
+  expect(widened('"jmp %l[l_yes] # objtool NOPs this \\n\\t"')).toBe('"jmp.d32 %l[l_yes] # objtool NOPs this \\n\\t"');
+  expect(widened('"1: jmp " label " # objtool NOPs this \\n\\t"')).toBe('"1: jmp.d32 " label " # objtool NOPs this \\n\\t"');
+});
