@@ -2,7 +2,7 @@ export { readConfiguration } from "./configuration.ts";
 export { decide } from "./decision/decide.ts";
 export type { Facts, Truth } from "./decision/facts.ts";
 export { agentErrors } from "./errors.ts";
-export { type Intent, reportState, stateDigest } from "./fleet/state.ts";
+export { beatIsDue, type Intent, reportState, stateDigest } from "./fleet/state.ts";
 export { tellServer } from "./fleet/tell.ts";
 export { runProbes } from "./probes.ts";
 export { agentStatus } from "./report/report.ts";

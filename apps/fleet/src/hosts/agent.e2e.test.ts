@@ -48,7 +48,13 @@ function machineWith(token: string): {
     machine,
     repository,
     configured: (more = {}) => {
-      const words = { "suture-agent": 1, fleet: "prod", repositories: [`file://${repository.folder}`], server: { url }, ...more };
+      const words = {
+        "suture-agent": 1,
+        fleet: "prod",
+        repositories: [`file://${repository.folder}`],
+        server: { url, beatSeconds: 864_000 },
+        ...more,
+      };
       writeFileSync(machine.path("/etc/suture/agent.json"), JSON.stringify(words));
       return readConfiguration(machine);
     },

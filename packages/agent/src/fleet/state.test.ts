@@ -2,7 +2,7 @@ import { hostReportStateSchema } from "@suture/protocol";
 import fc from "fast-check";
 import * as v from "valibot";
 import { expect, test } from "vitest";
-import { reportState, stateDigest } from "./state.ts";
+import { beatIsDue, reportState, stateDigest } from "./state.ts";
 
 const RUNNING = { fleet: "prod", channel: "stable", labels: [], release: "6.1.0-1-amd64", buildId: "5a".repeat(20), hold: undefined };
 const SHA = "ab".repeat(32);
@@ -41,6 +41,36 @@ test("says what the last run found, and is the same as long as that is", () => {
   });
   expect(stateDigest(reportState(RUNNING, run({ at: "2026-03-02T12:00:00.000Z" }), undefined))).toBe(stateDigest(state));
   expect(stateDigest(reportState(RUNNING, run(), { sha256: SHA, rollOut: "fix" }))).not.toBe(stateDigest(state));
+});
+
+test("does not change when a roll-out goes on that is not for it yet", () => {
+  const waiting = (obstacle: string, why: string) =>
+    reportState(RUNNING, run({ livepatches: [{ ...RUN.livepatches[0], obstacle, why }] }), undefined);
+  expect(waiting("not its turn", "at 100 of 10000")).toEqual(waiting("held", "the roll-out fix is held"));
+  expect(waiting("not its turn", "")).not.toEqual(waiting("withdrawn", "pipes hang"));
+});
+
+test("a beat is due once in each hour of its own, whatever was told in between", () => {
+  const ids = fc
+    .array(fc.integer({ min: 0, max: 15 }), { minLength: 32, maxLength: 32 })
+    .map((digits) => digits.map((digit) => digit.toString(16)).join(""));
+  const minutes = fc.integer({ min: 0, max: 10_000 });
+  fc.assert(
+    fc.property(ids, minutes, fc.array(fc.boolean(), { minLength: 144, maxLength: 144 }), (id, start, news) => {
+      let sent = start * 60_000;
+      const beats: number[] = [];
+      for (const [i, isNews] of news.entries()) {
+        const now = (start + (i + 1) * 10) * 60_000;
+        const due = beatIsDue(sent, now, 3600, id);
+        if (due) beats.push(i);
+        if (due || isNews) sent = now;
+      }
+      // A day, run each ten minutes.
+      expect(beats.length).toBeGreaterThanOrEqual(23);
+      expect(beats.length).toBeLessThanOrEqual(24);
+      for (let i = 1; i < beats.length; i++) expect((beats[i] ?? 0) - (beats[i - 1] ?? 0)).toBe(6);
+    }),
+  );
 });
 
 test("is what the server takes, however much there is and however long the words are", () => {

@@ -13,6 +13,9 @@ export interface Running extends Pick<AgentConfiguration, "fleet" | "channel" | 
 /** What it is about to load. */
 export type Intent = NonNullable<HostReportState["intent"]>;
 
+/** What the policy makes it wait for: the server knows that better, and each machine would tell it whenever a roll-out goes on. */
+const POLICY: ReadonlySet<string> = new Set(["no roll-out", "held", "other ring", "too early", "not its turn", "window"]);
+
 /** @param run its last one, if it was of the kernel that runs */
 export function reportState(
   { fleet, channel, labels, release, buildId, hold }: Running,
@@ -30,13 +33,10 @@ export function reportState(
     livepatches: (run?.present ?? []).map(({ name, sha256, inEffect, kept }) => ({ name, sha256: sha256 ?? null, inEffect, kept })),
     counter: run?.counters[lineOf({ release, buildId: buildId ?? "" })] ?? 0,
     refused: (run?.refused ?? []).map(({ sha256, code, why }) => ({ sha256, code, why: cut(why) })),
-    offers: (run?.livepatches ?? []).map(({ sha256, counter, rollout, obstacle, why }) => ({
-      sha256,
-      counter,
-      rollOut: rollout ?? null,
-      obstacle: obstacle ?? null,
-      why: cut(why),
-    })),
+    offers: (run?.livepatches ?? []).map(({ sha256, counter, rollout, obstacle, why }) => {
+      const waits = obstacle !== undefined && POLICY.has(obstacle);
+      return { sha256, counter, rollOut: rollout ?? null, obstacle: waits ? "policy" : (obstacle ?? null), why: waits ? "" : cut(why) };
+    }),
     failed: (run?.done ?? [])
       .filter(({ outcome, code }) => outcome === "failed" || (outcome === "not done" && code !== undefined))
       .map(({ what, name, code, why }) => ({ what, name, code: code ?? "", why: cut(why) })),
@@ -54,6 +54,17 @@ export function reportState(
     failed: state.failed.slice(0, 20),
     rebootWanted: state.rebootWanted.slice(0, 200),
   });
+}
+
+/**
+ * Whether it is time for a beat: once in each of its hours, at a moment of its own. What was told in between moves it by nothing, so that a fleet that had
+ * something to tell all at once does not beat all at once from then on: its server takes the share that it hears of for how the network is.
+ * @param sent milliseconds, as `now`
+ */
+export function beatIsDue(sent: number, now: number, beatSeconds: number, machineId: string): boolean {
+  const length = beatSeconds * 1000;
+  const own = Number.parseInt(machineId.slice(0, 12), 16) % length;
+  return Math.floor((now + own) / length) !== Math.floor((sent + own) / length);
 }
 
 export const stateDigest = (state: HostReportState): string => createHash("sha256").update(JSON.stringify(state)).digest("hex");

@@ -21,7 +21,7 @@ import { factsOf } from "../machine-facts.ts";
 import { readPlain } from "../plain-file.ts";
 import { lastRun } from "../report/report.ts";
 import { type Identity, identityOf, type Known, knownAs, remember } from "./identity.ts";
-import { type Intent, reportState, stateDigest } from "./state.ts";
+import { beatIsDue, type Intent, reportState, stateDigest } from "./state.ts";
 import { ask } from "./talk.ts";
 
 const LIMIT = 4096;
@@ -63,7 +63,8 @@ async function told(
   const state = reportState(facts, run?.kernel.release === facts.release && run.kernel.buildId === facts.buildId ? run : undefined, intent);
   const digest = stateDigest(state);
   const isNews = known.sent === null || known.sent.digest !== digest || known.sent.bootId !== facts.bootId;
-  if (!isNews && Date.now() - new Date(known.sent?.at ?? 0).getTime() < server.beatSeconds * 1000)
+  const sentAt = new Date(known.sent?.at ?? 0).getTime();
+  if (!isNews && !beatIsDue(sentAt, Date.now(), server.beatSeconds, facts.machineId))
     return { server: url, host: known.host, outcome: "nothing new", why: `it was told at ${known.sent?.at}` };
   let outcome = await send(task, machine, identity, known, facts, digest, isNews ? state : undefined);
   if (outcome === "whole wanted")

@@ -75,6 +75,7 @@ describe("a stage", () => {
   test("that has fewer machines than it asks for is passed by all of them", () => {
     expect(verdict({ exposed: 4, succeeded: 4, eligible: 4 })).toBe("advance");
     expect(verdict({ exposed: 3, succeeded: 3, eligible: 4 })).toBe("wait");
+    expect(verdict({ exposed: 4, succeeded: 3, failed: 1, eligible: 4 }, { stage: 1 })).toBe("advance");
     expect(verdict({ eligible: 0 })).toBe("wait");
   });
 

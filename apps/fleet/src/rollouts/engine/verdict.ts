@@ -99,7 +99,9 @@ function onward({ stages, stage, stageHours, tally, succeededHere }: Course): Ve
   const wait = (why: string): Verdict => ({ do: "wait", why });
   const here = stages[stage];
   if (here === undefined) return wait("no stage is on");
-  const least = Math.max(1, Math.min(here.leastHosts, tally.eligible));
+  // Those that do not take it again by themselves are not waited for.
+  const able = tally.eligible - tally.failed - tally.crashed - tally.booted - tally.refused;
+  const least = Math.max(1, Math.min(here.leastHosts, able));
   if (succeededHere < least) return wait(`${succeededHere} of at least ${least} machines have taken and kept it`);
   if (stageHours < here.leastHours) return wait(`the stage lasts ${here.leastHours} h at least`);
   // One that is silent by chance, perhaps: in the first stage a person says so, by skipping it.
