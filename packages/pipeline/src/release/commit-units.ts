@@ -15,7 +15,7 @@ import { linesOf, type Placed, placeHunks } from "../patch/place.ts";
 import { declarationsIn } from "./c-declarations.ts";
 import { type Commit, commitsOf, type Range } from "./commits.ts";
 import { type LineHunk, textIn } from "./difference.ts";
-import { type NamedHunk, namedHunks } from "./pieces.ts";
+import { type NamedHunk, namedHunks, OWN, type Touched } from "./pieces.ts";
 import { Reaching } from "./reaching.ts";
 import { reasonOf } from "./reasons.ts";
 import { builtFiles, diffText, hunksOf, mayBeLinked, type Plan, type Unit } from "./units.ts";
@@ -99,7 +99,7 @@ class Maker {
   readonly #units: Unit[] = [];
   readonly #needs: Set<number>[] = [];
   /** What earlier commits bring, change or take away, by name. */
-  readonly #touched = new Map<string, { index: number; path: string; isStatic: boolean; kind: string; contract: boolean }[]>();
+  readonly #touched = new Map<string, { index: number; path: string; isStatic: boolean; kind: Touched["kind"]; contract: boolean }[]>();
 
   constructor(kernel: KernelContext, built: ReadonlySet<string>, linked: ReadonlySet<string>, sees: Plan["sees"]) {
     this.#kernel = kernel;
@@ -252,9 +252,9 @@ class Maker {
     }
   }
 
-  #means(reader: string, { path, isStatic, kind }: { path: string; isStatic: boolean; kind: string }): boolean {
+  #means(reader: string, { path, isStatic, kind }: { path: string; isStatic: boolean; kind: Touched["kind"] }): boolean {
     if (reader === path) return true;
-    if (path.endsWith(".c") && kind !== "member" && kind !== "macro" && kind !== "type" && !isStatic) return true;
+    if (path.endsWith(".c") && !OWN.has(kind) && !isStatic) return true;
     return this.#sees(reader, path);
   }
 

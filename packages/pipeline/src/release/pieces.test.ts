@@ -56,6 +56,16 @@ test("a new member belongs to those who use it and know its type", () => {
   expect(pieces(files)).toEqual([["box.h: int extra;", "a.c: return b->extra;"], ["b.c: return b->extra;"]]);
 });
 
+test("a new enumerator belongs to those who use it, who need not name its type", () => {
+  const header = (more: string): string => `enum state {\n\tOFF,\n\tON,\n${more}};\n`;
+  const body = (value: string): string => `int f(int a)\n{\n\treturn a == ${value};\n}\n`;
+  const files = [
+    { path: "state.h", before: header(""), after: header("\tBROKEN,\n") },
+    { path: "a.c", before: body("ON"), after: body("BROKEN") },
+  ];
+  expect(pieces(files)).toEqual([["state.h: BROKEN,", "a.c: return a == BROKEN;"]]);
+});
+
 test("a function that takes something else now belongs to the member that holds it", () => {
   const header = (more: string): string => `struct ops {\n\tint (*run)(int a${more});\n};\n`;
   const file = (path: string, type: string, more: string): FileTexts => ({

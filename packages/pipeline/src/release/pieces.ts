@@ -30,14 +30,16 @@ export interface NamedHunk extends LineHunk {
 
 export interface Touched {
   name: string;
-  kind: "function" | "type" | "macro" | "variable" | "member" | "other";
+  kind: "function" | "type" | "macro" | "variable" | "member" | "enumerator" | "other";
   /** Only the file itself can name it, or what includes it. */
   isStatic: boolean;
-  /** Of a member, its type. */
+  /** Of a member or enumerator, its type. */
   of?: readonly string[];
   /** It was not there, or is gone, or (of a function) those who call it have to know. */
   contract: boolean;
 }
+
+const ENUM = /^(?:typedef )?enum\b/;
 
 /** In changed lines of a function, what those who call it have to know of. */
 const CONTRACT = /\breturn\b|\b\w*(?:lock|unlock|_get|_put|_ref|unref|free|release|destroy)\w*\s*\(/;
@@ -70,7 +72,8 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
         const kind = one.kind === "type" && twin !== undefined ? undefined : one.kind;
         if (kind !== undefined) for (const name of one.names) inside.push({ name, kind, isStatic: one.isStatic, contract });
         const members = [...one.members].filter(([name, text]) => twin?.members.get(name) !== text);
-        for (const [name] of members) inside.push({ name, kind: "member", isStatic: false, contract: true, of: one.names });
+        const part = ENUM.test(one.head) ? "enumerator" : "member";
+        for (const [name] of members) inside.push({ name, kind: part, isStatic: false, contract: true, of: one.names });
         // Its attributes, or their order.
         if (kind === undefined && members.length === 0 && twin?.head !== one.head && !losesMembers(one, twin))
           for (const name of one.names) inside.push({ name, kind: "type", isStatic: false, contract: true });
@@ -99,6 +102,9 @@ function slotsOf({ before = "", after }: FileTexts): Map<string, Set<string>> {
     found.set(name, (found.get(name) ?? new Set()).add(member));
   return found;
 }
+
+/** What a C file does not declare for others. */
+export const OWN: ReadonlySet<Touched["kind"]> = new Set(["member", "enumerator", "macro", "type"]);
 
 function losesMembers(one: Declaration, twin: Declaration | undefined): boolean {
   return [...(twin?.members ?? [])].some(([name, text]) => one.members.get(name) !== text);
@@ -174,8 +180,7 @@ export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, dec
       return false;
     const isHeader = !one.hunk.path.endsWith(".c");
     // What a C file keeps to itself, or a member of its own type, another does not mean by that name.
-    if (!isHeader && (one.touched.isStatic || one.touched.kind === "member" || one.touched.kind === "macro" || one.touched.kind === "type"))
-      return sees(reader.path, one.hunk.path);
+    if (!isHeader && (one.touched.isStatic || OWN.has(one.touched.kind))) return sees(reader.path, one.hunk.path);
     return isHeader ? sees(reader.path, one.hunk.path) : true;
   };
   for (const [at, hunk] of hunks.entries()) {

@@ -23,7 +23,9 @@ export function probes(kernel: KernelContext, { units, sees }: Plan, choice: Cho
     const readers = sorted.filter(({ path }) => sees(path, header));
     if (readers.length < MANY) continue;
     const inside = hunks.filter(({ path }) => path === header).flatMap((hunk) => hunk.inside);
-    const types = new Set(inside.flatMap(({ kind, name, of = [] }) => (kind === "member" ? of : kind === "type" ? [name] : [])));
+    const types = new Set(
+      inside.flatMap(({ kind, name, of = [] }) => (kind === "member" || kind === "enumerator" ? of : kind === "type" ? [name] : [])),
+    );
     for (const type of types) for (const { path } of readers.filter(({ words }) => words.has(type)).slice(0, EACH)) found.add(path);
   }
   return [...found].sort().flatMap((path) => kernel.commands.ofSource(path));

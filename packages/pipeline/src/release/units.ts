@@ -89,7 +89,7 @@ export function titleOf(hunks: readonly NamedHunk[]): string {
   const paths = [...new Set(hunks.map(({ path }) => path))];
   const main = paths.find((path) => path.endsWith(".c")) ?? paths[0] ?? "";
   const own = hunks.filter(({ path }) => path === main).flatMap(({ inside }) => inside);
-  const rank = ["function", "variable", "type", "macro", "member", "other"];
+  const rank = ["function", "variable", "type", "macro", "member", "enumerator", "other"];
   const sorted = [...own].sort((a, b) => rank.indexOf(a.kind) - rank.indexOf(b.kind));
   const names = [...new Set(sorted.map(({ name }) => name))];
   const shown = names.slice(0, 3).join(", ");
