@@ -8,6 +8,7 @@ export { finish } from "./finish.ts";
 export { type Inspection, inspect } from "./inspect.ts";
 export { isKlpSymbol, klpSymbolName, longestSymbol, moduleName, parseKlpSymbol, splitUser, withUser } from "./names.ts";
 export type { ReadDescriptor } from "./read-descriptor.ts";
+export { readManifest } from "./read-manifest.ts";
 export {
   Answers,
   type KernelView,

@@ -33,6 +33,8 @@ export const loadRecordSchema = v.object({
   parameters: v.array(v.string()),
   /** Seconds since boot, just before it. */
   uptime: v.number(),
+  /** Of the copy, which was looked through before it was loaded. */
+  sha256: v.exactOptional(v.string()),
 });
 
 export type LoadRecord = v.InferOutput<typeof loadRecordSchema>;

@@ -1,7 +1,9 @@
 /** A livepatch's file, read and held against its own manifest. */
 import { readFile } from "node:fs/promises";
+import { readElf } from "@suture/elf";
 import { sha256 } from "@suture/files";
-import { type Inspection, inspect, moduleName } from "@suture/livepatch";
+import { modinfoOf } from "@suture/kernel";
+import { type Inspection, inspect, moduleName, readManifest } from "@suture/livepatch";
 import type { Manifest } from "@suture/protocol";
 import { fail } from "../errors.ts";
 
@@ -12,7 +14,8 @@ export interface ModuleFile {
   /** As the kernel has it. */
   name: string;
   release: string;
-  inspection: Inspection;
+  /** Of one that was looked through before, made when it is asked for. */
+  readonly inspection: Inspection;
   /** Undefined for a livepatch that Suture did not build. */
   manifest: Manifest | undefined;
 }
@@ -38,6 +41,26 @@ export function moduleFileOf(bytes: Buffer, file: string): ModuleFile {
     name,
     release: inspection.release,
     inspection,
+    manifest,
+  };
+}
+
+/** One that was looked through, as its hash shows. @throws HOST_BAD_MODULE, ELF_*, KLP_* */
+export function knownModuleFile(bytes: Buffer, file: string, hash: string): ModuleFile {
+  const elf = readElf(bytes, file);
+  const info = modinfoOf(elf);
+  const manifest = readManifest(elf);
+  let inspection: Inspection | undefined;
+  return {
+    file,
+    bytes,
+    sha256: hash,
+    name: moduleName(info.get("name")?.[0] ?? ""),
+    release: info.get("vermagic")?.[0]?.split(" ")[0] ?? "",
+    get inspection() {
+      inspection ??= inspect(bytes, file);
+      return inspection;
+    },
     manifest,
   };
 }

@@ -7,7 +7,8 @@ import type { ModuleFile } from "./module-file.ts";
 const NOTE = ".note.gnu.build-id";
 
 /** Undefined where neither build-id nor srcversion tells, as for a module that is not in the kernel. */
-export function isLoadedFrom(machine: Machine, { name, file, bytes, inspection }: ModuleFile): boolean | undefined {
+export function isLoadedFrom(machine: Machine, module: ModuleFile): boolean | undefined {
+  const { name, file, bytes } = module;
   const notes = machine.bytes(`/sys/module/${name}/notes/${NOTE}`);
   if (notes !== undefined) {
     const own = readElf(bytes, file).sections.find((section) => section.name === NOTE);
@@ -15,5 +16,5 @@ export function isLoadedFrom(machine: Machine, { name, file, bytes, inspection }
   }
   const theirs = machine.line(`/sys/module/${name}/srcversion`);
   if (theirs === undefined) return undefined;
-  return inspection.modinfo.find(({ key }) => key === "srcversion")?.values[0] === theirs;
+  return module.inspection.modinfo.find(({ key }) => key === "srcversion")?.values[0] === theirs;
 }

@@ -4,14 +4,14 @@
  */
 import { rm } from "node:fs/promises";
 import { SutureError } from "@suture/errors";
-import { makeFolderDurably, writeDurably } from "@suture/files";
+import { makeFolderDurably, sha256, writeDurably } from "@suture/files";
 import { type LoadRecord as Load, loadRecordSchema } from "@suture/protocol";
 import * as v from "valibot";
 import { fail } from "../errors.ts";
 import { uptime } from "../machine/kernel.ts";
 import { RUN_FOLDER } from "../machine/lock.ts";
 import type { Machine } from "../machine/machine.ts";
-import { type ModuleFile, moduleFileOf } from "../module/module-file.ts";
+import { knownModuleFile, type ModuleFile, moduleFileOf } from "../module/module-file.ts";
 import { isLoadedFrom } from "../module/same-module.ts";
 import { fileOnDisk, folderOnDisk, reasonOf } from "./disk.ts";
 
@@ -29,7 +29,7 @@ export interface LoadRecord {
 /** @returns the copy's path, from which the module is loaded: nobody changes it between check and load. @throws HOST_RUN_FOLDER */
 export async function keepRecord(machine: Machine, module: ModuleFile, parameters: readonly string[]): Promise<string> {
   const path = machine.path(`${FOLDER}/${module.name}.ko`);
-  const load: Load = { parameters: [...parameters], uptime: uptime(machine) };
+  const load: Load = { parameters: [...parameters], uptime: uptime(machine), sha256: module.sha256 };
   try {
     await makeFolderDurably(machine.path(FOLDER), 0o700);
     await writeOver(machine, `${FOLDER}/${module.name}.json`, JSON.stringify(load));
@@ -63,10 +63,12 @@ export function recordOf(machine: Machine, name: string): LoadRecord {
   if (unreadable !== undefined) return { module: undefined, load: undefined, damage: `its record ${path} cannot be read: ${unreadable}` };
   if (bytes === undefined) return { module: undefined, load: undefined, damage: undefined };
   try {
-    const module = moduleFileOf(bytes, machine.path(path));
+    const load = loadOf(machine, name);
+    const hash = sha256(bytes);
+    const file = machine.path(path);
+    const module = load?.sha256 === hash ? knownModuleFile(bytes, file, hash) : moduleFileOf(bytes, file);
     if (module.name !== name) return damaged(`it is of ${module.name}`);
     if (isLoadedFrom(machine, module) === false) return { module: undefined, load: undefined, damage: undefined };
-    const load = loadOf(machine, name);
     return {
       module,
       load,
