@@ -81,7 +81,9 @@ export class KernelContext {
     this.recipe = parts.recipe;
     this.compiler = parts.compiler;
     this.#modulePaths = modulePaths;
-    const kernel: KernelView = { symbols: parts.image.symbols, exports: symvers, buildId: parts.image.buildIdPlace };
+    // Functions that are moved one by one have no distance from each other.
+    const buildId = parts.config.enabled("CONFIG_FG_KASLR") ? undefined : parts.image.buildIdPlace;
+    const kernel: KernelView = { symbols: parts.image.symbols, exports: symvers, buildId };
     this.symbolSources = { kernel, vmlinux: vmlinuxOwner(kernel.symbols), module: (name) => this.#exporter(name) };
   }
 

@@ -17,7 +17,11 @@ extern const struct suture_kernel suture_kernel;
 
 static int __init suture_init(void)
 {
-	if (memcmp(suture_kernel.build_id, suture_kernel.expected, suture_kernel.size)) {
+	const unsigned char *expected = suture_kernel.expected;
+
+	/* gcc 10 takes an array without a length, of a structure that is defined elsewhere, for one of no more than the structure's own bytes. */
+	OPTIMIZER_HIDE_VAR(expected);
+	if (memcmp(suture_kernel.build_id, expected, suture_kernel.size)) {
 		pr_err("%s: it was built for another kernel than this one\n", KBUILD_MODNAME);
 		return -ENOEXEC;
 	}

@@ -105,9 +105,16 @@ describe("a linked module", () => {
   });
 
   it("is left as it is where the kernel is not known when it is loaded", () => {
-    const elf = linked(new Uint8Array());
-    const before = went(elf, ".text.f");
-    expect(went(reached(elf), ".text.f")).toEqual(before);
+    const other = linked();
+    guard(other).data.fill(9, 12, 13);
+    const early = linked();
+    parameter(early);
+    const own = linked(new Uint8Array());
+    own.symbols.push(newSymbol({ name: "suture_kernel", place: table(own).target as Section, size: 15 }));
+    for (const elf of [linked(new Uint8Array()), other, early, own]) {
+      const before = went(elf, ".text.f");
+      expect(went(reached(elf), ".text.f")).toEqual(before);
+    }
   });
 });
 
@@ -134,6 +141,10 @@ describe("a finished module", () => {
     ["data of each processor by a distance", (elf) => nth(elf, 4, (r) => anchored(elf, r, space.of(0x1f000) - 0x1000))],
     ["a number by a distance", (elf) => nth(elf, 5, (r) => anchored(elf, r, 0x5000 - 0x1000))],
     ["the build-id by a distance", (elf) => anchored(elf, table(elf, ".rodata.suture_kernel").relocations[0], 0x100000 - 0x1000)],
+    ["the build-id of another kernel", (elf) => guard(elf).data.fill(9, 12, 13)],
+    ["a build-id of no length", (elf) => guard(elf).data.fill(0, 8, 9)],
+    ["a build-id that is found elsewhere", (elf) => ((table(elf, ".rodata.suture_kernel").relocations[0] as Entry).addend += 4)],
+    ["a parameter, which is set before its own code runs", parameter],
     ["a table that is read early by a distance", (elf) => anchored(elf, table(elf, "__jump_table").relocations[0], 0x200000 - 0x1000)],
   ])("does not with %s", (_, edit) => {
     const elf = finished();
@@ -146,6 +157,14 @@ type Entry = Section["relocations"][number];
 
 function table(elf: ElfObject, of = ".text.f"): Section {
   return elf.sections.find(({ target }) => target?.name === of) as Section;
+}
+
+function guard(elf: ElfObject): Section {
+  return elf.sections.find(({ name }) => name === ".rodata.suture_kernel") as Section;
+}
+
+function parameter(elf: ElfObject): void {
+  elf.sections.push(new Section({ name: "__param", type: SHT.PROGBITS, flags: SHF.ALLOC, align: 8, data: new Uint8Array(40) }));
 }
 
 function nth(elf: ElfObject, i: number, edit: (relocation: Entry) => void): void {

@@ -6,10 +6,10 @@
  * A symbol that is reached so has its distance from the anchor as its value, which the loader does not look at: for those who read the module.
  */
 import { archOf } from "@suture/arch";
-import { type ElfObject, R_NONE, type Relocation, relocationSections, SHF } from "@suture/elf";
+import { type ElfObject, isSection, R_NONE, type Relocation, relocationSections, SHF, STB, viewOf } from "@suture/elf";
 import type { KernelSymbol, SymbolTable } from "@suture/kernel";
 import { BRANCH_ADDEND } from "./branches.ts";
-import { KERNEL_SYMBOL } from "./descriptor.ts";
+import { EXPECTED, KERNEL_SYMBOL, SIZE } from "./descriptor.ts";
 import { fail } from "./errors.ts";
 import { isKlpSymbol, type KlpSymbol, parseKlpSymbol, splitUser } from "./names.ts";
 import type { KernelView } from "./resolve.ts";
@@ -17,11 +17,10 @@ import type { KernelView } from "./resolve.ts";
 /** What every livepatch calls, so that it is among its imports. */
 const ANCHOR = "klp_enable_patch";
 
-/** Relocations of a linked module. Where the kernel is not known by its build-id when the module is loaded, all are left as they are. */
+/** Relocations of a linked module. Where anything of it is used before the kernel is known by its build-id, all are left as they are. */
 export function reachByDistance(elf: ElfObject, kernel: KernelView): void {
   const anchor = elf.symbols.find(({ name, place }) => name === ANCHOR && place === "undef");
-  const knowsKernel = elf.symbols.some(({ name, size }) => name === KERNEL_SYMBOL && size > NO_BUILD_ID);
-  if (anchor === undefined || !knowsKernel) return;
+  if (anchor === undefined || !knowsKernel(elf, kernel) || isUsedEarly(elf)) return;
   const distances = new Distances(kernel);
   for (const [target, tables] of relocationSections(elf)) {
     if ((target.flags & SHF.ALLOC) === 0 || isEarly(elf, target.name)) continue;
@@ -36,8 +35,28 @@ export function reachByDistance(elf: ElfObject, kernel: KernelView): void {
   }
 }
 
-/** A pointer and a size. */
-const NO_BUILD_ID = 12;
+/** Whether the code of entry.c holds the build-id that it finds in the kernel against this kernel's. */
+function knowsKernel(elf: ElfObject, { buildId }: KernelView): boolean {
+  const [guard, ...others] = elf.symbols.filter(({ name, place }) => name === KERNEL_SYMBOL && isSection(place));
+  if (buildId === undefined || guard === undefined || others.length > 0 || guard.bind !== STB.GLOBAL || !isSection(guard.place))
+    return false;
+  const { place: section, value, size } = guard;
+  const data = section.data.subarray(value, value + size);
+  if (data.length !== EXPECTED + buildId.bytes.length || viewOf(data, elf.format.order).u32(SIZE) !== buildId.bytes.length) return false;
+  if (Buffer.compare(data.subarray(EXPECTED), buildId.bytes) !== 0) return false;
+  const found = [...relocationSections(elf)]
+    .flatMap(([target, tables]) => (target === section ? tables : []))
+    .flatMap(({ relocations }) => relocations.filter(({ offset, type }) => offset === value && type !== R_NONE));
+  const klp = parseKlpSymbol(found[0]?.symbol?.name ?? "");
+  return found.length === 1 && klp?.object === "vmlinux" && klp.name === buildId.symbol && found[0]?.addend === buildId.offset;
+}
+
+/** What the kernel calls or follows before it runs the module's own code: parameters, events, constructors. */
+const USED_EARLY = /^(?:__param|_ftrace_events|\.(?:preinit_array|init_array|ctors)(?:\..*)?)$/;
+
+function isUsedEarly({ sections }: ElfObject): boolean {
+  return sections.some(({ name, flags, data }) => (flags & SHF.ALLOC) !== 0 && USED_EARLY.test(name) && data.length > 0);
+}
 
 /** Read by the loader before the module's own code can refuse the kernel. */
 function isEarly(elf: ElfObject, section: string): boolean {
@@ -125,11 +144,13 @@ export class ReachedByDistance {
  * kernel's image.
  * @throws KLP_BAD_MODULE
  */
-export function verifyDistances(finished: ElfObject, linked: ElfObject, { symbols, exports, buildId }: KernelView): void {
+export function verifyDistances(finished: ElfObject, linked: ElfObject, kernel: KernelView): void {
+  const { symbols, exports, buildId } = kernel;
   const wrong = (section: string, offset: number | undefined, why: string): Error =>
     fail("KLP_BAD_MODULE", why, { file: finished.file, section, ...(offset === undefined ? {} : { offset }) });
   const before = bySection(linked);
   const after = bySection(finished);
+  const isGuarded = knowsKernel(finished, kernel) && !isUsedEarly(finished);
   if (before.length !== after.length) throw wrong("", undefined, "its relocations are of other sections than they were linked for");
   for (const [i, { section, relocations }] of before.entries()) {
     const now = after[i];
@@ -140,6 +161,7 @@ export function verifyDistances(finished: ElfObject, linked: ElfObject, { symbol
       const name = splitUser(was.symbol?.name ?? "").symbol;
       if (is?.offset !== was.offset || is.type !== was.type) throw wrong(section, was.offset, "it has another relocation there");
       if ((is.symbol?.name ?? "") === name && is.addend === was.addend) continue;
+      if (!isGuarded) throw wrong(section, was.offset, "it is used in any kernel, and goes by a distance that only the right one has");
       const klp = parseKlpSymbol(name);
       const anchor = is.symbol;
       if (klp?.object !== "vmlinux" || anchor?.place !== "undef" || exports.get(anchor.name)?.module !== "vmlinux")

@@ -79,8 +79,8 @@ export function addKernel(elf: ElfObject, identity: KernelIdentity | undefined):
 }
 
 /** Members of struct suture_kernel, behind the pointer. */
-const SIZE = 8;
-const EXPECTED = 12;
+export const SIZE = 8;
+export const EXPECTED = 12;
 
 type Field = { offset: number; size: number };
 

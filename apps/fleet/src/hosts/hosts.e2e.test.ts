@@ -140,6 +140,8 @@ describe("reports", () => {
       signed({ ...body, more: 1 }),
       signed({ ...body, counter: 1.5 }),
       signed({ ...body, bootId: "zero\u0000" }),
+      signed({ ...body, bootId: "half\ud800" }),
+      signed({ ...body, at: "2026-99-99T99:99:99.999Z" }),
       signed("no json"),
       signed([]),
     ];

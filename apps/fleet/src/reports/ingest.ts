@@ -176,11 +176,17 @@ export class Ingest {
 
 function bodyOf(text: string): ReportBody | undefined {
   try {
-    const checked = v.safeParse(reportBodySchema, JSON.parse(text), { abortEarly: true });
+    const checked = v.safeParse(reportBodySchema, JSON.parse(text, wellFormed), { abortEarly: true });
     return checked.success && !text.includes("\\u0000") ? checked.output : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Half of a character is no text for the database. */
+function wellFormed(_key: string, value: unknown): unknown {
+  if (typeof value === "string" && Buffer.from(value).toString() !== value) throw new SyntaxError("half of a character");
+  return value;
 }
 
 async function put(within: Within, changed: ReadonlyMap<string, Change>): Promise<void> {

@@ -85,29 +85,34 @@ const STATES: Readonly<Record<string, Rollout["state"]>> = {
   withdrawn: "withdrawn",
 };
 
+/** What stops comes before what goes on, and one that cannot be published keeps none of the others from it. */
 async function publishAll(sql: Sql, steering: Steering, now: Date): Promise<void> {
-  const rows =
-    await sql<RolloutRow>`select * from rollout where phase in ('rolling', 'paused', 'held', 'done', 'withdrawn') order by made_at, id`;
-  let policy = await steering.policy();
-  for (const row of rows) {
-    const state = STATES[row.phase];
-    const was = policy.rollouts.find(({ id }) => id === row.id);
-    // One that was never out needs no withdrawal; one that is withdrawn stays so.
-    if (state === undefined || was?.state === "withdrawn" || (was === undefined && state === "withdrawn")) continue;
-    const plan = planOf(row);
-    const salt = row.salt ?? was?.salt ?? (await steering.put({ ...wordsOf(row, plan), state: "held" }, now));
-    if (row.salt === null) await sql`update rollout set salt = ${salt} where id = ${row.id}`;
-    const rings = row.rings.length > 0 ? row.rings : await openRings(sql, { ...row, salt });
-    policy = await steering.policy();
-    const is = policy.rollouts.find(({ id }) => id === row.id);
-    if (is !== undefined && is.state === state && JSON.stringify(is.rings) === JSON.stringify(rings)) continue;
-    await steering.put({ id: row.id, rings, state }, now);
-  }
+  const rows = await sql<RolloutRow>`
+    select * from rollout where phase in ('rolling', 'paused', 'held', 'done', 'withdrawn') order by phase in ('rolling', 'done'), made_at, id`;
+  const failures: unknown[] = [];
+  for (const row of rows) await stage(sql, steering, row, now).catch((error: unknown) => failures.push(error));
   const due = await steering.due(now);
-  if (due === undefined) return;
-  // Before it is out: a server that dies between the two finds a policy that is no newer than it knows of.
-  if (due === "policy") await sql`update steering set policy_version = ${(await steering.version()) + 1}`;
-  await steering.publish(now);
+  if (due !== undefined) {
+    // Before it is out: a server that dies between the two finds a policy that is no newer than it knows of.
+    if (due === "policy") await sql`update steering set policy_version = ${(await steering.version()) + 1}`;
+    await steering.publish(now);
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Makes the policy to be published say of one roll-out what the database says. */
+async function stage(sql: Sql, steering: Steering, row: RolloutRow, now: Date): Promise<void> {
+  const state = STATES[row.phase];
+  const was = (await steering.policy()).rollouts.find(({ id }) => id === row.id);
+  // One that was never out needs no withdrawal; one that is withdrawn stays so.
+  if (state === undefined || was?.state === "withdrawn" || (was === undefined && state === "withdrawn")) return;
+  const plan = planOf(row);
+  const salt = row.salt ?? was?.salt ?? (await steering.put({ ...wordsOf(row, plan), state: "held" }, now));
+  if (row.salt === null) await sql`update rollout set salt = ${salt} where id = ${row.id}`;
+  const rings = row.rings.length > 0 ? row.rings : await openRings(sql, { ...row, salt });
+  const is = (await steering.policy()).rollouts.find(({ id }) => id === row.id);
+  if (is !== undefined && is.state === state && JSON.stringify(is.rings) === JSON.stringify(rings)) return;
+  await steering.put({ id: row.id, rings, state }, now);
 }
 
 function wordsOf(row: RolloutRow, { soak, windows }: ReturnType<typeof planOf>): RolloutChange {

@@ -88,6 +88,8 @@ test("is what the server takes, however much there is and however long the words
       });
       const state = reportState({ ...RUNNING, hold: why }, given, undefined);
       expect(v.is(hostReportStateSchema, state)).toBe(true);
+      // Half a character would be written as an escape.
+      expect(JSON.stringify(state)).not.toMatch(/\\ud[89a-f]/);
     }),
     { numRuns: 50 },
   );

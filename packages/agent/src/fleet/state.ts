@@ -69,7 +69,8 @@ export function beatIsDue(sent: number, now: number, beatSeconds: number, machin
 
 export const stateDigest = (state: HostReportState): string => createHash("sha256").update(JSON.stringify(state)).digest("hex");
 
-const cut = (text: string): string => text.replaceAll("\u0000", "").slice(0, 500);
+/** By way of bytes, half a character becomes one that stands for it. */
+const cut = (text: string): string => Buffer.from(text.replaceAll("\u0000", "").slice(0, 500)).toString();
 
 function soakOf(run: AgentRun | undefined): HostReportState["soak"] {
   if (run === undefined || run.soak === null) return null;
