@@ -134,5 +134,10 @@ test("a server that is down, refuses, or talks nonsense changes nothing: the liv
       warnings: expect.arrayContaining([expect.stringContaining(why)]),
     });
   }
+  // Neither does a folder that cannot be written.
+  rmSync(machine.path("/var/lib/suture-agent/fleet"), { recursive: true });
+  writeFileSync(machine.path("/var/lib/suture-agent/fleet"), "");
+  expect(await tellServer(task, machine, await configured())).toMatchObject({ outcome: "not told", code: "AGENT_SERVER" });
+  expect(await fetchNews(task, machine, await configured())).toMatchObject({ good: true, livepatches: [{}] });
   expect(await tellServer(task, machine, await configured({ server: undefined }))).toBeUndefined();
 });

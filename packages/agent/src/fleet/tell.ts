@@ -43,8 +43,10 @@ export async function tellServer(
   try {
     return await told(task, machine, configuration, server, intent);
   } catch (error) {
-    if (!(error instanceof SutureError) || error.code === "CANCELLED") throw error;
-    return { server: server.url, outcome: "not told", code: error.code, why: error.message };
+    if (error instanceof SutureError && error.code === "CANCELLED") throw error;
+    // A full disk, too, is no reason to load nothing.
+    const [code, why] = error instanceof SutureError ? [error.code, error.message] : ["AGENT_SERVER", String(error)];
+    return { server: server.url, outcome: "not told", code, why };
   }
 }
 
