@@ -231,6 +231,20 @@ describe("by itself", () => {
 });
 
 describe("faults", () => {
+  test("a roll-out of the policy that the database does not know is not taken over by one of its name", async () => {
+    const { id } = await begun();
+    await does("olga", id, "withdraw");
+    const { sql } = served.fleet.database;
+    await sql`delete from rollout_host where rollout = ${id}`;
+    await sql`delete from rollout_approval where rollout = ${id}`;
+    await sql`delete from rollout where id = ${id}`;
+    const livepatch = await signed.add("livepatch_other");
+    expect(await as("olga", "POST", "/v1/rollouts", { id, livepatch, stages: STAGES })).toMatchObject({
+      status: 409,
+      body: { error: { code: "FLEET_STATE", why: expect.stringContaining("policy") } },
+    });
+  });
+
   test("a database of yesterday lets nothing go on that was held since", async () => {
     const { sql } = served.fleet.database;
     const of = await begun();

@@ -70,7 +70,11 @@ export function rolloutRoutes(sql: Sql, steering: Steering | undefined): Route[]
       what: "A new roll-out of a livepatch that is signed and published; nothing happens before it is approved and started",
       who: ["operator"],
       body: newRolloutSchema,
-      handle: async ({ principal, body }) => makeRollout(sql, principal.name, body, await steered(steering).livepatches()),
+      handle: async ({ principal, body }) => {
+        const repository = steered(steering);
+        const { rollouts: known } = await repository.policy();
+        await makeRollout(sql, principal.name, body, { livepatches: await repository.livepatches(), rollouts: known });
+      },
     }),
     route({
       method: "POST",

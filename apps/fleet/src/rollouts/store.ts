@@ -7,8 +7,17 @@ import { fail } from "../errors.ts";
 import { planOf, type RolloutRow } from "./row.ts";
 import { tallyOf } from "./tally.ts";
 
-/** As it was written down, and no more than that. @throws FLEET_STATE, FLEET_NONE */
-export async function makeRollout(sql: Sql, who: string, plan: NewRollout, livepatches: readonly VerifiedPatch[]): Promise<void> {
+/**
+ * As it was written down, and no more than that.
+ * @param out what the repository has: its livepatches, and the roll-outs of its policy
+ * @throws FLEET_STATE, FLEET_NONE
+ */
+export async function makeRollout(
+  sql: Sql,
+  who: string,
+  plan: NewRollout,
+  { livepatches, rollouts: known }: { livepatches: readonly VerifiedPatch[]; rollouts: readonly { id: string }[] },
+): Promise<void> {
   const livepatch = livepatches.find(({ sha256 }) => sha256 === plan.livepatch);
   if (livepatch === undefined) throw fail("FLEET_NONE", `no livepatch ${plan.livepatch} is signed and published`);
   const { kernel, counter, proof } = livepatch.custom;
@@ -29,6 +38,11 @@ export async function makeRollout(sql: Sql, who: string, plan: NewRollout, livep
     };
     const made = await within`insert into rollout ${within.columns(row)} on conflict (id) do nothing`;
     if (made.count === 0) throw fail("FLEET_STATE", `there is a roll-out ${plan.id} already`);
+    if (known.some(({ id }) => id === plan.id))
+      throw fail(
+        "FLEET_STATE",
+        `the policy has a roll-out ${plan.id} already, of which this database does not know: it may be of another livepatch`,
+      );
     await audit(within, { who, what: "roll-out made", about: plan.id, detail: { plan } });
   });
 }
@@ -97,7 +111,8 @@ export async function resume(sql: Sql, who: string, id: string, why: string): Pr
     const needed = (planOf(row).production ? 2 : 1) - (counted?.n ?? 0);
     if (needed > 0) throw fail("FLEET_STATE", `it takes the approval of ${needed} more`);
     await within`delete from rollout_approval where rollout = ${id}`;
-    await change(within, who, "roll-out resumed", { id, phase: "rolling", why, attempt: row.attempt + 1 });
+    // The hours of its stage begin anew: in those in which it was held nothing showed.
+    await change(within, who, "roll-out resumed", { id, phase: "rolling", why, attempt: row.attempt + 1, since: new Date() });
   });
 }
 

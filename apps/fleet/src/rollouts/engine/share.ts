@@ -7,10 +7,8 @@ const ALL = 10_000;
 export function shareOf(stage: Stage, places: readonly number[]): number {
   if (stage.percent !== undefined) return Math.round((stage.percent * ALL) / 100);
   const sorted = [...places].sort((a, b) => a - b);
-  const hosts = stage.hosts ?? 0;
-  if (hosts >= sorted.length) return ALL;
-  // Two machines may have one place: rather fewer than more.
-  return sorted[hosts] ?? ALL;
+  // Two machines may have one place: rather fewer than more. Where all that are known get it, those that come later and lie behind them do not.
+  return sorted[stage.hosts ?? 0] ?? (sorted.at(-1) ?? -1) + 1;
 }
 
 /**

@@ -169,6 +169,8 @@ describe("shares", () => {
         const let_in = all.filter((place) => place < share).length;
         expect(let_in).toBeLessThanOrEqual(hosts);
         if (hosts >= all.length) expect(let_in).toBe(all.length);
+        // Nobody who comes later, and lies behind them.
+        if (hosts >= all.length) expect(share).toBe(Math.max(-1, ...all) + 1);
         if (new Set(all).size === all.length) expect(let_in).toBe(Math.min(hosts, all.length));
       }),
     );
