@@ -29,6 +29,9 @@ export function observed(livepatch: string, now: HostReportState): Observed | un
     return NOT_ITS_FAULT.has(refused.code)
       ? undefined
       : { outcome: BY_CODE[refused.code] ?? "failed", why: `${refused.code}: ${refused.why}` };
+  // Also of one that was kept: it took the machine down later.
+  const quarantined = now.offers.find(({ sha256, obstacle }) => sha256 === livepatch && obstacle === "quarantined");
+  if (quarantined !== undefined) return { outcome: "crashed", why: quarantined.why };
   if (now.soak?.sha256 === livepatch) return { outcome: "soaking", why: now.soak.phase };
   if (now.livepatches.some(({ sha256, inEffect, kept }) => sha256 === livepatch && inEffect && kept))
     return { outcome: "succeeded", why: "" };
@@ -45,16 +48,28 @@ interface Active {
   stage: number;
 }
 
+/** It comes up again, whatever kernel runs then and whatever it remembers, and had it on trial before. */
+function isDown(livepatch: string, { bootId, before }: News): boolean {
+  return (
+    before !== undefined && before.bootId !== bootId && [before.state.soak, before.state.intent].some((one) => one?.sha256 === livepatch)
+  );
+}
+
 export async function note(within: Within, news: readonly News[]): Promise<void> {
   const active = await within<Active>`
     select id, livepatch, channel, build_id, attempt, stage from rollout where phase in ('rolling', 'paused', 'held', 'done') order by id`;
   if (active.length === 0) return;
   const rows: object[] = [];
   const gone: object[] = [];
-  for (const { host, now } of news)
+  for (const one of news)
     for (const { id, livepatch, channel, build_id, attempt, stage } of active) {
-      if (now.channel !== channel || now.buildId !== build_id) continue;
-      const found = observed(livepatch, now);
+      const { host, now } = one;
+      const isItsKernel = ({ channel: own, buildId }: HostReportState): boolean => own === channel && buildId === build_id;
+      const wentDown = one.before !== undefined && isItsKernel(one.before.state) && isDown(livepatch, one);
+      if (!isItsKernel(now) && !wentDown) continue;
+      const told = observed(livepatch, now);
+      const found: Observed | undefined =
+        wentDown && (told === undefined || told.outcome === "soaking") ? { outcome: "booted", why: "it went down with it on trial" } : told;
       if (found === undefined) gone.push({ rollout: id, host });
       else rows.push({ rollout: id, host, attempt, stage: Math.max(0, stage), outcome: found.outcome, why: found.why.slice(0, 1000) });
     }
@@ -69,8 +84,8 @@ export async function note(within: Within, news: readonly News[]): Promise<void>
     select rollout, host, attempt, stage, outcome, why
     from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as r (rollout text, host text, attempt integer, stage integer, outcome text, why text)
     on conflict (rollout, host) do update set outcome = excluded.outcome, why = excluded.why, at = now(),
-      -- A trial belongs to the attempt in which it began.
-      attempt = case when rollout_host.outcome <> 'soaking' and excluded.outcome = 'soaking' then excluded.attempt else rollout_host.attempt end,
+      -- A trial belongs to the attempt in which it began; what goes wrong, to the one in which it does.
+      attempt = case when rollout_host.outcome = 'soaking' and excluded.outcome = 'succeeded' then rollout_host.attempt else excluded.attempt end,
       stage = case when rollout_host.outcome <> 'soaking' and excluded.outcome = 'soaking' then excluded.stage else rollout_host.stage end
     where rollout_host.outcome <> excluded.outcome`;
 }

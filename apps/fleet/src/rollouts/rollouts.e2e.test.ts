@@ -191,9 +191,42 @@ describe("by itself", () => {
     for (const who of ["ada", "bob"]) await does(who, of.id, "approve");
     await does("olga", of.id, "resume");
     await ticks();
-    expect(await shown(of.id)).toMatchObject({ phase: "rolling", attempt: 2, tally: { crashed: 0 } });
+    expect(await shown(of.id)).toMatchObject({ phase: "rolling", attempt: 2, tally: { crashed: 0, soaking: 3 } });
+    // One that was on trial through the hold counts when it goes wrong now.
+    await become(which.slice(1, 2), "trouble", of);
+    await ticks();
+    expect(await shown(of.id)).toMatchObject({ phase: "held", attempt: 2, tally: { crashed: 1 } });
     await does("ada", of.id, "withdraw");
     await become(machines, "nothing", of);
+  });
+
+  test("a machine that comes up in another kernel after a trial, or keeps out what it had kept, stops it; also one that is done", async () => {
+    const of = await begun();
+    const [first, ...others] = await exposed(of.id);
+    if (first === undefined) throw new Error("nobody is exposed");
+    await become([first], "intent", of);
+    Object.assign(first, { bootId: "another" });
+    first.state = { ...STATE, buildId: "ff".repeat(20) };
+    await send(served, first.report());
+    await ticks();
+    expect(await shown(of.id)).toMatchObject({ phase: "held", tally: { booted: 1 } });
+    await does("ada", of.id, "withdraw");
+    await become(machines, "nothing", of);
+
+    const done = await begun();
+    await does("ada", done.id, "promote");
+    await become(others, "kept", done);
+    expect(await shown(done.id)).toMatchObject({ phase: "done", tally: { succeeded: others.length } });
+    for (const machine of others) {
+      const offer = { sha256: done.livepatch, counter: 1, rollOut: done.id, obstacle: "quarantined", why: "it brought the machine down" };
+      machine.state = { ...STATE, offers: [offer] };
+    }
+    await send(served, ...others.map((machine) => machine.report()));
+    await ticks();
+    expect(await shown(done.id)).toMatchObject({ phase: "held", tally: { crashed: others.length } });
+    expect(await out(done.id)).toMatchObject({ state: "held" });
+    await does("ada", done.id, "withdraw");
+    await become(machines, "nothing", done);
   });
 
   test("silence after it was announced holds it; where all are silent it pauses, and goes on by itself", async () => {

@@ -111,6 +111,11 @@ export async function resume(sql: Sql, who: string, id: string, why: string): Pr
     const needed = (planOf(row).production ? 2 : 1) - (counted?.n ?? 0);
     if (needed > 0) throw fail("FLEET_STATE", `it takes the approval of ${needed} more`);
     await within`delete from rollout_approval where rollout = ${id}`;
+    // What is on trial, and is heard of, is on trial in this attempt.
+    const heard = new Date(Date.now() - planOf(row).limits.silentMinutes * 60_000);
+    await within`
+      update rollout_host set attempt = ${row.attempt + 1} where rollout = ${id} and outcome = 'soaking'
+        and host in (select host from host_state where seen_at >= ${heard})`;
     // The hours of its stage begin anew: in those in which it was held nothing showed.
     await change(within, who, "roll-out resumed", { id, phase: "rolling", why, attempt: row.attempt + 1, since: new Date() });
   });

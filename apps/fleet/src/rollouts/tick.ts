@@ -5,7 +5,7 @@ import { audit } from "../audit/audit.ts";
 import type { Sql } from "../database/sql.ts";
 import type { Steering } from "../steering/steering.ts";
 import { ringsOf } from "./engine/share.ts";
-import { type Verdict, verdictOf } from "./engine/verdict.ts";
+import { haltOf, type Verdict, verdictOf } from "./engine/verdict.ts";
 import { planOf, type RolloutRow } from "./row.ts";
 import { change } from "./store.ts";
 import { placesOf, tallyOf } from "./tally.ts";
@@ -22,7 +22,7 @@ export async function tick(sql: Sql, steering: Steering, now = new Date()): Prom
     const [lock] = await guard<{ mine: boolean }>`select pg_try_advisory_xact_lock(${TICK_LOCK}) as mine`;
     if (lock?.mine !== true) return false;
     await holdIfRestored(sql, steering);
-    for (const { id } of await sql<{ id: string }>`select id from rollout where phase in ('rolling', 'paused') order by id`)
+    for (const { id } of await sql<{ id: string }>`select id from rollout where phase in ('rolling', 'paused', 'done') order by id`)
       await decide(sql, id, now);
     await publishAll(sql, steering, now);
     return true;
@@ -46,14 +46,15 @@ async function holdIfRestored(sql: Sql, steering: Steering): Promise<void> {
 
 async function decide(sql: Sql, id: string, now: Date): Promise<void> {
   await sql.begin(async (within) => {
-    const [row] = await within<RolloutRow>`select * from rollout where id = ${id} and phase in ('rolling', 'paused') for update`;
+    const [row] = await within<RolloutRow>`select * from rollout where id = ${id} and phase in ('rolling', 'paused', 'done') for update`;
     // Its stage is not out yet.
     if (row?.stage_since == null || row.rings.length === 0) return;
     const plan = planOf(row);
     const { tally, succeededHere, usual } = await tallyOf(within, row, plan, now);
     const stageHours = (now.getTime() - row.stage_since.getTime()) / 3_600_000;
-    const verdict = verdictOf({ ...plan, stage: row.stage, stageHours, soakSeconds: plan.soak, tally, succeededHere, usual });
-    await carryOut(within, row, verdict, now);
+    const course = { ...plan, stage: row.stage, stageHours, soakSeconds: plan.soak, tally, succeededHere, usual };
+    const verdict = row.phase === "done" ? haltOf(course) : verdictOf(course);
+    if (verdict !== undefined) await carryOut(within, row, verdict, now);
   });
 }
 

@@ -49,7 +49,13 @@ export const newRolloutSchema = v.strictObject({
     said(v.boolean(), "it takes two people to approve it, and none of them is the one who made it; true unless given"),
     true,
   ),
-  stages: v.pipe(v.array(stageSchema), v.minLength(1), v.maxLength(32)),
+  stages: v.pipe(
+    v.array(stageSchema),
+    v.minLength(1),
+    v.maxLength(32),
+    // When it is done, the policy says so, and all take it.
+    v.check((stages) => stages.at(-1)?.label === "all" && stages.at(-1)?.percent === 100, "the last stage is all machines, at 100 percent"),
+  ),
   limits: v.optional(limitsSchema, {}),
   soak: v.optional(said(v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(30 * 86_400)), "seconds; 900 unless given"), 900),
   windows: v.optional(v.pipe(v.array(windowSchema), v.maxLength(64)), []),

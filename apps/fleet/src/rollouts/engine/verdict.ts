@@ -62,7 +62,8 @@ export function badOf({ stage, soakSeconds, tally, usual }: Course): { booted: n
   return { booted, silent, all: tally.crashed + tally.failed + booted + silent };
 }
 
-function haltOf(course: Course): Verdict | undefined {
+/** What stops it, also one that is done. */
+export function haltOf(course: Course): Verdict | undefined {
   const { stage, limits, tally } = course;
   const halt = (why: string): Verdict => ({ do: "halt", why });
   const { booted, silent, all } = badOf(course);
