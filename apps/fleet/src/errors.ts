@@ -23,7 +23,7 @@ export const fleetErrors = defineErrors({
   },
   FLEET_LOGIN: {
     cause: "Nobody is logged in, or the key is not known, has expired or was revoked.",
-    mend: "Log in, or send `Authorization: Bearer KEY` with a key of `suture-fleet key new`.",
+    mend: "Log in, or send `Authorization: Bearer KEY` with a key that `suture-fleet key NAME --role ROLE` or POST /v1/keys has made.",
   },
   FLEET_ROLE: {
     cause: "Who asks has no role that may do this.",
@@ -31,7 +31,7 @@ export const fleetErrors = defineErrors({
   },
   FLEET_ENROL: {
     cause: "A machine may not come into the fleet: by its token, its key, or because it is in it already.",
-    mend: "Make another token (`suture-fleet token`, POST /v1/enrol-tokens), or retire the machine's earlier enrolment.",
+    mend: "Make another token (POST /v1/enrol-tokens), or retire the machine's earlier enrolment.",
   },
   FLEET_BUSY: {
     cause: "The server has too much to do at the moment, or is asked too often.",
