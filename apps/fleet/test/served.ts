@@ -13,11 +13,17 @@ import { ROLES, type Role } from "../src/users/roles.ts";
 
 export const silent = pino({ level: "silent" });
 
+const folders: string[] = [];
+// Here, not where one is made: that may be in a hook, in which no other is taken.
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
 /** That PostgreSQL's own user can enter. */
 export function dataFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "suture-fleet-"));
   chmodSync(folder, 0o711);
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 
