@@ -13,7 +13,7 @@ export { type Published, publish } from "./repository/publish.ts";
 export { type Holders, holdersOf, initRepository, KEY_ROLES, type KeyRole, renew, rotateKeys } from "./repository/roles.ts";
 export { type Signing, signStaged, takeSignatures } from "./repository/sign.ts";
 export { type RepositoryStatus, repositoryStatus } from "./repository/status.ts";
-export { changePolicy, type RolloutChange, showPolicy, withdraw } from "./repository/steer.ts";
+export { changePolicy, newSalt, type RolloutChange, showPolicy, withdraw } from "./repository/steer.ts";
 export { SIGNED_ROLES, type SignedRole, Work } from "./repository/work.ts";
 export { keepingSource, sourceOf } from "./source/open.ts";
 export type { Source } from "./source/source.ts";

@@ -61,11 +61,15 @@ export async function tallyOf(sql: Within, row: RolloutRow, { limits, stages }: 
 
 const shareIn = ({ rings }: RolloutRow, label: string): number => rings.find((ring) => ring.label === label)?.share ?? 0;
 
-/** Of the machines with that label for which the livepatch is. */
-export async function placesOf(sql: Within, { build_id, channel, salt }: RolloutRow, label: string): Promise<number[]> {
+/** The machines with that label for which the livepatch is. */
+export async function machinesOf(sql: Within, { build_id, channel }: RolloutRow, label: string): Promise<string[]> {
   const machines = await sql<{ machine_id: string }>`
     select h.machine_id from host h join host_state s on s.host = h.id
     where h.state = 'approved' and s.build_id = ${build_id} and s.channel = ${channel}
       and (${label} = 'all' or s.report->'labels' @> ${JSON.stringify([label])}::text::jsonb)`;
-  return machines.map(({ machine_id }) => placeOf(salt ?? "", machine_id));
+  return machines.map(({ machine_id }) => machine_id);
+}
+
+export async function placesOf(sql: Within, row: RolloutRow, label: string): Promise<number[]> {
+  return (await machinesOf(sql, row, label)).map((machine) => placeOf(row.salt ?? "", machine));
 }

@@ -4,11 +4,12 @@ import type { RolloutChange } from "@suture/trust";
 import { audit } from "../audit/audit.ts";
 import type { Sql } from "../database/sql.ts";
 import type { Steering } from "../steering/steering.ts";
+import { saltFor } from "./engine/salt.ts";
 import { ringsOf } from "./engine/share.ts";
 import { haltOf, type Verdict, verdictOf } from "./engine/verdict.ts";
 import { planOf, type RolloutRow } from "./row.ts";
 import { change } from "./store.ts";
-import { placesOf, tallyOf } from "./tally.ts";
+import { machinesOf, placesOf, tallyOf } from "./tally.ts";
 
 const TICK_LOCK = 7_710_004;
 const ITSELF = "the server";
@@ -108,12 +109,20 @@ async function stage(sql: Sql, steering: Steering, row: RolloutRow, now: Date): 
   // One that was never out needs no withdrawal; one that is withdrawn stays so.
   if (state === undefined || was?.state === "withdrawn" || (was === undefined && state === "withdrawn")) return;
   const plan = planOf(row);
-  const salt = row.salt ?? was?.salt ?? (await steering.put({ ...wordsOf(row, plan), state: "held" }, now));
+  const salt = row.salt ?? was?.salt ?? (await drawn(sql, row));
+  if (was === undefined) await steering.put({ ...wordsOf(row, plan), salt, state: "held" }, now);
   if (row.salt === null) await sql`update rollout set salt = ${salt} where id = ${row.id}`;
   const rings = row.rings.length > 0 ? row.rings : await openRings(sql, { ...row, salt });
   const is = (await steering.policy()).rollouts.find(({ id }) => id === row.id);
   if (is !== undefined && is.state === state && JSON.stringify(is.rings) === JSON.stringify(rings)) return;
   await steering.put({ id: row.id, rings, state }, now);
+}
+
+async function drawn(sql: Sql, row: RolloutRow): Promise<string> {
+  const { stages } = planOf(row);
+  const machines = new Map<string, string[]>();
+  for (const { label, hosts } of stages) if (hosts !== undefined) machines.set(label, await machinesOf(sql, row, label));
+  return saltFor(stages, (label) => machines.get(label) ?? []);
 }
 
 function wordsOf(row: RolloutRow, { soak, windows }: ReturnType<typeof planOf>): RolloutChange {

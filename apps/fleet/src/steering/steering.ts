@@ -57,12 +57,9 @@ export class Steering {
     return (await work.current("policy", "targets"))?.signed.version ?? 0;
   }
 
-  /** Into the policy that is signed next. @returns the roll-out's salt */
-  async put(change: RolloutChange, now: Date): Promise<string> {
-    const { rollouts } = await changePolicy(this.#task, this.#repository.folder, change, now);
-    const salt = rollouts.find(({ id }) => id === change.id)?.salt;
-    if (salt === undefined) throw fail("FLEET_STEERING", `the roll-out ${change.id} is not in the policy`);
-    return salt;
+  /** Into the policy that is signed next. */
+  async put(change: RolloutChange, now: Date): Promise<void> {
+    await changePolicy(this.#task, this.#repository.folder, change, now);
   }
 
   /** What is to be signed and published: another policy, since there is a change or its time ends; or a timestamp alone. */

@@ -20,7 +20,11 @@ export interface RolloutChange {
   windows?: Window[] | undefined;
   soak?: number | undefined;
   state?: Rollout["state"] | undefined;
+  /** Of a new one, by which its machines are ordered; drawn unless given. */
+  salt?: string | undefined;
 }
+
+export const newSalt = (): string => randomBytes(16).toString("hex");
 
 export async function showPolicy(folder: string): Promise<Policy> {
   return policyOf(await Work.open(folder));
@@ -49,7 +53,7 @@ export async function changePolicy(task: Task, folder: string, change: RolloutCh
       throw fail("TRUST_REPOSITORY", `there is no roll-out ${change.id}: one is begun with a livepatch`, { file: folder });
     const next: Rollout = {
       id: change.id,
-      salt: old?.salt ?? randomBytes(16).toString("hex"),
+      salt: old?.salt ?? change.salt ?? newSalt(),
       kernel,
       target: of,
       channel: change.channel ?? old?.channel ?? "stable",
