@@ -38,6 +38,7 @@ class Machine {
       moving: undefined,
       present: [],
       kept: [],
+      keptElsewhere: [],
     };
   }
 

@@ -32,6 +32,9 @@ export async function factsOf(machine: Machine, configuration: AgentConfiguratio
       ...idle.map((name) => ({ name, sha256: kept.find((entry) => entry.name === name)?.sha256, inEffect: false })),
     ],
     kept: kept.map(({ name, sha256, quarantine }) => ({ name, sha256, quarantine })),
+    keptElsewhere: installed
+      .filter(({ release }) => release !== kernel.release)
+      .map(({ name, sha256, release }) => ({ name, sha256, release })),
   };
 }
 

@@ -25,6 +25,7 @@ export const FACTS: Facts = {
   moving: undefined,
   present: [],
   kept: [],
+  keptElsewhere: [],
 };
 
 export const MEMORY: AgentMemory = { "suture-agent-memory": 1, counters: {}, soak: null, accepted: [], refused: [] };

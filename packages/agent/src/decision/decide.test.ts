@@ -140,6 +140,9 @@ test("a withdrawal takes out what is in the kernel or the store; the hold keeps 
   expect(given(there, out("keep-reboot-wanted")).steps).toMatchObject([{ do: "take out", action: "keep-reboot-wanted" }]);
   expect(given({ present: [here(1)] }, out("keep-reboot-wanted")).steps).toEqual([]);
   expect(given(there, out("do-not-load")).steps).toEqual([]);
+  const elsewhere = { keptElsewhere: [{ name: "fix_1", sha256: digest(1), release: "6.1.0-8-amd64" }] };
+  expect(given(elsewhere, out("disable")).steps).toMatchObject([{ do: "take out", name: "fix_1", release: "6.1.0-8-amd64" }]);
+  expect(given(elsewhere, out("do-not-load")).steps).toEqual(given({}, out("do-not-load")).steps);
   const held = given({ ...there, hold: "somebody works here" }, out("disable"));
   expect(held).toMatchObject({ steps: [], warnings: [expect.stringContaining("fix_1 is withdrawn")] });
   expect(given({ ...there, off: true }, out("disable")).steps).toMatchObject([{ do: "take out" }]);
@@ -185,6 +188,16 @@ test("fetched is what would be loaded, also before its window opens", () => {
   expect(wanted(given({ present: [here(1)] }, one({})))).toEqual([]);
 });
 
+test("fetched is what is loaded now, also where a newer one waits for its window, or where it does not wait for its turn", () => {
+  const both = given({}, truth([1, 2], [rollout(1), rollout(2, { windows: [window] })]));
+  expect(loads(both)).toBe(1);
+  expect(wanted(both).map(({ sha256 }) => sha256)).toEqual([digest(1), digest(2)]);
+  const late = rollout(2, { rings: [{ label: "all", share: 0 }] });
+  const urgent = given({ present: [here(1)], kept: [kept(1)] }, truth([1, 2], [late], [withdrawal(1, "replace", 2)]));
+  expect(loads(urgent)).toBe(2);
+  expect(wanted(urgent).map(({ sha256 }) => sha256)).toEqual([digest(2)]);
+});
+
 const counters = fc.uniqueArray(fc.integer({ min: 1, max: 6 }), { maxLength: 4 });
 const anyMemory = fc.record({ highest: fc.integer({ min: 0, max: 6 }), refused: counters });
 const anyRollout = fc.record({
@@ -222,6 +235,7 @@ test("whatever is published: what is loaded is offered, for this kernel, named b
         expect(decision.why).toMatch(/\w/);
         if (veto.hold || veto.moving) expect(decision.steps).toEqual([]);
         if (counter === undefined) return;
+        expect(wanted(decision).map(({ custom }) => custom.counter)).toContain(counter);
         expect(veto.off || veto.otherBuild).toBe(false);
         expect(offered).toContain(counter);
         expect(withdrawn).not.toContain(counter);

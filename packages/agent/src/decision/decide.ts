@@ -36,7 +36,7 @@ export interface Verdict {
 export type Step =
   | { do: "end soak"; code: "AGENT_REBOOTED" | "AGENT_WITHDRAWN"; why: string }
   | { do: "soak" }
-  | { do: "take out"; name: string; sha256: string; action: Withdrawal["action"]; why: string }
+  | { do: "take out"; name: string; sha256: string; release: string; action: Withdrawal["action"]; why: string }
   | { do: "load"; offer: Offer; rollout: Rollout; seconds: number };
 
 export interface Decision {
@@ -46,14 +46,23 @@ export interface Decision {
   verdicts: Verdict[];
   /** What a person should know. */
   warnings: string[];
+  /** SHA-256 of those that are to go out of effect, wherever they are. */
+  withdrawn: ReadonlySet<string>;
 }
 
 export function decide(facts: Facts, truth: Truth | NoTruth, memory: AgentMemory, now: Date): Decision {
   const followed = isTruth(truth) ? followedTruth(facts, truth) : truth;
+  const taken = isTruth(followed) ? followed.withdrawals.entries.filter(({ action }) => action !== "do-not-load") : [];
+  return { ...decided(facts, followed, memory, now), withdrawn: new Set(taken.map(({ sha256 }) => sha256)) };
+}
+
+type Decided = Omit<Decision, "withdrawn">;
+
+function decided(facts: Facts, followed: Truth | NoTruth, memory: AgentMemory, now: Date): Decided {
   const warnings = isTruth(followed) ? (followed.expired === undefined ? [] : [followed.expired]) : [followed.missing];
   const withdrawn = isTruth(followed) ? followed.withdrawals.entries : [];
   const verdicts = isTruth(followed) ? verdictsOf(facts, followed, memory, now) : [];
-  const nothing = (why: string): Decision => ({ steps: [], why, verdicts, warnings });
+  const nothing = (why: string): Decided => ({ steps: [], why, verdicts, warnings });
   const rebooted = rebootedStep(facts, memory);
   // Nothing of the kernel is changed by it.
   if (rebooted !== undefined) return { steps: [rebooted], why: rebooted.why, verdicts, warnings };
@@ -98,16 +107,19 @@ function rebootedStep({ bootId }: Facts, { soak }: AgentMemory): (Step & { do: "
   return { do: "end soak", code: "AGENT_REBOOTED", why: `the machine went down with ${soak.name} ${when}` };
 }
 
-/** Of what is withdrawn and is here: in the kernel, or kept for the next boot. */
+/** Of what is withdrawn and is here: in the kernel, or kept for the next boot, of whichever kernel. */
 function takeOutSteps(facts: Facts, { soak }: AgentMemory, withdrawn: readonly Withdrawal[]): (Step & { do: "take out" })[] {
   return withdrawn.flatMap(({ sha256, action, reason }) => {
     if (sha256 === soak?.sha256 || action === "do-not-load") return [];
+    const other = facts.keptElsewhere.find((one) => one.sha256 === sha256);
+    if (other !== undefined)
+      return [{ do: "take out", ...other, action, why: `${other.name}, kept for ${other.release}, was withdrawn: ${reason}` }];
     const kept = facts.kept.find((one) => one.sha256 === sha256);
     const present = facts.present.find((one) => one.sha256 === sha256 && one.inEffect);
     // What stays in the kernel until the next boot is only not to come back with it.
     if (kept === undefined && (present === undefined || action === "keep-reboot-wanted")) return [];
     const name = kept?.name ?? present?.name ?? "";
-    return [{ do: "take out", name, sha256, action, why: `${name} was withdrawn: ${reason}` }];
+    return [{ do: "take out", name, sha256, release: facts.release, action, why: `${name} was withdrawn: ${reason}` }];
   });
 }
 
@@ -234,10 +246,9 @@ function hindrance(facts: Facts, rollout: Rollout, now: Date): { obstacle: Obsta
   return { obstacle: undefined, why: `the roll-out ${id} brings it` };
 }
 
-/** Those whose module should be at hand: what is to be loaded, also what only waits for its window or its turn in a soak. */
-export function wanted({ verdicts }: Decision): Offer[] {
-  return verdicts
-    .filter(({ obstacle }) => obstacle === undefined || obstacle === "window")
-    .map(({ offer }) => offer)
-    .slice(0, 1);
+/** Those whose module should be at hand: what is to be loaded now, and the newest that only waits for its window or for the end of a soak. */
+export function wanted({ steps, verdicts }: Decision): Offer[] {
+  const now = steps.flatMap((step) => (step.do === "load" ? [step.offer] : []));
+  const next = verdicts.find(({ obstacle }) => obstacle === undefined || obstacle === "window");
+  return [...new Set(next === undefined ? now : [...now, next.offer])];
 }

@@ -36,6 +36,8 @@ export interface Facts extends Pick<AgentConfiguration, "fleet" | "channel" | "l
   moving: string | undefined;
   present: readonly Present[];
   kept: readonly Kept[];
+  /** Loaded at boot of other kernels. */
+  keptElsewhere: readonly { name: string; sha256: string; release: string }[];
 }
 
 /** A livepatch of the repository. */

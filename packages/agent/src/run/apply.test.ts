@@ -1,5 +1,6 @@
 /** Whole runs of the half that may change the kernel, up to where it would: the kernel refuses nothing here, since nothing comes as far as it. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { status } from "@suture/host";
 import { Task } from "@suture/task";
 import { expect, test } from "vitest";
 import { change, type Following, following } from "../../test/machine.ts";
@@ -88,6 +89,47 @@ test("one that somebody took out in its soak is not taken again, and nothing com
   const report = await ran(of);
   expect(report.done).toMatchObject([{ what: "soak", name: "fix_7", outcome: "failed", code: "AGENT_TAKEN_OUT" }]);
   expect((await readMemory(of.machine)).refused).toMatchObject([{ name: "fix_7", code: "AGENT_TAKEN_OUT" }]);
+});
+
+/** What boot loads, by name and kernel. */
+function keep(of: Following, name: string, sha256: string, order: number, release = KERNEL.release): void {
+  const entry = { suture: 1, sha256, buildId: KERNEL.buildId, order, fixes: [], unproven: false, stack: false };
+  change(of.machine, `/var/lib/suture/patches/${release}/${name}.json`, JSON.stringify(entry));
+}
+const kept = async ({ machine }: Following): Promise<string[]> =>
+  (await status(machine)).installed.map(({ release, name }) => `${release} ${name}`);
+
+test("a machine that went down after its livepatch was kept: it stays, and what it replaced is kept no more", async () => {
+  const of = published();
+  keep(of, "fix_6", digest(6), 1);
+  keep(of, "fix_7", digest(7), 2);
+  const before = { bootId: "the boot before", uptime: 100, taint: "", log: 0 };
+  const soak = soaking(7, { before, replaced: [{ name: "fix_6", sha256: digest(6) }] });
+  await writeMemory(of.machine, { ...(await readMemory(of.machine)), soak });
+  expect((await ran(of)).done).toMatchObject([{ what: "keep", name: "fix_7", outcome: "done" }]);
+  expect(await kept(of)).toEqual([`${KERNEL.release} fix_7`]);
+  expect(await readMemory(of.machine)).toMatchObject({ soak: null, refused: [], accepted: [{ name: "fix_7" }] });
+});
+
+test("what was withdrawn is not brought back in the place of what replaced it, nor kept for any kernel", async () => {
+  const of = published();
+  of.repository.withdraw("fix_1", "replace", digest(7));
+  of.repository.publish();
+  const sha256 = of.repository.withdrawn[0]?.sha256 ?? "";
+  keep(of, "fix_1", sha256, 1, "6.1.0-6-amd64");
+  // The one that replaced it leaves; it is in the kernel still, without effect.
+  change(of.machine, "/proc/modules", "fix_1 16384 0 - Live 0x0000000000000000 (OEK)\n");
+  const failure = { code: "AGENT_PROBE", why: "the probe web: it fails" };
+  const before = { bootId: "this boot", uptime: 100, taint: "", log: 0 };
+  const soak = soaking(7, { before, phase: "leaving", failure, replaced: [{ name: "fix_1", sha256 }] });
+  await writeMemory(of.machine, { ...(await readMemory(of.machine)), soak });
+  const report = await ran(of);
+  expect(report.done).toMatchObject([
+    { what: "soak", name: "fix_7", outcome: "failed", why: expect.stringContaining("fix_1: withdrawn, and not brought back") },
+    { what: "take out", name: "fix_1", outcome: "done" },
+  ]);
+  expect(report.done[0]?.why).not.toContain("HOST_");
+  expect(await kept(of)).toEqual([]);
 });
 
 test("a hold and a memory that is damaged: nothing is done", async () => {

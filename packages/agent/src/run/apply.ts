@@ -2,7 +2,7 @@
 import { mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { lockFile } from "@suture/files";
-import { status, uninstall } from "@suture/host";
+import { status } from "@suture/host";
 import type { AgentMemory, AgentRun } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fetchTarget } from "@suture/trust";
@@ -13,21 +13,21 @@ import { LOCK, MIRROR } from "../layout.ts";
 import { factsOf } from "../machine-facts.ts";
 import { readMemory, writeMemory } from "../memory.ts";
 import { writeReport } from "../report/report.ts";
-import { begin, type Done, end, type Means, proceed, takeOut } from "./soak.ts";
+import { begin, type Done, end, keptNoMore, type Means, proceed, takeOut } from "./soak.ts";
 import { fetchedSource, problemOf, type Trusted, trustedTruth } from "./trusted.ts";
 
 /**
  * What it did is kept as a report as well, and for a Prometheus collector.
  * @throws AGENT_BUSY, AGENT_CONFIGURATION, AGENT_MEMORY, HOST_*: then nothing was done
  */
-export async function apply(means: Means): Promise<AgentRun> {
-  const { task, machine } = means;
+export async function apply(asked: Omit<Means, "withdrawn">): Promise<AgentRun> {
+  const { task, machine, configuration } = asked;
   return alone(task, machine.path(LOCK), async () => {
-    const { configuration } = means;
     const memory = await readMemory(machine);
     const facts = await factsOf(machine, configuration);
     const trusted = await trustedTruth(task, machine, configuration, facts.buildId, new Date());
     const decision = decide(facts, trusted.truth, memory, trusted.at);
+    const means: Means = { ...asked, withdrawn: decision.withdrawn };
     const done: Done[] = [];
     for (const step of decision.steps) done.push(...(await taken(means, step)));
     const report = await reportOf(means, facts, trusted, decision, done);
@@ -79,12 +79,10 @@ async function take(means: Means, step: Step): Promise<Done[]> {
 
 async function takeBack(
   { task, machine, configuration }: Means,
-  { name, sha256, action, why }: Step & { do: "take out" },
+  { name, sha256, release, action, why }: Step & { do: "take out" },
 ): Promise<Done[]> {
-  const { kernel, installed, patches } = await status(machine);
-  if (installed.some((entry) => entry.release === kernel.release && entry.name === name && entry.sha256 === sha256))
-    await uninstall(task, machine, name);
-  const there = patches.find((patch) => patch.name === name && patch.sha256 === sha256);
+  await keptNoMore(task, machine, release, [{ name, sha256 }]);
+  const there = (await status(machine)).patches.find((patch) => patch.name === name && patch.sha256 === sha256);
   if (action !== "keep-reboot-wanted" && there !== undefined)
     await takeOut(task, machine, name, { timeoutMs: configuration.transitionSeconds * 1000, onTimeout: "reverse" });
   const memory = await readMemory(machine);
@@ -94,7 +92,7 @@ async function takeBack(
       what: "take out",
       name,
       outcome: "done",
-      why: action === "keep-reboot-wanted" ? `${why}; it stays until the machine is booted again` : why,
+      why: action === "keep-reboot-wanted" && there !== undefined ? `${why}; it stays until the machine is booted again` : why,
     },
   ];
 }

@@ -34,6 +34,8 @@ export interface Means {
   program: readonly string[];
   /** Seconds that this run stays for a soak; the rest of it is looked at by later runs. */
   stay: number;
+  /** SHA-256 of livepatches that are to go out of effect: none of them is brought back. */
+  withdrawn: ReadonlySet<string>;
 }
 
 /** Seconds after a load at which it is looked at in the run that loaded it; after the last of them as often as that. */
@@ -271,10 +273,13 @@ export async function takeOut(task: Task, machine: Machine, name: string, patien
 }
 
 /** @returns what became of each */
-async function bringBack({ task, machine, configuration }: Means, { replaced }: Soak): Promise<string[]> {
+async function bringBack({ task, machine, configuration, withdrawn }: Means, { replaced, release }: Soak): Promise<string[]> {
+  const out = replaced.filter(({ sha256 }) => withdrawn.has(sha256));
+  // Boot loads all that is kept.
+  await keptNoMore(task, machine, release, out);
   const now = await status(machine);
-  const gone = replaced.filter(({ name }) => now.patches.every((patch) => patch.name !== name));
-  const said: string[] = [];
+  const gone = replaced.filter((one) => !out.includes(one) && now.patches.every(({ name }) => name !== one.name));
+  const said = out.map(({ name }) => `${name}: withdrawn, and not brought back`);
   if (gone.some(({ name }) => !now.idle.includes(name))) {
     // As at boot: what is kept goes in.
     const { patches } = await bootPatches(task, machine, patienceOf(configuration));
@@ -300,17 +305,27 @@ async function keep(means: Means, soak: Soak): Promise<Done[]> {
   const { task, machine, configuration, program } = means;
   const { settleSeconds } = configuration;
   await install(task, machine, pathOf(machine, soak.sha256), { unproven: false, stack: false, settleSeconds, program });
-  for (const { name, sha256 } of soak.replaced) {
-    const { installed } = await status(machine);
-    const kept = installed.find((entry) => entry.release === soak.release && entry.name === name);
-    if (kept !== undefined && kept.sha256 === sha256 && kept.name !== soak.name) await uninstall(task, machine, name, soak.release);
-  }
-  await accepted(machine, soak);
+  await accepted(task, machine, soak);
   return [note("keep", soak.name, "done", `all was well for ${soak.seconds} s; boot loads it from now on`)];
 }
 
-async function accepted(machine: Machine, soak: Soak): Promise<void> {
+/** Those of them that are what is kept under their names: boot loads them no more. */
+export async function keptNoMore(task: Task, machine: Machine, release: string, those: Soak["replaced"]): Promise<void> {
+  const { installed } = await status(machine);
+  for (const { name, sha256 } of those)
+    if (installed.some((entry) => entry.release === release && entry.name === name && entry.sha256 === sha256))
+      await uninstall(task, machine, name, release);
+}
+
+/** It is in the store by now: what it replaced goes out of it. */
+async function accepted(task: Task, machine: Machine, soak: Soak): Promise<void> {
   const { sha256, name, release, counter } = soak;
+  await keptNoMore(
+    task,
+    machine,
+    release,
+    soak.replaced.filter((one) => one.name !== name),
+  );
   const line = lineOf(soak);
   const out = new Set([sha256, ...soak.replaced.map((one) => one.sha256)]);
   await change(machine, (memory) => ({
@@ -324,13 +339,13 @@ async function accepted(machine: Machine, soak: Soak): Promise<void> {
 
 /** The machine went down in it, or it was withdrawn. */
 export async function end(means: Means, { code, why }: Step & { do: "end soak" }): Promise<Done[]> {
-  const { machine } = means;
+  const { task, machine } = means;
   const soak = await soakOf(machine);
   if (code === "AGENT_WITHDRAWN") return leave(means, await failing(machine, soak, { code, why }));
   const { installed } = await status(machine);
   if (installed.some((entry) => entry.release === soak.release && entry.sha256 === soak.sha256)) {
     // It had been kept by then; what is to be said of it now is for the crash guard.
-    await accepted(machine, soak);
+    await accepted(task, machine, soak);
     return [note("keep", soak.name, "done", "it was kept before the machine went down")];
   }
   await refuse(machine, soak, { code, why: soak.failure === null ? why : `${soak.failure.code}, ${soak.failure.why}; ${why}` });
