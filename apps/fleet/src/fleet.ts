@@ -21,6 +21,8 @@ import { userRoutes } from "./users/routes.ts";
 export const VERSION = "0.1.0";
 
 const TICK_MS = 5000;
+/** Of a large fleet a look takes long: as many times that it rests. */
+const TICK_REST = 10;
 
 export interface FleetOptions {
   /** Of all that the server keeps. */
@@ -40,6 +42,7 @@ export class Fleet {
   readonly #steering: Steering | undefined;
   #ticking: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #closing = false;
 
   private constructor(database: Database, steering: Steering | undefined, log: Logger) {
     this.#log = log;
@@ -67,21 +70,26 @@ export class Fleet {
     const steering = this.#steering;
     if (steering === undefined) return;
     const round = async (): Promise<void> => {
+      const began = Date.now();
       try {
         await tick(this.database.sql, steering);
       } catch (error) {
         this.#log.error({ err: error }, "roll-outs cannot be looked at, or the policy cannot be published");
       }
+      next(Math.max(TICK_MS, TICK_REST * (Date.now() - began)));
     };
-    this.#timer = setInterval(() => {
-      this.#ticking ??= round().finally(() => {
-        this.#ticking = undefined;
-      });
-    }, TICK_MS);
+    const next = (after: number): void => {
+      if (this.#closing) return;
+      this.#timer = setTimeout(() => {
+        this.#ticking = round();
+      }, after);
+    };
+    next(TICK_MS);
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#closing = true;
+    clearTimeout(this.#timer);
     await this.#ticking;
     await this.server.close();
     await this.database.close();

@@ -11,6 +11,7 @@ export const STATE: HostReportState = {
   fleet: "test",
   channel: "stable",
   labels: [],
+  beatSeconds: 3600,
   intent: null,
   soak: null,
   livepatches: [],

@@ -95,7 +95,10 @@ export const agentConfigurationSchema = v.strictObject({
           "/etc/suture/fleet-token",
         ),
         beatSeconds: v.optional(
-          said(v.pipe(v.number(), v.minValue(60)), "so often it is told that nothing changed; 3600 unless given"),
+          said(
+            v.pipe(v.number(), v.safeInteger(), v.minValue(60), v.maxValue(30 * 86_400)),
+            "so often it is told that nothing changed; 3600 unless given",
+          ),
           3600,
         ),
       }),

@@ -34,6 +34,8 @@ interface Waiting {
 
 interface Known {
   id: string;
+  machine_id: string;
+  labels: string[];
   state: HostState;
   public_key: string;
   counter: number | null;
@@ -55,9 +57,14 @@ interface Change {
 
 export interface News {
   host: string;
+  machineId: string;
+  /** Of its enrolment. */
+  labels: readonly string[];
   bootId: string;
   before: { bootId: string; state: HostReportState } | undefined;
   now: HostReportState;
+  /** All that it said in the meantime, and now last. */
+  told: readonly HostReportState[];
 }
 
 export class Ingest {
@@ -123,7 +130,7 @@ export class Ingest {
       const ids = [...new Set(reports.map(({ host }) => host))].sort();
       await within`select host from host_state where host = any(${ids}) order by host for update`;
       const rows = await within<Known>`
-        select h.id, h.state, h.public_key, s.counter, s.boot_id, s.digest, s.report
+        select h.id, h.machine_id, h.labels, h.state, h.public_key, s.counter, s.boot_id, s.digest, s.report
         from host h left join host_state s on s.host = h.id where h.id = any(${ids})`;
       const known = new Map(rows.map((row) => [row.id, row]));
       const news = new Map<string, News>();
@@ -156,8 +163,20 @@ export class Ingest {
     const state = body.state ?? (body.digest === row.digest ? row.report : null);
     if (state === null) return "whole wanted";
     const before = row.report === null || row.boot_id === null ? undefined : { bootId: row.boot_id, state: row.report };
-    if (body.state !== undefined || before?.bootId !== body.bootId)
-      news.set(host, { host, bootId: body.bootId, before: news.has(host) ? news.get(host)?.before : before, now: state });
+    if (body.state !== undefined || before?.bootId !== body.bootId) {
+      const first = news.get(host);
+      const { machine_id: machineId, labels } = row;
+      const told = [...(first?.told ?? []), state];
+      news.set(host, {
+        host,
+        machineId,
+        labels,
+        bootId: body.bootId,
+        before: first === undefined ? before : first.before,
+        now: state,
+        told,
+      });
+    }
     changed.set(host, { body, state, whole: body.state !== undefined || changed.get(host)?.whole === true });
     // For one that comes later in the same batch.
     known.set(host, { ...row, counter: body.counter, boot_id: body.bootId, digest: body.digest, report: state });
@@ -202,20 +221,21 @@ async function put(within: Within, changed: ReadonlyMap<string, Change>): Promis
     release: state.release,
     build_id: state.buildId,
     channel: state.channel,
+    beat_seconds: state.beatSeconds,
     accepted: state.counter,
     status: statusOf(state),
     report: whole ? state : null,
   }));
   // One value for all of them: as many parameters as columns, however many rows there are.
   await within`
-    insert into host_state (host, counter, seen_at, boot_id, clock_offset, digest, release, build_id, channel, accepted, status, report)
-    select r.host, r.counter, ${now}, r.boot_id, r.clock_offset, r.digest, r.release, r.build_id, r.channel, r.accepted, r.status,
+    insert into host_state (host, counter, seen_at, boot_id, clock_offset, digest, release, build_id, channel, beat_seconds, accepted, status, report)
+    select r.host, r.counter, now(), r.boot_id, r.clock_offset, r.digest, r.release, r.build_id, r.channel, r.beat_seconds, r.accepted, r.status,
       coalesce(r.report, old.report)
     from jsonb_to_recordset(${JSON.stringify(columns)}::text::jsonb) as r (host text, counter bigint, boot_id text, clock_offset real, digest text,
-      release text, build_id text, channel text, accepted bigint, status text, report jsonb)
+      release text, build_id text, channel text, beat_seconds integer, accepted bigint, status text, report jsonb)
     left join host_state old on old.host = r.host
     on conflict (host) do update set counter = excluded.counter, seen_at = excluded.seen_at, boot_id = excluded.boot_id, clock_offset = excluded.clock_offset,
-      digest = excluded.digest, release = excluded.release, build_id = excluded.build_id, channel = excluded.channel, accepted = excluded.accepted,
+      digest = excluded.digest, release = excluded.release, build_id = excluded.build_id, channel = excluded.channel, beat_seconds = excluded.beat_seconds, accepted = excluded.accepted,
       status = excluded.status, report = excluded.report
     where host_state.counter < excluded.counter`;
 }

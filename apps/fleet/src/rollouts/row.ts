@@ -12,6 +12,9 @@ export interface RolloutRow {
   channel: string;
   salt: string | null;
   rings: Rollout["rings"];
+  /** The stage whose rings these are. */
+  rings_of: number;
+  eligible: number;
   phase: RolloutPhase;
   why: string;
   stage: number;

@@ -60,12 +60,12 @@ export async function change(
   within: Within,
   who: string,
   what: string,
-  { id, ...fields }: { id: string; phase?: RolloutPhase; why: string; stage?: number; attempt?: number; since?: Date },
+  { id, ...fields }: { id: string; phase?: RolloutPhase; why: string; stage?: number; attempt?: number; since?: true },
 ): Promise<void> {
-  const { phase = null, why, stage = null, attempt = null, since = null } = fields;
+  const { phase = null, why, stage = null, attempt = null, since = false } = fields;
   await within`
     update rollout set phase = coalesce(${phase}, phase), why = ${why}, stage = coalesce(${stage}::integer, stage),
-      attempt = coalesce(${attempt}::integer, attempt), stage_since = coalesce(${since}::timestamptz, stage_since), rings = case when ${stage}::integer is null then rings else '[]' end
+      attempt = coalesce(${attempt}::integer, attempt), stage_since = case when ${since}::boolean then clock_timestamp() else stage_since end
     where id = ${id}`;
   await audit(within, { who, what, about: id, detail: fields });
 }
@@ -89,7 +89,7 @@ export async function approve(sql: Sql, who: string, id: string): Promise<{ need
 export async function start(sql: Sql, who: string, id: string): Promise<void> {
   await sql.begin(async (within) => {
     await locked(within, id, ["approved"], "a start");
-    await change(within, who, "roll-out started", { id, phase: "rolling", why: `started by ${who}`, stage: 0, since: new Date() });
+    await change(within, who, "roll-out started", { id, phase: "rolling", why: `started by ${who}`, stage: 0, since: true });
     await within`delete from rollout_approval where rollout = ${id}`;
   });
 }
@@ -112,12 +112,11 @@ export async function resume(sql: Sql, who: string, id: string, why: string): Pr
     if (needed > 0) throw fail("FLEET_STATE", `it takes the approval of ${needed} more`);
     await within`delete from rollout_approval where rollout = ${id}`;
     // What is on trial, and is heard of, is on trial in this attempt.
-    const heard = new Date(Date.now() - planOf(row).limits.silentMinutes * 60_000);
     await within`
       update rollout_host set attempt = ${row.attempt + 1} where rollout = ${id} and outcome = 'soaking'
-        and host in (select host from host_state where seen_at >= ${heard})`;
+        and host in (select host from host_state where seen_at >= now() - make_interval(secs => ${planOf(row).limits.silentMinutes * 60}))`;
     // The hours of its stage begin anew: in those in which it was held nothing showed.
-    await change(within, who, "roll-out resumed", { id, phase: "rolling", why, attempt: row.attempt + 1, since: new Date() });
+    await change(within, who, "roll-out resumed", { id, phase: "rolling", why, attempt: row.attempt + 1, since: true });
   });
 }
 
@@ -126,7 +125,7 @@ export async function skip(sql: Sql, who: string, id: string, why: string): Prom
   await sql.begin(async (within) => {
     const row = await locked(within, id, ["rolling"], "skipping a stage");
     if (row.stage + 1 >= planOf(row).stages.length) throw fail("FLEET_STATE", "it is in its last stage");
-    await change(within, who, "stage skipped", { id, why, stage: row.stage + 1, since: new Date() });
+    await change(within, who, "stage skipped", { id, why, stage: row.stage + 1, since: true });
   });
 }
 
@@ -150,6 +149,7 @@ export async function withdrawRollout(sql: Sql, who: string, id: string, why: st
 export async function rollouts(sql: Sql, id?: string): Promise<FleetRollout[]> {
   const rows = await sql<RolloutRow>`select * from rollout where ${id === undefined ? sql`true` : sql`id = ${id}`} order by made_at desc`;
   const approvals = await sql<{ rollout: string; who: string }>`select rollout, who from rollout_approval order by at`;
+  const [{ now } = { now: new Date() }] = await sql<{ now: Date }>`select now() as now`;
   const found: FleetRollout[] = [];
   for (const row of rows) {
     const { phase, why, stage, stage_since, attempt, release, build_id, counter, made_by, made_at } = row;
@@ -166,7 +166,7 @@ export async function rollouts(sql: Sql, id?: string): Promise<FleetRollout[]> {
       madeBy: made_by,
       made: made_at.toISOString(),
       approvedBy: approvals.filter(({ rollout }) => rollout === row.id).map(({ who }) => who),
-      tally: (await tallyOf(sql, row, plan, new Date())).tally,
+      tally: (await tallyOf(sql, row, plan.limits, now)).tally,
     });
   }
   return found;

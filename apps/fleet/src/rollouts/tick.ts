@@ -9,7 +9,7 @@ import { ringsOf } from "./engine/share.ts";
 import { haltOf, type Verdict, verdictOf } from "./engine/verdict.ts";
 import { planOf, type RolloutRow } from "./row.ts";
 import { change } from "./store.ts";
-import { machinesOf, placesOf, tallyOf } from "./tally.ts";
+import { machinesOf, placesOf, tallyOf, usualOf } from "./tally.ts";
 
 const TICK_LOCK = 7_710_004;
 const ITSELF = "the server";
@@ -18,10 +18,12 @@ const ITSELF = "the server";
  * @returns false if another server is at it
  * @throws TRUST_*, FLEET_STEERING: what is decided is kept, and is published by the next one that can
  */
-export async function tick(sql: Sql, steering: Steering, now = new Date()): Promise<boolean> {
+export async function tick(sql: Sql, steering: Steering): Promise<boolean> {
   return sql.begin(async (guard) => {
     const [lock] = await guard<{ mine: boolean }>`select pg_try_advisory_xact_lock(${TICK_LOCK}) as mine`;
     if (lock?.mine !== true) return false;
+    // Of several servers each has a clock of its own.
+    const [{ now } = { now: new Date() }] = await sql<{ now: Date }>`select clock_timestamp() as now`;
     await holdIfRestored(sql, steering);
     for (const { id } of await sql<{ id: string }>`select id from rollout where phase in ('rolling', 'paused', 'done') order by id`)
       await decide(sql, id, now);
@@ -47,21 +49,23 @@ async function holdIfRestored(sql: Sql, steering: Steering): Promise<void> {
 
 async function decide(sql: Sql, id: string, now: Date): Promise<void> {
   await sql.begin(async (within) => {
-    const [row] = await within<RolloutRow>`select * from rollout where id = ${id} and phase in ('rolling', 'paused', 'done') for update`;
+    const [row] =
+      await within<RolloutRow>`select * from rollout where id = ${id} and phase in ('rolling', 'paused', 'done') for no key update`;
     // Its stage is not out yet.
-    if (row?.stage_since == null || row.rings.length === 0) return;
+    if (row?.stage_since == null || row.rings_of !== row.stage) return;
     const plan = planOf(row);
-    const { tally, succeededHere, usual } = await tallyOf(within, row, plan, now);
+    const { tally, here } = await tallyOf(within, row, plan.limits, now);
+    const usual = await usualOf(within, id, plan.limits, now);
     const stageHours = (now.getTime() - row.stage_since.getTime()) / 3_600_000;
-    const course = { ...plan, stage: row.stage, stageHours, soakSeconds: plan.soak, tally, succeededHere, usual };
+    const course = { ...plan, stage: row.stage, stageHours, soakSeconds: plan.soak, tally, here, usual };
     const verdict = row.phase === "done" ? haltOf(course) : verdictOf(course);
-    if (verdict !== undefined) await carryOut(within, row, verdict, now);
+    if (verdict !== undefined) await carryOut(within, row, verdict);
   });
 }
 
 type Within = Parameters<typeof change>[0];
 
-async function carryOut(within: Within, { id, phase, stage }: RolloutRow, verdict: Verdict, now: Date): Promise<void> {
+async function carryOut(within: Within, { id, phase, stage }: RolloutRow, verdict: Verdict): Promise<void> {
   const { why } = verdict;
   switch (verdict.do) {
     case "halt":
@@ -70,7 +74,7 @@ async function carryOut(within: Within, { id, phase, stage }: RolloutRow, verdic
     case "pause":
       return phase === "paused" ? undefined : change(within, ITSELF, "roll-out paused", { id, phase: "paused", why });
     case "advance":
-      return change(within, ITSELF, "stage passed", { id, phase: "rolling", why, stage: stage + 1, since: now });
+      return change(within, ITSELF, "stage passed", { id, phase: "rolling", why, stage: stage + 1, since: true });
     case "done":
       return change(within, ITSELF, "roll-out done", { id, phase: "done", why });
     case "wait":
@@ -112,7 +116,7 @@ async function stage(sql: Sql, steering: Steering, row: RolloutRow, now: Date): 
   const salt = row.salt ?? was?.salt ?? (await drawn(sql, row));
   if (was === undefined) await steering.put({ ...wordsOf(row, plan), salt, state: "held" }, now);
   if (row.salt === null) await sql`update rollout set salt = ${salt} where id = ${row.id}`;
-  const rings = row.rings.length > 0 ? row.rings : await openRings(sql, { ...row, salt });
+  const rings = row.rings_of === row.stage ? row.rings : await openRings(sql, { ...row, salt });
   const is = (await steering.policy()).rollouts.find(({ id }) => id === row.id);
   if (is !== undefined && is.state === state && JSON.stringify(is.rings) === JSON.stringify(rings)) return;
   await steering.put({ id: row.id, rings, state }, now);
@@ -129,13 +133,20 @@ function wordsOf(row: RolloutRow, { soak, windows }: ReturnType<typeof planOf>):
   return { id: row.id, livepatch: row.livepatch, channel: row.channel, soak, windows };
 }
 
-/** Made once for each stage: machines that come later do not move it. */
+/** Made once for each stage, with how many it lets in: machines that come later do not move it. */
 async function openRings(sql: Sql, row: RolloutRow): Promise<Rollout["rings"]> {
   const { stages } = planOf(row);
   const places = new Map<string, number[]>();
   for (const label of new Set(stages.slice(0, row.stage + 1).map((stage) => stage.label)))
     places.set(label, await placesOf(sql, row, label));
   const rings = ringsOf(stages, row.stage, (label) => places.get(label) ?? []);
-  await sql`update rollout set rings = ${JSON.stringify(rings)}::text::jsonb where id = ${row.id} and stage = ${row.stage}`;
+  const { label = "all" } = stages[row.stage] ?? {};
+  const share = rings.find((ring) => ring.label === label)?.share ?? 0;
+  const inside = (places.get(label) ?? []).filter((place) => place < share).length;
+  const [earlier] = await sql<{ n: number }>`
+    select count(*)::integer as n from rollout_host where rollout = ${row.id} and invited and stage < ${row.stage}`;
+  await sql`
+    update rollout set rings = ${JSON.stringify(rings)}::text::jsonb, rings_of = stage, eligible = ${Math.max(0, inside - (earlier?.n ?? 0))}
+    where id = ${row.id} and stage = ${row.stage}`;
   return rings;
 }

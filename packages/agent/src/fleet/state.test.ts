@@ -4,7 +4,15 @@ import * as v from "valibot";
 import { expect, test } from "vitest";
 import { beatIsDue, reportState, stateDigest } from "./state.ts";
 
-const RUNNING = { fleet: "prod", channel: "stable", labels: [], release: "6.1.0-1-amd64", buildId: "5a".repeat(20), hold: undefined };
+const RUNNING = {
+  fleet: "prod",
+  channel: "stable",
+  labels: [],
+  beatSeconds: 3600,
+  release: "6.1.0-1-amd64",
+  buildId: "5a".repeat(20),
+  hold: undefined,
+};
 const SHA = "ab".repeat(32);
 const RUN = {
   at: "2026-03-01T12:00:00.000Z",

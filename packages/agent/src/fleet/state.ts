@@ -8,6 +8,7 @@ export interface Running extends Pick<AgentConfiguration, "fleet" | "channel" | 
   release: string;
   buildId: string | undefined;
   hold: string | undefined;
+  beatSeconds: number;
 }
 
 /** What it is about to load. */
@@ -18,7 +19,7 @@ const POLICY: ReadonlySet<string> = new Set(["no roll-out", "held", "other ring"
 
 /** @param run its last one, if it was of the kernel that runs */
 export function reportState(
-  { fleet, channel, labels, release, buildId, hold }: Running,
+  { fleet, channel, labels, release, buildId, hold, beatSeconds }: Running,
   run: AgentRun | undefined,
   intent: Intent | undefined,
 ): HostReportState {
@@ -28,6 +29,7 @@ export function reportState(
     fleet,
     channel,
     labels: [...labels],
+    beatSeconds,
     intent: intent ?? null,
     soak: soakOf(run),
     livepatches: (run?.present ?? []).map(({ name, sha256, inEffect, kept }) => ({ name, sha256: sha256 ?? null, inEffect, kept })),
@@ -74,6 +76,7 @@ const cut = (text: string): string => Buffer.from(text.replaceAll("\u0000", "").
 
 function soakOf(run: AgentRun | undefined): HostReportState["soak"] {
   if (run === undefined || run.soak === null) return null;
-  const { sha256, rollOut, phase, looks } = run.soak;
-  return { sha256, rollOut, phase, after: looks.at(-1)?.after ?? null };
+  const { sha256, rollOut, phase, looks, failure } = run.soak;
+  const why = failure === null ? null : { code: failure.code, why: cut(failure.why) };
+  return { sha256, rollOut, phase, after: looks.at(-1)?.after ?? null, failure: why };
 }

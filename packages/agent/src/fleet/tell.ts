@@ -62,7 +62,8 @@ async function told(
   const identity = await identityOf(machine);
   const known = (await knownAs(machine, url)) ?? (await enrolled(task, machine, server, identity, facts));
   const run = await lastRun(machine);
-  const state = reportState(facts, run?.kernel.release === facts.release && run.kernel.buildId === facts.buildId ? run : undefined, intent);
+  const isOfThisKernel = run?.kernel.release === facts.release && run.kernel.buildId === facts.buildId;
+  const state = reportState({ ...facts, beatSeconds: server.beatSeconds }, isOfThisKernel ? run : undefined, intent);
   const digest = stateDigest(state);
   const isNews = known.sent === null || known.sent.digest !== digest || known.sent.bootId !== facts.bootId;
   const sentAt = new Date(known.sent?.at ?? 0).getTime();

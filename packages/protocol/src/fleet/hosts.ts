@@ -37,6 +37,7 @@ export const hostReportStateSchema = v.strictObject({
   fleet: words(100),
   channel: words(100),
   labels: v.pipe(v.array(label), v.maxLength(100)),
+  beatSeconds: said(v.pipe(v.number(), v.safeInteger(), v.minValue(60), v.maxValue(30 * 86_400)), "so often it tells that nothing changed"),
   intent: v.nullable(said(v.strictObject({ sha256: digest, rollOut: word }), "what it is about to load")),
   soak: v.nullable(
     said(
@@ -45,8 +46,9 @@ export const hostReportStateSchema = v.strictObject({
         rollOut: word,
         phase: v.picklist(["loading", "soaking", "leaving"]),
         after: v.nullable(v.number()),
+        failure: v.nullable(v.strictObject({ code: words(64), why: words(500) })),
       }),
-      "what it is trying; after: seconds after the load at which all was well",
+      "what it is trying; after: seconds after the load at which all was well; failure: why it is leaving, also where it cannot be taken out",
     ),
   ),
   livepatches: said(

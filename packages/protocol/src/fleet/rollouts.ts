@@ -11,7 +11,7 @@ const hours = v.pipe(v.number(), v.minValue(0), v.maxValue(24 * 365));
 export const stageSchema = v.pipe(
   v.strictObject({
     name: word,
-    label: v.optional(said(label, "machines that bear it in their agent.json; all: every machine"), "all"),
+    label: v.optional(said(label, "machines that bear it by their enrolment and in their agent.json; all: every machine"), "all"),
     percent: maybe(said(percent, "of those machines")),
     hosts: maybe(said(v.pipe(v.number(), v.safeInteger(), v.minValue(1)), "so many of them, counted: for small fleets")),
     leastHosts: v.optional(said(count, "that have taken and kept it, before the next stage begins; all of the stage if it has fewer"), 1),
@@ -33,7 +33,7 @@ export const limitsSchema = v.strictObject({
   refusalPercent: v.optional(said(percent, "machines that would not take it, above this: the build is bad; 5 unless given"), 5),
   silentMinutes: v.optional(
     said(
-      v.pipe(v.number(), v.minValue(1), v.maxValue(24 * 60)),
+      v.pipe(v.number(), v.minValue(15), v.maxValue(24 * 60)),
       "without a word after a load is announced: it counts as failed; 25 unless given",
     ),
     25,
@@ -68,14 +68,15 @@ export type RolloutPhase = (typeof ROLLOUT_PHASES)[number];
 
 export const tallySchema = v.strictObject({
   exposed: said(count, "machines that said they would load it"),
-  succeeded: said(count, "took and keep it"),
+  succeeded: said(count, "took and keep it, and are heard of"),
   soaking: said(count, "have it on trial, or are about to"),
   failed: said(count, "it failed, or a probe did"),
   crashed: said(count, "the kernel reported trouble"),
   booted: said(count, "went down with it on trial"),
   refused: said(count, "would not take it: it is not for them, or is badly made"),
   silent: said(count, "were not heard of after they said they would load it"),
-  eligible: said(count, "machines of the stage"),
+  lost: said(count, "took it, and are silent since, for less than a day"),
+  eligible: said(count, "machines that the stage let in when it began, and none before it"),
 });
 export type Tally = v.InferOutput<typeof tallySchema>;
 

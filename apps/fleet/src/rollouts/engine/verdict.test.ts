@@ -6,7 +6,18 @@ import { ringsOf, shareOf } from "./share.ts";
 import { type Course, verdictOf } from "./verdict.ts";
 
 const LIMITS = { failures: 3, failurePercent: 0.5, refusalPercent: 5, silentMinutes: 25 };
-const TALLY: Tally = { exposed: 0, succeeded: 0, soaking: 0, failed: 0, crashed: 0, booted: 0, refused: 0, silent: 0, eligible: 1000 };
+const TALLY: Tally = {
+  exposed: 0,
+  succeeded: 0,
+  soaking: 0,
+  failed: 0,
+  crashed: 0,
+  booted: 0,
+  refused: 0,
+  silent: 0,
+  lost: 0,
+  eligible: 1000,
+};
 const stage = (name: string, more: Partial<Stage> = {}): Stage => ({
   name,
   label: "all",
@@ -16,7 +27,7 @@ const stage = (name: string, more: Partial<Stage> = {}): Stage => ({
   ...more,
 });
 const STAGES = [stage("canary"), stage("some", { percent: 5 }), stage("all", { percent: 100 })];
-const QUIET = { expected: 1000, heard: 995, bootRate: 0.0014 };
+const QUIET = { known: 1000, lost: 5, expected: 1000, heard: 995, bootRate: 0.0014 };
 
 function course(tally: Partial<Tally>, more: Partial<Course> = {}): Course {
   const whole = { ...TALLY, ...tally };
@@ -27,7 +38,13 @@ function course(tally: Partial<Tally>, more: Partial<Course> = {}): Course {
     stageHours: 2,
     soakSeconds: 900,
     tally: whole,
-    succeededHere: whole.succeeded,
+    // As in a first stage.
+    here: {
+      succeeded: whole.succeeded,
+      wrong: whole.failed + whole.crashed + whole.booted + whole.refused,
+      open: whole.soaking + whole.silent,
+      exposed: whole.exposed,
+    },
     usual: QUIET,
     ...more,
   };
@@ -44,6 +61,7 @@ const tallies: fc.Arbitrary<Tally> = fc
     booted: fc.nat({ max: 20 }),
     refused: fc.nat({ max: 100 }),
     silent: fc.nat({ max: 50 }),
+    lost: fc.nat({ max: 20 }),
     eligible: n,
   })
   .map((tally) => ({ ...tally, exposed: tally.succeeded + tally.soaking + tally.failed + tally.crashed + tally.booted + tally.silent }));
@@ -53,11 +71,16 @@ const usuals = fc
     share: fc.double({ min: 0, max: 1, noNaN: true }),
     bootRate: fc.double({ min: 0, max: 0.1, noNaN: true }),
   })
-  .map(({ expected, share, bootRate }) => ({ expected, heard: Math.round(expected * share), bootRate }));
+  .map(({ expected, share, bootRate }) => ({ known: expected, lost: 0, expected, heard: Math.round(expected * share), bootRate }));
 const courses: fc.Arbitrary<Course> = fc
   .record({ tally: tallies, usual: usuals, at: fc.nat({ max: 2 }), hours: fc.double({ min: 0, max: 100, noNaN: true }), here: n })
   .map(({ tally, usual, at, hours, here }) =>
-    course(tally, { usual, stage: at, stageHours: hours, succeededHere: Math.min(here, tally.succeeded) }),
+    course(tally, {
+      usual,
+      stage: at,
+      stageHours: hours,
+      here: { succeeded: Math.min(here, tally.succeeded), wrong: tally.failed, open: tally.soaking, exposed: tally.exposed },
+    }),
   );
 const goesOn = (of: Course): boolean => ["advance", "done"].includes(verdictOf(of).do);
 
@@ -68,7 +91,7 @@ describe("a stage", () => {
     expect(verdict({ exposed: 12, succeeded: 12 }, { stageHours: 0.9 })).toBe("wait");
     expect(verdict({ exposed: 30, succeeded: 12, soaking: 18 })).toBe("wait");
     expect(verdict({ exposed: 12, succeeded: 12 }, { stage: 2 })).toBe("done");
-    fc.assert(fc.property(courses, (of) => !goesOn({ ...of, succeededHere: 0 })));
+    fc.assert(fc.property(courses, (of) => !goesOn({ ...of, here: { ...of.here, succeeded: 0 } })));
     fc.assert(fc.property(courses, (of) => !goesOn({ ...of, stageHours: 0.99 })));
   });
 
@@ -77,6 +100,22 @@ describe("a stage", () => {
     expect(verdict({ exposed: 3, succeeded: 3, eligible: 4 })).toBe("wait");
     expect(verdict({ exposed: 4, succeeded: 3, failed: 1, eligible: 4 }, { stage: 1 })).toBe("advance");
     expect(verdict({ eligible: 0 })).toBe("wait");
+    expect(verdictOf(course({ eligible: 0 })).why).toContain("lets no machine in");
+    // What earlier stages have failed on says nothing of how many this one has.
+    const here = { succeeded: 4, wrong: 0, open: 0, exposed: 4 };
+    expect(verdict({ exposed: 902, succeeded: 900, failed: 2, eligible: 6 }, { stage: 1, here })).toBe("wait");
+  });
+
+  test("waits for a person where it failed on one of the first, or one of them would not take it", () => {
+    expect(verdict({ exposed: 12, succeeded: 11, failed: 1 })).toBe("wait");
+    expect(verdict({ exposed: 12, succeeded: 11, refused: 1 })).toBe("wait");
+    expect(verdict({ exposed: 12, succeeded: 11, failed: 1 }, { stage: 1 })).toBe("advance");
+  });
+
+  test("waits for those that are on their way in it, however many came before", () => {
+    const here = { succeeded: 20, wrong: 0, open: 5, exposed: 25 };
+    expect(verdict({ exposed: 900, succeeded: 895, soaking: 5 }, { stage: 1, here })).toBe("wait");
+    expect(verdict({ exposed: 900, succeeded: 895, soaking: 5 }, { stage: 1, here: { ...here, open: 2, exposed: 22 } })).toBe("advance");
   });
 
   test("is not passed because more went wrong, and a halt is not lifted by it", () => {
@@ -115,7 +154,20 @@ describe("it halts", () => {
     // One in ten is missing everywhere.
     expect(verdict({ exposed: 50, succeeded: 45, silent: 5 }, { usual: { ...QUIET, heard: 900 } })).not.toBe("halt");
     // Few others: nothing tells that it is the network.
-    expect(verdict({ exposed: 3, succeeded: 2, silent: 1 }, { usual: { expected: 2, heard: 0, bootRate: 0 } })).toBe("halt");
+    expect(verdict({ exposed: 3, succeeded: 2, silent: 1 }, { usual: { ...QUIET, known: 2, expected: 2, heard: 0, bootRate: 0 } })).toBe(
+      "halt",
+    );
+  });
+
+  test("by machines that took it and are not heard of since, more than of all others", () => {
+    const few = { known: 0, lost: 0, expected: 0, heard: 0, bootRate: 0 };
+    expect(verdict({ exposed: 40, succeeded: 34, lost: 6 }, { stage: 2, usual: few })).toBe("halt");
+    expect(verdict({ exposed: 40, succeeded: 38, lost: 2 }, { stage: 2, usual: few })).not.toBe("halt");
+    expect(verdict({ exposed: 5, succeeded: 3, lost: 2 }, { usual: few })).toBe("halt");
+    expect(verdict({ exposed: 1000, succeeded: 990, lost: 10 }, { stage: 1 })).not.toBe("halt");
+    expect(verdict({ exposed: 1000, succeeded: 970, lost: 30 }, { stage: 1 })).toBe("halt");
+    // A tenth of all is switched off for the night.
+    expect(verdict({ exposed: 1000, succeeded: 890, lost: 110 }, { stage: 1, usual: { ...QUIET, lost: 100 } })).not.toBe("halt");
   });
 
   test("a cut network never takes it further", () => {

@@ -7,11 +7,25 @@ import { lowerBound, surplus } from "./chance.ts";
 
 /** How the machines behave that the roll-out does not concern, in the same time. */
 export interface Usual {
+  /** How many are known, and how many of them are silent for a while. */
+  known: number;
+  lost: number;
   /** Reports that were to be expected of them lately, by their beats. */
   expected: number;
   heard: number;
   /** Boots per machine and hour. */
   bootRate: number;
+}
+
+/** Of the stage that is on, in numbers of machines: by these it goes on. */
+export interface Here {
+  /** Took and keep it, and were heard of since the stage began. */
+  succeeded: number;
+  /** On which it went wrong in any attempt: they do not take it again by themselves. */
+  wrong: number;
+  /** On their way, heard of or not. */
+  open: number;
+  exposed: number;
 }
 
 export interface Course {
@@ -23,8 +37,7 @@ export interface Course {
   soakSeconds: number;
   /** Of this attempt: what failed in those before a person has looked at. */
   tally: Tally;
-  /** Of the stage that is on: what its going on is decided by. */
-  succeededHere: number;
+  here: Here;
   usual: Usual;
 }
 
@@ -58,7 +71,10 @@ export function badOf({ stage, soakSeconds, tally, usual }: Course): { booted: n
   const likely = stage === 0 ? CANARY_CHANCE : LATER_CHANCE;
   const booted = surplus(tally.booted, (tally.exposed * usual.bootRate * soakSeconds) / 3600, likely);
   const missing = usual.expected < LEAST_EXPECTED ? 0 : Math.max(0, 1 - usual.heard / usual.expected);
-  const silent = isCut(usual) ? 0 : surplus(tally.silent, tally.exposed * missing, likely);
+  // Of a fleet of which little is known one in a hundred may be switched off in a day.
+  const off = (usual.lost + 1) / (usual.known + 100);
+  const gone = surplus(tally.lost, (tally.succeeded + tally.lost) * off, likely);
+  const silent = isCut(usual) ? 0 : surplus(tally.silent, tally.exposed * missing, likely) + gone;
   return { booted, silent, all: tally.crashed + tally.failed + booted + silent };
 }
 
@@ -71,7 +87,9 @@ export function haltOf(course: Course): Verdict | undefined {
     return halt(`the kernel reported trouble on ${tally.crashed} of ${tally.exposed} machines of the first stage`);
   if (stage === 0 && booted > 0) return halt(`${tally.booted} of ${tally.exposed} machines of the first stage went down with it on trial`);
   if (stage === 0 && silent > 0)
-    return halt(`${tally.silent} of ${tally.exposed} machines of the first stage are silent since they said they would load it`);
+    return halt(
+      `${tally.silent + tally.lost} of ${tally.exposed} machines of the first stage are silent since they said they would load it`,
+    );
   const parts = `${tally.crashed} with trouble in the kernel, ${tally.failed} failed, ${booted} went down, ${silent} silent, beyond what is usual`;
   if (all >= limits.failures) return halt(`it went wrong on ${all} machines, and ${limits.failures} stop it: ${parts}`);
   const judged = tally.succeeded + all;
@@ -96,19 +114,20 @@ function pauseOf({ usual }: Course): Verdict | undefined {
   };
 }
 
-function onward({ stages, stage, stageHours, tally, succeededHere }: Course): Verdict {
+function onward({ stages, stage, stageHours, tally, here }: Course): Verdict {
   const wait = (why: string): Verdict => ({ do: "wait", why });
-  const here = stages[stage];
-  if (here === undefined) return wait("no stage is on");
-  // Those that do not take it again by themselves are not waited for.
-  const able = tally.eligible - tally.failed - tally.crashed - tally.booted - tally.refused;
-  const least = Math.max(1, Math.min(here.leastHosts, able));
-  if (succeededHere < least) return wait(`${succeededHere} of at least ${least} machines have taken and kept it`);
-  if (stageHours < here.leastHours) return wait(`the stage lasts ${here.leastHours} h at least`);
-  // One that is silent by chance, perhaps: in the first stage a person says so, by skipping it.
+  const on = stages[stage];
+  if (on === undefined) return wait("no stage is on");
+  if (tally.eligible === 0 && here.exposed === 0) return wait(`the stage ${on.name} lets no machine in`);
+  // Those on which it went wrong do not take it again by themselves.
+  const least = Math.max(1, Math.min(on.leastHosts, tally.eligible - here.wrong));
+  if (here.succeeded < least) return wait(`${here.succeeded} of at least ${least} machines have taken and kept it`);
+  if (stageHours < on.leastHours) return wait(`the stage lasts ${on.leastHours} h at least`);
+  // Chance, perhaps, or their own fault: in the first stage a person says so, by skipping it.
   if (stage === 0 && tally.silent > 0) return wait(`${tally.silent} of ${tally.exposed} machines of the first stage are silent`);
-  const open = tally.soaking + tally.silent;
-  if (open > tally.exposed * UNSETTLED) return wait(`${open} of ${tally.exposed} machines have not settled yet`);
-  const why = `${succeededHere} machines have taken and kept it, in ${stageHours.toFixed(1)} h`;
+  const wrong = tally.failed + tally.refused;
+  if (stage === 0 && wrong > 0) return wait(`${wrong} machines of the first stage did not take it, or it failed on them`);
+  if (here.open > here.exposed * UNSETTLED) return wait(`${here.open} of ${here.exposed} machines have not settled yet`);
+  const why = `${here.succeeded} machines have taken and kept it, in ${stageHours.toFixed(1)} h`;
   return stage + 1 < stages.length ? { do: "advance", why } : { do: "done", why };
 }
