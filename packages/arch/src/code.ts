@@ -75,6 +75,8 @@ export interface Code {
   isPadding(bytes: Uint8Array): boolean;
   /** Whether all of it does nothing: no-ops, none of which traps. */
   isNoOp(bytes: Uint8Array): boolean;
+  /** Whether it is the whole no-op in the place of a jump that a static key switches on: as long as that jump, which depends on how far it goes. */
+  isSwitchNoOp(bytes: Uint8Array): boolean;
   /**
    * What the assembler fills so many bytes with to align the code that follows; undefined for more than it fills so.
    * @param assembler its version as the kernel's configuration has it (24000 for 2.40); where it is not known how one fills, what all fill alike

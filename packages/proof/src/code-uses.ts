@@ -41,13 +41,27 @@ export class CodeUses {
 
   /** Whether nothing is said of any of the bytes, and nothing leads into the midst of them. */
   isFree(part: Part, from: number, to: number): boolean {
-    for (const edge of this.#edges.get(part) ?? []) if (edge > from && edge < to) return false;
-    return !(this.#held.get(part) ?? []).some(({ start, end }) => start < to && end > from);
+    return !this.#leadsInto(part, from, to) && this.#saidOf(part, from, to).length === 0;
+  }
+
+  /** Whether a branch on a static key is all that is said of the bytes. */
+  isSwitch(part: Part, from: number, to: number): boolean {
+    const [one, ...more] = this.#saidOf(part, from, to);
+    return !this.#leadsInto(part, from, to) && more.length === 0 && one?.start === from && one.by === part.arch.tables.jumps;
   }
 
   /** All that is said, by the code that it is said of. */
   get sayings(): ReadonlyMap<Part, readonly Saying[]> {
     return this.#held;
+  }
+
+  #leadsInto(part: Part, from: number, to: number): boolean {
+    for (const edge of this.#edges.get(part) ?? []) if (edge > from && edge < to) return true;
+    return false;
+  }
+
+  #saidOf(part: Part, from: number, to: number): Saying[] {
+    return (this.#held.get(part) ?? []).filter(({ start, end }) => start < to && end > from);
   }
 
   #entry({ kind, covers }: ObjectTable, { table, start, code, offset, relocations: [key] }: Entry, keys: Set<Relocation>): void {

@@ -17,10 +17,13 @@ const PIECES = {
   work: "addl $3, %eax",
   noOp: "nop",
   longNoOp: NOP5,
+  shortNoOp: ".byte 0x66, 0x90",
   loop: ".p2align 5\n4: decl %edi\n jne 4b",
   lineLoop: ".p2align 6\n4: subl $1, %edi\n jne 4b",
   jumpIn: "cmpl %edi, %eax\n je 5f\n addl $7, %eax\n5:",
   jumpLabel: `1: ${NOP5}\n .pushsection __jump_table,"aw"\n .long 1b - ., 2f - .\n .quad key - .\n .popsection\n2:`,
+  shortLabel: `1: .byte 0x66, 0x90\n .pushsection __jump_table,"aw"\n .long 1b - ., 2f - .\n .quad key - .\n .popsection\n2:`,
+  oddLabel: `1: .byte 0x66, 0x66, 0x90\n .pushsection __jump_table,"aw"\n .long 1b - ., 2f - .\n .quad key - .\n .popsection\n2:`,
   staticCall: `1: ${NOP5}\n .pushsection .static_call_sites,"aw"\n .long 1b - ., key - .\n .popsection`,
   traced: `1: ${NOP5}\n .pushsection __mcount_loc,"a"\n .quad 1b\n .popsection`,
   alternative: `1: addl $5, %eax\n nop\n nop\n nop\n3:
@@ -70,6 +73,7 @@ describe("padding before an aligned loop", () => {
     { pieces: ["noOp", "loop"] },
     { pieces: ["jumpLabel", "loop"] },
     { pieces: ["jumpIn", "loop", "jumpLabel"] },
+    { pieces: ["shortLabel", "loop"] },
     { pieces: ["alternative", "lineLoop"] },
     { pieces: ["staticCall", "noOp", "jumpLabel", "loop", "traced"] },
   ])("may be more or less: $pieces", async ({ pieces }) => {
@@ -83,15 +87,18 @@ describe("padding before an aligned loop", () => {
 });
 
 describe("a no-op that means something must not be gone, or come, beside padding", () => {
-  test.each<Piece>(["noOp", "longNoOp", "jumpLabel", "staticCall", "traced", "alternative", "unknown", "work"])("%s", async (piece) => {
-    for (let i = 0; i < 4; i++) {
-      const before = BEFORE + 16 * i;
-      expect(await compare([piece, "loop"], ["loop"], before)).toContain("looping");
-      expect(await compare(["loop"], [piece, "loop"], before)).toContain("looping");
-      expect(await compare(["work", piece, "lineLoop"], ["work", "lineLoop"], before)).toContain("looping");
-      expect(await compare(["loop", piece, "work"], [piece, "loop", "work"], before)).toContain("looping");
-    }
-  });
+  test.each<Piece>(["noOp", "longNoOp", "jumpLabel", "shortLabel", "staticCall", "traced", "alternative", "unknown", "work"])(
+    "%s",
+    async (piece) => {
+      for (let i = 0; i < 4; i++) {
+        const before = BEFORE + 16 * i;
+        expect(await compare([piece, "loop"], ["loop"], before)).toContain("looping");
+        expect(await compare(["loop"], [piece, "loop"], before)).toContain("looping");
+        expect(await compare(["work", piece, "lineLoop"], ["work", "lineLoop"], before)).toContain("looping");
+        expect(await compare(["loop", piece, "work"], [piece, "loop", "work"], before)).toContain("looping");
+      }
+    },
+  );
 
   test.each<Piece>(["jumpLabel", "staticCall", "traced", "unknown"])("%s is not a no-op of the source", async (piece) => {
     for (let i = 0; i < 4; i++) {
@@ -99,6 +106,28 @@ describe("a no-op that means something must not be gone, or come, beside padding
       expect(await compare([piece, "loop"], ["longNoOp", "loop"], before)).toContain("looping");
       expect(await compare(["longNoOp", "loop"], [piece, "loop"], before)).toContain("looping");
     }
+  });
+});
+
+describe("the no-op of a jump that a static key switches on", () => {
+  test.each<{ one: Piece[]; other: Piece[] }>([
+    { one: ["shortLabel", "work"], other: ["jumpLabel", "work"] },
+    { one: ["shortLabel", "loop", "work"], other: ["jumpLabel", "loop", "work"] },
+    { one: ["work", "loop", "jumpLabel", "noOp", "lineLoop"], other: ["work", "loop", "shortLabel", "noOp", "lineLoop"] },
+  ])("may be as long as the jump has to be: $one, $other", async ({ one, other }) => {
+    for (let i = 0; i < 4; i++) expect(await compare(one, other, BEFORE + 16 * i)).toEqual([]);
+  });
+
+  test.each<Piece>(["shortNoOp", "longNoOp", "staticCall", "traced", "unknown"])("is not %s", async (piece) => {
+    for (const label of ["shortLabel", "jumpLabel"] as const) {
+      expect(await compare([label, "work"], [piece, "work"])).toContain("looping");
+      expect(await compare([piece, "work"], [label, "work"])).toContain("looping");
+    }
+  });
+
+  test("is no other no-op of that length", async () => {
+    expect(await compare(["shortLabel", "work"], ["oddLabel", "work"])).toContain("looping");
+    expect(await compare(["jumpLabel", "work"], ["oddLabel", "work"])).toContain("looping");
   });
 });
 
@@ -122,7 +151,7 @@ test("of any two functions of such pieces, those alone are the same that are mad
   await fc.assert(
     fc.asyncProperty(list, other, fc.integer({ min: 0, max: 63 }), async (pieces, change, before) => {
       const others = change(pieces);
-      const same = pieces.join() === others.join();
+      const same = alike(pieces) === alike(others);
       // Alignment that fills in nothing leaves no trace.
       fc.pre(same || bare(pieces) !== bare(others));
       expect((await compare(pieces, others, before)).includes("looping")).toBe(!same);
@@ -131,13 +160,18 @@ test("of any two functions of such pieces, those alone are the same that are mad
   );
 });
 
+/** A jump's length says nothing. */
+function alike(pieces: readonly Piece[]): string {
+  return pieces.join().replaceAll("shortLabel", "jumpLabel");
+}
+
 /** The pieces without the alignment of loops. */
 function bare(pieces: readonly Piece[]): string {
   return pieces.map((piece) => PIECES[piece].replace(/\.p2align \d\n/, "")).join("\n");
 }
 
 describe("flipped bits", () => {
-  const pieces: Piece[] = ["work", "jumpIn", "jumpLabel", "loop", "noOp", "lineLoop", "alternative", "loop", "staticCall"];
+  const pieces: Piece[] = ["work", "jumpIn", "jumpLabel", "loop", "noOp", "lineLoop", "alternative", "loop", "staticCall", "shortLabel"];
   const source = sourceOf(pieces, BEFORE);
   let kernel: KernelModule;
   beforeAll(async () => {

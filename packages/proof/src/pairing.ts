@@ -1,6 +1,6 @@
 /**
  * The instructions of a function in two builds, paired. The builds may differ in what the assembler filled in to align a loop: functions begin
- * elsewhere. That is taken for padding only if it is exactly what the assembler writes, right before a place that is aligned in both builds,
+ * elsewhere. Jumps across it may then be of another length, and so are the no-ops in the place of those that a static key switches on. That is taken for padding only if it is exactly what the assembler writes, right before a place that is aligned in both builds,
  * less than would align it once more, and if nothing is said of any of it. All else must have its pair.
  */
 import type { AlignmentFill, Code, Instruction } from "@suture/arch";
@@ -20,6 +20,8 @@ export interface Side {
 /** Places are bytes from the start of the function. */
 export interface Pairing {
   pairs: readonly (readonly [own: Instruction, plain: Instruction])[];
+  /** Of those, by the first build's: no-ops in the place of a jump that a static key switches on, which is of another length in the other build. */
+  switches: ReadonlySet<Instruction>;
   /**
    * Where the other build has a place: at one, or at one of two where it alone has padding, which begin and end there. None if the place is in
    * the midst of an instruction that is of another length there.
@@ -31,6 +33,7 @@ export interface Pairing {
 export function pairUp(own: Side, plain: Side, fill: AlignmentFill): Pairing | string {
   const pairs: (readonly [Instruction, Instruction])[] = [];
   const places = new Map<number, readonly number[]>();
+  const switches = new Set<Instruction>();
   const [these, those] = [own.instructions, plain.instructions];
   let [i, j] = [0, 0];
   while (i < these.length || j < those.length) {
@@ -38,7 +41,11 @@ export function pairUp(own: Side, plain: Side, fill: AlignmentFill): Pairing | s
     if (noOps[0] > 0 || noOps[1] > 0) {
       const kept = keptOf(own, plain, [i, j], noOps, fill);
       if (kept === undefined) return `at 0x${startOf(own, i).toString(16)}: no-ops that are not the same, and are no padding`;
-      for (let k = 0; k < kept; k++) pairs.push([these[i + k] as Instruction, those[j + k] as Instruction]);
+      for (let k = 0; k < kept; k++) {
+        const [one, other] = [these[i + k] as Instruction, those[j + k] as Instruction];
+        pairs.push([one, other]);
+        if (one.end - one.start !== other.end - other.start) switches.add(one);
+      }
       const [from, to] = [startOf(own, i + kept), startOf(plain, j + kept)];
       i += noOps[0];
       j += noOps[1];
@@ -54,6 +61,7 @@ export function pairUp(own: Side, plain: Side, fill: AlignmentFill): Pairing | s
   if (!places.has(own.bytes.length)) places.set(own.bytes.length, [plain.bytes.length]);
   return {
     pairs,
+    switches,
     places(offset) {
       const whole = places.get(offset);
       if (whole !== undefined) return whole;
@@ -103,14 +111,17 @@ function keptOf(
   return undefined;
 }
 
-/** The same bytes, which are padding in both builds or in neither. */
+/** The same bytes, which are padding in both builds or in neither; or of two lengths, where both are a jump that a static key switches on. */
 function sameNoOp(own: Side, i: number, plain: Side, j: number): boolean {
   const [one, other] = [own.instructions[i], plain.instructions[j]];
   if (one === undefined || other === undefined) return false;
-  return (
-    isFree(own, one) === isFree(plain, other) &&
-    Buffer.compare(own.bytes.subarray(one.start, one.end), plain.bytes.subarray(other.start, other.end)) === 0
-  );
+  const same = Buffer.compare(own.bytes.subarray(one.start, one.end), plain.bytes.subarray(other.start, other.end)) === 0;
+  return same ? isFree(own, one) === isFree(plain, other) : isSwitch(own, one) && isSwitch(plain, other);
+}
+
+function isSwitch(side: Side, { start, end }: Instruction): boolean {
+  const { part, uses, bytes } = side;
+  return codeOf(side).isSwitchNoOp(bytes.subarray(start, end)) && uses.isSwitch(part, side.start + start, side.start + end);
 }
 
 function isFree({ part, start, uses }: Side, one: Instruction): boolean {

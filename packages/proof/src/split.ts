@@ -459,6 +459,10 @@ class Holding implements Split {
       return this.#internal(pair, one.branch.target).includes(plain) ? undefined : "jumps elsewhere";
     }
     const length = one.end - one.start;
+    if (pair.switches.has(one)) {
+      const isReferred = within(part, item.start + one.start, item.start + one.end).length > 0;
+      return isReferred || this.#running.fields(address + other.start, address + other.end).length > 0 ? "another instruction" : undefined;
+    }
     if (length !== other.end - other.start) return "another instruction";
     let from = one.start;
     for (let at = one.start; at < one.end; at++) {

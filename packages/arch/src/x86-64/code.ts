@@ -85,6 +85,16 @@ export function isNoOp(bytes: Uint8Array): boolean {
   return bytes.length > 0 && !bytes.includes(INT3) && isNops(bytes);
 }
 
+/** Source: arch/x86/kernel/jump_label.c and tools/objtool/arch/x86/decode.c (arch_nop_insn): for a jump of two bytes or of five. */
+const SWITCH_NOPS: readonly (readonly number[])[] = [
+  [0x66, 0x90],
+  [0x0f, 0x1f, 0x44, 0x00, 0x00],
+];
+
+export function isSwitchNoOp(bytes: Uint8Array): boolean {
+  return SWITCH_NOPS.some((noOp) => noOp.length === bytes.length && noOp.every((byte, i) => bytes[i] === byte));
+}
+
 /** A block that the processor fetches at once, and a line of its cache: gcc aligns a loop that fits into one to it. */
 export const LOOP_ALIGNMENTS: readonly number[] = [32, 64];
 
