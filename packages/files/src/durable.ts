@@ -10,9 +10,9 @@ export async function removeDurably(path: string): Promise<void> {
   });
 }
 
-const STAYS: ReadonlySet<unknown> = new Set(["ENOTEMPTY", "EEXIST", "EBUSY"]);
+const STAYS: ReadonlySet<unknown> = new Set(["ENOTEMPTY", "EEXIST", "EBUSY", "EROFS"]);
 
-/** @returns whether it is gone: a folder that is not empty, or in which a file system is mounted, stays */
+/** @returns whether it is gone: a folder that is not empty, or in which a file system is mounted, or above which nothing may be written, stays */
 export async function removeEmptyFolder(path: string): Promise<boolean> {
   try {
     await rmdir(path);

@@ -5,7 +5,6 @@ import type { Guest, GuestFile } from "@suture/lab";
 import { type Answer, suture, type Yard } from "./host-guest.ts";
 import { SignedFolder } from "./signed-folder.ts";
 
-const SERVER = join(import.meta.dirname, "../programs/serve.mjs");
 const FLEET = "prod";
 /** At most, on a machine that is busy with other things. */
 const BOOT_MS = 300_000;
@@ -53,7 +52,6 @@ export class States {
       ...this.#timestamps,
       { path: "/etc/suture/root.json", content: readFileSync(join(folder, "metadata/1.root.json")) },
       { path: "/etc/machine-id", content: Buffer.from("0123456789abcdef0123456789abcdef\n") },
-      { path: "/opt/serve.mjs", content: readFileSync(SERVER) },
     ];
   }
 }
@@ -70,9 +68,7 @@ export class AgentGuest {
     const booted = new AgentGuest(await yard.boot({ disk, files: states.files(), deadlineMs: BOOT_MS }));
     await booted.configure();
     await booted.see(n);
-    await booted.sh(
-      "ifconfig lo 127.0.0.1 up; node /opt/serve.mjs /srv/repository 8080 /tmp/asked >/tmp/served 2>&1 & until grep -q ready /tmp/served; do sleep 0.2; done",
-    );
+    await booted.sh("ifconfig lo 127.0.0.1 up && httpd -p 127.0.0.1:8080 -h /srv/repository");
     return booted;
   }
 
@@ -89,8 +85,9 @@ export class AgentGuest {
     return (await this.guest.run(command, { timeoutMs: 120_000 })).output.trim();
   }
 
-  agent(what: string): Promise<Answer> {
-    return suture(this.guest, `agent ${what}`, 300_000);
+  /** @param before words in front of the command */
+  agent(what: string, before = ""): Promise<Answer> {
+    return suture(this.guest, `agent ${what}`, 300_000, before);
   }
 
   suture(line: string): Promise<Answer> {

@@ -81,10 +81,16 @@ async function takeBack(
   { task, machine, configuration }: Means,
   { name, sha256, release, action, why }: Step & { do: "take out" },
 ): Promise<Done[]> {
-  await keptNoMore(task, machine, release, [{ name, sha256 }]);
+  // A store that cannot be written does not keep it in effect.
+  const problem = await keptNoMore(task, machine, release, [{ name, sha256 }]).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  task.check();
   const there = (await status(machine)).patches.find((patch) => patch.name === name && patch.sha256 === sha256);
   if (action !== "keep-reboot-wanted" && there !== undefined)
     await takeOut(task, machine, name, { timeoutMs: configuration.transitionSeconds * 1000, onTimeout: "reverse" });
+  if (problem !== undefined) throw problem;
   const memory = await readMemory(machine);
   await writeMemory(machine, { ...memory, accepted: memory.accepted.filter((one) => one.sha256 !== sha256) });
   return [
