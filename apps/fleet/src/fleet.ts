@@ -31,6 +31,8 @@ export interface FleetOptions {
   databaseUrl: string | undefined;
   /** By which machines are steered; undefined: they are only looked at. */
   repository: Repository | undefined;
+  /** What rolls out in them is no production: one person approves it, and it need not be proven. */
+  trialChannels: readonly string[];
 }
 
 export class Fleet {
@@ -44,7 +46,7 @@ export class Fleet {
   #timer: NodeJS.Timeout | undefined;
   #closing = false;
 
-  private constructor(database: Database, steering: Steering | undefined, log: Logger) {
+  private constructor(database: Database, steering: Steering | undefined, trialChannels: readonly string[], log: Logger) {
     this.#log = log;
     this.#steering = steering;
     this.database = database;
@@ -54,15 +56,17 @@ export class Fleet {
       ...ownRoutes(sql, metrics, VERSION, () => this.routes),
       ...userRoutes(sql),
       ...hostRoutes(sql, new Ingest(sql, note)),
-      ...rolloutRoutes(sql, steering),
+      ...rolloutRoutes(sql, { steering, trialChannels, log }),
     ];
     this.server = makeServer({ routes: this.routes, log, metrics, principalOf: (request) => this.#principalOf(request) });
   }
 
-  /** @throws FLEET_POSTGRES, FLEET_DATABASE, FLEET_NEWER */
-  static async open(task: Task, { data, databaseUrl, repository }: FleetOptions, log: Logger): Promise<Fleet> {
+  /** @throws FLEET_POSTGRES, FLEET_DATABASE, FLEET_NEWER, FLEET_STEERING, TRUST_REPOSITORY */
+  static async open(task: Task, { data, databaseUrl, repository, trialChannels }: FleetOptions, log: Logger): Promise<Fleet> {
+    const steering = repository === undefined ? undefined : new Steering(task, repository);
+    await steering?.check();
     const database = await Database.open(task, { url: databaseUrl, folder: join(data, "postgres") }, log);
-    return new Fleet(database, repository === undefined ? undefined : new Steering(task, repository), log);
+    return new Fleet(database, steering, trialChannels, log);
   }
 
   /** From now on roll-outs go on by themselves, and the policy is kept good. */

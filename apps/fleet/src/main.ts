@@ -15,12 +15,14 @@ import { ROLES, type Role } from "./users/roles.ts";
 const HELP = `suture-fleet: the server of a fleet of machines that follow a signed repository
 
   suture-fleet serve [--data FOLDER] [--listen ADDRESS:PORT] [--repository FOLDER --publish FOLDER --key FILE...]
+                     [--trial-channel NAME...]
   suture-fleet key NAME --role ROLE... [--data FOLDER]      a key by which a program, or the first person, asks; shown once
 
 --data     all that the server keeps; /var/lib/suture-fleet unless given
 --listen   127.0.0.1:8780 unless given: put a web server with TLS in front of it
 --repository   the signed repository's folder, as of \`suture repo init\`; --publish is the one from which it is served
 --key      of policy, snapshot and timestamp: files of \`suture repo key new\`; the passphrase is the first line of the file that SUTURE_PASSPHRASE_FILE names
+--trial-channel   what rolls out in it is no production: one person approves it, and it need not be proven; may be given more than once
 --role     ${ROLES.join(", ")}; may be given more than once
 
 DATABASE_URL names a PostgreSQL (postgres://...); without it the server keeps one of its own in the data folder.
@@ -33,6 +35,7 @@ const OPTIONS = {
   repository: { type: "string" },
   publish: { type: "string" },
   key: { type: "string", multiple: true, default: [] as string[] },
+  "trial-channel": { type: "string", multiple: true, default: [] as string[] },
   role: { type: "string", multiple: true, default: [] as string[] },
   help: { type: "boolean", default: false },
   version: { type: "boolean", default: false },
@@ -41,6 +44,7 @@ const OPTIONS = {
 interface Words {
   data: string;
   listen: string;
+  "trial-channel": string[];
   role: string[];
   repository?: string | undefined;
   publish?: string | undefined;
@@ -79,10 +83,10 @@ async function repositoryOf({ repository, publish, key: files }: Words): Promise
   return { folder: resolve(repository), out: resolve(publish), signers };
 }
 
-async function opened({ data }: Words, repository?: Repository): Promise<Fleet> {
+async function opened({ data, "trial-channel": trialChannels }: Words, repository?: Repository): Promise<Fleet> {
   const folder = resolve(data);
   await mkdir(folder, { recursive: true, mode: 0o755 });
-  return Fleet.open(task, { data: folder, databaseUrl: process.env.DATABASE_URL, repository }, log);
+  return Fleet.open(task, { data: folder, databaseUrl: process.env.DATABASE_URL, repository, trialChannels }, log);
 }
 
 async function serve(values: Words): Promise<void> {

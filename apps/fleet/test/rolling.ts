@@ -92,14 +92,25 @@ export class Rolling {
     return (await this.signed.seen()).rollouts.find((one) => one.id === id);
   }
 
+  async approved(more: object = {}): Promise<Of> {
+    const plan = { id: `fix-${++this.#n}`, livepatch: await this.signed.add(`livepatch_${this.#n}`), stages: STAGES, ...more };
+    const { id, livepatch } = plan;
+    expect(await this.as("olga", "POST", "/v1/rollouts", plan)).toMatchObject({ status: 200 });
+    for (const who of ["ada", "bob"]) await this.does(who, id, "approve");
+    return { id, livepatch };
+  }
+
   /** Approved, and started. */
   async begun(more: object = {}): Promise<Of> {
-    const id = `fix-${++this.#n}`;
-    const livepatch = await this.signed.add(`livepatch_${this.#n}`);
-    expect(await this.as("olga", "POST", "/v1/rollouts", { id, livepatch, stages: STAGES, ...more })).toMatchObject({ status: 200 });
-    for (const who of ["ada", "bob"]) await this.does(who, id, "approve");
-    expect(await this.does("olga", id, "start")).toMatchObject({ status: 200, body: { published: true } });
-    return { id, livepatch };
+    const fix = await this.approved(more);
+    expect(await this.does("olga", fix.id, "start")).toMatchObject({ status: 200, body: { published: true } });
+    return fix;
+  }
+
+  /** By both, and done by one of them. */
+  async agreed(id: string, what: "skip" | "promote", more: object = {}): Promise<Answered> {
+    for (const who of ["ada", "bob"]) await this.does(who, id, "approve", { what });
+    return this.does("ada", id, what, more);
   }
 
   /** For those that come after it. */

@@ -42,7 +42,7 @@ export class Served {
   }
 
   static async open(data = dataFolder(), repository?: Repository): Promise<Served> {
-    const fleet = await Fleet.open(new Task(), { data, databaseUrl: undefined, repository }, silent);
+    const fleet = await Fleet.open(new Task(), { data, databaseUrl: undefined, repository, trialChannels: ["trial"] }, silent);
     const keys = new Map<Role, string>();
     for (const role of ROLES) keys.set(role, (await newApiKey(fleet.database.sql, "test", { name: role, roles: [role] })).key);
     return new Served(fleet, keys);

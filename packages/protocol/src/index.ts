@@ -169,6 +169,8 @@ export {
   ROLES,
 } from "./fleet/people.ts";
 export {
+  APPROVABLE,
+  type Approvable,
   type FleetRollout,
   fleetRolloutSchema,
   fleetRolloutsSchema,

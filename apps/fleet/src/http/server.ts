@@ -7,7 +7,7 @@ import type { Metrics } from "./metrics.ts";
 import { refusalOf } from "./refusals.ts";
 import type { Route } from "./route.ts";
 
-const NOBODY: Principal = { name: "nobody", roles: [], user: undefined };
+const NOBODY: Principal = { name: "nobody", roles: [], person: "" };
 /** A batch of reports of a relay is the longest. */
 const LONGEST = 4 * 1024 * 1024;
 

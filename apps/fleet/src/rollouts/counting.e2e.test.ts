@@ -79,7 +79,7 @@ test("a livepatch that goes wrong and cannot be taken out again has failed", asy
 
 test("machines that took it and fall silent stop it, also when it is done", async () => {
   const fix = await of.begun();
-  await of.does("ada", fix.id, "promote");
+  await of.agreed(fix.id, "promote");
   const which = of.machines.slice(0, 20);
   await of.become(which, "kept", fix);
   await of.age(which.slice(0, 6), 5 * 60);

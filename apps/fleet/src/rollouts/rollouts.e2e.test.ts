@@ -1,10 +1,12 @@
 /** Roll-outs: by people, by themselves, and as machines see them. */
 import { randomBytes } from "node:crypto";
 import { cpSync, rmSync } from "node:fs";
+import { Task } from "@suture/task";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { STATE, send } from "../../test/machine.ts";
 import { Rolling, STAGES } from "../../test/rolling.ts";
 import { brokenAudit } from "../audit/audit.ts";
+import { Steering } from "../steering/steering.ts";
 
 let of: Rolling;
 beforeAll(async () => {
@@ -39,8 +41,62 @@ describe("people", () => {
     expect((await of.does("ada", id, "withdraw")).status).toBe(200);
     expect(await of.out(id)).toMatchObject({ state: "withdrawn" });
     for (const what of ["resume", "hold", "start", "skip", "promote"])
-      expect((await of.does(what === "skip" || what === "promote" ? "ada" : "olga", id, what)).status, what).toBe(409);
+      expect(
+        (await of.does(what === "skip" || what === "promote" ? "ada" : "olga", id, what, what === "skip" ? { stage: 0 } : {})).status,
+        what,
+      ).toBe(409);
     expect(await brokenAudit(of.served.fleet.database.sql)).toBeUndefined();
+  });
+
+  test("a stage is skipped once, by two who name it; what was approved before a hold is not any more", async () => {
+    const fix = await of.begun();
+    expect((await of.does("ada", fix.id, "skip", { stage: 0 })).status).toBe(409);
+    await of.does("ada", fix.id, "approve", { what: "skip" });
+    expect((await of.does("ada", fix.id, "skip", { stage: 0 })).status).toBe(409);
+    await of.does("bob", fix.id, "approve", { what: "skip" });
+    // That is no word for a promotion.
+    expect((await of.does("ada", fix.id, "promote")).status).toBe(409);
+    const both = await Promise.all(["ada", "bob"].map((who) => of.does(who, fix.id, "skip", { stage: 0 })));
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 409]);
+    expect(await of.shown(fix.id)).toMatchObject({ stage: 1, approvedBy: [] });
+    for (const who of ["ada", "bob"]) await of.does(who, fix.id, "approve", { what: "promote" });
+    await of.does("ada", fix.id, "hold");
+    for (const who of ["ada", "bob"]) await of.does(who, fix.id, "approve");
+    await of.does("olga", fix.id, "resume");
+    expect((await of.does("ada", fix.id, "promote")).status).toBe(409);
+    await of.over(fix);
+  });
+
+  test("a key that was revoked approves nothing any more, and all keys that somebody made are one person's", async () => {
+    const { sql } = of.served.fleet.database;
+    const fix = await of.approved();
+    await sql`update api_key set revoked_at = now() where name = 'bob'`;
+    expect((await of.does("olga", fix.id, "start")).status).toBe(409);
+    await sql`update api_key set revoked_at = null where name = 'bob'`;
+    expect((await of.does("olga", fix.id, "start")).status).toBe(200);
+    await of.over(fix);
+    const other = await of.approved({ id: "two-keys" });
+    await of.does("olga", other.id, "start");
+    await of.does("ada", other.id, "hold");
+    const keys = await Promise.all(["one", "two"].map((name) => of.served.ask("admin", "POST", "/v1/keys", { name, roles: ["releaser"] })));
+    const needed = [];
+    for (const { body } of keys) {
+      const headers = { authorization: `Bearer ${body.key}` };
+      const answer = await of.served.fleet.server.inject({ method: "POST", url: `/v1/rollouts/${other.id}/approve`, headers, payload: {} });
+      needed.push((answer.json() as { needed: number }).needed);
+    }
+    expect(needed).toEqual([1, 1]);
+    await of.over(other);
+  });
+
+  test("one is enough in a channel of trials, and for nothing else", async () => {
+    const livepatch = await of.signed.add("livepatch_trial");
+    await of.as("olga", "POST", "/v1/rollouts", { id: "trial", livepatch, stages: STAGES, channel: "trial" });
+    expect((await of.does("ada", "trial", "approve")).body).toEqual({ needed: 0 });
+    expect(await of.as("olga", "POST", "/v1/rollouts", { id: "said", livepatch, stages: STAGES, production: false })).toMatchObject({
+      status: 400,
+    });
+    await of.over({ id: "trial", livepatch });
   });
 
   test("a hold and approvals that race end held, or on its way by two approvals after the hold", async () => {
@@ -129,7 +185,7 @@ describe("by itself", () => {
     await of.become(of.machines, "nothing", fix);
 
     const done = await of.begun();
-    await of.does("ada", done.id, "promote");
+    await of.agreed(done.id, "promote");
     await of.become(others, "kept", done);
     expect(await of.shown(done.id)).toMatchObject({ phase: "done", tally: { succeeded: others.length } });
     for (const machine of others) {
@@ -176,6 +232,14 @@ describe("by itself", () => {
 });
 
 describe("faults", () => {
+  test("a server whose keys are not enough for what it signs does not begin", async () => {
+    const { folder, out, signers } = of.signed;
+    const begin = (some: typeof signers) => new Steering(new Task(), { folder, out, signers: some }).check();
+    await begin(signers);
+    for (const some of [[], signers.slice(0, 1), signers.slice(1)])
+      await expect(begin(some)).rejects.toMatchObject({ code: "FLEET_STEERING" });
+  });
+
   test("a roll-out of the policy that the database does not know is not taken over by one of its name", async () => {
     const { id } = await of.begun();
     await of.does("olga", id, "withdraw");
@@ -190,20 +254,28 @@ describe("faults", () => {
     });
   });
 
-  test("a database of yesterday lets nothing go on that was held since", async () => {
+  test("a database of yesterday lets nothing go on that was held, begun or approved since", async () => {
     const { sql } = of.served.fleet.database;
     const fix = await of.begun();
-    const before = await sql`select * from rollout where id = ${fix.id}`;
-    const [known] = await sql<{ policy_version: number }>`select policy_version from steering`;
+    const approved = await of.approved();
+    const kept = await sql`select * from steering`;
     await of.does("olga", fix.id, "hold");
-    expect(await of.out(fix.id)).toMatchObject({ state: "held" });
+    const later = await of.begun();
     // As pg_restore would have it.
-    await sql`update rollout set phase = ${before[0]?.phase} where id = ${fix.id}`;
-    await sql`update steering set policy_version = ${known?.policy_version}`;
+    await sql`update rollout set phase = 'rolling' where id = ${fix.id}`;
+    for (const table of [sql`rollout_host`, sql`rollout_approval`]) await sql`delete from ${table} where rollout = ${later.id}`;
+    await sql`delete from rollout where id = ${later.id}`;
+    await sql`update steering set mark = ${kept[0]?.mark}, previous = ${kept[0]?.previous}`;
     await of.ticks();
-    expect(await of.shown(fix.id)).toMatchObject({ phase: "held", why: expect.stringContaining("newer policy") });
-    expect(await of.out(fix.id)).toMatchObject({ state: "held" });
-    await of.does("ada", fix.id, "withdraw");
+    expect(await of.shown(fix.id)).toMatchObject({ phase: "held", why: expect.stringContaining("back-up") });
+    expect(await of.shown(approved.id)).toMatchObject({ phase: "draft", approvedBy: [] });
+    for (const { id } of [fix, later]) expect(await of.out(id)).toMatchObject({ state: "held" });
+    // Once: what a person resumes then goes on.
+    for (const who of ["ada", "bob"]) await of.does(who, fix.id, "approve");
+    await of.does("olga", fix.id, "resume");
+    await of.ticks();
+    expect(await of.shown(fix.id)).toMatchObject({ phase: "rolling" });
+    for (const { id } of [fix, approved]) await of.does("ada", id, "withdraw");
   });
 
   test("a policy that cannot be published is decided all the same, and out as soon as it can be", async () => {

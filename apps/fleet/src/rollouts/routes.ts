@@ -1,16 +1,26 @@
 /** Roll-outs: made, approved, started, held, and looked at. */
-import { fleetRolloutsSchema, newRolloutSchema } from "@suture/protocol";
+import { APPROVABLE, fleetRolloutsSchema, newRolloutSchema } from "@suture/protocol";
+import type { Logger } from "pino";
 import * as v from "valibot";
 import type { Sql } from "../database/sql.ts";
 import { fail } from "../errors.ts";
 import { type Route, route } from "../http/route.ts";
 import type { Steering } from "../steering/steering.ts";
 import { ROLES, type Role } from "../users/roles.ts";
-import { approve, hold, makeRollout, promote, resume, rollouts, skip, start, withdrawRollout } from "./store.ts";
+import { approve } from "./approvals.ts";
+import { hold, makeRollout, promote, resume, rollouts, skip, start, withdrawRollout } from "./store.ts";
 import { tick } from "./tick.ts";
 
 const params = v.strictObject({ id: v.pipe(v.string(), v.regex(/^[\w.-]{1,64}$/)) });
-const whyBody = v.strictObject({ why: v.pipe(v.string(), v.minLength(1), v.maxLength(500)) });
+const why = v.pipe(v.string(), v.minLength(1), v.maxLength(500));
+const whyBody = v.strictObject({ why });
+const skipBody = v.strictObject({
+  why,
+  stage: v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.description("the one that is on: of two who skip it one does")),
+});
+const approvalBody = v.strictObject({
+  what: v.optional(v.pipe(v.picklist(APPROVABLE), v.description("start is resuming as well; start unless given")), "start"),
+});
 const outAnswer = v.strictObject({
   published: v.pipe(v.boolean(), v.description("the policy that says so is out; else it will be as soon as it can be")),
 });
@@ -21,13 +31,24 @@ function steered(steering: Steering | undefined): Steering {
   return steering;
 }
 
-export function rolloutRoutes(sql: Sql, steering: Steering | undefined): Route[] {
-  const out = async (): Promise<{ published: boolean }> => ({ published: await tick(sql, steered(steering)).catch(() => false) });
-  const act = (
+export interface Rolling {
+  steering: Steering | undefined;
+  trialChannels: readonly string[];
+  log: Logger;
+}
+
+export function rolloutRoutes(sql: Sql, { steering, trialChannels, log }: Rolling): Route[] {
+  // It is decided all the same, and is out as soon as it can be.
+  const failed = (error: unknown): false => {
+    log.error({ err: error }, "the policy cannot be published");
+    return false;
+  };
+  const act = <B extends v.GenericSchema<unknown, { why: string }>>(
     name: string,
     what: string,
     who: readonly Role[],
-    work: (sql: Sql, who: string, id: string, why: string) => Promise<void>,
+    body: B,
+    work: (who: string, id: string, body: v.InferOutput<B>) => Promise<void>,
   ): Route =>
     route({
       method: "POST",
@@ -35,11 +56,12 @@ export function rolloutRoutes(sql: Sql, steering: Steering | undefined): Route[]
       what,
       who,
       params,
-      body: whyBody,
+      body,
       answer: outAnswer,
-      handle: async ({ principal, params: { id }, body: { why } }) => {
-        await work(sql, principal.name, id, why);
-        return out();
+      handle: async ({ principal, params: { id }, body: given }) => {
+        const by = steered(steering);
+        await work(principal.name, id, given);
+        return { published: await tick(sql, by).catch(failed) };
       },
     });
   return [
@@ -73,23 +95,38 @@ export function rolloutRoutes(sql: Sql, steering: Steering | undefined): Route[]
       handle: async ({ principal, body }) => {
         const repository = steered(steering);
         const { rollouts: known } = await repository.policy();
-        await makeRollout(sql, principal.name, body, { livepatches: await repository.livepatches(), rollouts: known });
+        await makeRollout(sql, principal, body, { livepatches: await repository.livepatches(), rollouts: known, trialChannels });
       },
     }),
     route({
       method: "POST",
       path: "/v1/rollouts/:id/approve",
-      what: "Somebody who has not made it approves it; production takes two",
+      what: "Somebody who has not made it approves its next step; production takes two",
       who: ["releaser"],
       params,
+      body: approvalBody,
       answer: v.strictObject({ needed: v.pipe(v.number(), v.description("so many more")) }),
-      handle: async ({ principal, params: { id } }) => approve(sql, principal.name, id),
+      handle: async ({ principal, params: { id }, body: { what } }) => approve(sql, principal, id, what),
     }),
-    act("start", "Its first stage begins", ["operator"], (of, who, id) => start(of, who, id)),
-    act("hold", "Nothing more is loaded by it; one person is enough", ["operator", "releaser"], hold),
-    act("resume", "It goes on where it was, when it was approved anew", ["operator"], resume),
-    act("skip", "The next stage begins now", ["releaser"], skip),
-    act("promote", "All machines of the channel take it from now on", ["releaser"], promote),
-    act("withdraw", "Nothing is loaded by it any more, for ever", ["operator", "releaser"], withdrawRollout),
+    act("start", "Its first stage begins", ["operator"], whyBody, (who, id, { why: given }) => start(sql, who, id, given)),
+    act("hold", "Nothing more is loaded by it; one person is enough", ["operator", "releaser"], whyBody, (who, id, { why: given }) =>
+      hold(sql, who, id, given),
+    ),
+    act("resume", "It goes on where it was, when it was approved anew", ["operator"], whyBody, (who, id, { why: given }) =>
+      resume(sql, who, id, given),
+    ),
+    act("skip", "The next stage begins now, when that was approved", ["releaser"], skipBody, (who, id, { why: given, stage }) =>
+      skip(sql, who, id, given, stage),
+    ),
+    act(
+      "promote",
+      "All machines of the channel take it from now on, when that was approved",
+      ["releaser"],
+      whyBody,
+      (who, id, { why: given }) => promote(sql, who, id, given),
+    ),
+    act("withdraw", "Nothing is loaded by it any more, for ever", ["operator", "releaser"], whyBody, (who, id, { why: given }) =>
+      withdrawRollout(sql, who, id, given),
+    ),
   ];
 }

@@ -20,7 +20,9 @@ export interface RolloutRow {
   stage: number;
   stage_since: Date | null;
   attempt: number;
+  production: boolean;
   made_by: string;
+  made_by_person: string;
   made_at: Date;
 }
 

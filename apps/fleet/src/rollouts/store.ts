@@ -1,28 +1,39 @@
 /** Roll-outs in the database: what people do to them, each in the audit. What is decided by itself is in tick.ts. */
-import type { FleetRollout, NewRollout, RolloutPhase } from "@suture/protocol";
+import type { Approvable, FleetRollout, NewRollout } from "@suture/protocol";
 import type { VerifiedPatch } from "@suture/trust";
 import { audit } from "../audit/audit.ts";
-import type { Sql, Within } from "../database/sql.ts";
+import type { Sql } from "../database/sql.ts";
 import { fail } from "../errors.ts";
+import type { Principal } from "../users/roles.ts";
+import { demand } from "./approvals.ts";
+import { change, locked } from "./lock.ts";
 import { planOf, type RolloutRow } from "./row.ts";
 import { tallyOf } from "./tally.ts";
 
+/** What there is to roll out, and where. */
+export interface Means {
+  livepatches: readonly VerifiedPatch[];
+  /** Of the policy. */
+  rollouts: readonly { id: string }[];
+  /** In which there is no production. */
+  trialChannels: readonly string[];
+}
+
 /**
  * As it was written down, and no more than that.
- * @param out what the repository has: its livepatches, and the roll-outs of its policy
  * @throws FLEET_STATE, FLEET_NONE
  */
 export async function makeRollout(
   sql: Sql,
-  who: string,
+  { name: who, person }: Principal,
   plan: NewRollout,
-  { livepatches, rollouts: known }: { livepatches: readonly VerifiedPatch[]; rollouts: readonly { id: string }[] },
+  { livepatches, rollouts: known, trialChannels }: Means,
 ): Promise<void> {
   const livepatch = livepatches.find(({ sha256 }) => sha256 === plan.livepatch);
   if (livepatch === undefined) throw fail("FLEET_NONE", `no livepatch ${plan.livepatch} is signed and published`);
   const { kernel, counter, proof } = livepatch.custom;
-  if (!proof.proven && plan.production)
-    throw fail("FLEET_STATE", `the livepatch ${livepatch.path} is not proven: it goes to no production`);
+  const production = !trialChannels.includes(plan.channel);
+  if (!proof.proven && production) throw fail("FLEET_STATE", `the livepatch ${livepatch.path} is not proven: it goes to no production`);
   await sql.begin(async (within) => {
     const row = {
       id: plan.id,
@@ -34,7 +45,9 @@ export async function makeRollout(
       channel: plan.channel,
       phase: "draft",
       why: "it waits for approval",
+      production,
       made_by: who,
+      made_by_person: person,
     };
     const made = await within`insert into rollout ${within.columns(row)} on conflict (id) do nothing`;
     if (made.count === 0) throw fail("FLEET_STATE", `there is a roll-out ${plan.id} already`);
@@ -43,54 +56,14 @@ export async function makeRollout(
         "FLEET_STATE",
         `the policy has a roll-out ${plan.id} already, of which this database does not know: it may be of another livepatch`,
       );
-    await audit(within, { who, what: "roll-out made", about: plan.id, detail: { plan } });
+    await audit(within, { who, what: "roll-out made", about: plan.id, detail: { plan, production } });
   });
 }
 
-/** Of other phases it is refused. @throws FLEET_NONE, FLEET_STATE */
-async function locked(within: Within, id: string, phases: readonly RolloutPhase[], what: string): Promise<RolloutRow> {
-  const [row] = await within<RolloutRow>`select * from rollout where id = ${id} for update`;
-  if (row === undefined) throw fail("FLEET_NONE", `there is no roll-out ${id}`);
-  if (!phases.includes(row.phase))
-    throw fail("FLEET_STATE", `${what} is for one that is ${phases.join(" or ")}; ${id} is ${row.phase}: ${row.why}`);
-  return row;
-}
-
-export async function change(
-  within: Within,
-  who: string,
-  what: string,
-  { id, ...fields }: { id: string; phase?: RolloutPhase; why: string; stage?: number; attempt?: number; since?: true },
-): Promise<void> {
-  const { phase = null, why, stage = null, attempt = null, since = false } = fields;
-  await within`
-    update rollout set phase = coalesce(${phase}, phase), why = ${why}, stage = coalesce(${stage}::integer, stage),
-      attempt = coalesce(${attempt}::integer, attempt), stage_since = case when ${since}::boolean then clock_timestamp() else stage_since end
-    where id = ${id}`;
-  await audit(within, { who, what, about: id, detail: fields });
-}
-
-/** Of production by two people, none of whom has made it: as many as are still needed are told. @throws FLEET_STATE */
-export async function approve(sql: Sql, who: string, id: string): Promise<{ needed: number }> {
-  return sql.begin(async (within) => {
-    const row = await locked(within, id, ["draft", "held"], "approval");
-    const { production } = planOf(row);
-    if (production && row.made_by === who) throw fail("FLEET_STATE", `${who} has made it: others approve what goes to production`);
-    await within`insert into rollout_approval (rollout, who) values (${id}, ${who}) on conflict do nothing`;
-    const [counted] = await within<{ n: number }>`select count(*)::integer as n from rollout_approval where rollout = ${id}`;
-    const needed = Math.max(0, (production ? 2 : 1) - (counted?.n ?? 0));
-    await audit(within, { who, what: "roll-out approved", about: id, detail: { attempt: row.attempt, needed } });
-    if (needed === 0 && row.phase === "draft")
-      await within`update rollout set phase = 'approved', why = 'it waits to be started' where id = ${id}`;
-    return { needed };
-  });
-}
-
-export async function start(sql: Sql, who: string, id: string): Promise<void> {
+export async function start(sql: Sql, who: string, id: string, why: string): Promise<void> {
   await sql.begin(async (within) => {
-    await locked(within, id, ["approved"], "a start");
-    await change(within, who, "roll-out started", { id, phase: "rolling", why: `started by ${who}`, stage: 0, since: true });
-    await within`delete from rollout_approval where rollout = ${id}`;
+    await demand(within, await locked(within, id, ["approved"], "a start"), "start");
+    await change(within, who, "roll-out started", { id, phase: "rolling", why, stage: 0, since: true });
   });
 }
 
@@ -98,7 +71,6 @@ export async function start(sql: Sql, who: string, id: string): Promise<void> {
 export async function hold(sql: Sql, who: string, id: string, why: string): Promise<void> {
   await sql.begin(async (within) => {
     await locked(within, id, ["rolling", "paused", "done"], "a hold");
-    await within`delete from rollout_approval where rollout = ${id}`;
     await change(within, who, "roll-out held", { id, phase: "held", why });
   });
 }
@@ -107,10 +79,7 @@ export async function hold(sql: Sql, who: string, id: string, why: string): Prom
 export async function resume(sql: Sql, who: string, id: string, why: string): Promise<void> {
   await sql.begin(async (within) => {
     const row = await locked(within, id, ["held"], "resuming");
-    const [counted] = await within<{ n: number }>`select count(*)::integer as n from rollout_approval where rollout = ${id}`;
-    const needed = (planOf(row).production ? 2 : 1) - (counted?.n ?? 0);
-    if (needed > 0) throw fail("FLEET_STATE", `it takes the approval of ${needed} more`);
-    await within`delete from rollout_approval where rollout = ${id}`;
+    await demand(within, row, "start");
     // What is on trial, and is heard of, is on trial in this attempt.
     await within`
       update rollout_host set attempt = ${row.attempt + 1} where rollout = ${id} and outcome = 'soaking'
@@ -120,10 +89,12 @@ export async function resume(sql: Sql, who: string, id: string, why: string): Pr
   });
 }
 
-/** The next stage begins now, whatever the one that is on has shown. */
-export async function skip(sql: Sql, who: string, id: string, why: string): Promise<void> {
+/** The next stage begins now, whatever the one that is on has shown. @param stage the one that is skipped */
+export async function skip(sql: Sql, who: string, id: string, why: string, stage: number): Promise<void> {
   await sql.begin(async (within) => {
     const row = await locked(within, id, ["rolling"], "skipping a stage");
+    if (row.stage !== stage) throw fail("FLEET_STATE", `it is in stage ${row.stage}, not in ${stage}`);
+    await demand(within, row, "skip");
     if (row.stage + 1 >= planOf(row).stages.length) throw fail("FLEET_STATE", "it is in its last stage");
     await change(within, who, "stage skipped", { id, why, stage: row.stage + 1, since: true });
   });
@@ -132,7 +103,7 @@ export async function skip(sql: Sql, who: string, id: string, why: string): Prom
 /** All machines of the channel take it from now on. */
 export async function promote(sql: Sql, who: string, id: string, why: string): Promise<void> {
   await sql.begin(async (within) => {
-    await locked(within, id, ["rolling"], "promoting");
+    await demand(within, await locked(within, id, ["rolling"], "promoting"), "promote");
     await change(within, who, "roll-out promoted", { id, phase: "done", why });
   });
 }
@@ -148,11 +119,15 @@ export async function withdrawRollout(sql: Sql, who: string, id: string, why: st
 /** The newest first. */
 export async function rollouts(sql: Sql, id?: string): Promise<FleetRollout[]> {
   const rows = await sql<RolloutRow>`select * from rollout where ${id === undefined ? sql`true` : sql`id = ${id}`} order by made_at desc`;
-  const approvals = await sql<{ rollout: string; who: string }>`select rollout, who from rollout_approval order by at`;
+  const approvals = await sql<{
+    rollout: string;
+    what: Approvable;
+    who: string;
+  }>`select rollout, what, who from rollout_approval order by at`;
   const [{ now } = { now: new Date() }] = await sql<{ now: Date }>`select now() as now`;
   const found: FleetRollout[] = [];
   for (const row of rows) {
-    const { phase, why, stage, stage_since, attempt, release, build_id, counter, made_by, made_at } = row;
+    const { phase, why, stage, stage_since, attempt, release, build_id, counter, production, made_by, made_at } = row;
     const plan = planOf(row);
     found.push({
       ...plan,
@@ -163,9 +138,10 @@ export async function rollouts(sql: Sql, id?: string): Promise<FleetRollout[]> {
       attempt,
       kernel: { release, buildId: build_id },
       counter,
+      production,
       madeBy: made_by,
       made: made_at.toISOString(),
-      approvedBy: approvals.filter(({ rollout }) => rollout === row.id).map(({ who }) => who),
+      approvedBy: approvals.filter(({ rollout }) => rollout === row.id).map(({ what, who }) => ({ what, who })),
       tally: (await tallyOf(sql, row, plan.limits, now)).tally,
     });
   }

@@ -1,14 +1,14 @@
 /** What happens by itself, again and again: each roll-out is looked at, and the policy is made to say what the database says. Of several servers one does it at a time. */
 import type { Rollout } from "@suture/protocol";
 import type { RolloutChange } from "@suture/trust";
-import { audit } from "../audit/audit.ts";
-import type { Sql } from "../database/sql.ts";
+import type { Sql, Within } from "../database/sql.ts";
 import type { Steering } from "../steering/steering.ts";
 import { saltFor } from "./engine/salt.ts";
 import { ringsOf } from "./engine/share.ts";
 import { haltOf, type Verdict, verdictOf } from "./engine/verdict.ts";
+import { change } from "./lock.ts";
+import { holdIfRestored, mark } from "./restored.ts";
 import { planOf, type RolloutRow } from "./row.ts";
-import { change } from "./store.ts";
 import { machinesOf, placesOf, tallyOf, usualOf } from "./tally.ts";
 
 const TICK_LOCK = 7_710_004;
@@ -24,26 +24,11 @@ export async function tick(sql: Sql, steering: Steering): Promise<boolean> {
     if (lock?.mine !== true) return false;
     // Of several servers each has a clock of its own.
     const [{ now } = { now: new Date() }] = await sql<{ now: Date }>`select clock_timestamp() as now`;
-    await holdIfRestored(sql, steering);
+    await holdIfRestored(sql, steering, now);
     for (const { id } of await sql<{ id: string }>`select id from rollout where phase in ('rolling', 'paused', 'done') order by id`)
       await decide(sql, id, now);
     await publishAll(sql, steering, now);
     return true;
-  });
-}
-
-/** One that was restored from a back-up may let go on what was held since: nothing goes on by itself. */
-async function holdIfRestored(sql: Sql, steering: Steering): Promise<void> {
-  const out = await steering.version();
-  await sql.begin(async (within) => {
-    await within`insert into steering (policy_version) values (${out}) on conflict do nothing`;
-    const [known] = await within<{ policy_version: number }>`select policy_version from steering for update`;
-    if (known === undefined || known.policy_version >= out) return;
-    const why = `a newer policy is out (${out}) than this database knows of (${known.policy_version}): it was restored from a back-up, or somebody else has signed one`;
-    for (const { id } of await within<{ id: string }>`select id from rollout where phase in ('rolling', 'paused', 'done') for update`)
-      await change(within, ITSELF, "roll-out held", { id, phase: "held", why });
-    await within`update steering set policy_version = ${out}`;
-    await audit(within, { who: ITSELF, what: "policy of others", about: String(out), detail: { known: known.policy_version } });
   });
 }
 
@@ -63,13 +48,10 @@ async function decide(sql: Sql, id: string, now: Date): Promise<void> {
   });
 }
 
-type Within = Parameters<typeof change>[0];
-
 async function carryOut(within: Within, { id, phase, stage }: RolloutRow, verdict: Verdict): Promise<void> {
   const { why } = verdict;
   switch (verdict.do) {
     case "halt":
-      await within`delete from rollout_approval where rollout = ${id}`;
       return change(within, ITSELF, "roll-out halted", { id, phase: "held", why });
     case "pause":
       return phase === "paused" ? undefined : change(within, ITSELF, "roll-out paused", { id, phase: "paused", why });
@@ -99,8 +81,7 @@ async function publishAll(sql: Sql, steering: Steering, now: Date): Promise<void
   for (const row of rows) await stage(sql, steering, row, now).catch((error: unknown) => failures.push(error));
   const due = await steering.due(now);
   if (due !== undefined) {
-    // Before it is out: a server that dies between the two finds a policy that is no newer than it knows of.
-    if (due === "policy") await sql`update steering set policy_version = ${(await steering.version()) + 1}`;
+    if (due === "policy") await mark(sql, steering);
     await steering.publish(now);
   }
   if (failures.length > 0) throw failures[0];

@@ -2,7 +2,10 @@
  * How the server steers: by the policy of a signed repository, with keys that are online. They can choose among what the offline keys of `patches` have signed,
  * how far and how fast, and nothing else; machines hold all of that by themselves.
  */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { SutureError } from "@suture/errors";
+import { writeDurably } from "@suture/files";
 import type { Policy } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import {
@@ -28,6 +31,8 @@ export interface Repository {
   signers: readonly Signer[];
 }
 
+/** Beside the repository, in its folder. */
+const MARK = "fleet";
 /** Of what is left of its time: then the policy is signed anew. */
 const RENEW_BEFORE_MS = 3 * 86_400_000;
 /** A machine takes a timestamp for good for a day; a new one tells sooner that nothing is withheld. */
@@ -51,10 +56,31 @@ export class Steering {
     return showPolicy(this.#repository.folder);
   }
 
-  /** Of the newest policy that is signed. */
-  async version(): Promise<number> {
-    const work = await Work.open(this.#repository.folder);
-    return (await work.current("policy", "targets"))?.signed.version ?? 0;
+  /** Of the one that had a policy published last; undefined: nobody has. */
+  async mark(): Promise<string | undefined> {
+    try {
+      return (await readFile(join(this.#repository.folder, MARK), "utf8")).trim();
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  async setMark(mark: string): Promise<void> {
+    await writeDurably(join(this.#repository.folder, MARK), `${mark}\n`);
+  }
+
+  /** Its keys are enough for all that it signs. @throws FLEET_STEERING, TRUST_REPOSITORY */
+  async check(): Promise<void> {
+    const { folder, signers } = this.#repository;
+    const work = await Work.open(folder);
+    for (const role of ["policy", "snapshot", "timestamp"] as const) {
+      const [now] = await work.requirements(role);
+      const { keyids = [], threshold = 1 } = now ?? {};
+      const have = signers.filter(({ id }) => keyids.includes(id)).length;
+      if (have < threshold)
+        throw fail("FLEET_STEERING", `${role} takes the signatures of ${threshold} keys, and ${have} of them are here`, { file: folder });
+    }
   }
 
   /** Into the policy that is signed next. */

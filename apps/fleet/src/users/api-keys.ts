@@ -22,18 +22,22 @@ export interface KeyRow {
   used_at: Date | null;
 }
 
-/** @returns the key, which is not shown again */
+/**
+ * @param who a principal, whose word it is then; else somebody on the server's machine, who makes one for each person
+ * @returns the key, which is not shown again
+ */
 export async function newApiKey(
   sql: Sql,
-  who: string,
+  who: string | Principal,
   { name, roles, days }: { name: string; roles: readonly Role[]; days?: number | undefined },
 ): Promise<{ id: string; key: string }> {
   const key = newSecret(PREFIX);
   const id = randomBytes(6).toString("hex");
   const expires = days === undefined ? null : new Date(Date.now() + days * 86_400_000);
   await sql.begin(async (within) => {
-    await within`insert into api_key (id, name, roles, digest, expires_at) values (${id}, ${name}, ${[...roles]}, ${digestOfSecret(key)}, ${expires})`;
-    await audit(within, { who, what: "key made", about: id, detail: { name, roles, expires } });
+    const person = typeof who === "string" ? `key ${id}` : who.person;
+    await within`insert into api_key ${within.columns({ id, name, roles: [...roles], digest: digestOfSecret(key), expires_at: expires, person })}`;
+    await audit(within, { who: typeof who === "string" ? who : who.name, what: "key made", about: id, detail: { name, roles, expires } });
   });
   return { id, key };
 }
@@ -54,12 +58,12 @@ export async function revokeApiKey(sql: Sql, who: string, id: string): Promise<v
 /** @throws FLEET_LOGIN */
 export async function principalOfKey(sql: Sql, key: string): Promise<Principal> {
   const digest = digestOfSecret(key);
-  const [row] = await sql<KeyRow>`
-    select id, name, roles, used_at from api_key
+  const [row] = await sql<KeyRow & { person: string }>`
+    select id, name, roles, used_at, person from api_key
     where digest = ${digest} and revoked_at is null and (expires_at is null or expires_at > now())`;
   if (row === undefined) throw fail("FLEET_LOGIN", "the key is not known, has expired or was revoked");
   // When, to the minute: not each request writes.
   if (row.used_at === null || Date.now() - row.used_at.getTime() > 60_000)
     await sql`update api_key set used_at = now() where digest = ${digest}`;
-  return { name: `key ${row.name} (${row.id})`, roles: row.roles, user: undefined };
+  return { name: `key ${row.name} (${row.id})`, roles: row.roles, person: row.person };
 }

@@ -8,8 +8,8 @@ export interface Principal {
   /** As the audit names it. */
   name: string;
   roles: readonly Role[];
-  /** Of a person; undefined of a program. */
-  user: string | undefined;
+  /** Whose word it is, where it takes those of several people. */
+  person: string;
 }
 
 /** Each role by itself; `admin` gives others their roles, and does not have them all. */

@@ -38,7 +38,7 @@ export const userRoutes = (sql: Sql): Route[] => [
     who: ["admin"],
     body: newFleetKeySchema,
     answer: fleetKeySchema,
-    handle: async ({ principal, body }) => newApiKey(sql, principal.name, body),
+    handle: async ({ principal, body }) => newApiKey(sql, principal, body),
   }),
   route({
     method: "DELETE",

@@ -45,10 +45,6 @@ export const newRolloutSchema = v.strictObject({
   id: word,
   livepatch: said(digest, "SHA-256, of one that the role patches has signed"),
   channel: v.optional(word, "stable"),
-  production: v.optional(
-    said(v.boolean(), "it takes two people to approve it, and none of them is the one who made it; true unless given"),
-    true,
-  ),
   stages: v.pipe(
     v.array(stageSchema),
     v.minLength(1),
@@ -62,6 +58,10 @@ export const newRolloutSchema = v.strictObject({
   note: v.optional(line),
 });
 export type NewRollout = v.InferOutput<typeof newRolloutSchema>;
+
+/** What other people approve: skip and promote of a roll-out in the stage in which it is. */
+export const APPROVABLE = ["start", "skip", "promote"] as const;
+export type Approvable = (typeof APPROVABLE)[number];
 
 export const ROLLOUT_PHASES = ["draft", "approved", "rolling", "paused", "held", "done", "withdrawn"] as const;
 export type RolloutPhase = (typeof ROLLOUT_PHASES)[number];
@@ -89,9 +89,10 @@ export const fleetRolloutSchema = v.strictObject({
   attempt: said(v.number(), "resumed after a hold it is another one: failures of those before do not count"),
   kernel: v.strictObject({ release: text, buildId: text }),
   counter: v.number(),
+  production: said(v.boolean(), "it takes two people to approve it, and none of them is the one who made it"),
   madeBy: text,
   made: time,
-  approvedBy: v.array(text),
+  approvedBy: v.array(v.strictObject({ what: v.picklist(APPROVABLE), who: text })),
   tally: tallySchema,
 });
 export type FleetRollout = v.InferOutput<typeof fleetRolloutSchema>;
