@@ -46,20 +46,35 @@ async function look(guest: AgentGuest): Promise<{ found: string; wrong: string[]
 /** So many runs later at the latest the machine is where the repository is. */
 const RUNS = 3;
 
-async function converges(guest: AgentGuest, wanted: string, mayRefuse: boolean): Promise<string[]> {
+async function converges(guest: AgentGuest, wanted: string, mayRefuse: boolean): Promise<{ taken: boolean; wrong: string[] }> {
   for (let n = 1; ; n++) {
     const { document } = await guest.agent("run");
-    if (document.error !== undefined) return [`a later run: ${document.error.code}, ${document.error.why}`];
-    if (document.present.some(({ name, inEffect, kept }: Record<string, unknown>) => name === wanted && inEffect && kept)) return [];
+    if (document.error !== undefined) return { taken: false, wrong: [`a later run: ${document.error.code}, ${document.error.why}`] };
+    const kept = document.present.filter((one: { kept: boolean }) => one.kept);
+    if (kept.some(({ name, inEffect }: Record<string, unknown>) => name === wanted && inEffect)) {
+      // What it replaced is kept no more.
+      const taken = kept.length === 1;
+      return { taken, wrong: taken ? [] : [`beside ${wanted}: ${JSON.stringify(kept)}`] };
+    }
     // A machine that went down in the soak does not take it again, as it should.
-    if (mayRefuse && document.refused.some(({ code }: { code: string }) => code === "AGENT_REBOOTED")) return [];
-    if (mayRefuse && document.livepatches.some(({ obstacle }: { obstacle?: string }) => obstacle === "quarantined")) return [];
-    if (n === RUNS) return [`after ${RUNS} runs: ${JSON.stringify(document.done)} ${document.why}`];
+    if (mayRefuse && document.refused.some(({ code }: { code: string }) => code === "AGENT_REBOOTED")) return { taken: false, wrong: [] };
+    if (mayRefuse && document.livepatches.some(({ obstacle }: { obstacle?: string }) => obstacle === "quarantined"))
+      return { taken: false, wrong: [] };
+    if (n === RUNS) return { taken: false, wrong: [`after ${RUNS} runs: ${JSON.stringify(document.done)} ${document.why}`] };
   }
 }
 
-/** Nothing is loaded, kept or remembered, but what root believes. */
-const FORGET = `for name in host_all host_cmdline; do ${SUTURE} uninstall $name; ${SUTURE} unload $name; done >/dev/null 2>&1; rm -rf /var/lib/suture/agent/memory.json /var/lib/suture/agent/modules`;
+/** Nothing is loaded, kept or remembered, but what root believes. By hand: each start of Node takes seconds in an emulated machine. */
+const FORGET = `for name in host_all host_cmdline; do
+  at=/sys/kernel/livepatch/$name
+  if [ -e $at ]; then
+    while [ "$(cat $at/transition)" = 1 ]; do sleep 0.1; done
+    echo 0 >$at/enabled
+    while [ -e $at ]; do sleep 0.1; done
+  fi
+  if grep -q "^$name " /proc/modules; then rmmod $name; fi
+done
+rm -rf /run/suture/loaded /var/lib/suture/patches /var/lib/suture/agent/memory.json /var/lib/suture/agent/modules`;
 
 export async function* killRuns(yard: Yard, folder: string, count: number, random: () => number): AsyncGenerator<Moment> {
   const guest = await AgentGuest.boot(yard, statesOf(yard, folder), await yard.makeDisk("kills"), 1);
@@ -85,7 +100,7 @@ export async function* killRuns(yard: Yard, folder: string, count: number, rando
         `setsid ${SUTURE} agent run >/tmp/ran 2>&1 & echo $! >/tmp/pid; usleep ${ms * 1000}; for p in $(pgrep -f suture.mjs) $(pgrep insmod) $(pgrep flock); do kill -9 $p; done 2>/dev/null; sleep 0.2`,
       );
       const { found, wrong } = await look(guest);
-      wrong.push(...(await converges(guest, second ? "host_all" : "host_cmdline", false)));
+      wrong.push(...(await converges(guest, second ? "host_all" : "host_cmdline", false)).wrong);
       yield {
         when: `${ms} ms into the run from ${second ? "the first to the second" : "nothing to the first"}`,
         found,
@@ -103,6 +118,7 @@ export async function* cutPower(yard: Yard, folder: string, count: number, rando
   let guest = await AgentGuest.boot(yard, states, disk, 1);
   try {
     let longest = 0;
+    let taken = false;
     for (let n = 0; n < count; n++) {
       const second = n % 2 === 1;
       if (!second) {
@@ -110,7 +126,8 @@ export async function* cutPower(yard: Yard, folder: string, count: number, rando
         await guest.see(1);
       } else {
         // What the last boot left behind is trusted, and there.
-        await guest.sh(`${SUTURE} agent retry host_cmdline; ${SUTURE} agent run; ${SUTURE} boot --settled 0`);
+        if (!taken) await guest.sh(`${SUTURE} agent retry host_cmdline; ${SUTURE} agent run`);
+        await guest.sh(`${SUTURE} boot --settled 0`);
         await guest.see(2);
       }
       const started = performance.now();
@@ -132,7 +149,9 @@ export async function* cutPower(yard: Yard, folder: string, count: number, rando
       for (const { name, outcome, why } of boot.document.patches as Record<string, string>[])
         if (outcome !== "loaded" && outcome !== "quarantined") wrong.push(`at boot ${name}: ${outcome}, ${why}`);
       const seen = await look(guest);
-      wrong.push(...seen.wrong, ...(await converges(guest, second ? "host_all" : "host_cmdline", true)));
+      const later = await converges(guest, second ? "host_all" : "host_cmdline", true);
+      taken = later.taken;
+      wrong.push(...seen.wrong, ...later.wrong);
       yield {
         when: `${ms} ms into the run from ${second ? "the first to the second" : "nothing to the first"}`,
         found: seen.found,

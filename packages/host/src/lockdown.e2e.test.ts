@@ -44,12 +44,12 @@ async function signedBy(name: string): Promise<Buffer> {
 
 beforeAll(async () => {
   yard = await Yard.open(task, KERNELS[0]);
-  for (const name of ["operator", "stranger"]) newKey(name);
+  for (const name of ["operator", "owner", "stranger"]) newKey(name);
   livepatch =
     (await testModules(task, yard.kernel)).find((file) => file.path === `${MODULES}/host_cmdline.ko`)?.content ?? new Uint8Array();
   const trusted = [readFileSync(path("operator.der")), ...signersOfImage(yard.kernel.image, folder)];
-  guest = await yard.boot({ firmware: secureBoot(trusted, folder), deadlineMs: 400_000 });
-  for (const name of ["operator", "stranger"]) await guest.put(`/run/${name}.ko`, await signedBy(name));
+  guest = await yard.boot({ firmware: secureBoot(trusted, folder, [readFileSync(path("owner.der"))]), deadlineMs: 400_000 });
+  for (const name of ["operator", "owner", "stranger"]) await guest.put(`/run/${name}.ko`, await signedBy(name));
 }, 1_500_000);
 afterAll(async () => {
   await guest?.stop();
@@ -57,9 +57,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test("the kernel is locked down since it was started by secure boot, and has the operator's key", async () => {
+test("the kernel is locked down since it was started by secure boot, and has the keys of the operator and of the owner", async () => {
   expect(await sh("cat /sys/kernel/security/lockdown")).toMatch(/\[integrity\]/);
-  expect(await sh("grep asymmetri /proc/keys")).toContain("livepatches of operator");
+  const keys = await sh("grep asymmetri /proc/keys");
+  for (const name of ["operator", "owner"]) expect(keys).toContain(`livepatches of ${name}`);
   const { document } = await suture(guest, "doctor");
   const finding = document.findings.find(({ what }: { what: string }) => what === "signatures");
   expect(finding).toMatchObject({ outcome: "limited", found: expect.stringMatching(/module.sig_enforce is on.*livepatches of operator/) });
@@ -75,14 +76,17 @@ test.each([
   expect(await sh("ls /sys/kernel/livepatch")).toBe("");
 });
 
-test("a livepatch that the operator signed goes in, has its effect, and goes out", async () => {
+test.each([
+  ["the operator, whom the firmware knows,", "operator"],
+  ["the machine's owner, by a key that was enrolled as mokutil does,", "owner"],
+])("a livepatch that %s signed goes in, has its effect, and goes out", async (_, name) => {
   const before = await sh("cat /proc/cmdline");
-  const { code, document } = await suture(guest, "load /run/operator.ko");
+  const { code, document } = await suture(guest, `load /run/${name}.ko`);
   expect([code, document.error]).toEqual([0, undefined]);
   expect(document.checks).toContainEqual({
     what: "signature",
     outcome: "good",
-    found: "of livepatches of operator, whose key the kernel has",
+    found: `of livepatches of ${name}, whose key the kernel has`,
   });
   expect(await sh("cat /proc/cmdline")).toBe("one");
   // Signed, so that the kernel is not tainted by a module that it does not know: E is missing.

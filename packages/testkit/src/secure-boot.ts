@@ -11,6 +11,7 @@ const GUID = {
   global: "8be4df61-93ca-11d2-aa0d-00e098032b8c",
   database: "d719b2cb-3d3a-4596-a3bc-dad00e67656f",
   secureBootEnable: "f0a30bc7-af08-4556-99c4-001009c93a44",
+  shim: "605dab50-e046-4300-abb6-3dd810dd8b23",
   x509: "a5c059a1-94e4-4aa7-87b5-ab155c2bf072",
   /** Of who enters keys: any will do. */
   owner: "5d7a3f0c-52f1-4c58-9a53-2f8e6a1b7c40",
@@ -91,8 +92,13 @@ export function signersOfImage(image: string, folder: string): Uint8Array[] {
 /**
  * @param trusted certificates in DER whose signatures the firmware takes, of kernels as of programs; Debian's kernel takes those for modules as well
  * @param folder for the variables, a file that the machine writes to
+ * @param enrolled by the machine's owner (MOK): in the variable in which shim hands them on to the kernel. The firmware does not know them
  */
-export function secureBoot(trusted: readonly Uint8Array[], folder: string): NonNullable<BootOptions["firmware"]> {
+export function secureBoot(
+  trusted: readonly Uint8Array[],
+  folder: string,
+  enrolled: readonly Uint8Array[],
+): NonNullable<BootOptions["firmware"]> {
   const [owner] = trusted;
   if (owner === undefined) throw new Error("nobody is trusted");
   const everywhere = KEPT | AT_START | AT_RUN_TIME | AUTHENTICATED;
@@ -104,6 +110,7 @@ export function secureBoot(trusted: readonly Uint8Array[], folder: string): NonN
       variable("KEK", GUID.global, everywhere, signatureList(owner)),
       variable("db", GUID.database, everywhere, Buffer.concat(trusted.map(signatureList))),
       variable("SecureBootEnable", GUID.secureBootEnable, KEPT | AT_START, Uint8Array.of(1)),
+      variable("MokListRT", GUID.shim, KEPT | AT_START | AT_RUN_TIME, Buffer.concat(enrolled.map(signatureList))),
     ]),
   );
   return { code: join(OVMF, "OVMF_CODE_4M.secboot.fd"), variables };
