@@ -207,6 +207,35 @@ describe("rotation", () => {
     },
   );
 
+  test("of withdrawal gives back what its thief withdrew, and nothing else; the same keys cannot", async () => {
+    const digests = ["0", "1", "2"].map((digit) => digit.repeat(64));
+    for (const digest of digests) {
+      await withdraw(task, all.work, digest, { action: "disable", reason: "a thief", now: NOW });
+      await all.sign(...all.holders.withdrawal);
+      await all.publish();
+    }
+    const machine = await all.machine();
+    await machine.refresh();
+    const rotated = (key: ReturnType<typeof holder> | undefined, words: string[]): Promise<string[]> =>
+      rotateKeys(task, all.work, key === undefined ? {} : { withdrawal: { threshold: 1, keys: [key.named] } }, NOW, words);
+    const wanda = holder("wanda");
+    const [one = "", two = "", three = ""] = digests;
+    for (const key of [undefined, all.holders.withdrawal[0]])
+      await expect(rotated(key, [one])).rejects.toMatchObject({ code: "TRUST_REPOSITORY" });
+    for (const word of ["0000", "3".repeat(64)]) await expect(rotated(wanda, [word])).rejects.toMatchObject({ code: "TRUST_REPOSITORY" });
+    expect((await repositoryStatus(all.work, NOW)).roles.every(({ staged }) => staged === undefined)).toBe(true);
+    expect(await rotated(wanda, [one.slice(0, 8), three])).toEqual(["targets", "withdrawal"]);
+    await all.sign(...all.holders.root.slice(0, 2), wanda);
+    expect((await all.publish()).promoted).toEqual(["targets", "withdrawal"]);
+    for (const each of [machine, await all.machine()])
+      expect((await each.refresh()).withdrawals).toMatchObject({ counter: 1, entries: [{ sha256: two }] });
+    all.holders = { ...all.holders, withdrawal: [wanda] };
+    await withdraw(task, all.work, three, { action: "disable", reason: "it hangs", now: NOW });
+    await all.sign(wanda);
+    await all.publish();
+    expect((await machine.refresh()).withdrawals).toMatchObject({ counter: 2, entries: [{ sha256: two }, { sha256: three }] });
+  });
+
   test("of root by holders of whom one has lost the key: the others suffice", async () => {
     const [, bob, cyd] = all.holders.root;
     if (bob === undefined || cyd === undefined) throw new Error("none");

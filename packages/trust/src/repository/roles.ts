@@ -104,11 +104,20 @@ export async function holdersOf(work: Work): Promise<Record<KeyRole, Holders>> {
 
 /**
  * Other keys for some roles. What they signed until now is signed again by the new ones.
+ * @param givenBack of withdrawal: what is withdrawn no more, by the beginning of its SHA-256. Machines take that from other keys only
  * @returns roles that are to be signed now
  */
-export async function rotateKeys(task: Task, folder: string, changed: Partial<Record<KeyRole, Holders>>, now: Date): Promise<string[]> {
+export async function rotateKeys(
+  task: Task,
+  folder: string,
+  changed: Partial<Record<KeyRole, Holders>>,
+  now: Date,
+  givenBack: readonly string[] = [],
+): Promise<string[]> {
   return Work.locked(task, folder, async (work) => {
-    const holders = { ...(await holdersOf(work)), ...changed };
+    const before = await holdersOf(work);
+    const holders = { ...before, ...changed };
+    const left = givenBack.length === 0 ? undefined : await withoutThose(work, givenBack, isSame(before.withdrawal, holders.withdrawal));
     for (const [role, { keys, threshold }] of Object.entries(changed))
       if (threshold < 1 || threshold > new Set(keys.map(({ id }) => id)).size)
         throw fail("TRUST_REPOSITORY", `a threshold of ${threshold} is no number of the ${keys.length} keys of ${role}`, { file: folder });
@@ -125,8 +134,30 @@ export async function rotateKeys(task: Task, folder: string, changed: Partial<Re
       for (const line of lines) await stageAgain(work, line, now);
     }
     for (const part of ["policy", "withdrawal"] as const) if (changed[part] !== undefined) await stageAgain(work, part, now);
+    if (left !== undefined) await stageWithdrawals(work, now, left);
     return work.stagedRoles();
   });
+}
+
+const isSame = (a: Holders, b: Holders): boolean =>
+  a.threshold === b.threshold &&
+  [a, b].map(({ keys }) => keys.map(({ id }) => id).sort()).every((ids, _, [first]) => ids.join() === first?.join());
+
+/** @throws TRUST_REPOSITORY */
+async function withoutThose(work: Work, givenBack: readonly string[], sameKeys: boolean): Promise<Withdrawals> {
+  const wrong = (why: string): Error => fail("TRUST_REPOSITORY", why, { file: work.folder });
+  if (sameKeys) throw wrong("what was withdrawn is given back by other keys of withdrawal only: machines hold the ones of now to it");
+  const { entries, ...more } = await withdrawalsOf(work);
+  const out = givenBack.map((word) => {
+    const [found, another] = /^[0-9a-f]{8,64}$/.test(word) ? entries.filter(({ sha256 }) => sha256.startsWith(word)) : [];
+    if (found === undefined || another !== undefined)
+      throw wrong(
+        `${word} is not the beginning of one SHA-256 that is withdrawn: ${entries.map(({ sha256 }) => sha256).join(", ") || "none"}`,
+      );
+    return found;
+  });
+  // A thief may have counted to where nothing comes after it.
+  return { ...more, counter: 1, entries: entries.filter((entry) => !out.includes(entry)) };
 }
 
 /** A role for each kernel line, with the keys of patches. */

@@ -70,6 +70,9 @@ export const key: Add = (repo, run) => {
     .argument("<file>", "new: the key's files, without their ending; list, rotate: the folder of the repository")
     .option("--pkcs11 <address>", "new: a key of P-256 that is in a token already (RFC 7512); it is used through openssl")
     .addOption(list("--holders <holders>", "rotate: ROLE=COUNT:FILE.pub,... as they are from now on"))
+    .addOption(
+      list("--give-back <digest>", "rotate, of withdrawal: what the keys of now withdrew, and is withdrawn no more; the beginning will do"),
+    )
     .addOption(passphraseFile())
     .action(
       run(
@@ -77,7 +80,7 @@ export const key: Add = (repo, run) => {
           task,
           what: string,
           file: string,
-          options: { pkcs11?: string; holders: string[]; passphraseFile?: string },
+          options: { pkcs11?: string; holders: string[]; giveBack: string[]; passphraseFile?: string },
         ): Promise<Answer> => {
           const { newKeyFile, newTokenFile, holdersOf, rotateKeys, Work } = await trust();
           if (what === "new") {
@@ -98,7 +101,7 @@ export const key: Add = (repo, run) => {
           }
           if (what === "rotate") {
             if (options.holders.length === 0) throw fail("CLI_USAGE", "whose keys change? --holders ROLE=COUNT:FILE.pub,...");
-            const staged = await rotateKeys(task, file, await holdersIn(options.holders), new Date());
+            const staged = await rotateKeys(task, file, await holdersIn(options.holders), new Date(), options.giveBack);
             return { document: repoStagedDocument.of({ folder: file, staged }), text: safeText(stagedText(staged)) };
           }
           const holders = await holdersOf(await Work.open(file));
