@@ -34,6 +34,7 @@ class Machine {
       windows: [],
       soakSeconds: 0,
       hold: undefined,
+      watched: false,
       off: false,
       moving: undefined,
       present: [],
@@ -85,7 +86,7 @@ async function fleetOf(context: RunContext, folder: string, count: number): Prom
       repository.publish();
       const asked = { store, now: new Date(), buildId: LINE.buildId };
       const { policy, withdrawals, patches, at } = await refresh(context.task, asked, [source]).catch(() => recall(context.task, asked));
-      const truth: Truth = { policy, withdrawals, offers: patches, expired: undefined };
+      const truth: Truth = { policy, withdrawals, offers: patches, expired: undefined, announced: undefined };
       for (const machine of machines) machine.run(truth, at);
     },
   };

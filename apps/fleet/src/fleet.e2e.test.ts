@@ -1,5 +1,5 @@
 /** The server and its own PostgreSQL. */
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Task } from "@suture/task";
@@ -54,6 +54,22 @@ describe("its own PostgreSQL", () => {
       // One more may have been written and not told.
       expect(row?.n).toBeGreaterThanOrEqual(acknowledged);
     }
+  });
+
+  test("is of the release that made its data, or is not started; a link in its place is not followed", async () => {
+    const folder = join(dataFolder(), "postgres");
+    mkdirSync(join(folder, "data"), { recursive: true });
+    writeFileSync(join(folder, "data/PG_VERSION"), "9\n");
+    await expect(Database.open(new Task(), { url: undefined, folder }, silent)).rejects.toMatchObject({
+      code: "FLEET_POSTGRES",
+      message: expect.stringContaining("install postgresql-9"),
+    });
+    const other = join(dataFolder(), "postgres");
+    mkdirSync(other);
+    symlinkSync("/tmp", join(other, "socket"));
+    const before = statSync("/tmp");
+    await expect(Database.open(new Task(), { url: undefined, folder: other }, silent)).rejects.toMatchObject({ code: "FLEET_POSTGRES" });
+    expect(statSync("/tmp")).toMatchObject({ mode: before.mode, uid: before.uid });
   });
 
   test("a second process on the same folder uses it; when the first goes, the second one keeps it", async () => {
@@ -156,6 +172,15 @@ describe("routes", () => {
         body: { error: { code: "FLEET_REQUEST" } },
       });
     expect(await served.ask("viewer", "GET", "/v1/nothing")).toMatchObject({ status: 404 });
+  });
+
+  test("one address asks so often in a minute, and is refused until that is over; a text that is none is a fault of who asks", async () => {
+    const from = (remoteAddress: string) => served.fleet.server.inject({ url: "/healthz", remoteAddress });
+    for (let i = 0; i < 1200; i++) expect((await from("192.0.2.1")).statusCode).toBe(200);
+    const refused = await from("192.0.2.1");
+    expect([refused.statusCode, refused.json()]).toMatchObject([429, { error: { code: "FLEET_BUSY" } }]);
+    expect((await from("192.0.2.2")).statusCode).toBe(200);
+    expect((await served.ask("viewer", "GET", "/v1/hosts?name=%00")).status).toBe(400);
   });
 
   test("a key works until it is revoked or has expired", async () => {

@@ -24,6 +24,7 @@ export async function factsOf(machine: Machine, configuration: AgentConfiguratio
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     // Nobody knows what is quarantined in it.
     hold: holdOf(machine) ?? (unreadable.length === 0 ? undefined : `the store cannot be read: ${unreadable.join("; ")}`),
+    watched: configuration.server !== undefined,
     off,
     moving: patches.find(({ transition }) => transition !== undefined)?.name,
     present: [

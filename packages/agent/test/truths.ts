@@ -21,6 +21,7 @@ export const FACTS: Facts = {
   windows: [],
   soakSeconds: 60,
   hold: undefined,
+  watched: false,
   off: false,
   moving: undefined,
   present: [],
@@ -94,6 +95,7 @@ export function truth(
     withdrawals: { suture: 1, fleet, counter: 1, entries: [...withdrawn] },
     offers: counters.map((counter) => offer(counter)),
     expired: undefined,
+    announced: undefined,
   };
 }
 

@@ -3,8 +3,8 @@
  * starts PostgreSQL, and starts it again when it dies. When the owner dies, another takes its place.
  */
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
-import { chmod, chown, type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { constants, existsSync, readdirSync, readFileSync } from "node:fs";
+import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lockFile } from "@suture/files";
@@ -55,13 +55,9 @@ export class PrivateCluster {
       throw fail("FLEET_POSTGRES", `the path of its socket has more than ${LONGEST_SOCKET} bytes`, { file: socket });
     const ids = await idsOfOwner();
     const as = ids === undefined ? [] : ["setpriv", `--reuid=${ids.uid}`, `--regid=${ids.gid}`, "--clear-groups"];
-    const programs = programsFolder();
+    const programs = programsFolder(join(folder, "data"));
     try {
-      await mkdir(join(folder, "socket"), { recursive: true });
-      for (const path of [folder, join(folder, "socket")]) {
-        await chmod(path, 0o700);
-        if (ids !== undefined) await chown(path, ids.uid, ids.gid);
-      }
+      for (const path of [folder, join(folder, "socket")]) await ownFolder(path, ids);
     } catch (cause) {
       throw fail("FLEET_POSTGRES", cause instanceof Error ? cause.message : String(cause), { file: folder }, { cause });
     }
@@ -156,7 +152,27 @@ export class PrivateCluster {
   }
 }
 
-function programsFolder(): string {
+/** Of the user that PostgreSQL runs as, who may have put a link to another one there. */
+async function ownFolder(path: string, ids: { uid: number; gid: number } | undefined): Promise<void> {
+  await mkdir(path, { recursive: true });
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    await folder.chmod(0o700);
+    if (ids !== undefined) await folder.chown(ids.uid, ids.gid);
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Of the release that has made the data, else the newest. */
+function programsFolder(data: string): string {
+  const version = join(data, "PG_VERSION");
+  if (existsSync(version)) {
+    const made = readFileSync(version, "utf8").trim();
+    const programs = join(PROGRAMS, made, "bin");
+    if (existsSync(join(programs, "postgres"))) return programs;
+    throw fail("FLEET_POSTGRES", `the data are of PostgreSQL ${made}, which is not here: install postgresql-${made}`, { file: data });
+  }
   const versions = existsSync(PROGRAMS) ? readdirSync(PROGRAMS).filter((name) => existsSync(join(PROGRAMS, name, "bin/postgres"))) : [];
   const newest = versions.sort((a, b) => Number(a) - Number(b)).at(-1);
   if (newest === undefined) throw fail("FLEET_POSTGRES", "there is no PostgreSQL here", { file: PROGRAMS });

@@ -99,7 +99,14 @@ test("what it is about to load it tells before", async () => {
   repository.add({ name: "fix_1", bytes: Buffer.from("livepatch"), counter: 1, replace: true });
   repository.publish();
   const fetched = await fetchNews(task, machine, await configured());
-  expect(fetched).toMatchObject({ good: true });
+  const rollOut = repository.rollouts[0]?.id;
+  expect(fetched).toMatchObject({ good: true, announced: { sha256: fetched.livepatches[0]?.sha256, rollOut } });
+  // Each time anew: what was acknowledged an hour ago says nothing of now.
+  const counters = async () =>
+    (await served.fleet.database.sql<{ counter: number }>`select max(counter) as counter from host_state`)[0]?.counter;
+  const before = await counters();
+  await fetchNews(task, machine, await configured());
+  expect(await counters()).toBeGreaterThan(before ?? 0);
   const { body } = await served.ask("viewer", "GET", "/v1/hosts");
   const mine = (body.hosts as { id: string }[]).at(-1);
   const sha256 = fetched.livepatches[0]?.sha256;
@@ -107,11 +114,11 @@ test("what it is about to load it tells before", async () => {
   expect(mine).toBeDefined();
   expect(all.map(({ report }) => (report as { intent: object | null }).intent)).toContainEqual({
     sha256,
-    rollOut: repository.rollouts[0]?.id,
+    rollOut,
   });
 });
 
-test("a server that is down, refuses, or talks nonsense changes nothing: the livepatch is fetched all the same, and it is said", async () => {
+test("a server that is down, refuses, or talks nonsense: the livepatch is fetched all the same, and not announced, and it is said", async () => {
   const { machine, repository, configured } = machineWith("se_no-such-token");
   repository.add({ name: "fix_1", bytes: Buffer.from("livepatch"), counter: 1, replace: true });
   repository.publish();
@@ -130,6 +137,7 @@ test("a server that is down, refuses, or talks nonsense changes nothing: the liv
     });
     expect(await fetchNews(task, machine, configuration)).toMatchObject({
       good: true,
+      announced: undefined,
       livepatches: [{}],
       warnings: expect.arrayContaining([expect.stringContaining(why)]),
     });

@@ -109,16 +109,15 @@ export async function enrol(sql: Sql, request: EnrolRequest): Promise<{ host: st
     const [before] = await within<{ id: string; state: HostState }>`
       select id, state from host where machine_id = ${machineId} and state <> 'retired' for update`;
     // Who has a group's token and knows a machine's id could otherwise take its place without anybody's word.
-    const state: HostState = given.approve && before === undefined ? "approved" : "pending";
-    if (before !== undefined) await within`update host set state = 'retired' where id = ${before.id} and state = 'pending'`;
-    if (before !== undefined && before.state !== "pending")
-      throw fail("FLEET_ENROL", `a machine with its machine-id is enrolled as ${before.id}: it is to be retired first`);
+    if (before !== undefined)
+      throw fail("FLEET_ENROL", `a machine with its machine-id is ${before.state} as ${before.id}: it is to be retired first`);
+    const state: HostState = given.approve ? "approved" : "pending";
     await within`insert into host ${within.columns({ id: host, name, machine_id: machineId, public_key: publicKey, state, labels: given.labels, token: given.id })}`;
     await audit(within, {
       who: `token ${given.name} (${given.id})`,
       what: "host enrolled",
       about: host,
-      detail: { name, state, before: before?.id },
+      detail: { name, state },
     });
     return { host, state };
   }) as Promise<{ host: string; state: HostState }>;
@@ -133,5 +132,15 @@ export async function settleHost(sql: Sql, who: string, host: string, state: Exc
     if (row.state === "retired") throw fail("FLEET_STATE", `the host ${host} is retired, for ever: it enrols anew`);
     await within`update host set state = ${state} where id = ${host}`;
     await audit(within, { who, what: `host ${state}`, about: host, detail: { before: row.state } });
+  });
+}
+
+/** What rings of roll-outs ask for, if the machine names it too. @throws FLEET_NONE */
+export async function labelHost(sql: Sql, who: string, host: string, labels: readonly string[]): Promise<void> {
+  await sql.begin(async (within) => {
+    const [row] = await within<{ labels: string[] }>`select labels from host where id = ${host} for update`;
+    if (row === undefined) throw fail("FLEET_NONE", `there is no host ${host}`);
+    await within`update host set labels = ${[...labels]} where id = ${host}`;
+    await audit(within, { who, what: "host labelled", about: host, detail: { before: row.labels, labels } });
   });
 }

@@ -89,6 +89,18 @@ describe("enrolment", () => {
   });
 });
 
+test("a machine that waits keeps its place from others that say they are it; labels are an operator's", async () => {
+  const waits = new TestMachine("waits");
+  await waits.enrol(served, await tokenOf(served, { approve: false }));
+  const other = Object.assign(new TestMachine("other"), { machineId: waits.machineId });
+  expect(await other.enrol(served, token)).toMatchObject(refused);
+  expect((await served.ask("operator", "POST", `/v1/hosts/${waits.host}`, { labels: ["web"] })).status).toBe(200);
+  expect((await served.ask("viewer", "GET", `/v1/hosts/${waits.host}`)).body).toMatchObject({
+    host: { state: "pending", labels: ["web"] },
+  });
+  expect((await served.ask("operator", "POST", `/v1/hosts/${waits.host}`, {})).status).toBe(400);
+});
+
 describe("reports", () => {
   test("the newest counts: late and repeated ones change nothing, in one batch or in several, in any order", async () => {
     const machine = await enrolled();
@@ -219,6 +231,24 @@ describe("what is known of machines", () => {
     expect((await all("status=held")).filter((id) => ids.includes(id)).sort()).toEqual(ids.filter((_, i) => i % 5 === 0).sort());
     expect((await all(`name=${machines[7]?.name}`)).at(0)).toBe(ids[7]);
     expect((await served.ask("viewer", "GET", "/v1/hosts?after=nonsense")).status).toBe(400);
+  });
+
+  test("its history is no longer than that of others, whatever it tells", async () => {
+    const machine = await enrolled();
+    for (let i = 0; i < 3; i++) {
+      const reports = Array.from({ length: 400 }, (_, k) => {
+        machine.state = { ...STATE, hold: k % 2 === 0 ? "by hand" : null };
+        machine.bootId = `boot-${i}-${k}`;
+        return machine.report();
+      });
+      for (const report of reports.slice(0, 200))
+        await served.fleet.database.sql`insert into host_event (host, what, detail) values (${report.host}, 'held', '')`;
+      await send(served, ...reports);
+    }
+    const [{ n: events } = { n: 0 }] = await served.fleet.database.sql<{
+      n: number;
+    }>`select count(*)::integer as n from host_event where host = ${machine.host}`;
+    expect(events).toBe(500);
   });
 
   test("its history says what happened to it", async () => {

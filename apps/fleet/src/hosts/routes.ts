@@ -16,11 +16,18 @@ import type { Sql } from "../database/sql.ts";
 import { type Route, route } from "../http/route.ts";
 import type { Ingest } from "../reports/ingest.ts";
 import { ROLES } from "../users/roles.ts";
-import { enrol, enrolTokens, newEnrolToken, revokeEnrolToken, settleHost } from "./enrol.ts";
+import { enrol, enrolTokens, labelHost, newEnrolToken, revokeEnrolToken, settleHost } from "./enrol.ts";
 import { listHosts, oneHost } from "./list.ts";
 
 const hostParams = v.strictObject({ id: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)) });
 const words = v.pipe(v.string(), v.maxLength(300));
+const hostChange = v.pipe(
+  v.strictObject({
+    state: v.optional(v.picklist(["approved", "refused", "retired"])),
+    labels: v.optional(newEnrolTokenSchema.entries.labels),
+  }),
+  v.check(({ state, labels }) => state !== undefined || labels !== undefined, "there is nothing to change"),
+);
 const PAGE = 100;
 
 export const hostRoutes = (sql: Sql, ingest: Ingest): Route[] => [
@@ -31,6 +38,7 @@ export const hostRoutes = (sql: Sql, ingest: Ingest): Route[] => [
     who: "host",
     body: enrolRequestSchema,
     answer: enrolAnswerSchema,
+    perMinute: 600,
     handle: async ({ body }) => enrol(sql, body),
   }),
   route({
@@ -40,6 +48,8 @@ export const hostRoutes = (sql: Sql, ingest: Ingest): Route[] => [
     who: "host",
     body: reportsSchema,
     answer: reportsAnswerSchema,
+    // A relay, or many machines behind one address.
+    perMinute: 6000,
     handle: async ({ body }) => ({ at: new Date().toISOString(), outcomes: await ingest.take(body.reports) }),
   }),
   route({
@@ -107,10 +117,13 @@ export const hostRoutes = (sql: Sql, ingest: Ingest): Route[] => [
   route({
     method: "POST",
     path: "/v1/hosts/:id",
-    what: "A machine is approved, refused or retired",
+    what: "A machine is approved, refused or retired, or bears other labels",
     who: ["operator"],
     params: hostParams,
-    body: v.strictObject({ state: v.picklist(["approved", "refused", "retired"]) }),
-    handle: async ({ principal, params, body }) => settleHost(sql, principal.name, params.id, body.state),
+    body: hostChange,
+    handle: async ({ principal, params, body: { state, labels } }) => {
+      if (labels !== undefined) await labelHost(sql, principal.name, params.id, labels);
+      if (state !== undefined) await settleHost(sql, principal.name, params.id, state);
+    },
   }),
 ];

@@ -28,6 +28,9 @@ export function refusalOf(error: unknown): Refusal {
     const status = (STATUS as Readonly<Record<string, number>>)[error.code] ?? 409;
     return { status, document: errorDocument.of({ error: error.toJSON() }), ours: false };
   }
+  // Of PostgreSQL: a text that it cannot hold.
+  if (error instanceof Error && "code" in error && /^(?:22021|22P05)$/.test(String(error.code)))
+    return refusalOf(fail("FLEET_REQUEST", "a text has characters that are none"));
   const { statusCode, message } = error as { statusCode?: unknown; message?: unknown };
   // Of Fastify: what was sent is too long, or no JSON.
   if (typeof statusCode === "number" && statusCode >= 400 && statusCode < 500)

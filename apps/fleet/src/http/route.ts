@@ -32,6 +32,8 @@ export interface Route {
   body: Schema;
   /** Of a JSON answer; undefined: it is something else. */
   answer: Schema | undefined;
+  /** That one address may ask; undefined: as any. */
+  perMinute: number | undefined;
   handle(asked: Asked<unknown, unknown, unknown>): Promise<unknown>;
 }
 
@@ -46,6 +48,7 @@ interface Given<P extends Schema, Q extends Schema, B extends Schema, A extends 
   query?: Q;
   body?: B;
   answer?: A;
+  perMinute?: number;
   handle(asked: Asked<v.InferOutput<P>, v.InferOutput<Q>, v.InferOutput<B>>): Promise<v.InferInput<A>>;
 }
 
@@ -55,7 +58,7 @@ export function route<
   B extends Schema = typeof nothing,
   A extends Schema = v.UnknownSchema,
 >(given: Given<P, Q, B, A>): Route {
-  const { method, path, what, who, params, query, body, answer } = given;
+  const { method, path, what, who, params, query, body, answer, perMinute } = given;
   return {
     method,
     path,
@@ -65,6 +68,7 @@ export function route<
     query: query ?? nothing,
     body: body ?? nothing,
     answer,
+    perMinute,
     handle: (asked) => given.handle(asked as Asked<v.InferOutput<P>, v.InferOutput<Q>, v.InferOutput<B>>),
   };
 }

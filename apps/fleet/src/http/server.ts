@@ -3,6 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequ
 import * as v from "valibot";
 import { fail } from "../errors.ts";
 import { mayBe, type Principal } from "../users/roles.ts";
+import { limited } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import { refusalOf } from "./refusals.ts";
 import type { Route } from "./route.ts";
@@ -25,6 +26,9 @@ export function makeServer({ routes, log, metrics, principalOf }: Serving): Fast
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: LONGEST,
     routerOptions: { ignoreTrailingSlash: false },
+    requestTimeout: 60_000,
+    // A web server on the same machine says for whom it asks.
+    trustProxy: "loopback",
   });
   // Schemas are held by the handler below.
   server.setErrorHandler((error, request, reply) => {
@@ -43,25 +47,32 @@ export function makeServer({ routes, log, metrics, principalOf }: Serving): Fast
   server.addHook("onResponse", async (request, reply) => {
     metrics.request(request.method, request.routeOptions.url ?? "none", reply.statusCode, reply.elapsedTime / 1000);
   });
-  for (const each of routes)
-    server.route({
-      method: each.method,
-      url: each.path,
-      handler: async (request, reply) => {
-        const principal = await allowed(each, request, principalOf);
-        const answer = await each.handle({
-          params: held(each.params, request.params ?? {}, "the path"),
-          query: held(each.query, request.query ?? {}, "the query"),
-          body: held(each.body, request.body ?? {}, "the body"),
-          principal,
-          address: request.ip,
-          reply,
-        });
-        // What a handler has sent by itself.
-        return reply.sent ? reply : (answer ?? {});
-      },
-    });
+  limited(server);
+  server.register(async (scope) => {
+    for (const each of routes) add(scope, each, principalOf);
+  });
   return server;
+}
+
+function add(server: FastifyInstance, each: Route, principalOf: Serving["principalOf"]): void {
+  server.route({
+    method: each.method,
+    url: each.path,
+    ...(each.perMinute === undefined ? {} : { config: { rateLimit: { max: each.perMinute } } }),
+    handler: async (request, reply) => {
+      const principal = await allowed(each, request, principalOf);
+      const answer = await each.handle({
+        params: held(each.params, request.params ?? {}, "the path"),
+        query: held(each.query, request.query ?? {}, "the query"),
+        body: held(each.body, request.body ?? {}, "the body"),
+        principal,
+        address: request.ip,
+        reply,
+      });
+      // What a handler has sent by itself.
+      return reply.sent ? reply : (answer ?? {});
+    },
+  });
 }
 
 /** @throws FLEET_LOGIN, FLEET_ROLE */

@@ -24,6 +24,9 @@ const BATCH = 1000;
 const GATHER_MS = 20;
 /** Beyond these the server says that it has too much to do. */
 const MOST_WAITING = 20_000;
+const MOST_BYTES = 64 * 1024 * 1024;
+/** Of each machine the newest are kept. */
+const EVENTS = 500;
 const KEYS = 50_000;
 
 interface Waiting {
@@ -72,6 +75,7 @@ export class Ingest {
   readonly #told: Told;
   readonly #keys = new Map<string, KeyObject>();
   #waiting: Waiting[] = [];
+  #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #busy = false;
 
@@ -82,7 +86,10 @@ export class Ingest {
 
   /** @throws FLEET_BUSY, and what the database says: then none of them is known to be in */
   async take(reports: readonly SignedReport[]): Promise<ReportOutcome[]> {
-    if (this.#waiting.length + reports.length > MOST_WAITING) throw fail("FLEET_BUSY", `${this.#waiting.length} reports wait`);
+    const bytes = reports.reduce((sum, { body }) => sum + body.length, 0);
+    if (this.#waiting.length + reports.length > MOST_WAITING || this.#bytes + bytes > MOST_BYTES)
+      throw fail("FLEET_BUSY", `${this.#waiting.length} reports of ${this.#bytes} bytes wait`);
+    this.#bytes += bytes;
     const all = reports.map(
       (report) =>
         new Promise<ReportOutcome>((done, failed) => {
@@ -111,6 +118,7 @@ export class Ingest {
     if (this.#busy) return;
     this.#busy = true;
     const batch = this.#waiting.splice(0, BATCH);
+    this.#bytes -= batch.reduce((sum, { report }) => sum + report.body.length, 0);
     try {
       const outcomes = await this.#store(batch.map(({ report }) => report));
       batch.forEach(({ done }, i) => {
@@ -248,4 +256,8 @@ async function events(within: Within, news: ReadonlyMap<string, News>): Promise<
   await within`
     insert into host_event (host, what, detail)
     select host, what, detail from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as r (host text, what text, detail text)`;
+  await within`
+    delete from host_event e using unnest(${[...new Set(rows.map(({ host }) => host))]}::text[]) as mine (host)
+      cross join lateral (select n from host_event where host = mine.host order by n desc offset ${EVENTS} limit 1) as last
+    where e.host = mine.host and e.n <= last.n`;
 }

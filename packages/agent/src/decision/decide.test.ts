@@ -265,3 +265,17 @@ test("a decision is a function: asked again of the same it is the same, and what
   expect(of).toEqual(before);
   expect(offer(1)).toEqual(offer(1));
 });
+
+test("where a server watches nothing is loaded before it has heard of just that, but what is done or takes the place of a withdrawn one", () => {
+  const of = truth([1, 2], [rollout(1), rollout(2)]);
+  const announced = (counter: number, rollOut: string): Truth => ({ ...of, announced: { sha256: digest(counter), rollOut } });
+  expect(given({ watched: true }, of)).toMatchObject({
+    steps: [],
+    why: expect.stringContaining("before the fleet's server has heard of it"),
+  });
+  for (const other of [announced(1, "to-2"), announced(2, "to-1")]) expect(given({ watched: true }, other).steps).toEqual([]);
+  expect(loads(given({ watched: true }, announced(2, "to-2")))).toBe(2);
+  expect(loads(given({ watched: true }, truth([1], [rollout(1, { state: "done" })])))).toBe(1);
+  const replaced = truth([1, 2], [rollout(2)], [withdrawal(1, "replace", 2)]);
+  expect(loads(given({ watched: true, present: [here(1)] }, replaced))).toBe(2);
+});

@@ -147,6 +147,11 @@ function loadStep(
   );
   const highest = Math.max(0, ...verdicts.filter(({ obstacle }) => obstacle === "in effect").map(({ offer }) => offer.custom.counter));
   if (chosen?.rollout === undefined || chosen.offer.custom.counter <= highest) return { why: newestText(verdicts) };
+  const { offer, rollout } = chosen;
+  const isAnnounced = truth.announced?.sha256 === offer.sha256 && truth.announced.rollOut === rollout.id;
+  // What may have to be stopped is not begun where nobody sees it.
+  if (facts.watched && rollout.state === "rolling" && !isAnnounced && !urgent.has(offer.sha256))
+    return { why: `nothing is loaded by the roll-out ${rollout.id} before the fleet's server has heard of it` };
   const seconds = Math.max(facts.soakSeconds, chosen.rollout.soak);
   return { step: { do: "load", offer: chosen.offer, rollout: chosen.rollout, seconds }, why: `${chosen.offer.path}: ${chosen.why}` };
 }

@@ -30,6 +30,8 @@ export interface Facts extends Pick<AgentConfiguration, "fleet" | "channel" | "l
   zone: string;
   /** Why nothing may be changed here, if somebody said so. */
   hold: string | undefined;
+  /** A server is told before anything is loaded by a roll-out that is not done. */
+  watched: boolean;
   /** `suture=off` was given to the kernel. */
   off: boolean;
   /** The livepatch that is on its way in or out. */
@@ -51,6 +53,8 @@ export interface Truth {
   offers: readonly Offer[];
   /** What has expired, if something has: what was taken back stays so, but nothing new is loaded by it. */
   expired: string | undefined;
+  /** What the fleet's server was told that it will be loaded. */
+  announced: { sha256: string; rollOut: string } | undefined;
 }
 
 /** There is none: it could never be had. */

@@ -67,7 +67,8 @@ async function told(
   const digest = stateDigest(state);
   const isNews = known.sent === null || known.sent.digest !== digest || known.sent.bootId !== facts.bootId;
   const sentAt = new Date(known.sent?.at ?? 0).getTime();
-  if (!isNews && !beatIsDue(sentAt, Date.now(), server.beatSeconds, facts.machineId))
+  // What it is about to do is acknowledged now, or not done.
+  if (!isNews && intent === undefined && !beatIsDue(sentAt, Date.now(), server.beatSeconds, facts.machineId))
     return { server: url, host: known.host, outcome: "nothing new", why: `it was told at ${known.sent?.at}` };
   let outcome = await send(task, machine, identity, known, facts, digest, isNews ? state : undefined);
   if (outcome === "whole wanted")

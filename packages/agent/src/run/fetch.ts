@@ -57,22 +57,23 @@ async function fetched(task: Task, machine: Machine, configuration: AgentConfigu
     const facts = await factsOf(machine, configuration);
     const verified = await refresh(task, { store, now: at, buildId: facts.buildId }, sources);
     const { policy, withdrawals, patches, refused } = verified;
-    const truth = { policy, withdrawals, offers: patches, expired: refused[0]?.message };
+    const truth = { policy, withdrawals, offers: patches, expired: refused[0]?.message, announced: undefined };
     // What was loaded is for root alone to know; what is kept is for all to see, and is not fetched again.
     const present = facts.kept.map(({ name, sha256: of }) => ({ name, sha256: of, inEffect: true }));
-    const decision = decide({ ...facts, present }, truth, await readMemory(machine), verified.at);
+    const decision = decide({ ...facts, present, watched: false }, truth, await readMemory(machine), verified.at);
     const offers = wanted(decision);
     for (const offer of offers) {
       const here = await fetchTarget(task, offer, [fetchedSource(mirror)]).catch(() => undefined);
       if (here === undefined || sha256(here) !== offer.sha256) await fetchTarget(task, offer, sources);
     }
     await sweepMirror(mirror, verified.expiries, offers);
-    const warnings = await announced(task, machine, configuration, decision);
+    const told = await announced(task, machine, configuration, decision);
     return {
       at: at.toISOString(),
       good: true,
       ...found(verified),
-      warnings: [...verified.warnings, ...warnings],
+      warnings: [...verified.warnings, ...told.warnings],
+      announced: told.announced,
       livepatches: offers.map(({ path, sha256: of, length }) => ({ path, sha256: of, bytes: length })),
       received,
     };
@@ -82,12 +83,19 @@ async function fetched(task: Task, machine: Machine, configuration: AgentConfigu
   }
 }
 
-/** What is about to be loaded is told before: a machine that is not heard of after that is missed. It is loaded all the same where nobody can be told. */
-async function announced(task: Task, machine: Machine, configuration: AgentConfiguration, { steps }: Decision): Promise<string[]> {
+/** What is about to be loaded is told before: a machine that is not heard of after that is missed. */
+async function announced(
+  task: Task,
+  machine: Machine,
+  configuration: AgentConfiguration,
+  { steps }: Decision,
+): Promise<Pick<AgentFetch, "announced" | "warnings">> {
   const step = steps.find((one) => one.do === "load");
-  if (step?.do !== "load") return [];
-  const report = await tellServer(task, machine, configuration, { sha256: step.offer.sha256, rollOut: step.rollout.id });
-  return report?.outcome === "not told" ? [`the fleet's server was not told: ${report.why}`] : [];
+  if (step?.do !== "load") return { announced: undefined, warnings: [] };
+  const intent = { sha256: step.offer.sha256, rollOut: step.rollout.id };
+  const report = await tellServer(task, machine, configuration, intent);
+  if (report?.outcome !== "not told") return { announced: report === undefined ? undefined : intent, warnings: [] };
+  return { announced: undefined, warnings: [`the fleet's server was not told: ${report.why}`] };
 }
 
 const found = ({ expiries, warnings }: Verified): Pick<AgentFetch, "problem" | "roles" | "warnings"> => ({

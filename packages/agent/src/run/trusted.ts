@@ -55,7 +55,7 @@ export async function trustedTruth(
     return { ...common, at: now, truth: { missing: `the repository is not known: ${problem?.code}, ${problem?.why}` }, warnings: [] };
   const { at, policy, withdrawals, patches, refused, warnings } = verified;
   const expired = refused.map(({ message }) => message).join("; ") || tooOld(fetched, now, freshSeconds);
-  return { ...common, at, truth: { policy, withdrawals, offers: patches, expired }, warnings };
+  return { ...common, at, truth: { policy, withdrawals, offers: patches, expired, announced: fetched?.announced }, warnings };
 }
 
 /** A hold of the roll-out is to be out in minutes: what was read long ago says nothing of it. */

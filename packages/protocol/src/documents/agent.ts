@@ -22,6 +22,9 @@ const fetch = {
   roles,
   livepatches: said(v.array(v.strictObject({ path: text, sha256, bytes: number })), "that this machine may want, and are here"),
   received: said(number, "bytes that came in this run"),
+  announced: maybe(
+    said(v.strictObject({ sha256, rollOut: text }), "what is to be loaded, as the fleet's server was told and has acknowledged"),
+  ),
   warnings: texts,
 };
 
