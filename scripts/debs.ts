@@ -38,10 +38,10 @@ function git(...args: string[]): string {
   return execFileSync("git", ["-C", root, ...args], { encoding: "utf8" }).trim();
 }
 
-/** The folder /usr/share/doc/NAME, as Debian has it. */
-function addDoc(tree: Tree, { name }: Package, copyright: string): void {
+/** The folder /usr/share/doc/NAME, as Debian has it. @param of the package's own version */
+function addDoc(tree: Tree, { name }: Package, of: string, copyright: string): void {
   const when = new Date(time * 1000).toUTCString().replace("GMT", "+0000");
-  const entry = `${name} (${version}) unstable; urgency=medium\n\n  * Built from the sources of this version.\n\n -- The Suture developers <suture@localhost.invalid>  ${when}\n`;
+  const entry = `${name} (${of}) unstable; urgency=medium\n\n  * Built from the sources of this version.\n\n -- The Suture developers <suture@localhost.invalid>  ${when}\n`;
   tree.writeGzip(`usr/share/doc/${name}/changelog`, entry);
   tree.write(`usr/share/doc/${name}/copyright`, copyright);
 }
@@ -72,6 +72,7 @@ function sutureDeb(scratch: string): string {
   addDoc(
     tree,
     SUTURE,
+    version,
     `${OURS}${c}\nWith it go these packages, each under the licence that follows it.\n\niced-x86\n\n${iced}\n${"-".repeat(80)}\n\n${third}`,
   );
   for (const [name, text] of Object.entries(unitTexts([PROGRAM], SETTLE_SECONDS))) tree.write(`${UNITS}/${name}`, text);
@@ -87,7 +88,7 @@ function agentDeb(scratch: string): string {
     tree.write(name.endsWith(".sysusers") ? `usr/lib/sysusers.d/${name.replace(".sysusers", ".conf")}` : `${UNITS}/${name}`, text);
   }
   mkdirSync(tree.path("etc/suture"));
-  addDoc(tree, SUTURE_AGENT, OURS);
+  addDoc(tree, SUTURE_AGENT, version, OURS);
   return buildDeb(tree, { one: SUTURE_AGENT, version, time, scripts: scriptsOf(SUTURE_AGENT) }, out);
 }
 
@@ -97,7 +98,7 @@ function nodeDeb(scratch: string): string {
   const folder = registryPackage(node, join(cacheRoot(process.env), "nodes"));
   const tree = new Tree(join(scratch, "suture-node"));
   tree.write("usr/lib/suture-node/node", readFileSync(join(folder, "bin/node")), 0o755);
-  addDoc(tree, SUTURE_NODE, readFileSync(join(folder, "LICENSE"), "utf8"));
+  addDoc(tree, SUTURE_NODE, node.version, readFileSync(join(folder, "LICENSE"), "utf8"));
   return buildDeb(tree, { one: SUTURE_NODE, version: node.version, time, level: 2 }, out);
 }
 
