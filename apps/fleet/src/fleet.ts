@@ -14,9 +14,12 @@ import { note } from "./rollouts/observed.ts";
 import { rolloutRoutes } from "./rollouts/routes.ts";
 import { tick } from "./rollouts/tick.ts";
 import { type Repository, Steering } from "./steering/steering.ts";
+import { accountRoutes } from "./users/account-routes.ts";
 import { principalOfKey } from "./users/api-keys.ts";
+import { sessionIn } from "./users/cookie.ts";
 import type { Principal } from "./users/roles.ts";
 import { userRoutes } from "./users/routes.ts";
+import { principalOfSession } from "./users/sessions.ts";
 
 export const VERSION = "0.1.0";
 
@@ -55,6 +58,7 @@ export class Fleet {
     this.routes = [
       ...ownRoutes(sql, metrics, VERSION, () => this.routes),
       ...userRoutes(sql),
+      ...accountRoutes(sql),
       ...hostRoutes(sql, new Ingest(sql, note)),
       ...rolloutRoutes(sql, { steering, trialChannels, log }),
     ];
@@ -100,8 +104,12 @@ export class Fleet {
   }
 
   /** @throws FLEET_LOGIN */
-  async #principalOf({ headers: { authorization } }: FastifyRequest): Promise<Principal | undefined> {
-    const [, key] = /^Bearer (\S{1,200})$/.exec(authorization ?? "") ?? [];
-    return key === undefined ? undefined : principalOfKey(this.database.sql, key);
+  async #principalOf(request: FastifyRequest): Promise<Principal | undefined> {
+    const { sql } = this.database;
+    const { authorization } = request.headers;
+    const session = sessionIn(request);
+    if (authorization === undefined) return session === undefined ? undefined : principalOfSession(sql, session);
+    const [, key] = /^Bearer (\S{1,200})$/.exec(authorization) ?? [];
+    return key === undefined ? undefined : principalOfKey(sql, key);
   }
 }

@@ -3,12 +3,15 @@ import { mkdir, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { placeText, SutureError } from "@suture/errors";
+import { newAccountSchema } from "@suture/protocol";
 import { silentReporter, Task } from "@suture/task";
 import { openKeyFile, type Signer } from "@suture/trust";
 import { pino } from "pino";
+import * as v from "valibot";
 import { fail } from "./errors.ts";
 import { Fleet, VERSION } from "./fleet.ts";
 import type { Repository } from "./steering/steering.ts";
+import { accounts, changeAccount, newAccount } from "./users/accounts.ts";
 import { newApiKey } from "./users/api-keys.ts";
 import { ROLES, type Role } from "./users/roles.ts";
 
@@ -16,7 +19,8 @@ const HELP = `suture-fleet: the server of a fleet of machines that follow a sign
 
   suture-fleet serve [--data FOLDER] [--listen ADDRESS:PORT] [--repository FOLDER --publish FOLDER --key FILE...]
                      [--trial-channel NAME...]
-  suture-fleet key NAME --role ROLE... [--data FOLDER]      a key by which a program, or the first person, asks; shown once
+  suture-fleet account NAME --role ROLE... [--data FOLDER]  a person is invited, who sets a password and a second factor; of one that is there it is set anew
+  suture-fleet key NAME --role ROLE... [--data FOLDER]      a key by which a program asks; shown once
 
 --data     all that the server keeps; /var/lib/suture-fleet unless given
 --listen   127.0.0.1:8780 unless given: put a web server with TLS in front of it
@@ -40,6 +44,8 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
   version: { type: "boolean", default: false },
 } as const;
+
+const SERVER = "the server's machine";
 
 interface Words {
   data: string;
@@ -103,17 +109,39 @@ async function serve(values: Words): Promise<void> {
   await fleet.close();
 }
 
-async function key(values: Words, name: string | undefined): Promise<void> {
-  if (name === undefined) throw fail("FLEET_USAGE", "a key has a name");
-  const roles = values.role.map((role) => {
+function rolesIn({ role: given }: Words): Role[] {
+  const roles = given.map((role) => {
     const found = ROLES.find((each) => each === role);
     if (found === undefined) throw fail("FLEET_USAGE", `there is no role ${role}`);
-    return found satisfies Role;
+    return found;
   });
-  if (roles.length === 0) throw fail("FLEET_USAGE", "a key has a role (--role)");
+  if (roles.length === 0) throw fail("FLEET_USAGE", "a role is needed (--role)");
+  return roles;
+}
+
+async function account(values: Words, name: string | undefined): Promise<void> {
+  const checked = v.safeParse(newAccountSchema, { name, roles: rolesIn(values) });
+  if (!checked.success) throw fail("FLEET_USAGE", `${name ?? "no name"}: ${checked.issues[0].message}`);
   const fleet = await opened(values);
   try {
-    const made = await newApiKey(fleet.database.sql, "the server's machine", { name, roles });
+    const { sql } = fleet.database;
+    const isThere = (await accounts(sql)).some((one) => one.name === name);
+    const { roles } = checked.output;
+    const made = isThere
+      ? await changeAccount(sql, SERVER, checked.output.name, { roles, invite: true, disabled: false })
+      : await newAccount(sql, SERVER, checked.output);
+    process.stdout.write(`${made.invitation}\n`);
+  } finally {
+    await fleet.close();
+  }
+}
+
+async function key(values: Words, name: string | undefined): Promise<void> {
+  if (name === undefined) throw fail("FLEET_USAGE", "a key has a name");
+  const roles = rolesIn(values);
+  const fleet = await opened(values);
+  try {
+    const made = await newApiKey(fleet.database.sql, SERVER, { name, roles });
     process.stdout.write(`${made.key}\n`);
   } finally {
     await fleet.close();
@@ -126,6 +154,7 @@ try {
   if (values.version) process.stdout.write(`${VERSION}\n`);
   else if (values.help) process.stdout.write(HELP);
   else if (word === "serve" && rest.length === 0) await serve(values);
+  else if (word === "account" && rest.length <= 1) await account(values, rest[0]);
   else if (word === "key" && rest.length <= 1) await key(values, rest[0]);
   else throw fail("FLEET_USAGE", word === undefined ? "nothing was asked for" : `there is no ${positionals.join(" ")}`);
 } catch (error) {

@@ -160,13 +160,22 @@ export {
   signedReportSchema,
 } from "./fleet/hosts.ts";
 export {
+  accountChangeSchema,
+  accountsSchema,
+  confirmSchema,
   type FleetRole,
   fleetAuditSchema,
   fleetKeyIdSchema,
   fleetKeySchema,
   fleetKeysSchema,
+  invitationSchema,
+  loginSchema,
+  meSchema,
+  type NewAccount,
+  newAccountSchema,
   newFleetKeySchema,
   ROLES,
+  welcomeSchema,
 } from "./fleet/people.ts";
 export {
   APPROVABLE,

@@ -80,6 +80,8 @@ async function allowed({ who }: Route, request: FastifyRequest, principalOf: Ser
   if (who === "anyone" || who === "host") return NOBODY;
   const principal = await principalOf(request);
   if (principal === undefined) throw fail("FLEET_LOGIN", "nobody is logged in");
+  if (principal.csrf !== undefined && request.method !== "GET" && request.headers["x-csrf"] !== principal.csrf)
+    throw fail("FLEET_LOGIN", "what came with the session is not what the server gave with it: another site may have sent it");
   if (!mayBe(principal, who))
     throw fail("FLEET_ROLE", `it takes one of: ${who.join(", ")}; ${principal.name} has: ${principal.roles.join(", ") || "none"}`);
   return principal;

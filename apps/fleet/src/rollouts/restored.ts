@@ -38,6 +38,7 @@ export async function holdIfRestored(sql: Sql, steering: Steering, now: Date): P
       else if (phase !== "draft") await change(within, ITSELF, "roll-out held", { id, phase: "held", why: WHY });
     }
     await within`delete from rollout_approval`;
+    await within`delete from session`;
     await within`insert into steering (mark) values (${out}) on conflict (one) do update set mark = excluded.mark`;
     await audit(within, { who: ITSELF, what: "database restored", about: "", detail: {} });
   });

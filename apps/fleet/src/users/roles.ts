@@ -10,6 +10,8 @@ export interface Principal {
   roles: readonly Role[];
   /** Whose word it is, where it takes those of several people. */
   person: string;
+  /** Of a person's session: with it comes what no other site can know. Undefined: a key says who asks. */
+  csrf?: string;
 }
 
 /** Each role by itself; `admin` gives others their roles, and does not have them all. */

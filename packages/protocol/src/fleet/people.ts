@@ -49,3 +49,43 @@ export const fleetAuditSchema = v.strictObject({
     "hash is the SHA-256 of [n, at, who, what, about, detail, previous] as JSON.stringify writes it; previous is that of the row before",
   ),
 });
+
+const account = said(
+  v.pipe(text, v.regex(/^[a-z][a-z0-9._-]{0,31}$/, "a small letter, then small letters, digits and . _ -")),
+  "by which one logs in",
+);
+const password = said(v.pipe(text, v.minLength(12, "12 characters at least"), v.maxLength(200)), "12 characters at least");
+const code = said(v.pipe(text, v.regex(/^\d{6}$/, "six digits are needed")), "of the second factor");
+const secret = v.pipe(text, v.maxLength(100));
+
+export const newAccountSchema = v.strictObject({ name: account, roles: rolesSchema });
+export type NewAccount = v.InferOutput<typeof newAccountSchema>;
+export const invitationSchema = v.strictObject({ invitation: said(text, "it is not shown again") });
+export const accountChangeSchema = v.strictObject({
+  roles: v.optional(rolesSchema),
+  disabled: v.optional(v.boolean()),
+  invite: v.optional(said(v.boolean(), "password and second factor are set anew, by another invitation")),
+});
+export const accountsSchema = v.strictObject({
+  accounts: v.array(
+    v.strictObject({
+      name: text,
+      roles: v.array(v.picklist(ROLES)),
+      ready: said(v.boolean(), "password and second factor are set"),
+      made: time,
+      disabled: v.nullable(time),
+    }),
+  ),
+});
+export const welcomeSchema = v.strictObject({
+  name: text,
+  secret: said(text, "of the second factor"),
+  address: said(text, "the same, as apps take it"),
+});
+export const confirmSchema = v.strictObject({ invitation: secret, password, code });
+export const loginSchema = v.strictObject({ name: account, password: v.pipe(text, v.maxLength(200)), code });
+export const meSchema = v.strictObject({
+  name: text,
+  roles: v.array(v.picklist(ROLES)),
+  csrf: v.nullable(said(text, "sent as x-csrf with all that changes something, where a cookie says who asks")),
+});
