@@ -96,6 +96,20 @@ describe("sign", () => {
     await expect(signStaged(task, all.work, holder("stranger"), {})).rejects.toMatchObject({ code: "TRUST_KEY" });
   });
 
+  test("shows keys by their ids, and which are new: a stranger's can have any name", async () => {
+    await all.publish();
+    const { root, patches } = all.holders;
+    const [ada] = root;
+    const [dan, eva] = patches;
+    if (ada === undefined || dan === undefined || eva === undefined) throw new Error("none");
+    const stranger = { ...holder("stranger").named, name: "dan" };
+    await rotateKeys(task, all.work, { patches: { threshold: 2, keys: [stranger, eva.named] } }, NOW);
+    const { says = [] } = (await signStaged(task, all.work, ada, {})).roles.find(({ role }) => role === "targets") ?? {};
+    const at = says.findIndex((line) => line.endsWith("to patches: 2 of"));
+    expect(says.slice(at + 1, at + 3)).toEqual([`  ${stranger.id} dan, NEW`, `  ${eva.named.id} eva`]);
+    expect(says.join("\n")).not.toContain(dan.named.id);
+  });
+
   test("refuses if the file is not the one that is listed", async () => {
     const { path, sha256 } = await addLivepatch(task, all.work, livepatchFile(folder, "first"), { now: NOW });
     const at = path.lastIndexOf("/") + 1;

@@ -95,21 +95,28 @@ async function checkFiles(work: Work, role: string, signed: Signed<Kind>): Promi
   }
 }
 
+/** By their ids: whoever can write into the folder can give any key a name that the reader trusts. */
+function keysText(work: Work, ids: readonly string[], before: readonly string[] | undefined): string[] {
+  return ids.map((id) => `  ${id} ${work.nameOf(id)}${before?.includes(id) === false ? ", NEW" : ""}`);
+}
+
 /** In words, for the one who signs. */
 async function saysOf(work: Work, role: string, signed: Signed<Kind>): Promise<string[]> {
   if (role === "root") {
     const { roles } = signed as Signed<"root">;
-    return Object.entries(roles).map(
-      ([name, { keyids, threshold }]) => `${name}: ${threshold} of ${keyids.map((id) => work.nameOf(id)).join(", ")}`,
-    );
+    const was = (await work.current(role, "root"))?.signed.roles;
+    return Object.entries(roles).flatMap(([name, { keyids, threshold }]) => [
+      `${name}: ${threshold} of`,
+      ...keysText(work, keyids, was?.[name as keyof typeof roles].keyids),
+    ]);
   }
   if (kindOf(role) !== "targets") return [];
   const { targets, delegations } = signed as Signed<"targets">;
   const before = (await work.current(role, "targets"))?.signed;
-  const says = (delegations?.roles ?? []).map(
-    ({ name, keyids, threshold, paths }) =>
-      `delegates ${paths.join(", ")} to ${name}: ${threshold} of ${keyids.map((id) => work.nameOf(id)).join(", ")}`,
-  );
+  const says = (delegations?.roles ?? []).flatMap(({ name, keyids, threshold, paths }) => [
+    `delegates ${paths.join(", ")} to ${name}: ${threshold} of`,
+    ...keysText(work, keyids, before?.delegations?.roles.find((was) => was.name === name)?.keyids),
+  ]);
   if (role.startsWith("linux-")) {
     const buildId = role.slice("linux-".length);
     const old = new Set(targetsOf(before).map(({ sha256: digest }) => digest));
