@@ -17,6 +17,7 @@ import { renew, rotateKeys } from "./roles.ts";
 import { signStaged, takeSignatures } from "./sign.ts";
 import { repositoryStatus } from "./status.ts";
 import { changePolicy, withdraw } from "./steer.ts";
+import { Work } from "./work.ts";
 
 const task = new Task();
 let folder: string;
@@ -248,6 +249,17 @@ describe("rotation", () => {
     await all.sign(wanda);
     await all.publish();
     expect((await machine.refresh()).withdrawals).toMatchObject({ counter: 2, entries: [{ sha256: two }, { sha256: three }] });
+  });
+
+  test("by two at once: neither forgets the names of the other's keys", async () => {
+    await all.publish();
+    const [pia, wanda] = [holder("pia"), holder("wanda")];
+    await Promise.all([
+      rotateKeys(task, all.work, { policy: { threshold: 1, keys: [pia.named] } }, NOW),
+      rotateKeys(task, all.work, { withdrawal: { threshold: 1, keys: [wanda.named] } }, NOW),
+    ]);
+    const work = await Work.open(all.work);
+    expect([pia, wanda].map(({ named }) => work.nameOf(named.id))).toEqual(["pia", "wanda"]);
   });
 
   test("of root by holders of whom one has lost the key: the others suffice", async () => {

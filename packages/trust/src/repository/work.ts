@@ -62,11 +62,12 @@ export class Work {
 
   /** Another process waits. @throws TRUST_REPOSITORY */
   static async locked<T>(task: Task, folder: string, work: (work: Work) => Promise<T>): Promise<T> {
-    const opened = await Work.open(folder);
+    // That there is one; what is in it may change until the lock is had.
+    await Work.open(folder);
     const file = await open(join(folder, "lock"), "a");
     try {
       await lockFile(task, file);
-      return await work(opened);
+      return await work(await Work.open(folder));
     } finally {
       await file.close();
     }
