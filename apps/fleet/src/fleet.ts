@@ -9,6 +9,11 @@ import { Metrics } from "./http/metrics.ts";
 import { ownRoutes } from "./http/own-routes.ts";
 import type { Route } from "./http/route.ts";
 import { makeServer } from "./http/server.ts";
+import { entryRoutes } from "./page/entry.ts";
+import { glanceRoutes } from "./page/glance.ts";
+import { hostPages } from "./page/hosts.ts";
+import { otherPages } from "./page/others.ts";
+import { rolloutPages } from "./page/rollouts.ts";
 import { Ingest } from "./reports/ingest.ts";
 import { note } from "./rollouts/observed.ts";
 import { rolloutRoutes } from "./rollouts/routes.ts";
@@ -55,12 +60,18 @@ export class Fleet {
     this.database = database;
     const { sql } = database;
     const metrics = new Metrics();
+    const rolling = { steering, trialChannels, log };
     this.routes = [
       ...ownRoutes(sql, metrics, VERSION, () => this.routes),
       ...userRoutes(sql),
       ...accountRoutes(sql),
       ...hostRoutes(sql, new Ingest(sql, note)),
-      ...rolloutRoutes(sql, { steering, trialChannels, log }),
+      ...rolloutRoutes(sql, rolling),
+      ...entryRoutes(sql),
+      ...glanceRoutes(sql),
+      ...rolloutPages(sql, rolling),
+      ...hostPages(sql),
+      ...otherPages(sql, steering),
     ];
     this.server = makeServer({ routes: this.routes, log, metrics, principalOf: (request) => this.#principalOf(request) });
   }

@@ -15,7 +15,7 @@ const whoText = (who: Who): string =>
 
 export function openApi(routes: readonly Route[], version: string): object {
   const paths: Record<string, Record<string, object>> = {};
-  for (const route of routes) {
+  for (const route of routes.filter(({ page }) => !page)) {
     const path = route.path.replace(/:(\w+)/g, "{$1}");
     const method = route.method.toLowerCase();
     paths[path] = { ...paths[path], [method]: operation(route) };

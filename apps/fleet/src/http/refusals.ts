@@ -18,6 +18,10 @@ export interface Refusal {
   status: number;
   /** What is sent; what is not meant for who asks is in the log alone. */
   document: ReturnType<typeof errorDocument.of> | { error: string };
+  /** The same for people. */
+  code: string;
+  why: string;
+  mend: string;
   /** It is a fault of the server. */
   ours: boolean;
 }
@@ -26,7 +30,8 @@ export function refusalOf(error: unknown): Refusal {
   if (isAway(error)) return refusalOf(fail("FLEET_DATABASE", "it does not answer", {}, { cause: error }));
   if (error instanceof SutureError) {
     const status = (STATUS as Readonly<Record<string, number>>)[error.code] ?? 409;
-    return { status, document: errorDocument.of({ error: error.toJSON() }), ours: false };
+    const { code, message: why, mend } = error;
+    return { status, document: errorDocument.of({ error: error.toJSON() }), code, why, mend, ours: false };
   }
   // Of PostgreSQL: a text that it cannot hold.
   if (error instanceof Error && "code" in error && /^(?:22021|22P05)$/.test(String(error.code)))
@@ -35,5 +40,6 @@ export function refusalOf(error: unknown): Refusal {
   // Of Fastify: what was sent is too long, or no JSON.
   if (typeof statusCode === "number" && statusCode >= 400 && statusCode < 500)
     return { ...refusalOf(fail("FLEET_REQUEST", String(message))), status: statusCode };
-  return { status: 500, document: { error: "a fault of the server: see its log" }, ours: true };
+  const why = "a fault of the server: see its log";
+  return { status: 500, document: { error: why }, code: "", why, mend: "", ours: true };
 }

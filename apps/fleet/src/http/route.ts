@@ -34,6 +34,8 @@ export interface Route {
   answer: Schema | undefined;
   /** That one address may ask; undefined: as any. */
   perMinute: number | undefined;
+  /** It is for people: HTML, and forms. */
+  page: boolean;
   handle(asked: Asked<unknown, unknown, unknown>): Promise<unknown>;
 }
 
@@ -49,6 +51,7 @@ interface Given<P extends Schema, Q extends Schema, B extends Schema, A extends 
   body?: B;
   answer?: A;
   perMinute?: number;
+  page?: boolean;
   handle(asked: Asked<v.InferOutput<P>, v.InferOutput<Q>, v.InferOutput<B>>): Promise<v.InferInput<A>>;
 }
 
@@ -58,7 +61,7 @@ export function route<
   B extends Schema = typeof nothing,
   A extends Schema = v.UnknownSchema,
 >(given: Given<P, Q, B, A>): Route {
-  const { method, path, what, who, params, query, body, answer, perMinute } = given;
+  const { method, path, what, who, params, query, body, answer, perMinute, page = false } = given;
   return {
     method,
     path,
@@ -69,6 +72,7 @@ export function route<
     body: body ?? nothing,
     answer,
     perMinute,
+    page,
     handle: (asked) => given.handle(asked as Asked<v.InferOutput<P>, v.InferOutput<Q>, v.InferOutput<B>>),
   };
 }

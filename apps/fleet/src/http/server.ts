@@ -2,6 +2,7 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from "fastify";
 import * as v from "valibot";
 import { fail } from "../errors.ts";
+import { refusedPage } from "../page/refused.ts";
 import { mayBe, type Principal } from "../users/roles.ts";
 import { limited } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
@@ -32,8 +33,10 @@ export function makeServer({ routes, log, metrics, principalOf }: Serving): Fast
   });
   // Schemas are held by the handler below.
   server.setErrorHandler((error, request, reply) => {
-    const { status, document, ours } = refusalOf(error);
+    const refusal = refusalOf(error);
+    const { status, document, ours } = refusal;
     if (ours) log.error({ err: error, method: request.method, url: request.url }, "a request failed");
+    if (request.routeOptions.config.page === true) return refusedPage(request, reply, refusal);
     return reply.code(status).send(document);
   });
   server.setNotFoundHandler((_request, reply) => {
@@ -47,6 +50,9 @@ export function makeServer({ routes, log, metrics, principalOf }: Serving): Fast
   server.addHook("onResponse", async (request, reply) => {
     metrics.request(request.method, request.routeOptions.url ?? "none", reply.statusCode, reply.elapsedTime / 1000);
   });
+  server.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, body, done) => {
+    done(null, Object.fromEntries(new URLSearchParams(String(body))));
+  });
   limited(server);
   server.register(async (scope) => {
     for (const each of routes) add(scope, each, principalOf);
@@ -58,13 +64,13 @@ function add(server: FastifyInstance, each: Route, principalOf: Serving["princip
   server.route({
     method: each.method,
     url: each.path,
-    ...(each.perMinute === undefined ? {} : { config: { rateLimit: { max: each.perMinute } } }),
+    config: { page: each.page, ...(each.perMinute === undefined ? {} : { rateLimit: { max: each.perMinute } }) },
     handler: async (request, reply) => {
       const principal = await allowed(each, request, principalOf);
       const answer = await each.handle({
         params: held(each.params, request.params ?? {}, "the path"),
         query: held(each.query, request.query ?? {}, "the query"),
-        body: held(each.body, request.body ?? {}, "the body"),
+        body: held(each.body, bodyOf(each, request), "the body"),
         principal,
         address: request.ip,
         reply,
@@ -75,13 +81,38 @@ function add(server: FastifyInstance, each: Route, principalOf: Serving["princip
   });
 }
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    page?: boolean;
+  }
+}
+
+/** A form brings beside its words what shows that the server gave it. */
+function bodyOf({ page }: Route, request: FastifyRequest): unknown {
+  if (!page || !isObject(request.body)) return request.body ?? {};
+  const { csrf: _, ...words } = request.body;
+  return words;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+/** @throws FLEET_LOGIN */
+function sameSite({ page }: Route, request: FastifyRequest, csrf: string | undefined): void {
+  const wrong = (why: string): Error => fail("FLEET_LOGIN", `${why}: another site may have sent it`);
+  const from = request.headers["sec-fetch-site"];
+  if (from !== undefined && from !== "same-origin" && from !== "none") throw wrong(`it comes from ${String(from)}`);
+  const given = page && isObject(request.body) ? request.body.csrf : request.headers["x-csrf"];
+  if (csrf !== undefined && given !== csrf) throw wrong("what came with the session is not what the server gave with it");
+}
+
 /** @throws FLEET_LOGIN, FLEET_ROLE */
-async function allowed({ who }: Route, request: FastifyRequest, principalOf: Serving["principalOf"]): Promise<Principal> {
+async function allowed(route: Route, request: FastifyRequest, principalOf: Serving["principalOf"]): Promise<Principal> {
+  const { who } = route;
+  if (request.method !== "GET") sameSite(route, request, undefined);
   if (who === "anyone" || who === "host") return NOBODY;
   const principal = await principalOf(request);
   if (principal === undefined) throw fail("FLEET_LOGIN", "nobody is logged in");
-  if (principal.csrf !== undefined && request.method !== "GET" && request.headers["x-csrf"] !== principal.csrf)
-    throw fail("FLEET_LOGIN", "what came with the session is not what the server gave with it: another site may have sent it");
+  if (request.method !== "GET") sameSite(route, request, principal.csrf);
   if (!mayBe(principal, who))
     throw fail("FLEET_ROLE", `it takes one of: ${who.join(", ")}; ${principal.name} has: ${principal.roles.join(", ") || "none"}`);
   return principal;

@@ -1,15 +1,13 @@
 /** Roll-outs: made, approved, started, held, and looked at. */
 import { APPROVABLE, fleetRolloutsSchema, newRolloutSchema } from "@suture/protocol";
-import type { Logger } from "pino";
 import * as v from "valibot";
 import type { Sql } from "../database/sql.ts";
 import { fail } from "../errors.ts";
 import { type Route, route } from "../http/route.ts";
-import type { Steering } from "../steering/steering.ts";
-import { ROLES, type Role } from "../users/roles.ts";
+import { ROLES } from "../users/roles.ts";
+import { ACTS, type Act, actOn, type Rolling, steered } from "./acts.ts";
 import { approve } from "./approvals.ts";
-import { hold, makeRollout, promote, resume, rollouts, skip, start, withdrawRollout } from "./store.ts";
-import { tick } from "./tick.ts";
+import { makeRollout, rollouts } from "./store.ts";
 
 const params = v.strictObject({ id: v.pipe(v.string(), v.regex(/^[\w.-]{1,64}$/)) });
 const why = v.pipe(v.string(), v.minLength(1), v.maxLength(500));
@@ -25,44 +23,22 @@ const outAnswer = v.strictObject({
   published: v.pipe(v.boolean(), v.description("the policy that says so is out; else it will be as soon as it can be")),
 });
 
-/** @throws FLEET_STEERING */
-function steered(steering: Steering | undefined): Steering {
-  if (steering === undefined) throw fail("FLEET_STEERING", "the server was given no repository");
-  return steering;
-}
+const BODIES = { start: whyBody, hold: whyBody, resume: whyBody, skip: skipBody, promote: whyBody, withdraw: whyBody } as const;
 
-export interface Rolling {
-  steering: Steering | undefined;
-  trialChannels: readonly string[];
-  log: Logger;
-}
-
-export function rolloutRoutes(sql: Sql, { steering, trialChannels, log }: Rolling): Route[] {
-  // It is decided all the same, and is out as soon as it can be.
-  const failed = (error: unknown): false => {
-    log.error({ err: error }, "the policy cannot be published");
-    return false;
-  };
-  const act = <B extends v.GenericSchema<unknown, { why: string }>>(
-    name: string,
-    what: string,
-    who: readonly Role[],
-    body: B,
-    work: (who: string, id: string, body: v.InferOutput<B>) => Promise<void>,
-  ): Route =>
+export function rolloutRoutes(sql: Sql, rolling: Rolling): Route[] {
+  const { trialChannels } = rolling;
+  const act = (name: Act): Route =>
     route({
       method: "POST",
       path: `/v1/rollouts/:id/${name}`,
-      what,
-      who,
+      what: ACTS[name].what,
+      who: ACTS[name].who,
       params,
-      body,
+      body: BODIES[name],
       answer: outAnswer,
-      handle: async ({ principal, params: { id }, body: given }) => {
-        const by = steered(steering);
-        await work(principal.name, id, given);
-        return { published: await tick(sql, by).catch(failed) };
-      },
+      handle: async ({ principal, params: { id }, body }) => ({
+        published: await actOn(sql, rolling, name, principal.name, id, { why: body.why, stage: "stage" in body ? body.stage : undefined }),
+      }),
     });
   return [
     route({
@@ -93,7 +69,7 @@ export function rolloutRoutes(sql: Sql, { steering, trialChannels, log }: Rollin
       who: ["operator"],
       body: newRolloutSchema,
       handle: async ({ principal, body }) => {
-        const repository = steered(steering);
+        const repository = steered(rolling);
         const { rollouts: known } = await repository.policy();
         await makeRollout(sql, principal, body, { livepatches: await repository.livepatches(), rollouts: known, trialChannels });
       },
@@ -108,25 +84,6 @@ export function rolloutRoutes(sql: Sql, { steering, trialChannels, log }: Rollin
       answer: v.strictObject({ needed: v.pipe(v.number(), v.description("so many more")) }),
       handle: async ({ principal, params: { id }, body: { what } }) => approve(sql, principal, id, what),
     }),
-    act("start", "Its first stage begins", ["operator"], whyBody, (who, id, { why: given }) => start(sql, who, id, given)),
-    act("hold", "Nothing more is loaded by it; one person is enough", ["operator", "releaser"], whyBody, (who, id, { why: given }) =>
-      hold(sql, who, id, given),
-    ),
-    act("resume", "It goes on where it was, when it was approved anew", ["operator"], whyBody, (who, id, { why: given }) =>
-      resume(sql, who, id, given),
-    ),
-    act("skip", "The next stage begins now, when that was approved", ["releaser"], skipBody, (who, id, { why: given, stage }) =>
-      skip(sql, who, id, given, stage),
-    ),
-    act(
-      "promote",
-      "All machines of the channel take it from now on, when that was approved",
-      ["releaser"],
-      whyBody,
-      (who, id, { why: given }) => promote(sql, who, id, given),
-    ),
-    act("withdraw", "Nothing is loaded by it any more, for ever", ["operator", "releaser"], whyBody, (who, id, { why: given }) =>
-      withdrawRollout(sql, who, id, given),
-    ),
+    ...(Object.keys(ACTS) as Act[]).map(act),
   ];
 }

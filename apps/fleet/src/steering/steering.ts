@@ -12,8 +12,10 @@ import {
   changePolicy,
   livepatchesOf,
   publish,
+  type RepositoryStatus,
   type RolloutChange,
   renew,
+  repositoryStatus,
   type Signer,
   showPolicy,
   signStaged,
@@ -50,6 +52,10 @@ export class Steering {
   /** Signed, and published. @throws TRUST_* */
   livepatches(): Promise<VerifiedPatch[]> {
     return livepatchesOf(this.#repository.folder);
+  }
+
+  status(): Promise<RepositoryStatus> {
+    return repositoryStatus(this.#repository.folder, new Date());
   }
 
   policy(): Promise<Policy> {

@@ -1,0 +1,41 @@
+/** How many machines are how. */
+import type { FleetHost } from "@suture/protocol";
+import type { Sql } from "../database/sql.ts";
+import { SILENT_SECONDS } from "./list.ts";
+
+export interface Counts {
+  all: number;
+  pending: number;
+  statuses: Partial<Record<FleetHost["status"], number>>;
+}
+
+export async function countsOf(sql: Sql): Promise<Counts> {
+  const silent = new Date(Date.now() - SILENT_SECONDS * 1000);
+  const rows = await sql<{ status: FleetHost["status"]; n: number }>`
+    select case when s.host is null then 'never seen' when s.seen_at < ${silent} then 'silent' else s.status end as status, count(*)::integer as n
+    from host h left join host_state s on s.host = h.id where h.state = 'approved' group by 1`;
+  const [waiting] = await sql<{ n: number }>`select count(*)::integer as n from host where state = 'pending'`;
+  return {
+    all: rows.reduce((sum, { n }) => sum + n, 0),
+    pending: waiting?.n ?? 0,
+    statuses: Object.fromEntries(rows.map(({ status, n }) => [status, n])),
+  };
+}
+
+export interface Level {
+  release: string;
+  buildId: string | null;
+  /** The counter of the livepatch that was accepted; 0: none. */
+  accepted: number;
+  machines: number;
+}
+
+const MOST = 100;
+
+/** Most machines first. */
+export async function levelsOf(sql: Sql): Promise<Level[]> {
+  return sql<Level>`
+    select s.release, s.build_id as "buildId", s.accepted, count(*)::integer as machines
+    from host_state s join host h on h.id = s.host where h.state = 'approved'
+    group by s.release, s.build_id, s.accepted order by machines desc, s.release, s.accepted limit ${MOST}`;
+}

@@ -1,0 +1,88 @@
+/** Livepatches, the repository's keys and what expires when, and the audit. */
+import { html, when } from "@suture/pages";
+import * as v from "valibot";
+import { auditPage, brokenAudit } from "../audit/audit.ts";
+import type { Sql } from "../database/sql.ts";
+import type { Route } from "../http/route.ts";
+import { rollouts } from "../rollouts/store.ts";
+import type { Steering } from "../steering/steering.ts";
+import { ROLES } from "../users/roles.ts";
+import { pageRoute } from "./route.ts";
+import { expiryHtml, phaseHtml, queryOf, tableHtml, timeHtml } from "./words.ts";
+
+const PAGE = 100;
+const NO_REPOSITORY = html`<p class="dim">The server was given no repository: it only looks at machines.</p>`;
+
+export const otherPages = (sql: Sql, steering: Steering | undefined): Route[] => [
+  pageRoute({ path: "/livepatches", what: "Livepatches that are signed and published", who: ROLES }, async () => {
+    const all = (await steering?.livepatches()) ?? [];
+    const by = await rollouts(sql);
+    const table = tableHtml(
+      ["livepatch", "kernel", "number", "CVEs", "proven", "roll-outs", "machines"],
+      all.map(({ sha256, custom }) => [
+        html`${custom.name}<br><span class="m dim">${sha256.slice(0, 16)}</span>`,
+        custom.kernel.release,
+        custom.counter,
+        custom.cves.join(" "),
+        custom.proof.proven ? `${custom.proof.functions} functions` : "no",
+        by
+          .filter(({ livepatch }) => livepatch === sha256)
+          .map(({ id, phase }) => html`<a href="/rollouts/${id}">${id}</a> ${phaseHtml(phase)} `),
+        html`<a href="/hosts?${queryOf({ livepatch: sha256 })}">that have it</a>`,
+      ]),
+    );
+    return {
+      title: "Livepatches",
+      body: steering === undefined ? NO_REPOSITORY : all.length === 0 ? html`<p class="dim">There is none.</p>` : table,
+    };
+  }),
+  pageRoute({ path: "/keys", what: "The repository's keys, and what expires when", who: ROLES }, async () => {
+    const found = await steering?.status();
+    if (found === undefined) return { title: "Keys", body: NO_REPOSITORY };
+    const table = tableHtml(
+      ["role", "state", "expires", "version", "keys", "next version"],
+      found.roles.map(({ role, state, expires, version, threshold, keys, staged }) => [
+        role,
+        expiryHtml(state),
+        timeHtml(expires ?? null),
+        version ?? "",
+        `${threshold} of ${keys.join(", ")}`,
+        staged === undefined
+          ? ""
+          : staged.lacking === 0
+            ? "is signed"
+            : `lacks ${staged.lacking}; may sign: ${staged.mayStillSign.join(", ")}`,
+      ]),
+    );
+    return { title: "Keys", body: html`<p class="lead">Of the repository of ${found.fleet}.</p>${table}` };
+  }),
+  pageRoute(
+    {
+      path: "/audit",
+      what: "Who did what",
+      who: ROLES,
+      query: v.strictObject({ before: v.optional(v.pipe(v.string(), v.regex(/^\d{1,15}$/))), check: v.optional(v.literal("1")) }),
+    },
+    async ({ query }) => {
+      const rows = await auditPage(sql, { before: query.before === undefined ? undefined : Number(query.before), limit: PAGE });
+      const broken = query.check === undefined ? undefined : await brokenAudit(sql);
+      const last = rows.at(-1)?.n ?? 1;
+      return {
+        title: "Audit",
+        body: html`${query.check === undefined ? html`<p><a href="/audit?check=1">Check that all is as it was written</a></p>` : broken === undefined ? html`<p class="box">All is as it was written.</p>` : html`<p class="box alarm" role="alert">Row ${broken} is not as it was written.</p>`}
+${tableHtml(
+  ["", "when", "who", "what", "about", ""],
+  rows.map(({ n, at, who, what, about, detail }) => [
+    n,
+    timeHtml(at),
+    who,
+    what,
+    about,
+    detail === "{}" ? "" : html`<details><summary>more</summary><div class="m">${detail}</div></details>`,
+  ]),
+)}
+${when(last > 1, () => html`<p><a rel="next" href="/audit?${queryOf({ before: String(last) })}">Older ones</a></p>`)}`,
+      };
+    },
+  ),
+];
