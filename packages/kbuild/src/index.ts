@@ -12,6 +12,7 @@ export { defines } from "./make/defines.ts";
 export { inputsOf } from "./make/depfile.ts";
 export { IncludeGraph, includesOf } from "./make/includes.ts";
 export { keyOf } from "./make/key.ts";
+export { changedMembers } from "./make/members.ts";
 export { makeStep, PreprocessedTree, readStep } from "./make/preprocess.ts";
 export { foldersOf, type Step } from "./make/steps.ts";
 export { objectDigest } from "./object-digest.ts";

@@ -96,7 +96,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
   try {
     const accepted = new Set(options.acceptLayouts);
     await checkTypesEarly(task, kernel, files, view, { variant, accepted });
-    const affected = await affectedObjects(task, kernel, files, view, { jobs, from });
+    const affected = await affectedObjects(task, kernel, files, view, { jobs, from, layoutsHold: accepted.size === 0 });
     tell(affected.notes);
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     for (const note of checkMacros(files, accepted)) task.reporter.warn(note);

@@ -95,6 +95,17 @@ export class Commands {
     return [...groups.values()];
   }
 
+  /** Files that compilers are told to include before all others. */
+  get forced(): string[] {
+    return [...new Set([...this.#rows.values()].flatMap(([, , , compile]) => forcedOf(compile)))];
+  }
+
+  /** Those of a C file. */
+  forcedBy(source: string): string[] {
+    const [object] = this.ofSource(source);
+    return forcedOf(this.#rows.get(object ?? "")?.[3] ?? "");
+  }
+
   /** What they are linked into: "vmlinux" and modules; without those that are linked into several. */
   get owners(): Set<string> {
     return new Set([...this.#rows.values()].map(([, , owner]) => owner).filter((owner) => owner !== SEVERAL));
@@ -238,6 +249,10 @@ function delayedObjtool(line: string): string | undefined {
 /** vmlinux.o has the same arguments but for --module, and checks that change nothing (scripts/Makefile.vmlinux_o). */
 function objtoolOf(delayed: string, [object, , owner]: Row): string {
   return `${owner === "vmlinux" ? delayed.replace(/\s+--module(?=\s|$)/, "") : delayed} ${object}`;
+}
+
+function forcedOf(compile: string): string[] {
+  return [...compile.matchAll(/\s-include\s+(\S+)/g)].map(([, path = ""]) => normalize(path));
 }
 
 /** A line of make's that saves a command: scripts/basic/fixdep DEPFILE OBJECT 'COMMAND' > FILE */

@@ -40,6 +40,7 @@ export class IncludeGraph {
   readonly #byName = new Map<string, string[]>();
   /** Names that begin with `.`, by their last parts. */
   readonly #dotted = new Map<string, Dotted[]>();
+  #named: ReadonlyMap<string, readonly string[]> | undefined;
   /** Those that go up. */
   readonly #upward: Line[] = [];
 
@@ -91,16 +92,33 @@ export class IncludeGraph {
     return this.#users.get(lastPart(path)) ?? [];
   }
 
+  /** All that include something. */
+  get files(): Iterable<string> {
+    this.#named ??= this.#byFile();
+    return this.#named.keys();
+  }
+
+  /** What the #include lines of a file name. */
+  namedBy(file: string): readonly string[] {
+    this.#named ??= this.#byFile();
+    return this.#named.get(file) ?? [];
+  }
+
+  #byFile(): Map<string, string[]> {
+    const named = new Map<string, string[]>();
+    for (const lines of this.#users.values()) for (const [file, name] of lines) append(named, file, name);
+    return named;
+  }
+
   /** Last parts of all that files may include, directly or not, wherever it is. */
   namesFrom(files: readonly string[]): Set<string> {
-    const named = new Map<string, string[]>();
-    for (const [last, lines] of this.#users) for (const [file] of lines) append(named, file, last);
+    this.#named ??= this.#byFile();
     const byLast = new Map<string, string[]>();
-    for (const file of named.keys()) append(byLast, lastPart(file), file);
+    for (const file of this.#named.keys()) append(byLast, lastPart(file), file);
     const found = new Set<string>();
     const queue = [...files];
     for (let file = queue.pop(); file !== undefined; file = queue.pop())
-      for (const last of named.get(file) ?? [])
+      for (const last of this.namedBy(file).map(lastPart))
         if (!found.has(last)) {
           found.add(last);
           queue.push(...(byLast.get(last) ?? []));

@@ -93,8 +93,8 @@ export class PreprocessedTree {
     return new PreprocessedTree(view, path, new Map(kept));
   }
 
-  /** Whether an object of another view can come out differently. */
-  async differs(task: Task, command: ObjectCommand, view: SourceView): Promise<boolean> {
+  /** Whether an object of another view can come out differently. @param layoutsHold as of `canDiffer` */
+  async differs(task: Task, command: ObjectCommand, view: SourceView, layoutsHold: boolean): Promise<boolean> {
     const after = await preprocess(task, command, view);
     if (after === undefined) return true;
     const known = this.#hashes.get(command.object);
@@ -102,7 +102,7 @@ export class PreprocessedTree {
     const before = await preprocess(task, command, this.#view);
     if (before === undefined) return true;
     this.#hashes.set(command.object, sha256(before));
-    return before !== after && canDiffer(before, after);
+    return before !== after && canDiffer(before, after, layoutsHold);
   }
 
   async keep(task: Task): Promise<void> {

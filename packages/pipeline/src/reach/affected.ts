@@ -25,6 +25,8 @@ export interface AffectedOptions {
   jobs: number;
   /** The patch files, for errors. */
   from: string;
+  /** As of `canDiffer`. */
+  layoutsHold: boolean;
 }
 
 /** From here on it is worth a word: each takes seconds. */
@@ -56,7 +58,7 @@ export async function affectedObjects(
     task.reporter.warn(
       `the patch changes headers that ${candidates.length} objects may include: each is preprocessed twice, and compiled if it differs`,
     );
-  const different = await differing(task, kernel, candidates, view, options.jobs);
+  const different = await differing(task, kernel, candidates, view, options);
   const reached = [...[...direct].map((object) => commands.of(object)), ...different].sort((a, b) => (a.object < b.object ? -1 : 1));
   const { objects, notes } = await withoutOtherPrograms(task, kernel, reached, throughHeaders, view);
   if (different.length > MANY) task.reporter.warn(`${objects.length} objects have to be compiled`);
@@ -123,7 +125,7 @@ async function differing(
   kernel: KernelContext,
   candidates: readonly ObjectCommand[],
   view: SourceView,
-  jobs: number,
+  { jobs, layoutsHold }: AffectedOptions,
 ): Promise<ObjectCommand[]> {
   if (candidates.length === 0) return [];
   return task.stage("preprocess", async (stage) => {
@@ -131,7 +133,7 @@ async function differing(
     let done = 0;
     const differs = await inParallel(candidates, jobs, async (command) => {
       stage.note(command.object);
-      const differs = await known.differs(task, command, view);
+      const differs = await known.differs(task, command, view, layoutsHold);
       stage.progress(++done, candidates.length, "objects");
       return differs;
     }).finally(() => known.keep(task));

@@ -1,7 +1,7 @@
 /** Which units bring what is refused of an object. A guess by the names in a refusal is held against the object without those units, not believed. */
 import type { SutureError } from "@suture/errors";
 import { inParallel } from "@suture/task";
-import { IDENTIFIER } from "./c-declarations.ts";
+import { IDENTIFIER } from "../c/declarations.ts";
 import { dependents, type Unit, withNeeds } from "./units.ts";
 
 /** What the object is refused for with another choice of units. */

@@ -62,7 +62,12 @@ export async function catchUp(task: Task, kernel: KernelContext, plan: Plan, opt
     jobs,
   });
   try {
-    const preprocessed = new PreprocessedObjects(task, kernel, view.view, jobs);
+    const layoutsHold = acceptLayouts.length === 0;
+    const preprocessed = new PreprocessedObjects(task, kernel, view.view, {
+      jobs,
+      layoutsHold,
+      sees: (source, path) => plan.sees(source, path),
+    });
     const others = new OtherReaders(task, kernel, { graph: plan.graph, units: plan.units, source });
     const reached = new Reached(task, kernel, { plan, source, preprocessed });
     choice.leave(await others.refused(choice));

@@ -7,12 +7,12 @@ import { join } from "node:path";
 import { includesOf, type KernelContext } from "@suture/kbuild";
 import type { ReleaseUnit, UnitReason } from "@suture/protocol";
 import type { Task } from "@suture/task";
+import { type DeclarationKind, declarationsIn } from "../c/declarations.ts";
 import { fail } from "../errors.ts";
 import type { FileChange } from "../patch/change.ts";
 import { named } from "../patch/heading.ts";
 import type { Hunk } from "../patch/hunk.ts";
 import { linesOf, type Placed, placeHunks } from "../patch/place.ts";
-import { declarationsIn } from "./c-declarations.ts";
 import { type Commit, commitsOf, type Range } from "./commits.ts";
 import { type LineHunk, textIn } from "./difference.ts";
 import { type NamedHunk, namedHunks, OWN, type Touched } from "./pieces.ts";
@@ -246,7 +246,7 @@ class Maker {
       for (const { heading, new: lines } of change.hunks) {
         const name = /^\w+$/.exec(named(heading) ?? "")?.[0];
         if (name !== undefined) add(name, path);
-        for (const { names, members } of declarationsIn(lines.join("")).filter(({ kind }) => kind !== "other" && kind !== "include"))
+        for (const { names, members } of declarationsIn(lines.join("")).filter(({ kind }) => !NO_NAMES.has(kind)))
           for (const one of [...names, ...members.keys()]) if (DECLARES.test(one)) add(one, path);
       }
     }
@@ -289,6 +289,8 @@ class Maker {
 }
 
 /** In a piece of a file statements may be taken for declarations of short names. */
+/** What declares nothing. */
+const NO_NAMES: ReadonlySet<DeclarationKind> = new Set(["other", "call", "include"]);
 const DECLARES = /^\w{4,}$/;
 
 const MEND = "Boot a kernel that has it; what needs nothing of it goes in without.";

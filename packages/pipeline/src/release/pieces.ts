@@ -3,7 +3,7 @@
  * declaration, or one names what the other brings, takes away or changes, or one's function calls another's whose contract changed. A fix that goes in
  * by half is worse than one that is left out: in doubt they belong together.
  */
-import { type Declaration, declarationsIn, identifiersOf } from "./c-declarations.ts";
+import { type Declaration, declarationsIn, identifiersOf } from "../c/declarations.ts";
 import type { LineHunk } from "./difference.ts";
 
 /** A file of which this kernel is made, before and after. */
@@ -69,7 +69,7 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
         const twin = one.names.map((name) => others.get(`${one.kind} ${name}`)).find((other) => other !== undefined);
         const isNew = !one.names.some((name) => known.has(name));
         const contract = isNew || twin === undefined || twin.head !== one.head || (one.kind === "function" && CONTRACT.test(changed));
-        const kind = one.kind === "type" && twin !== undefined ? undefined : one.kind;
+        const kind = one.kind === "type" && twin !== undefined ? undefined : one.kind === "call" ? "other" : one.kind;
         if (kind !== undefined) for (const name of one.names) inside.push({ name, kind, isStatic: one.isStatic, contract });
         const members = [...one.members].filter(([name, text]) => twin?.members.get(name) !== text);
         const part = ENUM.test(one.head) ? "enumerator" : "member";
@@ -111,7 +111,7 @@ function losesMembers(one: Declaration, twin: Declaration | undefined): boolean 
 }
 
 function allNames(declared: readonly Declaration[]): Set<string> {
-  return new Set(declared.flatMap(({ names, kind }) => (kind === "other" ? [] : names)));
+  return new Set(declared.flatMap(({ names, kind }) => (kind === "other" || kind === "call" ? [] : names)));
 }
 
 /** Declarations that have one of the lines; of no lines, the one that the place is in the middle of. */

@@ -8,28 +8,39 @@ export class PreprocessedObjects {
   readonly #kernel: KernelContext;
   readonly #view: SourceView;
   readonly #jobs: number;
+  readonly #sees: (source: string, path: string) => boolean;
+  /** As of `canDiffer`. */
+  readonly layoutsHold: boolean;
   #known: PreprocessedTree | undefined;
   /** Those that were the same, with the texts of headers for which that holds. */
   readonly #same = new Map<string, Overlay>();
   readonly #originals = new Map<Step, string | undefined>();
 
-  constructor(task: Task, kernel: KernelContext, view: SourceView, jobs: number) {
+  /** @param sees whether a C file includes another, directly or not */
+  constructor(
+    task: Task,
+    kernel: KernelContext,
+    view: SourceView,
+    { jobs, layoutsHold, sees }: { jobs: number; layoutsHold: boolean; sees: (source: string, path: string) => boolean },
+  ) {
     this.#task = task;
     this.#kernel = kernel;
     this.#view = view;
     this.#jobs = jobs;
+    this.layoutsHold = layoutsHold;
+    this.#sees = sees;
   }
 
   /** @param overlay what is in the view now */
   async differing(stage: Stage, objects: readonly string[], overlay: Overlay): Promise<string[]> {
-    const asked = objects.filter((object) => !sameHeaders(this.#same.get(object), overlay));
+    const asked = objects.filter((object) => !this.#sameHeaders(object, overlay));
     if (asked.length === 0) return [];
     this.#known ??= await PreprocessedTree.open(this.#kernel.target, this.#kernel.original, join(this.#kernel.cache, "kbuild"));
     const known = this.#known;
     let done = 0;
     const differs = await inParallel(asked, this.#jobs, async (object) => {
       stage.note(`preprocessing ${object}`);
-      const found = await known.differs(this.#task, this.#kernel.commands.rowOf(object), this.#view);
+      const found = await known.differs(this.#task, this.#kernel.commands.rowOf(object), this.#view, this.layoutsHold);
       stage.progress(++done, asked.length, "objects");
       return found;
     }).finally(() => known.keep(this.#task));
@@ -42,11 +53,13 @@ export class PreprocessedObjects {
     if (!this.#originals.has(step)) this.#originals.set(step, await read(this.#kernel.original));
     return this.#originals.get(step);
   }
-}
 
-function sameHeaders(before: Overlay | undefined, now: Overlay): boolean {
-  if (before === undefined) return false;
-  const headers = (overlay: Overlay): [string, string][] => [...overlay].filter(([path]) => !path.endsWith(".c"));
-  const [one, other] = [headers(before), headers(now)];
-  return one.length === other.length && other.every(([path, text]) => before.get(path) === text);
+  /** What it reads is as it was when it came out the same. */
+  #sameHeaders(object: string, now: Overlay): boolean {
+    const before = this.#same.get(object);
+    if (before === undefined) return false;
+    const { source } = this.#kernel.commands.rowOf(object);
+    const paths = [...new Set([...before.keys(), ...now.keys()])].filter((path) => before.get(path) !== now.get(path));
+    return !paths.some((path) => path === source || this.#sees(source, path));
+  }
 }

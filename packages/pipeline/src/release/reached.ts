@@ -1,9 +1,11 @@
 /** Objects that changed headers make otherwise, and that no changed C file is of. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
 import type { Stage, Task } from "@suture/task";
+import { type ChangedHeader, NamesReach } from "../reach/names/reach.ts";
 import type { Choice } from "./choice.ts";
 import type { ChosenSource } from "./chosen-source.ts";
-import { HeaderNames, namesChanged, sourcesNaming } from "./headers.ts";
 import type { PreprocessedObjects } from "./preprocessed-objects.ts";
 import type { Plan } from "./units.ts";
 
@@ -13,7 +15,7 @@ export class Reached {
   readonly #plan: Plan;
   readonly #source: ChosenSource;
   readonly #preprocessed: PreprocessedObjects;
-  #names: HeaderNames | undefined;
+  #names: NamesReach | undefined;
 
   constructor(
     task: Task,
@@ -30,35 +32,34 @@ export class Reached {
   /** @param known objects that are looked at anyway */
   async objects(stage: Stage, choice: Choice, known: ReadonlySet<string>): Promise<string[]> {
     const { commands } = this.#kernel;
-    const headers = this.headers(choice);
-    if (headers.length === 0) return [];
-    const names = new Set<string>();
-    const sources = new Set<string>();
+    const paths = this.headers(choice);
+    if (paths.length === 0) return [];
+    const overlay = this.#source.overlay(choice.in);
+    const headers: ChangedHeader[] = [];
     const reached = new Set<string>();
-    const built = new Set(commands.sources);
-    for (const path of headers) {
-      const units = choice.among(this.#source.unitsOf(path));
-      const own = namesChanged(units.flatMap((index) => this.#plan.units[index]?.hunks.filter((hunk) => hunk.path === path) ?? []));
-      for (const name of own ?? []) names.add(name);
-      for (const source of this.#plan.reaching(path)) if (built.has(source)) (own === undefined ? sources : reached).add(source);
+    for (const path of paths) {
+      const before = await readFile(join(this.#kernel.sourceRoot, path), "latin1").catch(() => undefined);
+      headers.push({ path, before, after: overlay.get(path) });
+      for (const source of this.#plan.reaching(path)) reached.add(source);
     }
+    const sources = commands.sources.filter((source) => reached.has(source)).sort();
+    this.#names ??= await NamesReach.open(this.#task, this.#kernel, this.#plan.graph, stage);
     stage.note("which files name what headers change");
-    this.#names ??= await HeaderNames.read(this.#task, this.#kernel, this.#plan.graph, stage);
-    const closed = await this.#names.closed(this.#task, names);
-    for (const source of await sourcesNaming(this.#task, this.#kernel, [...reached].sort(), closed)) sources.add(source);
-    const candidates = [...sources]
-      .sort()
+    const candidates = (await this.#names.reached(this.#task, headers, sources, this.#preprocessed.layoutsHold))
       .flatMap((source) => commands.ofSource(source))
       .filter((object) => !known.has(object) && commands.programOf(object) === undefined);
-    return this.#preprocessed.differing(stage, candidates, this.#source.overlay(choice.in));
+    return this.#preprocessed.differing(stage, candidates, overlay);
   }
 
   /** Units that change what an object's source includes. */
   unitsFor(object: string, choice: Choice): number[] {
-    const { commands } = this.#kernel;
-    const source = commands.sources.find((path) => commands.ofSource(path).includes(object)) ?? "";
+    const source = this.#sourceOf(object);
     const seen = this.headers(choice).filter((path) => this.#plan.sees(source, path));
     return [...new Set(seen.flatMap((path) => choice.among(this.#source.unitsOf(path))))];
+  }
+
+  #sourceOf(object: string): string {
+    return this.#kernel.commands.rowOf(object).source;
   }
 
   /** Changed files that others include. */

@@ -1,8 +1,8 @@
 /** What became of each unit. */
 import type { KernelContext } from "@suture/kbuild";
 import type { CatchUpReport, CatchUpSummary, ReleaseUnit, UnitReason } from "@suture/protocol";
+import { declarationsIn, identifiersOf } from "../c/declarations.ts";
 import { sourceNames } from "./blame.ts";
-import { declarationsIn, identifiersOf } from "./c-declarations.ts";
 import type { Finished } from "./release-objects.ts";
 import type { Left, Plan, Unit } from "./units.ts";
 

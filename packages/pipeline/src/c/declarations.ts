@@ -3,7 +3,7 @@
  * cut into what belongs together. Both branches of a condition are read. What is not understood is there without a name.
  */
 
-export type DeclarationKind = "function" | "type" | "macro" | "variable" | "include" | "condition" | "other";
+export type DeclarationKind = "function" | "type" | "macro" | "variable" | "include" | "condition" | "call" | "other";
 
 export interface Declaration {
   kind: DeclarationKind;
@@ -49,18 +49,25 @@ class Reader {
   #text = "";
   #first = -1;
   #inFunction = false;
+  /** The line behind which a call of a macro may be over that has no semicolon. */
+  #maybeOver = -1;
   readonly #branches: { depth: number; parens: number }[] = [];
 
   read(text: string): Declaration[] {
     for (const [token] of text.matchAll(TOKEN)) {
-      if (token === "\n") this.#text += " ";
+      if (token === "\n") this.#endOfLine();
       else if (token.startsWith("/*") || token.startsWith("//")) this.#text += " ";
       else if (token.startsWith("#")) this.#directive(token);
       else this.#code(token);
       this.#line += count(token);
     }
-    if (this.#text.trim() !== "") this.#end();
+    if (this.#text.trim() !== "") this.#end(this.#line);
     return this.#out;
+  }
+
+  #endOfLine(): void {
+    if (this.#maybeOver < 0 && this.#depth === 0 && this.#parens === 0 && CALL.test(this.#text)) this.#maybeOver = this.#line;
+    this.#text += " ";
   }
 
   #directive(token: string): void {
@@ -82,27 +89,31 @@ class Reader {
   }
 
   #code(token: string): void {
-    if (this.#first < 0) {
-      if (token.trim() === "") return;
-      this.#first = this.#line;
+    if (token.trim() === "") {
+      if (this.#first >= 0) this.#text += token;
+      return;
     }
+    // module_init(x) without a semicolon, and then something else.
+    if (this.#maybeOver >= 0 && /^\s*(?!__)[A-Za-z_]/.test(token)) this.#end(this.#maybeOver);
+    this.#maybeOver = -1;
+    if (this.#first < 0) this.#first = this.#line;
     if (token === "{") {
       if (this.#depth === 0) {
         this.#head = this.#text;
-        this.#inFunction = isFunctionHead(this.#text);
+        this.#inFunction = this.#parens === 0 && isFunctionHead(this.#text);
       }
       this.#depth++;
       this.#text += token;
     } else if (token === "}") {
       this.#depth = Math.max(0, this.#depth - 1);
       this.#text += token;
-      if (this.#depth === 0 && this.#inFunction) this.#end();
+      if (this.#depth === 0 && this.#inFunction) this.#end(this.#line);
     } else if (token === ";") {
       this.#text += token;
-      if (this.#depth === 0) this.#end();
+      // Not in what a macro is given: TP_fast_assign(a = b; c = d;)
+      if (this.#depth === 0 && this.#parens === 0) this.#end(this.#line);
     } else {
       this.#text += token;
-      // A macro's call at the top level may have no semicolon: module_init(x)
       if (this.#depth === 0) {
         for (const c of token) this.#parens += c === "(" ? 1 : c === ")" ? -1 : 0;
         this.#parens = Math.max(0, this.#parens);
@@ -110,21 +121,24 @@ class Reader {
     }
   }
 
-  #end(): void {
+  #end(last: number): void {
     const text = squeezed(this.#text);
     const head = this.#inFunction ? squeezed(this.#head) : text;
     const what = this.#inFunction
       ? { kind: "function" as const, names: functionNames(head), members: new Map<string, string>() }
       : described(text);
-    this.#out.push({ ...what, head, isStatic: /\bstatic\b/.test(head), first: this.#first, last: this.#line });
+    this.#out.push({ ...what, head, isStatic: /\bstatic\b/.test(head), first: this.#first, last });
     this.#text = "";
     this.#head = "";
     this.#first = -1;
     this.#depth = 0;
     this.#parens = 0;
     this.#inFunction = false;
+    this.#maybeOver = -1;
   }
 }
+
+const CALL = /^\s*[A-Za-z_]\w*\s*\([\s\S]*\)\s*$/;
 
 function count(token: string): number {
   let lines = 0;
@@ -148,7 +162,8 @@ function isFunctionHead(text: string): boolean {
 /** `int f(int a)`: f. `SYSCALL_DEFINE3(read, ...)`: read too. What stands before it without a semicolon, `module_init(x)`, is its too. */
 function functionNames(head: string): string[] {
   const names: string[] = [];
-  for (const [, name = "", first = ""] of withoutAttributes(head).matchAll(/(\w+)\s*\(\s*(\w*)/g)) {
+  const all = [...withoutAttributes(head).matchAll(/(\w+)\s*\(\s*(\w*)/g)];
+  for (const [, name = "", first = ""] of all) {
     if (/^[A-Z][A-Z0-9_]*$/.test(name) || KEYWORDS.has(name)) {
       if (first !== "" && !KEYWORDS.has(first)) names.push(first);
     } else {
@@ -156,15 +171,20 @@ function functionNames(head: string): string[] {
       break;
     }
   }
-  return names;
+  // static int NF_DROP_REASON(struct sk_buff *skb)
+  const [[, name = ""] = []] = all;
+  return names.length > 0 || name === "" ? names : [name];
 }
 
 function withoutAttributes(text: string): string {
   return text.replace(/__attribute__\s*\(\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\)/g, " ");
 }
 
+/** `__printf(1, 2) int f(...)`: what stands before a declaration. */
+const LEADING = /^(?:__\w+\s*\([^()]*\)\s*)+(?=[A-Za-z_])/;
+
 function described(text: string): Pick<Declaration, "kind" | "names" | "members"> {
-  const plain = withoutAttributes(text);
+  const plain = withoutAttributes(text).trimStart().replace(LEADING, "");
   const members = new Map<string, string>();
   const type = /^(?:typedef\s+)?(?:static\s+|const\s+)*(struct|union|enum)\b[^{=(;]*\{/.exec(plain);
   if (type !== null) {
@@ -183,7 +203,7 @@ function described(text: string): Pick<Declaration, "kind" | "names" | "members"
   }
   const before = plain.split("=")[0] ?? "";
   const call = /^(\w+)\s*\(\s*(\w*)/.exec(plain);
-  if (call !== null) return { kind: "other", names: [call[2] ?? ""].filter((name) => name !== "" && !KEYWORDS.has(name)), members };
+  if (call !== null) return { kind: "call", names: [call[2] ?? ""].filter((name) => name !== "" && !KEYWORDS.has(name)), members };
   const declared = /^(?:struct|union|enum)\s+(\w+)\s*;$/.exec(plain);
   if (declared !== null) return { kind: "other", names: [], members };
   const prototype = /(\w+)\s*\([^=]*$/.exec(before);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { declarationsIn, identifiersOf } from "./c-declarations.ts";
+import { declarationsIn, identifiersOf } from "./declarations.ts";
 
 const TEXT = `/* a comment { */
 #include <linux/fs.h>
@@ -49,13 +49,47 @@ test("declarations of a C file have their names, members and lines", () => {
     ["type", "point_t", 14, 14],
     ["variable", "names", 15, 15],
     ["function", "helper", 17, 27],
-    ["other", "helper", 28, 28],
+    ["call", "helper", 28, 28],
     ["function", "thing", 30, 33],
     ["other", "elsewhere", 34, 34],
   ]);
   const [, , , pair, kind] = declarationsIn(TEXT);
   expect([...(pair?.members.keys() ?? [])]).toEqual(["first", "inner", "nested", "call", "flag"]);
   expect([...(kind?.members.keys() ?? [])]).toEqual(["RED", "GREEN"]);
+});
+
+test("calls of macros are declarations, whatever they are given, with a semicolon or without", () => {
+  const text = `TRACE_EVENT(first,
+	TP_PROTO(int a),
+	TP_fast_assign(
+		__entry->a = a;
+		if (a) { b = a; }
+	),
+	TP_printk("%d", a)
+);
+FLAG(One, one) FLAG(Two, two)
+	FLAG(Three, three)
+
+extern int after(int);
+module_init(start)
+static int last(void)
+{
+}
+DEFINE_THING(shown)
+{
+}
+__printf(1, 2) int told(const char *text, ...);
+`;
+  expect(declarationsIn(text).map(({ kind, names, first, last }) => [kind, names.join(" "), first, last])).toEqual([
+    ["call", "first", 0, 7],
+    ["call", "One", 8, 8],
+    ["call", "Three", 9, 9],
+    ["other", "after", 11, 11],
+    ["call", "start", 12, 12],
+    ["function", "last", 13, 15],
+    ["function", "shown", 16, 18],
+    ["other", "told", 19, 19],
+  ]);
 });
 
 test("identifiers are those of code", () => {

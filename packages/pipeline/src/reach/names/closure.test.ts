@@ -1,0 +1,115 @@
+import { describe, expect, it } from "vitest";
+import { Closure, seedsOf } from "./closure.ts";
+import { IndexMaker } from "./index.ts";
+import { changedBetween } from "./seeds.ts";
+
+/** Whether a change of the first of headers reaches a C file that sees them all. */
+function reaches(source: string, from: string, to: string, ...headers: string[]): boolean {
+  const [first = "", ...others] = headers;
+  const after = first.replace(from, to);
+  expect(after).not.toBe(first);
+  const maker = new IndexMaker();
+  for (const [number, text] of [first, ...others].entries()) maker.addHeader(`${number}.h`, text);
+  maker.addSource("s.c", source);
+  const index = maker.done();
+  const words = index.sources.get("s.c") ?? Int32Array.of();
+  return new Closure(index).reaches(words, { has: () => true }, [seedsOf(index, changedBetween(first, after, true))]);
+}
+
+const BOX = `struct box { int a; int b; };
+enum state { OFF, ON };
+#define LIMIT 3
+static inline int size(struct box *it)
+{
+	return it->a + LIMIT;
+}
+int outside(struct box *it, int size);
+`;
+const OTHERS = `struct crate { struct box *inner; int (*size)(int size); };
+struct crate *crate(void);
+static inline int room(struct crate *it)
+{
+	return size(it->inner);
+}
+#define ROOM(x) (room(x) + 1)
+`;
+
+describe("a C file is reached by what changes in a header", () => {
+  it.each([
+    ["a function that it calls", "return it->a", "return it->b", "int f(struct box *b) { return size(b); }"],
+    ["a function behind another and a macro", "return it->a", "return it->b", "int f(struct crate *c) { return ROOM(c); }"],
+    ["a macro behind a function", "LIMIT 3", "LIMIT 4", "int f(struct box *b) { return size(b); }"],
+    ["a member that it names", "int b;", "unsigned b;", "int f(struct box *b) { return b->b; }"],
+    ["an enumerator that has another value", "{ OFF, ON }", "{ OFF, NEW, ON }", "int f(void) { return ON; }"],
+    ["what a function is given", "outside(struct box *it, int", "outside(struct box *it, long", "int f(void) { return outside(0, 1); }"],
+    ["how a structure lies", "int b; };", "int b; } __packed;", "int f(void) { return crate()->inner->a; }"],
+  ])("%s", (_, from, to, source) => {
+    expect(reaches(source, from, to, BOX, OTHERS)).toBe(true);
+  });
+
+  it.each([
+    [
+      "a function whose name is that of a member and a parameter",
+      "return it->a",
+      "return it->b",
+      "int f(void) { return outside(crate()->inner, 1); }",
+    ],
+    ["a member that it does not name", "int b;", "int b; int c;", "int f(void) { return crate()->inner->a; }"],
+    ["an enumerator more", "{ OFF, ON }", "{ OFF, ON, LAST }", "int f(void) { return ON; }"],
+    ["a comment", "return it->a", "/* size ON */ return it->a", "int f(struct box *b) { return size(b) + ON; }"],
+    ["a name in a comment or text", "return it->a", "return it->b", 'char *f(void) { /* size() */ return "size"; }'],
+  ])("not by %s", (_, from, to, source) => {
+    expect(reaches(source, from, to, BOX, OTHERS)).toBe(false);
+  });
+});
+
+const FLAGS = `static inline int test(int bit)
+{
+	return bit;
+}
+static inline int test_dirty_bit(void)
+{
+	return 1;
+}
+`;
+
+describe("names that are made of pieces", () => {
+  const makes =
+    "#define MAKES(name, low) static inline int Page##name(void) { return test(PG_##low); }\n#define BOTH(n, l) MAKES(n, l)\nBOTH(Dirty, dirty) BOTH(Other, other)\n";
+
+  it("what calls of macros declare by way of what changed", () => {
+    expect(reaches("int f(void) { return PageDirty(); }", "return bit", "return 2", FLAGS, makes)).toBe(true);
+    expect(reaches("int f(void) { return PageClean(); }", "return bit", "return 2", FLAGS, makes)).toBe(false);
+  });
+
+  const uses = "#define is(name) test_##name##_bit()\n#define really(name) !!is(name)\n";
+
+  it("what a macro makes of what it is given, also by way of another", () => {
+    expect(reaches("int f(void) { return is(dirty); }", "return 1", "return 2", FLAGS, uses)).toBe(true);
+    expect(reaches("int f(void) { return really(dirty); }", "return 1", "return 2", FLAGS, uses)).toBe(true);
+    expect(reaches("int f(void) { return is(clean); }", "return 1", "return 2", FLAGS, uses)).toBe(false);
+  });
+
+  it("pieces that are all given", () => {
+    const paste = "#define PASTE(a, b) a##b\n";
+    expect(reaches("int f(void) { return PASTE(test_, dirty_bit)(); }", "return 1", "return 2", FLAGS, paste)).toBe(true);
+  });
+});
+
+describe("in doubt it is", () => {
+  it.each([
+    ["#pragma", "#pragma pack(1)\n", "pack(1)", "pack(2)"],
+    ["a condition of what is included", "#define HAS 1\n#if HAS\n#include <x.h>\n#endif\n", "HAS 1", "HAS 0"],
+    ["a macro that makes code", "#define HOOK(x) int x##_hook __used = x\nint one;\nHOOK(one);\n", "int one", "long one"],
+    ["a condition around what it names", "#define HAS 1\n#if HAS\nint other(void);\n#endif\n", "HAS 1", "HAS 0"],
+  ])("%s", (_, header, from, to) => {
+    expect(reaches("int f(void) { return other(); }", from, to, header)).toBe(true);
+  });
+
+  it("but the code of trace points is where it is asked for", () => {
+    const trace =
+      "#define TRACE_EVENT(name, args, code) static inline void trace_##name(args) { } int name##_code __attribute__((used))\nTRACE_EVENT(thing, int a, test(a));\n";
+    expect(reaches("#define CREATE_TRACE_POINTS\n", "return bit", "return 2", FLAGS, trace)).toBe(true);
+    expect(reaches("int f(void) { return 1; }", "return bit", "return 2", FLAGS, trace)).toBe(false);
+  });
+});

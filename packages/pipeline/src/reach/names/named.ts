@@ -1,0 +1,116 @@
+/** What a header declares, each with the names by way of which it is what it is: its own text's, and those of the conditions that it is under. */
+import { type Declaration, declarationsIn, identifiersOf } from "../../c/declarations.ts";
+
+/**
+ * How a declaration leads from what it names to what it declares. A call is one of a macro at the top level: what it makes is told by the macro. A
+ * directive (#include, #pragma) may change whatever follows.
+ */
+export type Kind = "function" | "macro" | "type" | "variable" | "prototype" | "call" | "include" | "directive";
+
+/** What stands for itself, and undefined where a macro puts in what it is given. */
+export type Pieces = readonly (string | undefined)[];
+
+export interface Named {
+  kind: Kind;
+  /** What is declared: tags, enumerators and typedefs are names, members are not. */
+  names: readonly string[];
+  words: ReadonlySet<string>;
+  /** Two texts of one header have the same declaration if this is the same. */
+  text: string;
+  /** Of a macro that makes names of pieces, each with its pieces in their order. */
+  pasted: readonly Pieces[];
+  /** A macro that puts something into an object wherever it stands. */
+  makesCode: boolean;
+  /** Of a call, the macros that are called, and what they are given that is one word. */
+  calls: readonly string[];
+  given: readonly string[];
+}
+
+const CODE = /\b(?:__used|asm|__asm__|__section|__attribute__|EXPORT_SYMBOL\w*)\b/;
+const TAG = /\b(?:struct|union|enum)\s+(\w+)\s*\{/g;
+const ENUMERATION = /\benum\s*(?:\w+\s*)?\{([^{}]*)\}/g;
+const COMMENT = /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*/g;
+const CHAIN = /\w+(?:\s*##\s*\w+)+/g;
+
+export function namedIn(text: string): Named[] {
+  const lines = text.split("\n");
+  const declared = declarationsIn(text);
+  const guard = guardOf(declared);
+  const conditions: Set<string>[] = [];
+  const found: Named[] = [];
+  for (const one of declared) {
+    const own = lines
+      .slice(one.first, one.last + 1)
+      .join("\n")
+      .replace(COMMENT, " ");
+    if (one.kind === "condition" && condition(conditions, one.head, guard)) continue;
+    const words = one.kind === "include" ? new Set<string>() : identifiersOf(own.replaceAll("\\\n", " "));
+    const kind = kindOf(one, own);
+    const names = [...one.names, ...(kind === "type" ? namesInside(own) : [])];
+    if (kind === "macro") for (const word of ["define", "undef", ...one.names, ...parametersOf(own)]) words.delete(word);
+    for (const set of conditions) for (const word of set) words.add(word);
+    for (const word of words) if (word.startsWith("CONFIG_")) words.delete(word);
+    found.push({
+      kind,
+      names,
+      words,
+      text: `${conditions.map((set) => [...set].join(" ")).join(" ")}\n${own.replace(/\s+/g, " ").trim()}`,
+      pasted: kind === "macro" && own.includes("##") ? chainsOf(own) : [],
+      makesCode: kind === "macro" && CODE.test(own),
+      ...(kind === "call" ? callsIn(own) : { calls: [], given: [] }),
+    });
+  }
+  return found;
+}
+
+/** #ifndef X, #define X around a whole header. */
+function guardOf([first, second]: readonly Declaration[]): string | undefined {
+  const name = first?.kind === "condition" ? /^#\s*ifndef\s+(\w+)/.exec(first.head)?.[1] : undefined;
+  return name !== undefined && second?.kind === "macro" && second.names[0] === name ? name : undefined;
+}
+
+/** @returns whether it was one of #if and the like */
+function condition(conditions: Set<string>[], head: string, guard: string | undefined): boolean {
+  const [, word = "", rest = ""] = /^#\s*(\w*)\s*([\s\S]*)$/.exec(head) ?? [];
+  const words = [...identifiersOf(rest)].filter((one) => one !== "defined" && one !== guard);
+  if (word === "if" || word === "ifdef" || word === "ifndef") conditions.push(new Set(words));
+  else if (word === "elif") for (const one of words) conditions.at(-1)?.add(one);
+  else if (word === "endif") conditions.pop();
+  else return word === "else" || word === "line" || word === "error" || word === "warning";
+  return true;
+}
+
+function kindOf(one: Declaration, text: string): Kind {
+  if (one.kind === "condition") return "directive";
+  if (one.kind === "other") return "prototype";
+  if (one.kind === "variable" && !text.includes("=") && !text.includes("{") && /\bextern\b/.test(text)) return "prototype";
+  return one.kind;
+}
+
+function namesInside(text: string): string[] {
+  const names = [...text.matchAll(TAG)].map(([, tag = ""]) => tag);
+  for (const [, list = ""] of text.matchAll(ENUMERATION))
+    names.push(...list.split(",").flatMap((item) => /^\s*(?:#[^\n]*\n\s*)*(\w+)/.exec(item)?.[1] ?? []));
+  return names;
+}
+
+function parametersOf(macro: string): string[] {
+  return /^\s*#\s*define\s+\w+\(([^)]*)\)/.exec(macro)?.[1]?.match(/\w+/g) ?? [];
+}
+
+function chainsOf(macro: string): Pieces[] {
+  const parameters = new Set([...parametersOf(macro), "__VA_ARGS__"]);
+  return [...macro.matchAll(CHAIN)].map(([chain]) => chain.split(/\s*##\s*/).map((piece) => (parameters.has(piece) ? undefined : piece)));
+}
+
+/** `A(x, y) B(z)`: A and B, x, y and z. */
+function callsIn(text: string): { calls: string[]; given: string[] } {
+  const calls: string[] = [];
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:\\.|[^"\\])*"|\w+\s*(?=\()|[()]/g)) {
+    if (token === "(") depth++;
+    else if (token === ")") depth--;
+    else if (depth === 0 && /^[A-Za-z_]/.test(token)) calls.push(token.trim());
+  }
+  return { calls, given: [...text.matchAll(/(?<=[(,]\s*)([A-Za-z_]\w*)(?=\s*[,)])/g)].map(([word]) => word) };
+}
