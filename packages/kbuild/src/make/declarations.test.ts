@@ -36,6 +36,11 @@ describe("differences of preprocessed files", () => {
     ],
     ["a body behind a prototype that is used", `${OUTER}${BASE}`, `${OUTER}${BASE}`.replace("return b;", "return b + 1;")],
     ["other spaces", BASE, BASE.replace("return b;", "return  b ;")],
+    [
+      "the preprocessor's counter in an initcall",
+      `${BASE}asm("__initcall__kmod_x__12_9_f5");`,
+      `${BASE}asm("__initcall__kmod_x__13_9_f5");`,
+    ],
     ["the preprocessor's counter", `${BASE}int __UNIQUE_ID_x12;`, `${BASE}static inline int g(void) { return 0; }\nint __UNIQUE_ID_x13;`],
   ])("%s makes no other code", (_, before, after) => {
     expect(canDiffer(before, after)).toBe(false);

@@ -18,7 +18,7 @@ export function canDiffer(before: string, after: string, layoutsHold = false): b
 }
 
 /** Names that hold the preprocessor's counter, which an inserted line moves: what they name is found by other means. */
-const COUNTED = /\b(__UNIQUE_ID_\w*?|__compiletime_assert_|__dummy_\w*?|___addressable_\w*?)\d+\b/g;
+const COUNTED = /\b(?:(__UNIQUE_ID_\w*?|__compiletime_assert_|__dummy_\w*?|___addressable_\w*?)\d+\b|(__initcall__\w+?__)\d+(?=_\d+_))/g;
 
 const TOKEN = /[A-Za-z_]\w*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[\d.][\w.]*|[^\s\w]/g;
 const WORD = /[A-Za-z_]\w*/g;
@@ -30,7 +30,7 @@ const SPACE = 32;
 /** Declarations of the file, as they are spelt, with how often each occurs, in their order. */
 function declarationsOf(text: string): Map<string, number> {
   const found = new Map<string, number>();
-  const plain = text.replace(COUNTED, "$1N");
+  const plain = text.replace(COUNTED, "$1$2N");
   let start = 0;
   let depth = 0;
   let isFunction = false;
@@ -68,8 +68,11 @@ function differences(old: ReadonlyMap<string, number>, now: ReadonlyMap<string, 
   };
   for (const [text, times] of old) if (now.get(text) !== times) count(text, times);
   for (const [text, times] of now) if (old.get(text) !== times) count(text, -times);
-  return [...counts].filter(([, by]) => by !== 0).map(([text]) => text);
+  return [...counts].filter(([text, by]) => by !== 0 && !FORWARD.test(text)).map(([text]) => text);
 }
+
+/** That there is such a type: nothing comes of it. */
+const FORWARD = /^(?:struct|union) \w+ ;$/;
 
 /** What a name stands for that is otherwise: only code comes to a function's body, or to a member. */
 type Tainted = Map<string, "body" | "any">;
