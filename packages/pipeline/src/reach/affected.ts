@@ -7,6 +7,7 @@ import type { Stage, Task } from "@suture/task";
 import { inParallel } from "@suture/task";
 import { fail } from "../errors.ts";
 import type { ChangedFile, PatchNote } from "../patch/apply.ts";
+import { NamesReach } from "./names/reach.ts";
 import { isNoCode } from "./no-code.ts";
 import { withoutOtherPrograms } from "./other-programs.ts";
 import { otherReaders } from "./readers.ts";
@@ -29,7 +30,7 @@ export interface AffectedOptions {
   layoutsHold: boolean;
 }
 
-/** From here on it is worth a word: each takes seconds. */
+/** From here on it is worth a word, and the index of all names: each takes seconds. */
 const MANY = 100;
 
 /** @throws PATCH_NOT_C, PATCH_NOT_FOR_KERNEL, BUILD_SEVERAL_OWNERS, BUILD_OTHER_PROGRAM, BUILD_VIEW */
@@ -54,11 +55,9 @@ export async function affectedObjects(
     return found;
   });
   const candidates = [...through].filter((object) => !direct.has(object)).map((object) => commands.of(object));
-  if (candidates.length > MANY)
-    task.reporter.warn(
-      `the patch changes headers that ${candidates.length} objects may include: each is preprocessed twice, and compiled if it differs`,
-    );
-  const different = await differing(task, kernel, candidates, view, options);
+  const named =
+    graph === undefined || candidates.length <= MANY ? candidates : await naming(task, kernel, { candidates, files: code, graph }, options);
+  const different = await differing(task, kernel, named, view, options);
   const reached = [...[...direct].map((object) => commands.of(object)), ...different].sort((a, b) => (a.object < b.object ? -1 : 1));
   const { objects, notes } = await withoutOtherPrograms(task, kernel, reached, throughHeaders, view);
   if (different.length > MANY) task.reporter.warn(`${objects.length} objects have to be compiled`);
@@ -117,6 +116,23 @@ function reachedSources(graph: IncludeGraph, commands: Commands, path: string): 
   for (const { folders, sources } of commands.byIncludeFolders())
     for (const file of graph.reach([path], folders)) if (file !== path && sources.has(file)) found.add(file);
   return [...found];
+}
+
+/** Those that name what changed headers declare otherwise, or what is declared by way of it. */
+async function naming(
+  task: Task,
+  kernel: KernelContext,
+  { candidates, files, graph }: { candidates: readonly ObjectCommand[]; files: readonly ChangedFile[]; graph: IncludeGraph },
+  { layoutsHold }: AffectedOptions,
+): Promise<readonly ObjectCommand[]> {
+  return task.stage("names", async (stage) => {
+    const names = await NamesReach.open(task, kernel, graph, stage);
+    const sources = new Set(candidates.map(({ source }) => source));
+    const reached = new Set(await names.reached(task, files, sources, layoutsHold));
+    const named = candidates.filter(({ source }) => reached.has(source));
+    stage.result(`${named.length} of ${candidates.length} objects name what the headers change`);
+    return named;
+  });
 }
 
 /** Those that differ after preprocessing, in more than declarations that they do not use. */

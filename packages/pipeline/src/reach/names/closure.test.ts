@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Closure, seedsOf } from "./closure.ts";
-import { IndexMaker } from "./index.ts";
+import { IndexMaker, NameIndex } from "./index.ts";
 import { changedBetween } from "./seeds.ts";
 
 /** Whether a change of the first of headers reaches a C file that sees them all. */
@@ -11,8 +11,8 @@ function reaches(source: string, from: string, to: string, ...headers: string[])
   const maker = new IndexMaker();
   for (const [number, text] of [first, ...others].entries()) maker.addHeader(`${number}.h`, text);
   maker.addSource("s.c", source);
-  const index = maker.done();
-  const words = index.sources.get("s.c") ?? Int32Array.of();
+  const index = new NameIndex(maker.done());
+  const words = index.wordsOf("s.c") ?? Int32Array.of();
   return new Closure(index).reaches(words, { has: () => true }, [seedsOf(index, changedBetween(first, after, true))]);
 }
 

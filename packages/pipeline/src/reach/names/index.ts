@@ -2,37 +2,71 @@
  * What all headers of a kernel declare by way of which names, and which names each C file has: from the text alone, so that it is made in seconds and holds
  * whatever the conditions are. Words, files and declarations are numbers.
  */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import type { IncludeGraph, KernelContext } from "@suture/kbuild";
-import type { Stage, Task } from "@suture/task";
-import { run } from "@suture/task";
 import { identifiersOf } from "../../c/declarations.ts";
-import { Growing, GrowingLists, type Lists, Words } from "./lists.ts";
+import { Growing, GrowingLists, Lists, Words } from "./lists.ts";
 import { type Kind, type Named, namedIn, type Pieces } from "./named.ts";
 
 const KINDS: readonly Kind[] = ["function", "macro", "type", "variable", "prototype", "call", "include", "directive"];
 
-export interface NameIndex {
-  words: Words;
+/** As it is kept: lists are the starts of their ranges and all that is in them. */
+export interface IndexData {
+  words: readonly string[];
   /** Headers, and C files that others include. */
   files: readonly string[];
-  fileOf: Int32Array;
-  kindOf(declaration: number): Kind;
-  /** Of each declaration, what it declares. */
-  names: Lists;
-  mentions: Lists;
-  /** Of each word, the declarations that mention it. */
-  users: Lists;
-  /** Of a call, the macros, and what they are given. */
-  calls: Lists;
-  given: Lists;
+  /** C files that objects are compiled from. */
+  sources: readonly string[];
   /** Macros that make names of pieces. */
-  pasting: readonly { declaration: number; pieces: Pieces }[];
+  pasting: readonly (readonly [declaration: number, pieces: readonly (string | null)[]])[];
   /** Macros that put something into an object wherever they stand. */
-  coding: ReadonlySet<number>;
-  /** Of each C file, the words. */
-  sources: ReadonlyMap<string, Int32Array>;
+  coding: readonly number[];
+  arrays: readonly Int32Array[];
+}
+
+export class NameIndex {
+  readonly words: Words;
+  readonly files: readonly string[];
+  /** Of each declaration, its file. */
+  readonly fileOf: Int32Array;
+  /** Of each declaration, what it declares, and what it mentions. */
+  readonly names: Lists;
+  readonly mentions: Lists;
+  /** Of each word, the declarations that mention it. */
+  readonly users: Lists;
+  /** Of a call, the macros, and what they are given. */
+  readonly calls: Lists;
+  readonly given: Lists;
+  readonly pasting: readonly { declaration: number; pieces: Pieces }[];
+  readonly coding: ReadonlySet<number>;
+  readonly #kinds: Int32Array;
+  readonly #sources: ReadonlyMap<string, number>;
+  readonly #wordsOf: Lists;
+
+  constructor({ words, files, sources, pasting, coding, arrays }: IndexData) {
+    const lists = (at: number): Lists => new Lists(arrays[at] ?? Int32Array.of(0), arrays[at + 1] ?? Int32Array.of());
+    this.words = new Words(words);
+    this.files = files;
+    this.fileOf = arrays[0] ?? Int32Array.of();
+    this.#kinds = arrays[1] ?? Int32Array.of();
+    this.names = lists(2);
+    this.mentions = lists(4);
+    this.calls = lists(6);
+    this.given = lists(8);
+    this.#wordsOf = lists(10);
+    this.users = this.mentions.inverted(words.length);
+    this.pasting = pasting.map(([declaration, pieces]) => ({ declaration, pieces: pieces.map((piece) => piece ?? undefined) }));
+    this.coding = new Set(coding);
+    this.#sources = new Map(sources.map((path, number) => [path, number]));
+  }
+
+  kindOf(declaration: number): Kind {
+    return KINDS[this.#kinds[declaration] ?? -1] as Kind;
+  }
+
+  /** @returns undefined of a file that no object is compiled from */
+  wordsOf(source: string): Int32Array | undefined {
+    const number = this.#sources.get(source);
+    return number === undefined ? undefined : this.#wordsOf.of(number);
+  }
 }
 
 export class IndexMaker {
@@ -44,9 +78,10 @@ export class IndexMaker {
   readonly #mentions = new GrowingLists();
   readonly #calls = new GrowingLists();
   readonly #given = new GrowingLists();
-  readonly #pasting: { declaration: number; pieces: Pieces }[] = [];
-  readonly #coding = new Set<number>();
-  readonly #sources = new Map<string, Int32Array>();
+  readonly #pasting: [number, (string | null)[]][] = [];
+  readonly #coding: number[] = [];
+  readonly #sources: string[] = [];
+  readonly #wordsOf = new GrowingLists();
 
   addHeader(path: string, text: string): void {
     const file = this.#files.push(path) - 1;
@@ -60,85 +95,28 @@ export class IndexMaker {
     this.#mentions.add(this.#numbers(words));
     this.#calls.add(this.#numbers(calls));
     this.#given.add(this.#numbers(given));
-    if (makesCode) this.#coding.add(declaration);
-    for (const pieces of pasted) this.#pasting.push({ declaration, pieces });
+    if (makesCode) this.#coding.push(declaration);
+    for (const pieces of pasted) this.#pasting.push([declaration, pieces.map((piece) => piece ?? null)]);
   }
 
   addSource(path: string, text: string): void {
-    this.#sources.set(path, Int32Array.from(this.#numbers(identifiersOf(text))));
+    this.#sources.push(path);
+    this.#wordsOf.add(this.#numbers(identifiersOf(text)));
   }
 
   #numbers(words: Iterable<string>): number[] {
     return Array.from(words, (word) => this.#words.idOf(word));
   }
 
-  done(): NameIndex {
-    const mentions = this.#mentions.done();
-    const kinds = this.#kinds.done();
+  done(): IndexData {
+    const lists = [this.#names, this.#mentions, this.#calls, this.#given, this.#wordsOf];
     return {
-      words: this.#words,
+      words: this.#words.texts,
       files: this.#files,
-      fileOf: this.#fileOf.done(),
-      kindOf: (declaration) => KINDS[kinds[declaration] ?? -1] as Kind,
-      names: this.#names.done(),
-      mentions,
-      users: mentions.inverted(this.#words.size),
-      calls: this.#calls.done(),
-      given: this.#given.done(),
+      sources: this.#sources,
       pasting: this.#pasting,
       coding: this.#coding,
-      sources: this.#sources,
+      arrays: [this.#fileOf.done(), this.#kinds.done(), ...lists.flatMap((one) => one.done().arrays)],
     };
   }
-}
-
-export async function indexOf(task: Task, kernel: KernelContext, graph: IncludeGraph, stage: Stage): Promise<NameIndex> {
-  const { target, commands } = kernel;
-  const maker = new IndexMaker();
-  const headers = await headersOf(task, kernel, graph);
-  const { sources } = commands;
-  for (const [done, path] of [...headers, ...sources].entries()) {
-    if (done % 50 === 0) {
-      stage.note(`names of ${path}`);
-      stage.progress(done, headers.length + sources.length, "files");
-      await task.pause();
-    }
-    // What the build makes may not be there: no text of a patch is in it.
-    const text = await readFile(join(target.tree, path), "latin1").catch(() => "");
-    if (done < headers.length) maker.addHeader(path, text);
-    else maker.addSource(path, text);
-  }
-  return maker.done();
-}
-
-/** All that something may include that is built. */
-async function headersOf(task: Task, { target, commands }: KernelContext, graph: IncludeGraph): Promise<string[]> {
-  const { tree, arch } = target;
-  const tops = [...new Set(commands.sources.map((path) => path.split("/")[0] ?? ""))].filter((top) => top !== "arch" && top !== "include");
-  const argv = [
-    "find",
-    "-L",
-    "include",
-    arch.kbuild.folder,
-    ...tops.sort(),
-    "-type",
-    "f",
-    "(",
-    "-name",
-    "*.h",
-    "-o",
-    "-name",
-    "*.c",
-    "-o",
-    "-name",
-    "*.inc",
-    ")",
-  ];
-  const { stdout } = await run(task, argv, { cwd: tree });
-  const included = graph.namesFrom(commands.sources);
-  const forced = new Set(commands.forced);
-  return stdout
-    .split("\n")
-    .filter((path) => path !== "" && (included.has(path.slice(path.lastIndexOf("/") + 1)) || forced.has(path)))
-    .sort();
 }

@@ -13,6 +13,11 @@ export class Lists {
     return this.#starts.length - 1;
   }
 
+  /** What it can be made of again. */
+  get arrays(): [Int32Array, Int32Array] {
+    return [this.#starts, this.#items];
+  }
+
   of(index: number): Int32Array {
     return this.#items.subarray(this.#starts[index] ?? 0, this.#starts[index + 1] ?? 0);
   }
@@ -74,6 +79,15 @@ export class Growing {
 export class Words {
   readonly #ids = new Map<string, number>();
   readonly #texts: string[] = [];
+
+  /** @param texts by their numbers */
+  constructor(texts: readonly string[] = []) {
+    for (const text of texts) this.#ids.set(text, this.#texts.push(text) - 1);
+  }
+
+  get texts(): readonly string[] {
+    return this.#texts;
+  }
 
   idOf(word: string): number {
     const known = this.#ids.get(word);

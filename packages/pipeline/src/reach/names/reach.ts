@@ -5,7 +5,8 @@
 import type { IncludeGraph, KernelContext } from "@suture/kbuild";
 import type { Stage, Task } from "@suture/task";
 import { Closure, type Seeds, seedsOf } from "./closure.ts";
-import { indexOf, type NameIndex } from "./index.ts";
+import type { NameIndex } from "./index.ts";
+import { indexOf } from "./open.ts";
 import { changedBetween, includesIn } from "./seeds.ts";
 import { type FileSet, Visible } from "./visible.ts";
 
@@ -67,7 +68,7 @@ export class NamesReach {
       const seen = this.#seenFrom(source);
       const seeds = changed.filter(({ file }) => seen.has(file)).map((one) => one.seeds);
       if (files.some((file) => seen.has(file))) seeds.push(this.#onlyBetween(seen, this.#visible.of(source, includes)));
-      const words = this.#index.sources.get(source);
+      const words = this.#index.wordsOf(source);
       if (words === undefined || this.#closure.reaches(words, seen, seeds)) found.push(source);
     }
     return found;
