@@ -10,6 +10,7 @@ import { fleet } from "./fleet/run.ts";
 import { flips } from "./flips/run.ts";
 import { follow } from "./follow/run.ts";
 import { fresh } from "./fresh/run.ts";
+import { headers } from "./headers/run.ts";
 import { identity } from "./identity/run.ts";
 import { metadata } from "./metadata/run.ts";
 import { ownKernel } from "./own-kernel/run.ts";
@@ -24,6 +25,7 @@ export const RUNS: readonly Run[] = [
   same,
   flips,
   edits,
+  headers,
   identity,
   corpus,
   authoring,

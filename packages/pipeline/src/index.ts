@@ -4,6 +4,7 @@ export type { Livepatch } from "./link/livepatch.ts";
 export type { BuildOptions, Looks, Predecessor } from "./options.ts";
 export { readPatch, type SourcePatch } from "./patch/read.ts";
 export { readPredecessor } from "./predecessor.ts";
+export { NamesReach } from "./reach/names/reach.ts";
 export { type CatchUpOptions, type CaughtUp, catchUp } from "./release/catch-up.ts";
 export { commitUnits } from "./release/commit-units.ts";
 export { packageUnits } from "./release/package-units.ts";

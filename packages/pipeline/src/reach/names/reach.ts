@@ -46,6 +46,11 @@ export class NamesReach {
     return new NamesReach(await indexOf(task, kernel, graph, stage), kernel, graph);
   }
 
+  /** Headers that something may include that is built, and C files that others include. */
+  get headers(): readonly string[] {
+    return this.#index.files;
+  }
+
   /**
    * @param sources those that may include one of the headers
    * @param layoutsHold as of `canDiffer`
