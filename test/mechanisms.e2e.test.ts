@@ -1,7 +1,7 @@
 /**
  * What the kernel does with code when it loads or switches it, seen at work in functions that a fix replaced: a tracepoint and its static call,
- * WARN_ON_ONCE, the exception table under a bad user pointer, alternatives, per-CPU variables, constants that are filled in at boot. The fix changes
- * what most of them say, so that it is the new code that was seen. Static keys of modules: module-keys.e2e.test.ts.
+ * WARN_ON_ONCE, a message that is printed once, the exception table under a bad user pointer, alternatives, per-CPU variables, constants that are
+ * filled in at boot. The fix changes what most of them say, so that it is the new code that was seen. Static keys of modules: module-keys.e2e.test.ts.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -47,6 +47,7 @@ const EDITS: readonly Edit[] = [
     from: "\thugetlb_report_meminfo(m);",
     to: `\tseq_printf(m, "Here: cpu %d faults %lu smap %d\\n", raw_smp_processor_id(), this_cpu_read(vm_event_states.event[PGFAULT]),
 \t\t   cpu_feature_enabled(X86_FEATURE_SMAP));
+\tpr_info_once("Here for the first time\\n");
 \thugetlb_report_meminfo(m);`,
   },
 ];
@@ -192,6 +193,7 @@ async function code(sh: (command: string) => Promise<string>, smap: boolean): Pr
     expect({ on, has }).toEqual({ on: String(cpu), has: smap ? "1" : "0" });
     expect(Number(faults)).toBeGreaterThan(10);
   }
+  expect(await sh("dmesg | grep -c 'Here for the first time'")).toBe("1");
   // Names of a directory are written to memory of the caller, between stac and clac where the processor has them.
   expect(await sh("ls /proc/self/attr | head -n 1")).not.toBe("");
   expect(await sh("/run/probe efault")).toBe("-1 Bad address");
