@@ -9,6 +9,10 @@ export const cliErrors = defineErrors({
     cause: "A file or directory could not be read or written.",
     mend: "Check the path, its permissions and the space that is left.",
   },
+  CLI_FLEET: {
+    cause: "The fleet's server does not answer, refuses, or nobody has logged in to it here.",
+    mend: "See the address and the key that `suture fleet login` has kept, and what the server says.",
+  },
   CLI_NO_TYPES: {
     cause: "The file that --btf names is a kernel without types.",
     mend: "Give /sys/kernel/btf/vmlinux of a machine where it runs, or leave --btf out: what is needed of the types is then inferred, or said with --entry-size.",

@@ -9,6 +9,7 @@ import { catchUpCommand } from "./commands/catch-up.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { diffCommand } from "./commands/diff.ts";
 import { extractCommand } from "./commands/extract.ts";
+import { fleetCommand } from "./commands/fleet.ts";
 import { hostCommands } from "./commands/host.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { kernelsCommand } from "./commands/kernels.ts";
@@ -33,6 +34,7 @@ const COMMANDS = [
   accountCommand,
   ...hostCommands,
   agentCommand,
+  fleetCommand,
   repoCommand,
   completionCommand,
 ];

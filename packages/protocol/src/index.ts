@@ -59,6 +59,14 @@ export {
 } from "./documents/building.ts";
 export { completionDocument, errorDocument } from "./documents/common.ts";
 export type { Document } from "./documents/document.ts";
+export {
+  fleetAuditDocument,
+  fleetHostDocument,
+  fleetHostsDocument,
+  fleetLoginDocument,
+  fleetRolloutsDocument,
+  fleetStepDocument,
+} from "./documents/fleet.ts";
 export { DOCUMENTS } from "./documents/index.ts";
 export {
   repoAddDocument,
@@ -131,6 +139,7 @@ export {
   tryDocument,
   type WorkloadReport,
 } from "./documents/trial.ts";
+export { auditCheckSchema, type FleetAnswer, type FleetLogin, fleetAnswer, fleetLoginSchema, rolloutStepSchema } from "./fleet/answer.ts";
 export {
   type EnrolRequest,
   enrolAnswerSchema,

@@ -68,6 +68,11 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ["agent probe web", "whether the configuration's probe of that name is well"],
     ["agent retry livepatch_fix", "a person has looked: it may be loaded again"],
   ],
+  fleet: [
+    ["fleet login https://fleet.example.org/ --key-file key", "which server is asked, and as whom"],
+    ["fleet hosts --status silent --json", "machines that were not heard of"],
+    ["fleet hold fix-7 --why 'the database is slow'", "nothing more is loaded by it, within minutes"],
+  ],
   repo: [
     ["repo key new keys/ada", "keys/ada.key, under a passphrase, and keys/ada.pub, for the repository"],
     [

@@ -23,6 +23,14 @@ import {
 import { completionDocument, errorDocument } from "./common.ts";
 import type { DocumentKind } from "./document.ts";
 import {
+  fleetAuditDocument,
+  fleetHostDocument,
+  fleetHostsDocument,
+  fleetLoginDocument,
+  fleetRolloutsDocument,
+  fleetStepDocument,
+} from "./fleet.ts";
+import {
   repoAddDocument,
   repoExportDocument,
   repoHoldersDocument,
@@ -92,6 +100,12 @@ const KINDS = [
   agentProbeDocument,
   agentReportDocument,
   agentRetryDocument,
+  fleetLoginDocument,
+  fleetHostsDocument,
+  fleetHostDocument,
+  fleetRolloutsDocument,
+  fleetStepDocument,
+  fleetAuditDocument,
   repoKeyDocument,
   repoHoldersDocument,
   repoStagedDocument,
