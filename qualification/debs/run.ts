@@ -104,9 +104,12 @@ function stepsIn(own: boolean, release: string): Step[] {
     },
     {
       what: "the agent is removed",
-      command: `mkdir -p /var/lib/suture-agent/mirror /var/lib/suture/agent/trust && ${APT} remove suture-agent && ls /var/lib/suture-agent && ${APT} purge suture-agent &&
+      // A run of it has begun.
+      command: `mkdir -p /var/lib/suture-agent/mirror /var/lib/suture/agent/trust /run/suture
+        flock /run/suture/agent.lock sh -c 'sleep 10; echo whole >/root/run' & sleep 1
+        ${APT} remove suture-agent && cat /root/run && ls /var/lib/suture-agent && ${APT} purge suture-agent &&
         ! ls /usr/lib/systemd/system/suture-agent.timer && ! ls -d /var/lib/suture-agent && ! ls -d /var/lib/suture/agent && ls /etc/systemd/system/timers.target.wants; ls ${STORE}`,
-      says: [/^mirror$/m, new RegExp(release)],
+      says: [/^whole$/m, /^mirror$/m, new RegExp(release)],
       silent: [/^suture-agent\.timer$/m],
     },
     {
