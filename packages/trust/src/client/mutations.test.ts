@@ -117,7 +117,7 @@ function mutated(bytes: Uint8Array, how: number, pick: readonly number[]): Buffe
 }
 
 test(`of ${COUNT} changed files none is taken for another, and each that is refused has a code`, {
-  timeout: 60_000 + COUNT * 60,
+  timeout: 60_000 + COUNT * 300,
 }, async () => {
   const repository = new MadeRepository();
   // The livepatch and its manifest are read by nobody here: fetchTarget holds them.
