@@ -14,6 +14,8 @@ export interface Declaration {
   /** Of a function, all before its body; of others, all. Comments left out, spaces made one. */
   head: string;
   isStatic: boolean;
+  /** The file ends before it does: it may be several, and what they are is not told. */
+  isOpen: boolean;
   /** Lines, from 0; the last is one of it. */
   first: number;
   last: number;
@@ -80,7 +82,7 @@ class Reader {
     } else if (word === "endif") this.#branches.pop();
     const lines = { first: this.#line, last: this.#line + count(token) };
     const plain = squeezed(token.replace(/\/\*[\s\S]*?\*\//g, " ").replaceAll("\\\n", " "));
-    const one = { names: [] as string[], members: new Map<string, string>(), head: plain, isStatic: false, ...lines };
+    const one = { names: [] as string[], members: new Map<string, string>(), head: plain, isStatic: false, isOpen: false, ...lines };
     if (word === "define" || word === "undef")
       this.#out.push({ ...one, kind: "macro", names: [/^[A-Za-z_]\w*/.exec(rest)?.[0] ?? ""].filter((name) => name !== "") });
     else if (this.#first >= 0) return;
@@ -127,7 +129,8 @@ class Reader {
     const what = this.#inFunction
       ? { kind: "function" as const, names: functionNames(head), members: new Map<string, string>() }
       : described(text);
-    this.#out.push({ ...what, head, isStatic: /\bstatic\b/.test(head), first: this.#first, last });
+    const isOpen = this.#depth > 0 || this.#parens > 0;
+    this.#out.push({ ...what, head, isStatic: /\bstatic\b/.test(head), isOpen, first: this.#first, last });
     this.#text = "";
     this.#head = "";
     this.#first = -1;

@@ -12,7 +12,7 @@ function reaches(source: string, from: string, to: string, ...headers: string[])
   for (const [number, text] of [first, ...others].entries()) maker.addHeader(`${number}.h`, text);
   maker.addSource("s.c", source);
   const index = new NameIndex(maker.done());
-  const words = index.wordsOf("s.c") ?? Int32Array.of();
+  const words = index.sourceOf("s.c") ?? { words: Int32Array.of(), pasting: [] };
   return new Closure(index).reaches(words, { has: () => true }, [seedsOf(index, changedBetween(first, after, true))]);
 }
 
@@ -90,6 +90,12 @@ describe("names that are made of pieces", () => {
     expect(reaches("int f(void) { return is(clean); }", "return 1", "return 2", FLAGS, uses)).toBe(false);
   });
 
+  it("what a macro of the C file itself makes", () => {
+    const own = (name: string): string => `#define own(x) test_##x##_bit()\nint f(void) { return own(${name}); }`;
+    expect(reaches(own("dirty"), "return 1", "return 2", FLAGS)).toBe(true);
+    expect(reaches(own("clean"), "return 1", "return 2", FLAGS)).toBe(false);
+  });
+
   it("pieces that are all given", () => {
     const paste = "#define PASTE(a, b) a##b\n";
     expect(reaches("int f(void) { return PASTE(test_, dirty_bit)(); }", "return 1", "return 2", FLAGS, paste)).toBe(true);
@@ -101,6 +107,13 @@ describe("in doubt it is", () => {
     ["#pragma", "#pragma pack(1)\n", "pack(1)", "pack(2)"],
     ["a condition of what is included", "#define HAS 1\n#if HAS\n#include <x.h>\n#endif\n", "HAS 1", "HAS 0"],
     ["a macro that makes code", "#define HOOK(x) int x##_hook __used = x\nint one;\nHOOK(one);\n", "int one", "long one"],
+    ["what is not understood", "BROKEN {\nint other(void);\nint z;\n", "int z", "long z"],
+    [
+      "what the language's own words stand for",
+      "#define inline inline __fast\nstatic inline int other(void) { return 1; }\n",
+      "__fast",
+      "__slow",
+    ],
     ["a condition around what it names", "#define HAS 1\n#if HAS\nint other(void);\n#endif\n", "HAS 1", "HAS 0"],
   ])("%s", (_, header, from, to) => {
     expect(reaches("int f(void) { return other(); }", from, to, header)).toBe(true);

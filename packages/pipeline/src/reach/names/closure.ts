@@ -2,9 +2,9 @@
  * Whether what changed headers declare can make a C file otherwise: from what changed, over what is declared by way of it in headers that the C file may
  * see, to the words of the C file. In doubt it can.
  */
-import type { NameIndex } from "./index.ts";
-import type { Kind } from "./named.ts";
-import { Pasting } from "./pasting.ts";
+import type { NameIndex, SourceNames } from "./index.ts";
+import type { Kind, Pieces } from "./named.ts";
+import { Pasting, waysOf } from "./pasting.ts";
 import type { Changed } from "./seeds.ts";
 
 /** What changed in one header. */
@@ -84,11 +84,10 @@ export class Closure {
   }
 
   /**
-   * @param source words of a C file
    * @param seen headers that it may see
    * @param seeds of the changed ones among them
    */
-  reaches(source: Int32Array, seen: Seen, seeds: readonly Seeds[]): boolean {
+  reaches({ words: source, pasting }: SourceNames, seen: Seen, seeds: readonly Seeds[]): boolean {
     if (seeds.some(({ doubt }) => doubt)) return true;
     this.#run++;
     this.#seen = seen;
@@ -108,8 +107,19 @@ export class Closure {
         if (pieces.every((piece) => this.#has(piece)) && source.some(isBy)) this.#found = true;
         for (const declaration of declarations) this.#visit(declaration);
       }
+      if (pasting.some((pieces) => this.#makes(pieces, words.textOf(word as number)))) this.#found = true;
     }
     return this.#found;
+  }
+
+  /** A macro of the C file itself, of words of it. */
+  #makes(pieces: Pieces, name: string): boolean {
+    return waysOf(name, pieces).some((given) =>
+      given.every((text) => {
+        const word = this.#index.words.known(text);
+        return word !== undefined && this.#has(word);
+      }),
+    );
   }
 
   #has(word: number): boolean {

@@ -2,9 +2,8 @@
  * What all headers of a kernel declare by way of which names, and which names each C file has: from the text alone, so that it is made in seconds and holds
  * whatever the conditions are. Words, files and declarations are numbers.
  */
-import { identifiersOf } from "../../c/declarations.ts";
 import { Growing, GrowingLists, Lists, Words } from "./lists.ts";
-import { type Kind, type Named, namedIn, type Pieces } from "./named.ts";
+import { chainsIn, type Kind, type Named, namedIn, type Pieces, wordsOf } from "./named.ts";
 
 const KINDS: readonly Kind[] = ["function", "macro", "type", "variable", "prototype", "call", "include", "directive"];
 
@@ -19,7 +18,15 @@ export interface IndexData {
   pasting: readonly (readonly [declaration: number, pieces: readonly (string | null)[]])[];
   /** Macros that put something into an object wherever they stand. */
   coding: readonly number[];
+  /** What macros of C files make of pieces. */
+  own: readonly (readonly [source: number, pieces: readonly (string | null)[]])[];
   arrays: readonly Int32Array[];
+}
+
+/** Of a C file, its words, and what its own macros make of pieces. */
+export interface SourceNames {
+  words: Int32Array;
+  pasting: readonly Pieces[];
 }
 
 export class NameIndex {
@@ -37,11 +44,13 @@ export class NameIndex {
   readonly given: Lists;
   readonly pasting: readonly { declaration: number; pieces: Pieces }[];
   readonly coding: ReadonlySet<number>;
+  /** By C file, what its own macros make of pieces. */
+  readonly #own = new Map<number, Pieces[]>();
   readonly #kinds: Int32Array;
   readonly #sources: ReadonlyMap<string, number>;
   readonly #wordsOf: Lists;
 
-  constructor({ words, files, sources, pasting, coding, arrays }: IndexData) {
+  constructor({ words, files, sources, pasting, coding, own, arrays }: IndexData) {
     const lists = (at: number): Lists => new Lists(arrays[at] ?? Int32Array.of(0), arrays[at + 1] ?? Int32Array.of());
     this.words = new Words(words);
     this.files = files;
@@ -55,6 +64,8 @@ export class NameIndex {
     this.users = this.mentions.inverted(words.length);
     this.pasting = pasting.map(([declaration, pieces]) => ({ declaration, pieces: pieces.map((piece) => piece ?? undefined) }));
     this.coding = new Set(coding);
+    for (const [source, pieces] of own)
+      this.#own.set(source, [...(this.#own.get(source) ?? []), pieces.map((piece) => piece ?? undefined)]);
     this.#sources = new Map(sources.map((path, number) => [path, number]));
   }
 
@@ -63,9 +74,9 @@ export class NameIndex {
   }
 
   /** @returns undefined of a file that no object is compiled from */
-  wordsOf(source: string): Int32Array | undefined {
-    const number = this.#sources.get(source);
-    return number === undefined ? undefined : this.#wordsOf.of(number);
+  sourceOf(path: string): SourceNames | undefined {
+    const number = this.#sources.get(path);
+    return number === undefined ? undefined : { words: this.#wordsOf.of(number), pasting: this.#own.get(number) ?? [] };
   }
 }
 
@@ -80,6 +91,7 @@ export class IndexMaker {
   readonly #given = new GrowingLists();
   readonly #pasting: [number, (string | null)[]][] = [];
   readonly #coding: number[] = [];
+  readonly #own: [number, (string | null)[]][] = [];
   readonly #sources: string[] = [];
   readonly #wordsOf = new GrowingLists();
 
@@ -100,8 +112,9 @@ export class IndexMaker {
   }
 
   addSource(path: string, text: string): void {
-    this.#sources.push(path);
-    this.#wordsOf.add(this.#numbers(identifiersOf(text)));
+    const source = this.#sources.push(path) - 1;
+    this.#wordsOf.add(this.#numbers(wordsOf(text)));
+    if (text.includes("##")) for (const pieces of chainsIn(text)) this.#own.push([source, pieces.map((piece) => piece ?? null)]);
   }
 
   #numbers(words: Iterable<string>): number[] {
@@ -116,6 +129,7 @@ export class IndexMaker {
       sources: this.#sources,
       pasting: this.#pasting,
       coding: this.#coding,
+      own: this.#own,
       arrays: [this.#fileOf.done(), this.#kinds.done(), ...lists.flatMap((one) => one.done().arrays)],
     };
   }

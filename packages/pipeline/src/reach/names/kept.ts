@@ -14,6 +14,7 @@ const HEAD = v.object({
   sources: v.array(v.string()),
   pasting: v.array(v.tuple([v.number(), v.array(v.nullable(v.string()))])),
   coding: v.array(v.number()),
+  own: v.array(v.tuple([v.number(), v.array(v.nullable(v.string()))])),
   lengths: v.array(v.number()),
 });
 

@@ -1,9 +1,9 @@
 /** What a header declares, each with the names by way of which it is what it is: its own text's, and those of the conditions that it is under. */
-import { type Declaration, declarationsIn, identifiersOf } from "../../c/declarations.ts";
+import { type Declaration, declarationsIn } from "../../c/declarations.ts";
 
 /**
  * How a declaration leads from what it names to what it declares. A call is one of a macro at the top level: what it makes is told by the macro. A
- * directive (#include, #pragma) may change whatever follows.
+ * directive (#pragma), or what is not understood, may change whatever follows.
  */
 export type Kind = "function" | "macro" | "type" | "variable" | "prototype" | "call" | "include" | "directive";
 
@@ -26,6 +26,21 @@ export interface Named {
   given: readonly string[];
 }
 
+/** Words of the language that no macro is called by; inline is. */
+const WORDS = new Set(
+  "if else for while do switch case default return goto break continue sizeof static const volatile struct union enum typedef extern void int long short char unsigned signed float double register auto".split(
+    " ",
+  ),
+);
+const TOKEN = /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|(?<![\w.])[A-Za-z_]\w*/g;
+
+/** Identifiers of a text of C, without comments and strings. */
+export function wordsOf(text: string): Set<string> {
+  const words = new Set<string>();
+  for (const [token] of text.matchAll(TOKEN)) if (/^[A-Za-z_]/.test(token) && !WORDS.has(token)) words.add(token);
+  return words;
+}
+
 const CODE = /\b(?:__used|asm|__asm__|__section|__attribute__|EXPORT_SYMBOL\w*)\b/;
 const TAG = /\b(?:struct|union|enum)\s+(\w+)\s*\{/g;
 const ENUMERATION = /\benum\s*(?:\w+\s*)?\{([^{}]*)\}/g;
@@ -44,12 +59,11 @@ export function namedIn(text: string): Named[] {
       .join("\n")
       .replace(COMMENT, " ");
     if (one.kind === "condition" && condition(conditions, one.head, guard)) continue;
-    const words = one.kind === "include" ? new Set<string>() : identifiersOf(own.replaceAll("\\\n", " "));
-    const kind = kindOf(one, own);
-    const names = [...one.names, ...(kind === "type" ? namesInside(own) : [])];
+    const words = one.kind === "include" ? new Set<string>() : wordsOf(own.replaceAll("\\\n", " "));
+    const names = one.isOpen ? [...words] : [...one.names, ...(one.kind === "type" ? namesInside(own) : [])];
+    const kind = kindOf(one, names, own);
     if (kind === "macro") for (const word of ["define", "undef", ...one.names, ...parametersOf(own)]) words.delete(word);
     for (const set of conditions) for (const word of set) words.add(word);
-    for (const word of words) if (word.startsWith("CONFIG_")) words.delete(word);
     found.push({
       kind,
       names,
@@ -72,7 +86,7 @@ function guardOf([first, second]: readonly Declaration[]): string | undefined {
 /** @returns whether it was one of #if and the like */
 function condition(conditions: Set<string>[], head: string, guard: string | undefined): boolean {
   const [, word = "", rest = ""] = /^#\s*(\w*)\s*([\s\S]*)$/.exec(head) ?? [];
-  const words = [...identifiersOf(rest)].filter((one) => one !== "defined" && one !== guard);
+  const words = [...wordsOf(rest)].filter((one) => one !== "defined" && one !== guard);
   if (word === "if" || word === "ifdef" || word === "ifndef") conditions.push(new Set(words));
   else if (word === "elif") for (const one of words) conditions.at(-1)?.add(one);
   else if (word === "endif") conditions.pop();
@@ -80,11 +94,17 @@ function condition(conditions: Set<string>[], head: string, guard: string | unde
   return true;
 }
 
-function kindOf(one: Declaration, text: string): Kind {
-  if (one.kind === "condition") return "directive";
-  if (one.kind === "other") return "prototype";
-  if (one.kind === "variable" && !text.includes("=") && !text.includes("{") && /\bextern\b/.test(text)) return "prototype";
-  return one.kind;
+/** That there is such a type, and a semicolon alone: nothing comes of it. */
+const NOTHING = /^(?:(?:struct|union|enum) \w+)? ?;$/;
+
+function kindOf({ kind, isOpen }: Declaration, names: readonly string[], text: string): Kind {
+  if (kind === "include") return "include";
+  if (kind === "call") return "call";
+  const isNothing = NOTHING.test(text.replace(/\s+/g, " ").trim());
+  if (kind === "condition" || (names.length === 0 && !isNothing)) return "directive";
+  if (isOpen) return "variable";
+  if (kind === "other") return "prototype";
+  return kind === "variable" && !/[={]/.test(text) && /\bextern\b/.test(text) ? "prototype" : kind;
 }
 
 function namesInside(text: string): string[] {
@@ -96,6 +116,20 @@ function namesInside(text: string): string[] {
 
 function parametersOf(macro: string): string[] {
   return /^\s*#\s*define\s+\w+\(([^)]*)\)/.exec(macro)?.[1]?.match(/\w+/g) ?? [];
+}
+
+/** All that are in a text of several macros. */
+export function chainsIn(text: string): Pieces[] {
+  return declarationsIn(text).flatMap(({ kind, first, last }) =>
+    kind === "macro"
+      ? chainsOf(
+          text
+            .split("\n")
+            .slice(first, last + 1)
+            .join("\n"),
+        )
+      : [],
+  );
 }
 
 function chainsOf(macro: string): Pieces[] {

@@ -172,7 +172,7 @@ function isLong({ pieces }: Chain): boolean {
 const MOST = 2;
 
 /** All ways in which a name consists of the pieces: each what stands for those that are given. */
-function waysOf(name: string, pieces: Pieces): string[][] {
+export function waysOf(name: string, pieces: Pieces): string[][] {
   if (pieces.filter((piece) => piece === undefined).length <= MOST) return allWays(name, pieces);
   const begin = pieces.slice(0, pieces.indexOf(undefined)).join("");
   if (!name.startsWith(begin)) return [];

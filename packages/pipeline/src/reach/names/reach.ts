@@ -73,8 +73,8 @@ export class NamesReach {
       const seen = this.#seenFrom(source);
       const seeds = changed.filter(({ file }) => seen.has(file)).map((one) => one.seeds);
       if (files.some((file) => seen.has(file))) seeds.push(this.#onlyBetween(seen, this.#visible.of(source, includes)));
-      const words = this.#index.wordsOf(source);
-      if (words === undefined || this.#closure.reaches(words, seen, seeds)) found.push(source);
+      const own = this.#index.sourceOf(source);
+      if (own === undefined || this.#closure.reaches(own, seen, seeds)) found.push(source);
     }
     return found;
   }

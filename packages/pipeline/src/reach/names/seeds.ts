@@ -35,7 +35,7 @@ export function changedBetween(before: string, after: string, layoutsHold: boole
     // What is included is looked at as a whole.
     if (one.kind === "include") continue;
     if (one.kind === "call") calls.push(one);
-    else if (one.kind === "directive" || (one.names.length === 0 && !FORWARD.test(one.text))) doubt = true;
+    else if (one.kind === "directive") doubt = true;
     for (const name of one.names) names.set(name, (names.get(name) ?? false) || (one.kind !== "function" && one.kind !== "prototype"));
   }
   return { names, calls, doubt };
@@ -45,8 +45,6 @@ export function changedBetween(before: string, after: string, layoutsHold: boole
 function tokensOf(text: string): string {
   return (text.match(/[A-Za-z_]\w*|"(?:\\.|[^"\\])*"|[\d.][\w.]*|[^\s\w]/g) ?? []).join(" ");
 }
-
-const FORWARD = /\n(?:struct|union|enum) \w+;$/;
 
 /** What the #include lines of a text name. */
 export function includesIn(text: string): Set<string> {
