@@ -61,7 +61,8 @@ async function headersOf(task: Task, { target, commands }: KernelContext, graph:
     "*.inc",
     ")",
   ];
-  const { stdout } = await run(task, argv, { cwd: tree });
+  // Links that lead nowhere or in a circle are said to be errors.
+  const { stdout } = await run(task, argv, { cwd: tree, accept: [1] });
   const included = graph.namesFrom(commands.sources);
   const forced = new Set(commands.forced);
   return stdout
