@@ -63,11 +63,7 @@ export async function catchUp(task: Task, kernel: KernelContext, plan: Plan, opt
   });
   try {
     const layoutsHold = acceptLayouts.length === 0;
-    const preprocessed = new PreprocessedObjects(task, kernel, view.view, {
-      jobs,
-      layoutsHold,
-      sees: (source, path) => plan.sees(source, path),
-    });
+    const preprocessed = new PreprocessedObjects(task, kernel, view.view, { jobs, layoutsHold });
     const others = new OtherReaders(task, kernel, { graph: plan.graph, units: plan.units, source });
     const reached = new Reached(task, kernel, { plan, source, preprocessed });
     choice.leave(await others.refused(choice));

@@ -1,4 +1,4 @@
-/** Whether objects that headers reach come out otherwise after preprocessing: asked again only where something that they read has another text. */
+/** Whether objects that headers reach come out otherwise after preprocessing: asked again only where they name what changed since. */
 import { join } from "node:path";
 import { type KernelContext, type Overlay, PreprocessedTree, type SourceView, type Step } from "@suture/kbuild";
 import { inParallel, type Stage, type Task } from "@suture/task";
@@ -8,7 +8,6 @@ export class PreprocessedObjects {
   readonly #kernel: KernelContext;
   readonly #view: SourceView;
   readonly #jobs: number;
-  readonly #sees: (source: string, path: string) => boolean;
   /** As of `canDiffer`. */
   readonly layoutsHold: boolean;
   #known: PreprocessedTree | undefined;
@@ -16,24 +15,20 @@ export class PreprocessedObjects {
   readonly #same = new Map<string, Overlay>();
   readonly #originals = new Map<Step, string | undefined>();
 
-  /** @param sees whether a C file includes another, directly or not */
-  constructor(
-    task: Task,
-    kernel: KernelContext,
-    view: SourceView,
-    { jobs, layoutsHold, sees }: { jobs: number; layoutsHold: boolean; sees: (source: string, path: string) => boolean },
-  ) {
+  constructor(task: Task, kernel: KernelContext, view: SourceView, { jobs, layoutsHold }: { jobs: number; layoutsHold: boolean }) {
     this.#task = task;
     this.#kernel = kernel;
     this.#view = view;
     this.#jobs = jobs;
     this.layoutsHold = layoutsHold;
-    this.#sees = sees;
   }
 
-  /** @param overlay what is in the view now */
-  async differing(stage: Stage, objects: readonly string[], overlay: Overlay): Promise<string[]> {
-    const asked = objects.filter((object) => !this.#sameHeaders(object, overlay));
+  /**
+   * @param overlay what is in the view now
+   * @param between objects, of those that came out the same with one overlay, that may come out otherwise with the next
+   */
+  async differing(stage: Stage, objects: readonly string[], overlay: Overlay, between: Between): Promise<string[]> {
+    const asked = await this.#toAsk(objects, overlay, between);
     if (asked.length === 0) return [];
     this.#known ??= await PreprocessedTree.open(this.#kernel.target, this.#kernel.original, join(this.#kernel.cache, "kbuild"));
     const known = this.#known;
@@ -54,12 +49,22 @@ export class PreprocessedObjects {
     return this.#originals.get(step);
   }
 
-  /** What it reads is as it was when it came out the same. */
-  #sameHeaders(object: string, now: Overlay): boolean {
-    const before = this.#same.get(object);
-    if (before === undefined) return false;
-    const { source } = this.#kernel.commands.rowOf(object);
-    const paths = [...new Set([...before.keys(), ...now.keys()])].filter((path) => before.get(path) !== now.get(path));
-    return !paths.some((path) => path === source || this.#sees(source, path));
+  /** All but those that came out the same, and whose headers changed nothing since that they name. */
+  async #toAsk(objects: readonly string[], overlay: Overlay, between: Between): Promise<string[]> {
+    const known = new Map<Overlay, string[]>();
+    for (const object of objects) {
+      const before = this.#same.get(object);
+      if (before !== undefined && before !== overlay) known.set(before, [...(known.get(before) ?? []), object]);
+    }
+    for (const [before, same] of known) {
+      const changed = new Set(await between(before, overlay, same));
+      for (const object of same) {
+        if (changed.has(object)) this.#same.delete(object);
+        else this.#same.set(object, overlay);
+      }
+    }
+    return objects.filter((object) => !this.#same.has(object));
   }
 }
+
+type Between = (before: Overlay, now: Overlay, objects: readonly string[]) => Promise<readonly string[]>;

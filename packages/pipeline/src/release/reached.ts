@@ -1,7 +1,7 @@
 /** Objects that changed headers make otherwise, and that no changed C file is of. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { KernelContext } from "@suture/kbuild";
+import type { KernelContext, Overlay } from "@suture/kbuild";
 import type { Stage, Task } from "@suture/task";
 import { type ChangedHeader, NamesReach } from "../reach/names/reach.ts";
 import type { Choice } from "./choice.ts";
@@ -35,20 +35,30 @@ export class Reached {
     const paths = this.headers(choice);
     if (paths.length === 0) return [];
     const overlay = this.#source.overlay(choice.in);
-    const headers: ChangedHeader[] = [];
     const reached = new Set<string>();
-    for (const path of paths) {
-      const before = await readFile(join(this.#kernel.sourceRoot, path), "latin1").catch(() => undefined);
-      headers.push({ path, before, after: overlay.get(path) });
-      for (const source of this.#plan.reaching(path)) reached.add(source);
-    }
-    const sources = commands.sources.filter((source) => reached.has(source)).sort();
+    for (const path of paths) for (const source of this.#plan.reaching(path)) reached.add(source);
     this.#names ??= await NamesReach.open(this.#task, this.#kernel, this.#plan.graph, stage);
-    stage.note("which files name what headers change");
-    const candidates = (await this.#names.reached(this.#task, headers, sources, this.#preprocessed.layoutsHold))
+    const names = this.#names;
+    const naming = async (before: Overlay, now: Overlay, among: readonly string[], sources: Iterable<string>): Promise<string[]> => {
+      stage.note("which files name what headers change");
+      const headers = await Promise.all(among.map((path) => this.#changed(path, before, now)));
+      return names.reached(this.#task, headers, sources, this.#preprocessed.layoutsHold);
+    };
+    const sources = commands.sources.filter((source) => reached.has(source)).sort();
+    const candidates = (await naming(new Map(), overlay, paths, sources))
       .flatMap((source) => commands.ofSource(source))
       .filter((object) => !known.has(object) && commands.programOf(object) === undefined);
-    return this.#preprocessed.differing(stage, candidates, overlay);
+    return this.#preprocessed.differing(stage, candidates, overlay, async (before, now, objects) => {
+      const between = [...new Set([...before.keys(), ...now.keys()])].filter((path) => before.get(path) !== now.get(path));
+      const found = new Set(await naming(before, now, between, new Set(objects.map((object) => this.#sourceOf(object)))));
+      return objects.filter((object) => found.has(this.#sourceOf(object)));
+    });
+  }
+
+  /** A file of two choices; where one leaves it alone, as it is. */
+  async #changed(path: string, before: Overlay, now: Overlay): Promise<ChangedHeader> {
+    const original = await readFile(join(this.#kernel.sourceRoot, path), "latin1").catch(() => undefined);
+    return { path, before: before.get(path) ?? original, after: now.get(path) ?? original };
   }
 
   /** Units that change what an object's source includes. */
