@@ -51,11 +51,34 @@ export async function readStep(task: Task, { kind, command, output, source }: St
       .replace(new RegExp(`(?:\\s-[cSE])*\\s-o ${literally(output)}(?=\\s)`), () => ` ${mode} -o ${out}`);
     const { code, stderr } = await run(task, ["sh", "-c", line], { cwd: view.cwd, accept: [1] });
     if (saysFull(stderr)) throw fail("SCRATCH_FULL", stderr.trim(), { file: scratch });
-    if (code !== 0) return undefined;
+    if (code !== 0)
+      return kind === "constants for assembly"
+        ? undefined
+        : textsRead(task, line.replace(/-Wp,-MMD,\S+/, "").replace(` ${mode} -o ${out}`, " -M -MG"), source, view);
     await view.check(inputsOf(await readFile(inputs, "utf8")), source);
     const text = await readFile(out, "latin1");
     return kind === "constants for assembly" ? (text.match(/^.*"->.*$/gm) ?? []).join("\n") : text;
   });
+}
+
+/**
+ * Of what includes a file that only a whole build makes, such as a linker script of symbols that are known after the link of something else: all files that
+ * it reads, as they are, and the names of those that are not there.
+ * @param line tells the files that are read, and takes those that are not there for such
+ * @returns undefined where the compiler fails at that, too
+ */
+async function textsRead(task: Task, line: string, source: string, view: SourceView): Promise<string | undefined> {
+  const { code, stdout } = await run(task, ["sh", "-c", line], { cwd: view.cwd, accept: [1] });
+  if (code !== 0) return undefined;
+  const inputs = inputsOf(stdout);
+  const there = new Map(
+    await Promise.all(inputs.map(async (path) => [path, await readFile(join(view.cwd, path), "latin1").catch(() => undefined)] as const)),
+  );
+  await view.check(
+    inputs.filter((path) => there.get(path) !== undefined),
+    source,
+  );
+  return JSON.stringify([...there].map(([path, text]) => [path, text ?? null]));
 }
 
 /** Programs that write what they make to one file, which is named in their command. */
