@@ -67,6 +67,12 @@ describe("differences of preprocessed files", () => {
     expect(canDiffer(BASE, grown, true)).toBe(false);
     expect(canDiffer(BASE, grown)).toBe(true);
     expect(canDiffer(BASE, BASE.replace("int x;", "unsigned x;"), true)).toBe(true);
+    const asking =
+      `${BASE}struct c { __typeof__(((struct a *)0)->x) y; };\nstruct c *get(void);\nint g(void) { return get()->y; }\n`.replace(
+        "a->x",
+        "1",
+      );
+    expect(canDiffer(asking, asking.replace("int x;", "unsigned x;"), true)).toBe(true);
     expect(canDiffer(BASE, BASE.replace("E2 = 3 }", "E2 = 3, E3 }"), true)).toBe(false);
     expect(canDiffer(BASE, BASE.replace("{ E1,", "{ E0, E1,"), true)).toBe(true);
     expect(canDiffer(BASE, BASE.replace("struct a { int x; };", "struct a { int x; } __attribute__((packed));"), true)).toBe(true);

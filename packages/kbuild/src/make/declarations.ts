@@ -133,16 +133,22 @@ function reachesCode(texts: readonly string[], tainted: Tainted): boolean {
       const plain = (text.match(TOKEN) ?? []).join(" ");
       const declared = declaredNames(plain);
       if (declared === undefined) return true;
-      const isCode = inlineHead(plain) !== undefined;
-      // A prototype or a type that has a word of a function's name does not come to what it does: it may lead to another that is named later.
-      if (how === "body" && !isCode) rest.push(text);
-      else for (const name of declared) if (isCode && how === "body" ? !next.has(name) : true) next.set(name, how);
+      const isInline = inlineHead(plain) !== undefined;
+      // A prototype or a type that has a word of a function's name does not come to what it does, unless it asks for the type of what code gives: it may
+      // lead to another that is named later.
+      if (how === "body" && !isInline && !TYPEOF.test(plain)) {
+        rest.push(text);
+        continue;
+      }
+      for (const name of declared) if (how === "any" || !isInline || !next.has(name)) next.set(name, isInline ? how : "any");
     }
     waiting = rest;
     names = next;
   }
   return false;
 }
+
+const TYPEOF = /\b(?:__)?(?:typeof|auto_type)/;
 
 /** A regular expression of many words is slower than a look at each word. */
 const FEW = 24;

@@ -104,6 +104,14 @@ describe("names that are made of pieces", () => {
 
 describe("in doubt it is", () => {
   it.each([
+    ["a function that whatever includes it has", "static int other_op(void)\n{\n\treturn 1;\n}\n", "return 1", "return 2"],
+    ["a table", "static inline int op(void)\n{\n\treturn 1;\n}\nstatic struct ops table = { .op = op };\n", "return 1", "return 2"],
+    [
+      "functions that a macro makes",
+      "static inline int op(void)\n{\n\treturn 1;\n}\n#define MAKE(x) void x##_lock(void) { op(); }\nMAKE(spin);\n",
+      "return 1",
+      "return 2",
+    ],
     ["#pragma", "#pragma pack(1)\n", "pack(1)", "pack(2)"],
     ["a condition of what is included", "#define HAS 1\n#if HAS\n#include <x.h>\n#endif\n", "HAS 1", "HAS 0"],
     ["a macro that makes code", "#define HOOK(x) int x##_hook __used = x\nint one;\nHOOK(one);\n", "int one", "long one"],

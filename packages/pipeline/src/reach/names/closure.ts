@@ -140,8 +140,8 @@ export class Closure {
     if (this.#found || this.#visited[declaration] === this.#run || !this.#sees(declaration)) return;
     this.#visited[declaration] = this.#run;
     const kind = this.#index.kindOf(declaration);
-    // Whether something is included, or packed: what follows is not followed.
-    if (kind === "directive" || kind === "include") this.#found = true;
+    // What includes it has its code; and whether something is included, or packed, is not followed.
+    if (kind === "code" || kind === "directive" || kind === "include") this.#found = true;
     else if (kind === "call") this.#call(calls.of(declaration), given.of(declaration));
     else for (const name of names.of(declaration)) this.#taint(name, kind !== "function" && kind !== "prototype");
   }

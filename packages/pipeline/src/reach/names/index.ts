@@ -5,7 +5,7 @@
 import { Growing, GrowingLists, Lists, Words } from "./lists.ts";
 import { chainsIn, type Kind, type Named, namedIn, type Pieces, wordsOf } from "./named.ts";
 
-const KINDS: readonly Kind[] = ["function", "macro", "type", "variable", "prototype", "call", "include", "directive"];
+const KINDS: readonly Kind[] = ["code", "function", "macro", "type", "prototype", "call", "include", "directive"];
 
 /** As it is kept: lists are the starts of their ranges and all that is in them. */
 export interface IndexData {

@@ -2,10 +2,10 @@
 import { type Declaration, declarationsIn } from "../../c/declarations.ts";
 
 /**
- * How a declaration leads from what it names to what it declares. A call is one of a macro at the top level: what it makes is told by the macro. A
+ * How a declaration leads from what it names to what it declares. Code is a function that is not inline, or a variable: whatever includes it has it. A call is one of a macro at the top level: what it makes is told by the macro. A
  * directive (#pragma), or what is not understood, may change whatever follows.
  */
-export type Kind = "function" | "macro" | "type" | "variable" | "prototype" | "call" | "include" | "directive";
+export type Kind = "code" | "function" | "macro" | "type" | "prototype" | "call" | "include" | "directive";
 
 /** What stands for itself, and undefined where a macro puts in what it is given. */
 export type Pieces = readonly (string | undefined)[];
@@ -42,6 +42,9 @@ export function wordsOf(text: string): Set<string> {
 }
 
 const CODE = /\b(?:__used|asm|__asm__|__section|__attribute__|EXPORT_SYMBOL\w*)\b/;
+/** A macro whose text begins as a definition does. */
+const DEFINES =
+  /^\s*#\s*define\s+\w+\([^)]*\)[\s\\]*(?:static|const|volatile|struct|union|enum|void|int|long|short|char|unsigned|signed|bool|[us](?:8|16|32|64)|asmlinkage|notrace|noinline|__\w+|\w+_t)\b/;
 const TAG = /\b(?:struct|union|enum)\s+(\w+)\s*\{/g;
 const ENUMERATION = /\benum\s*(?:\w+\s*)?\{([^{}]*)\}/g;
 const COMMENT = /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*/g;
@@ -70,7 +73,7 @@ export function namedIn(text: string): Named[] {
       words,
       text: `${conditions.map((set) => [...set].join(" ")).join(" ")}\n${own.replace(/\s+/g, " ").trim()}`,
       pasted: kind === "macro" && own.includes("##") ? chainsOf(own) : [],
-      makesCode: kind === "macro" && CODE.test(own),
+      makesCode: kind === "macro" && (CODE.test(own) || (DEFINES.test(own) && /[{=]/.test(own) && !INLINE.test(own))),
       ...(kind === "call" ? callsIn(own) : { calls: [], given: [] }),
     });
   }
@@ -97,14 +100,18 @@ function condition(conditions: Set<string>[], head: string, guard: string | unde
 /** That there is such a type, and a semicolon alone: nothing comes of it. */
 const NOTHING = /^(?:(?:struct|union|enum) \w+)? ?;$/;
 
-function kindOf({ kind, isOpen }: Declaration, names: readonly string[], text: string): Kind {
+/** nokprobe_inline and __inline__, and not noinline. */
+const INLINE = /(?<!no)inline(?:\b|__)/;
+
+function kindOf({ kind, isOpen, head }: Declaration, names: readonly string[], text: string): Kind {
   if (kind === "include") return "include";
   if (kind === "call") return "call";
   const isNothing = NOTHING.test(text.replace(/\s+/g, " ").trim());
   if (kind === "condition" || (names.length === 0 && !isNothing)) return "directive";
-  if (isOpen) return "variable";
+  if (isOpen) return "code";
   if (kind === "other") return "prototype";
-  return kind === "variable" && !/[={]/.test(text) && /\bextern\b/.test(text) ? "prototype" : kind;
+  if (kind === "variable") return !/[={]/.test(text) && /\bextern\b/.test(text) ? "prototype" : "code";
+  return kind === "function" && !INLINE.test(head) ? "code" : kind;
 }
 
 function namesInside(text: string): string[] {

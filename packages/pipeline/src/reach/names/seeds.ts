@@ -35,7 +35,7 @@ export function changedBetween(before: string, after: string, layoutsHold: boole
     // What is included is looked at as a whole.
     if (one.kind === "include") continue;
     if (one.kind === "call") calls.push(one);
-    else if (one.kind === "directive") doubt = true;
+    else if (one.kind === "directive" || one.kind === "code") doubt = true;
     for (const name of one.names) names.set(name, (names.get(name) ?? false) || (one.kind !== "function" && one.kind !== "prototype"));
   }
   return { names, calls, doubt };
