@@ -30,6 +30,7 @@ export {
   type UnitState,
   writeReport,
 } from "./catch-up.ts";
+export { compareVersions, packageVersionOf } from "./debian-versions.ts";
 export {
   type AgentFetch,
   type AgentReport,

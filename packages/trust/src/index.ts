@@ -7,7 +7,7 @@ export { type NamedKey, newKeyFile, newSigner, newTokenFile, openKeyFile, type P
 export type { Signer } from "./keys/signer.ts";
 export { placeOf } from "./place.ts";
 export { type Added, type AddOptions, addLivepatch } from "./repository/add.ts";
-export { livepatchesOf } from "./repository/livepatches.ts";
+export { besideOf, livepatchesOf, publishedVersion, showWithdrawals } from "./repository/livepatches.ts";
 export { exportRepository, importRepository, type Mirrored, mirror } from "./repository/mirror.ts";
 export { type Published, publish } from "./repository/publish.ts";
 export { type Holders, holdersOf, initRepository, KEY_ROLES, type KeyRole, renew, rotateKeys } from "./repository/roles.ts";

@@ -1,8 +1,8 @@
 /** Which packages of the archive belong to one kernel. */
+import { compareVersions } from "@suture/protocol";
 import { fail } from "../errors.ts";
 import type { Archive } from "./archive.ts";
 import type { Dependency, Package, SourceName } from "./packages.ts";
-import { compareVersions } from "./versions.ts";
 
 /** A kernel's image in the archive with what there is to build for it. */
 export interface ArchivedKernel {

@@ -2,11 +2,10 @@
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { readKept } from "@suture/files";
-import { type TargetDescription, targetSchema } from "@suture/protocol";
+import { compareVersions, type TargetDescription, targetSchema } from "@suture/protocol";
 import { run, type Task } from "@suture/task";
 import { inKernel, isKernelName, kernelsDirectory } from "../cache/layout.ts";
 import { mortal } from "../cache/store.ts";
-import { compareVersions } from "./versions.ts";
 
 export interface CachedKernel extends TargetDescription {
   path: string;

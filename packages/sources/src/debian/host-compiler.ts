@@ -1,10 +1,10 @@
 /** What of this machine compiles: kernels, where it has their compiler, and programs that the kernel's build makes for itself. */
 import { readdir } from "node:fs/promises";
 import { onPath, programFolders } from "@suture/files";
+import { compareVersions } from "@suture/protocol";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import type { CompleteKernel } from "./archived-kernel.ts";
-import { compareVersions } from "./versions.ts";
 
 type Built = Pick<CompleteKernel, "compiler" | "kbuild">;
 

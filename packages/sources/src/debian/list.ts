@@ -5,6 +5,7 @@ import { basename } from "node:path";
 import { SutureError } from "@suture/errors";
 import { onPath } from "@suture/files";
 import { livepatchObstacles } from "@suture/kernel";
+import { compareVersions } from "@suture/protocol";
 import { run, type Task } from "@suture/task";
 import { configurationOf } from "../configuration.ts";
 import { runApt } from "./apt.ts";
@@ -16,7 +17,6 @@ import { runningVersion } from "./running.ts";
 import { fetchLists, hasLists, suiteApt } from "./suite-lists.ts";
 import { SUITES, type Suite } from "./suites.ts";
 import { cachedToolchains } from "./toolchain/toolchain.ts";
-import { compareVersions } from "./versions.ts";
 
 export interface ListedKernel {
   release: string;

@@ -1,12 +1,12 @@
 /** The newest kernel of a series and flavour, for demonstrations, tests and benchmarks: nothing names a version. */
 import { SutureError } from "@suture/errors";
+import { compareVersions } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { cacheRoot } from "../cache/layout.ts";
 import { fail } from "../errors.ts";
 import { Archive, readArchive } from "./archive.ts";
 import { archivedKernels } from "./archived-kernel.ts";
 import { cachedKernels } from "./cached.ts";
-import { compareVersions } from "./versions.ts";
 
 /** @returns the release. @throws KERNEL_NOT_FOUND, ARCHIVE_* */
 export async function newestKernel(task: Task, releases: RegExp): Promise<string> {

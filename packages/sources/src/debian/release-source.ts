@@ -1,4 +1,5 @@
 /** The source that a release of the archive was built of, without the kernel: all that a newer release has to give. */
+import { compareVersions } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { sourcePath } from "../cache/layout.ts";
 import { makeOnce, openCache } from "../cache/store.ts";
@@ -13,7 +14,6 @@ import type { Package } from "./packages.ts";
 import { fetchLists } from "./suite-lists.ts";
 import { suitesOf } from "./suites.ts";
 import { unpackSource } from "./unpack.ts";
-import { compareVersions } from "./versions.ts";
 
 export interface ReleaseSource {
   release: string;

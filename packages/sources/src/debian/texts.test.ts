@@ -1,11 +1,11 @@
 /** What is read out of the texts of packages and programs. */
 import { homedir } from "node:os";
+import { packageVersionOf } from "@suture/protocol";
 import { expect, test } from "vitest";
 import { cacheRoot, debPath, isKernelName, kernelPath } from "../cache/layout.ts";
 import { aptSaid } from "./apt.ts";
 import { asSourceList } from "./featureset.ts";
 import { generators } from "./generated.ts";
-import { packageVersionOf } from "./running.ts";
 import { makeArguments, parseVariables } from "./tree.ts";
 
 test("the cache is where the specification says", () => {

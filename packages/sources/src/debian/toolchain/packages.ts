@@ -1,12 +1,12 @@
 /** The packages that a compiler and what it runs are made of, in the archive of a suite. */
 import { thisArch } from "@suture/arch";
 import type { SutureError } from "@suture/errors";
+import { compareVersions } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fail } from "../../errors.ts";
 import { type Apt, runApt } from "../apt.ts";
 import type { Downloadable } from "../download.ts";
 import { type Dependency, type Package, parseRecords } from "../packages.ts";
-import { compareVersions } from "../versions.ts";
 
 /** What the kernel's own programs (objtool) are linked with; one is the other's new name. */
 const LIBRARIES = [["libelf1t64", "libelf1"]];

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { compareVersions } from "./versions.ts";
+import { compareVersions } from "./debian-versions.ts";
 
 /** What dpkg says of many pairs, asked in one shell. */
 function asDpkg(pairs: readonly (readonly [string, string])[]): number[] {

@@ -36,3 +36,8 @@ function rank(character: string | undefined): number {
   if (character === "~") return -1;
   return /[A-Za-z]/.test(character) ? character.charCodeAt(0) : character.charCodeAt(0) + 256;
 }
+
+/** Of Debian's kernels: "Linux version RELEASE (...) #1 SMP PREEMPT_DYNAMIC Debian VERSION (DATE)". */
+export function packageVersionOf(banner: string): string | undefined {
+  return /\sDebian (\d\S*)(?: \(\d{4}-\d\d-\d\d\))?\s*$/.exec(banner)?.[1];
+}
