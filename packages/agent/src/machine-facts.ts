@@ -1,7 +1,7 @@
 /** This machine, as the decision sees it. */
 import { lstatSync } from "node:fs";
 import { type Machine, status } from "@suture/host";
-import type { AgentConfiguration } from "@suture/protocol";
+import { type AgentConfiguration, packageVersionOf } from "@suture/protocol";
 import type { Facts } from "./decision/facts.ts";
 import { fail } from "./errors.ts";
 import { HOLDS } from "./layout.ts";
@@ -20,6 +20,7 @@ export async function factsOf(machine: Machine, configuration: AgentConfiguratio
     machineId: machineIdOf(machine),
     release: kernel.release,
     buildId: kernel.buildId,
+    version: packageVersionOf(machine.text("/proc/version") ?? ""),
     bootId: kernel.bootId,
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     // Nobody knows what is quarantined in it.

@@ -25,6 +25,8 @@ export interface Facts extends Pick<AgentConfiguration, "fleet" | "channel" | "l
   release: string;
   /** Undefined where the kernel does not tell it: then nothing is known to be for it. */
   buildId: string | undefined;
+  /** Of its package; undefined where it is none of Debian's. */
+  version?: string | undefined;
   bootId: string;
   /** In which its clocks on the wall are, of the IANA database. */
   zone: string;

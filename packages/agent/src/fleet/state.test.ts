@@ -11,6 +11,7 @@ const RUNNING = {
   beatSeconds: 3600,
   release: "6.1.0-1-amd64",
   buildId: "5a".repeat(20),
+  version: "6.1.20-1",
   hold: undefined,
 };
 const SHA = "ab".repeat(32);

@@ -7,6 +7,8 @@ import * as v from "valibot";
 export interface Running extends Pick<AgentConfiguration, "fleet" | "channel" | "labels"> {
   release: string;
   buildId: string | undefined;
+  /** Of its package. */
+  version?: string | undefined;
   hold: string | undefined;
   beatSeconds: number;
 }
@@ -19,13 +21,14 @@ const POLICY: ReadonlySet<string> = new Set(["no roll-out", "held", "other ring"
 
 /** @param run its last one, if it was of the kernel that runs */
 export function reportState(
-  { fleet, channel, labels, release, buildId, hold, beatSeconds }: Running,
+  { fleet, channel, labels, release, buildId, version, hold, beatSeconds }: Running,
   run: AgentRun | undefined,
   intent: Intent | undefined,
 ): HostReportState {
   const state: HostReportState = {
     release,
     buildId: buildId ?? null,
+    ...(version === undefined ? {} : { version: version.slice(0, 100) }),
     fleet,
     channel,
     labels: [...labels],

@@ -34,6 +34,7 @@ export const enrolAnswerSchema = v.strictObject({
 export const hostReportStateSchema = v.strictObject({
   release: words(200),
   buildId: v.nullable(v.pipe(text, v.regex(/^[0-9a-f]{16,64}$/))),
+  version: maybe(said(words(100), "of the kernel's package, where it is Debian's")),
   fleet: words(100),
   channel: words(100),
   labels: v.pipe(v.array(label), v.maxLength(100)),
