@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run, Task } from "@suture/task";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { STATE } from "../test/machine.ts";
 import { Person } from "../test/person.ts";
 import { Rolling, STAGES } from "../test/rolling.ts";
 
@@ -55,6 +56,14 @@ test("a person plans, approves, looks, holds and withdraws from the command line
   expect(await suture("hold", "by-hand", "--why", "it smells")).toMatchObject({ published: true });
   expect(await suture("rollouts", "by-hand")).toMatchObject({ rollouts: [{ id: "by-hand", phase: "held", why: "it smells" }] });
   expect(await suture("withdraw", "by-hand", "--why", "a test")).toMatchObject({ published: true });
+  await of.signed.add("livepatch_of_a_cve", { fixes: [{ cves: ["CVE-2026-7"] }, { cves: ["CVE-2026-1007"] }] });
+  await of.served.fleet.learner?.learn();
+  expect(await suture("cve")).toMatchObject({ schema: "suture/fleet-cves-1", cves: [{ id: "CVE-2026-1007", open: of.machines.length }] });
+  expect(await suture("cve", "CVE-2026-1007")).toMatchObject({
+    schema: "suture/fleet-cve-1",
+    kernels: [{ reason: "not loaded", machines: of.machines.length }],
+    hosts: of.machines.map(() => ({ release: STATE.release })),
+  });
   expect(await suture("audit")).toMatchObject({
     broken: null,
     rows: expect.arrayContaining([expect.objectContaining({ what: "roll-out withdrawn" })]),

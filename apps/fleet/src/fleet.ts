@@ -9,9 +9,14 @@ import { Metrics } from "./http/metrics.ts";
 import { ownRoutes } from "./http/own-routes.ts";
 import type { Route } from "./http/route.ts";
 import { makeServer } from "./http/server.ts";
+import { Knowledge } from "./knowledge/knowledge.ts";
+import { Learner } from "./knowledge/learn.ts";
+import { knowledgeRoutes } from "./knowledge/routes.ts";
+import { cvePages } from "./page/cves.ts";
 import { entryRoutes } from "./page/entry.ts";
 import { glanceRoutes } from "./page/glance.ts";
 import { hostPages } from "./page/hosts.ts";
+import { livepatchPages } from "./page/livepatches.ts";
 import { otherPages } from "./page/others.ts";
 import { rolloutPages } from "./page/rollouts.ts";
 import { Ingest } from "./reports/ingest.ts";
@@ -47,6 +52,8 @@ export class Fleet {
   readonly database: Database;
   readonly routes: readonly Route[];
   readonly server: FastifyInstance;
+  /** Undefined: there is no repository to learn of. */
+  readonly learner: Learner | undefined;
 
   readonly #log: Logger;
   readonly #steering: Steering | undefined;
@@ -60,17 +67,22 @@ export class Fleet {
     this.database = database;
     const { sql } = database;
     const metrics = new Metrics();
+    const knowledge = new Knowledge(sql);
+    this.learner = steering === undefined ? undefined : new Learner(sql, steering);
     const rolling = { steering, trialChannels, log };
     this.routes = [
       ...ownRoutes(sql, metrics, VERSION, () => this.routes),
       ...userRoutes(sql),
       ...accountRoutes(sql),
-      ...hostRoutes(sql, new Ingest(sql, note)),
+      ...hostRoutes(sql, new Ingest(sql, note), knowledge),
+      ...knowledgeRoutes(sql, knowledge, steering),
       ...rolloutRoutes(sql, rolling),
       ...entryRoutes(sql),
-      ...glanceRoutes(sql),
+      ...glanceRoutes(sql, knowledge),
       ...rolloutPages(sql, rolling),
-      ...hostPages(sql),
+      ...hostPages(sql, knowledge),
+      ...cvePages(knowledge),
+      ...livepatchPages(sql, knowledge, steering),
       ...otherPages(sql, steering),
     ];
     this.server = makeServer({ routes: this.routes, log, metrics, principalOf: (request) => this.#principalOf(request) });
@@ -81,7 +93,9 @@ export class Fleet {
     const steering = repository === undefined ? undefined : new Steering(task, repository);
     await steering?.check();
     const database = await Database.open(task, { url: databaseUrl, folder: join(data, "postgres") }, log);
-    return new Fleet(database, steering, trialChannels, log);
+    const fleet = new Fleet(database, steering, trialChannels, log);
+    await fleet.#learn();
+    return fleet;
   }
 
   /** From now on roll-outs go on by themselves, and the policy is kept good. */
@@ -95,6 +109,7 @@ export class Fleet {
       } catch (error) {
         this.#log.error({ err: error }, "roll-outs cannot be looked at, or the policy cannot be published");
       }
+      await this.#learn();
       next(Math.max(TICK_MS, TICK_REST * (Date.now() - began)));
     };
     const next = (after: number): void => {
@@ -104,6 +119,15 @@ export class Fleet {
       }, after);
     };
     next(TICK_MS);
+  }
+
+  /** What it cannot learn keeps it from nothing else. */
+  async #learn(): Promise<void> {
+    try {
+      await this.learner?.learn();
+    } catch (error) {
+      this.#log.error({ err: error }, "what the repository's livepatches say cannot be read");
+    }
   }
 
   async close(): Promise<void> {

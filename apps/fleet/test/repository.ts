@@ -3,8 +3,9 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newObject, Section, SHF, SHT, writeElf } from "@suture/elf";
+import { sha256 as digestOf } from "@suture/files";
 import { finish } from "@suture/livepatch";
-import type { Policy } from "@suture/protocol";
+import { type Account, accountDocument, type DraftManifest, type Policy } from "@suture/protocol";
 import { Task } from "@suture/task";
 import { draftOf } from "@suture/testkit/manifest";
 import { X86_64 } from "@suture/testkit/processor";
@@ -66,18 +67,43 @@ export class Signed implements Repository {
     await signStaged(task, this.folder, key, { read: digest });
   }
 
-  /** @returns its SHA-256 */
-  async add(name: string): Promise<string> {
+  /**
+   * @param manifest what its manifest says besides
+   * @param beside the account and the page of review, as files' contents
+   * @returns its SHA-256
+   */
+  async add(
+    name: string,
+    manifest: Partial<DraftManifest> = {},
+    beside: { account?: object; review?: (sha256: string) => string } = {},
+  ): Promise<string> {
     const object = newObject(`${name}.ko`, X86_64);
     const modinfo = `license=GPL\0livepatch=Y\0name=${name}\0vermagic=${STATE.release} SMP\0`;
     object.sections.unshift(new Section({ name: ".modinfo", type: SHT.PROGBITS, flags: SHF.ALLOC, data: Buffer.from(modinfo) }));
     const file = join(this.#base, `${name}.ko`);
-    const draft = draftOf({ name, kernel: { release: STATE.release, buildId: BUILD_ID }, replace: true });
-    writeFileSync(file, finish(writeElf(object), file, draft, 511).bytes);
-    const { sha256 } = await addLivepatch(task, this.folder, file, { now: new Date() });
+    const draft = draftOf({ name, kernel: { release: STATE.release, buildId: BUILD_ID }, replace: true, ...manifest });
+    const { bytes } = finish(writeElf(object), file, draft, 511);
+    writeFileSync(file, bytes);
+    const put = (suffix: string, text: string): string => {
+      writeFileSync(`${file}.${suffix}`, text);
+      return `${file}.${suffix}`;
+    };
+    const { sha256 } = await addLivepatch(task, this.folder, file, {
+      now: new Date(),
+      ...(beside.account === undefined
+        ? {}
+        : { account: put("account.json", JSON.stringify(accountDocument.of({ account: beside.account as Account }))) }),
+      ...(beside.review === undefined ? {} : { review: put("review.html", beside.review(digestOf(bytes))) }),
+    });
     await this.#sign(this.#offline.patches);
     await publish(task, this.folder, this.out, { signers: this.signers, now: new Date() });
     return sha256;
+  }
+
+  /** What is staged, by its offline keys. */
+  async signAll(): Promise<void> {
+    for (const key of Object.values(this.#offline)) await this.#sign(key).catch(() => {});
+    await publish(task, this.folder, this.out, { signers: this.signers, now: new Date() });
   }
 
   /** As a machine sees it, which believes nothing older than what it has seen. */

@@ -57,6 +57,11 @@ export class Served {
     throw new Error("it does not answer any more");
   }
 
+  /** The answer as it is. */
+  raw(as: Role, url: string) {
+    return this.fleet.server.inject({ url, headers: { authorization: `Bearer ${this.#keys.get(as)}` } });
+  }
+
   /** @param as whose key is sent; none */
   async ask(as: Role | undefined, method: "GET" | "POST" | "DELETE", url: string, body?: object): Promise<Answered> {
     const key = as === undefined ? undefined : this.#keys.get(as);

@@ -7,7 +7,11 @@ import { readMemory, writeMemory } from "./memory.ts";
 
 test("the machine as it is", async () => {
   const { machine, configured } = following();
-  change(machine, "/proc/version", "Linux version 6.1.0-7-amd64 (x@y) (gcc (Debian 12.2.0-14) 12.2.0) #1 SMP Debian 6.1.20-1 (2026-01-01)\n");
+  change(
+    machine,
+    "/proc/version",
+    "Linux version 6.1.0-7-amd64 (x@y) (gcc (Debian 12.2.0-14) 12.2.0) #1 SMP Debian 6.1.20-1 (2026-01-01)\n",
+  );
   expect(await factsOf(machine, await configured({ labels: ["web"] }))).toMatchObject({
     ...KERNEL,
     version: "6.1.20-1",

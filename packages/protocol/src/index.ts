@@ -62,6 +62,8 @@ export { completionDocument, errorDocument } from "./documents/common.ts";
 export type { Document } from "./documents/document.ts";
 export {
   fleetAuditDocument,
+  fleetCveDocument,
+  fleetCvesDocument,
   fleetHostDocument,
   fleetHostsDocument,
   fleetLoginDocument,
@@ -169,6 +171,25 @@ export {
   type SignedReport,
   signedReportSchema,
 } from "./fleet/hosts.ts";
+export {
+  CVE_STANDINGS,
+  type CveStanding,
+  coverSchema,
+  cveIdSchema,
+  type FleetCve,
+  type FleetCveWhole,
+  type FleetKernel,
+  type FleetLivepatch,
+  type FleetLivepatchWhole,
+  fleetCveSchema,
+  fleetCvesSchema,
+  fleetCveWholeSchema,
+  fleetKernelsSchema,
+  fleetLivepatchesSchema,
+  fleetLivepatchWholeSchema,
+  type HostLevel,
+  hostLevelSchema,
+} from "./fleet/knowledge.ts";
 export {
   accountChangeSchema,
   accountsSchema,

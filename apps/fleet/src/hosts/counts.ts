@@ -21,21 +21,3 @@ export async function countsOf(sql: Sql): Promise<Counts> {
     statuses: Object.fromEntries(rows.map(({ status, n }) => [status, n])),
   };
 }
-
-export interface Level {
-  release: string;
-  buildId: string | null;
-  /** The counter of the livepatch that was accepted; 0: none. */
-  accepted: number;
-  machines: number;
-}
-
-const MOST = 100;
-
-/** Most machines first. */
-export async function levelsOf(sql: Sql): Promise<Level[]> {
-  return sql<Level>`
-    select s.release, s.build_id as "buildId", s.accepted, count(*)::integer as machines
-    from host_state s join host h on h.id = s.host where h.state = 'approved'
-    group by s.release, s.build_id, s.accepted order by machines desc, s.release, s.accepted limit ${MOST}`;
-}

@@ -1,7 +1,8 @@
 /** Machines as lists and pages show them. */
-import type { FleetHost, HostReportState, HostState } from "@suture/protocol";
+import type { FleetHost, HostLevel, HostReportState, HostState } from "@suture/protocol";
 import type { Sql } from "../database/sql.ts";
 import { fail } from "../errors.ts";
+import type { Knowledge } from "../knowledge/knowledge.ts";
 
 /** Who was not heard of for longer than three of the hourly beats is silent. */
 export const SILENT_SECONDS = 3 * 3600 + 600;
@@ -15,6 +16,8 @@ export interface HostFilter {
   livepatch?: string | undefined;
   status?: FleetHost["status"] | undefined;
   label?: string | undefined;
+  /** At one of these. */
+  levels?: readonly string[] | undefined;
   /** Of the last of the page before: its name and id. */
   after?: string | undefined;
   limit: number;
@@ -36,13 +39,14 @@ interface Row {
 
 /** By name. @throws FLEET_REQUEST */
 export async function listHosts(sql: Sql, filter: HostFilter): Promise<{ hosts: FleetHost[]; next: string | null }> {
-  const { name, state, buildId, livepatch, status, label, limit } = filter;
+  const { name, state, buildId, livepatch, status, label, levels, limit } = filter;
   const after = filter.after === undefined ? undefined : placeOf(filter.after);
   const silent = new Date(Date.now() - SILENT_SECONDS * 1000);
   const where = [
     name === undefined ? undefined : sql`h.name >= ${name} and h.name < ${`${name}\u{10ffff}`}`,
     state === undefined ? undefined : sql`h.state = ${state}`,
     label === undefined ? undefined : sql`${label} = any (h.labels)`,
+    levels === undefined ? undefined : sql`s.level = any(${[...levels]})`,
     buildId === undefined ? undefined : sql`s.build_id = ${buildId}`,
     livepatch === undefined
       ? undefined
@@ -91,15 +95,16 @@ function hostOf(row: Row, silent: Date): FleetHost {
 export interface HostWhole {
   host: FleetHost;
   report: HostReportState | null;
+  level: HostLevel | null;
   events: { at: string; what: string; detail: string }[];
 }
 
 const EVENTS = 200;
 
 /** @throws FLEET_NONE */
-export async function oneHost(sql: Sql, id: string): Promise<HostWhole> {
-  const [row] = await sql<Row & { report: HostReportState | null }>`
-    select h.id, h.name, h.state, h.labels, h.enrolled_at, s.seen_at, s.release, s.build_id, s.channel, s.accepted, s.status, s.report
+export async function oneHost(sql: Sql, knowledge: Knowledge, id: string): Promise<HostWhole> {
+  const [row] = await sql<Row & { report: HostReportState | null; level: string | null }>`
+    select h.id, h.name, h.state, h.labels, h.enrolled_at, s.seen_at, s.release, s.build_id, s.channel, s.accepted, s.status, s.report, s.level
     from host h left join host_state s on s.host = h.id where h.id = ${id}`;
   if (row === undefined) throw fail("FLEET_NONE", `there is no host ${id}`);
   const events = await sql<{ at: Date; what: string; detail: string }>`
@@ -107,6 +112,7 @@ export async function oneHost(sql: Sql, id: string): Promise<HostWhole> {
   return {
     host: hostOf(row, new Date(Date.now() - SILENT_SECONDS * 1000)),
     report: row.report,
+    level: await knowledge.host(row.level, row.report?.rebootWanted ?? []),
     events: events.map(({ at, what, detail }) => ({ at: at.toISOString(), what, detail })),
   };
 }

@@ -1,5 +1,8 @@
 /** Enrolment, reports, and the machines that there are. */
 import {
+  CVE_STANDINGS,
+  type CveStanding,
+  cveIdSchema,
   enrolAnswerSchema,
   enrolRequestSchema,
   enrolTokenSchema,
@@ -14,6 +17,7 @@ import {
 import * as v from "valibot";
 import type { Sql } from "../database/sql.ts";
 import { type Route, route } from "../http/route.ts";
+import type { Knowledge } from "../knowledge/knowledge.ts";
 import type { Ingest } from "../reports/ingest.ts";
 import { ROLES } from "../users/roles.ts";
 import { enrol, enrolTokens, labelHost, newEnrolToken, revokeEnrolToken, settleHost } from "./enrol.ts";
@@ -30,7 +34,16 @@ const hostChange = v.pipe(
 );
 const PAGE = 100;
 
-export const hostRoutes = (sql: Sql, ingest: Ingest): Route[] => [
+/** Open to it, unless something else is asked for. */
+export async function levelsIn(
+  knowledge: Knowledge,
+  cve: string | undefined,
+  standing: CveStanding = "open",
+): Promise<string[] | undefined> {
+  return cve === undefined ? undefined : knowledge.levelsWhere(cve, standing);
+}
+
+export const hostRoutes = (sql: Sql, ingest: Ingest, knowledge: Knowledge): Route[] => [
   route({
     method: "POST",
     path: "/v1/enrol",
@@ -100,10 +113,13 @@ export const hostRoutes = (sql: Sql, ingest: Ingest): Route[] => [
       livepatch: v.optional(words),
       status: v.optional(v.picklist(["never seen", "silent", "trouble", "reboot wanted", "held", "soaking", "well"])),
       label: v.optional(words),
+      cve: v.optional(cveIdSchema),
+      standing: v.optional(v.picklist(CVE_STANDINGS)),
       after: v.optional(words),
     }),
     answer: fleetHostsSchema,
-    handle: async ({ query }) => listHosts(sql, { ...query, limit: PAGE }),
+    handle: async ({ query: { cve, standing, ...query } }) =>
+      listHosts(sql, { ...query, levels: await levelsIn(knowledge, cve, standing), limit: PAGE }),
   }),
   route({
     method: "GET",
@@ -112,7 +128,7 @@ export const hostRoutes = (sql: Sql, ingest: Ingest): Route[] => [
     who: ROLES,
     params: hostParams,
     answer: fleetHostWholeSchema,
-    handle: async ({ params }) => oneHost(sql, params.id),
+    handle: async ({ params }) => oneHost(sql, knowledge, params.id),
   }),
   route({
     method: "POST",

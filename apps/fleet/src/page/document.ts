@@ -24,6 +24,7 @@ const PLACES: readonly (readonly [string, string])[] = [
   ["/", "Fleet"],
   ["/rollouts", "Roll-outs"],
   ["/hosts", "Machines"],
+  ["/cves", "CVEs"],
   ["/livepatches", "Livepatches"],
   ["/keys", "Keys"],
   ["/audit", "Audit"],

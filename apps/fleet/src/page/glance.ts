@@ -2,8 +2,9 @@
 import { html, when } from "@suture/pages";
 import type { FleetHost } from "@suture/protocol";
 import type { Sql } from "../database/sql.ts";
-import { countsOf, levelsOf } from "../hosts/counts.ts";
+import { countsOf } from "../hosts/counts.ts";
 import type { Route } from "../http/route.ts";
+import type { Knowledge } from "../knowledge/knowledge.ts";
 import { rollouts } from "../rollouts/store.ts";
 import { ROLES } from "../users/roles.ts";
 import { rolloutRow } from "./rollouts.ts";
@@ -11,12 +12,14 @@ import { pageRoute } from "./route.ts";
 import { queryOf, tableHtml, tilesHtml } from "./words.ts";
 
 const SHOWN: readonly FleetHost["status"][] = ["well", "soaking", "trouble", "silent", "reboot wanted", "held", "never seen"];
+/** With most machines. */
+const MOST = 100;
 const OPEN = new Set(["approved", "rolling", "paused", "held"]);
 
-export const glanceRoutes = (sql: Sql): Route[] => [
+export const glanceRoutes = (sql: Sql, knowledge: Knowledge): Route[] => [
   pageRoute({ path: "/", what: "The fleet at a glance", who: ROLES }, async () => {
     const counts = await countsOf(sql);
-    const levels = await levelsOf(sql);
+    const kernels = await knowledge.kernels();
     const open = (await rollouts(sql)).filter(({ phase }) => OPEN.has(phase));
     return {
       title: "Fleet",
@@ -30,16 +33,22 @@ ${tilesHtml([
 <h2>Roll-outs</h2>
 ${open.length === 0 ? html`<p class="dim">Nothing is rolling.</p>` : tableHtml(["roll-out", "phase", "stage", "machines", "why"], open.map(rolloutRow))}
 <h2>Level</h2>
-${when(levels.length === 0, () => html`<p class="dim">No machine has reported yet.</p>`)}
-${when(levels.length > 0, () =>
+${when(kernels.length === 0, () => html`<p class="dim">No machine has reported yet.</p>`)}
+${when(kernels.length > 0, () =>
   tableHtml(
-    ["kernel", "build-id", "livepatch of its line", "machines"],
-    levels.map(({ release, buildId, accepted, machines }) => [
-      release,
-      html`<a class="m" href="/hosts?${queryOf({ buildId: buildId ?? undefined })}">${(buildId ?? "unknown").slice(0, 12)}</a>`,
-      accepted === 0 ? html`<span class="dim">none</span>` : `number ${accepted}`,
-      machines,
-    ]),
+    ["kernel", "livepatches in effect", "effective level", "open CVEs", "not known", "reboot wanted", "covered until", "machines"],
+    kernels
+      .slice(0, MOST)
+      .map(({ release, buildId, version, livepatches, level, open, unknown, reboot, coveredUntil, machines }) => [
+        html`${release}<br><span class="dim">${version ?? "no version is known"}</span>`,
+        livepatches.length === 0 ? html`<span class="dim">none</span>` : livepatches.map((name) => html`${name}<br>`),
+        level ?? html`<span class="dim">not known</span>`,
+        open,
+        unknown,
+        reboot.length === 0 ? "no" : reboot.map(({ why }) => html`${why}<br>`),
+        coveredUntil ?? html`<span class="dim">nobody has said</span>`,
+        html`<a href="/hosts?${queryOf({ buildId: buildId ?? undefined, state: "approved" })}">${machines}</a>`,
+      ]),
   ),
 )}</div>`,
     };

@@ -1,11 +1,13 @@
 /** Machines: found by name and by what they are, page by page; and one, with its history. */
 import { type Content, html, when } from "@suture/pages";
-import { type FleetHost, HOST_STATES, type HostReportState } from "@suture/protocol";
+import { CVE_STANDINGS, cveIdSchema, type FleetHost, HOST_STATES, type HostLevel, type HostReportState } from "@suture/protocol";
 import * as v from "valibot";
 import type { Sql } from "../database/sql.ts";
 import { settleHost } from "../hosts/enrol.ts";
 import { listHosts, oneHost } from "../hosts/list.ts";
+import { levelsIn } from "../hosts/routes.ts";
 import type { Route } from "../http/route.ts";
+import type { Knowledge } from "../knowledge/knowledge.ts";
 import { mayBe, ROLES } from "../users/roles.ts";
 import { csrfField } from "./document.ts";
 import { formRoute, pageRoute } from "./route.ts";
@@ -31,13 +33,15 @@ const filter = v.strictObject({
   label: given,
   buildId: given,
   livepatch: given,
+  cve: v.optional(v.union([any, cveIdSchema])),
+  standing: v.optional(v.union([any, v.picklist(CVE_STANDINGS)])),
   after: given,
 });
 const set = <T extends string>(value: T | "" | undefined): T | undefined => (value === "" ? undefined : (value as T | undefined));
 
-const options = (all: readonly string[], chosen: string | undefined): Content =>
+const options = (all: readonly string[], chosen: string | undefined, none = "all"): Content =>
   ["", ...all].map(
-    (one) => html`<option value="${one}"${one === (chosen ?? "") ? html` selected` : ""}>${one === "" ? "all" : one}</option>`,
+    (one) => html`<option value="${one}"${one === (chosen ?? "") ? html` selected` : ""}>${one === "" ? none : one}</option>`,
   );
 const field = (name: string, words: string, value: string | undefined): Content =>
   html`<label>${words} <input name="${name}" value="${value ?? ""}"></label>`;
@@ -89,11 +93,28 @@ function reportHtml(report: HostReportState): Content {
   return html`<dl>${lines.filter(([, content]) => isThere(content)).map(([name, content]) => html`<dt>${name}</dt><dd>${content}</dd>`)}</dl>`;
 }
 
+function levelHtml(level: HostLevel): Content {
+  const { version, level: reached, reboot, coveredUntil, openCves, unknown, closed } = level;
+  return html`<h2>Level</h2>
+<dl><dt>kernel</dt><dd>${version ?? "no version is known"}</dd><dt>effective level</dt><dd>${reached ?? "not known"}${when(openCves.length > 0, () => `, but for ${openCves.length} CVEs`)}</dd>
+<dt>CVEs</dt><dd>${openCves.length} open, ${unknown} not known, ${closed} closed</dd>
+<dt>reboot wanted</dt><dd>${reboot.length === 0 ? "no" : reboot.map(({ why }) => html`${why}<br>`)}</dd>
+<dt>covered until</dt><dd>${coveredUntil ?? "nobody has said"}</dd></dl>
+${when(
+  openCves.length > 0,
+  () =>
+    html`<details><summary>Open CVEs</summary>${tableHtml(
+      ["CVE", "reason", ""],
+      openCves.map(({ id, reason, why }) => [html`<a href="/cves/${id}">${id}</a>`, reason, why]),
+    )}</details>`,
+)}`;
+}
+
 const params = v.strictObject({ id: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)) });
 
-export const hostPages = (sql: Sql): Route[] => [
+export const hostPages = (sql: Sql, knowledge: Knowledge): Route[] => [
   pageRoute({ path: "/hosts", what: "Machines", who: ROLES, query: filter }, async ({ query }) => {
-    const { name, state, status, label, buildId, livepatch, after } = query;
+    const { name, state, status, label, buildId, livepatch, cve, standing, after } = query;
     const { hosts, next } = await listHosts(sql, {
       name: set(name),
       state: set(state),
@@ -101,6 +122,7 @@ export const hostPages = (sql: Sql): Route[] => [
       label: set(label),
       buildId: set(buildId),
       livepatch: set(livepatch),
+      levels: await levelsIn(knowledge, set(cve), set(standing)),
       after: set(after),
       limit: PAGE,
     });
@@ -110,18 +132,20 @@ export const hostPages = (sql: Sql): Route[] => [
 ${field("name", "Name begins with", name)}<label>Status <select name="status">${options(STATUSES, status)}</select></label>
 <label>Enrolment <select name="state">${options(HOST_STATES, state)}</select></label>
 ${field("label", "Label", label)}${field("buildId", "Build-id", buildId)}${field("livepatch", "SHA-256 of a livepatch in effect", livepatch)}
+${field("cve", "CVE", cve)}<label>Stands <select name="standing">${options(["unknown", "closed"], standing, "open")}</select></label>
 <button>Find</button></form>
 ${hosts.length === 0 ? html`<p class="dim">There is none.</p>` : tableHtml(["machine", "status", "kernel", "livepatch", "labels", "last heard of"], hosts.map(hostRow))}
 <p>${when(after !== undefined, () => html`<a href="/hosts?${queryOf({ ...query, after: undefined })}">From the beginning</a> `)}${when(next !== null, () => html`<a rel="next" href="/hosts?${queryOf({ ...query, after: next ?? undefined })}">The next ${PAGE}</a>`)}</p>`,
     };
   }),
   pageRoute({ path: "/hosts/:id", what: "A machine and its history", who: ROLES, params }, async ({ params: { id }, principal }) => {
-    const { host, report, events } = await oneHost(sql, id);
+    const { host, report, level, events } = await oneHost(sql, knowledge, id);
     const next = (["approved", "refused", "retired"] as const).filter((one) => one !== host.state && host.state !== "retired");
     return {
       title: host.name,
       body: html`<p>${host.state === "approved" ? statusHtml(host.status) : host.state} ${host.release ?? ""}, last heard of ${timeHtml(host.seen)}</p>
 <dl><dt>id</dt><dd class="m">${host.id}</dd><dt>build-id</dt><dd class="m">${host.buildId ?? "unknown"}</dd><dt>labels</dt><dd>${host.labels.join(", ")}</dd><dt>channel</dt><dd>${host.channel ?? ""}</dd><dt>enrolled</dt><dd>${timeHtml(host.enrolled)}</dd></dl>
+${when(level !== null, () => (level === null ? undefined : levelHtml(level)))}
 ${when(report !== null, () => (report === null ? undefined : html`<h2>What it reported last</h2>${reportHtml(report)}`))}
 ${when(mayBe(principal, ["operator"]), () => html`<div class="line">${next.map((state) => html`<form class="line" method="post" action="/hosts/${id}">${csrfField(principal)}<input type="hidden" name="state" value="${state}"><button>${state === "approved" ? "Approve" : state === "refused" ? "Refuse" : "Retire, for ever"}</button></form>`)}</div>`)}
 <h2>History</h2>

@@ -1,41 +1,18 @@
-/** Livepatches, the repository's keys and what expires when, and the audit. */
+/** The repository's keys and what expires when, and the audit. */
 import { html, when } from "@suture/pages";
 import * as v from "valibot";
 import { auditPage, brokenAudit } from "../audit/audit.ts";
 import type { Sql } from "../database/sql.ts";
 import type { Route } from "../http/route.ts";
-import { rollouts } from "../rollouts/store.ts";
 import type { Steering } from "../steering/steering.ts";
 import { ROLES } from "../users/roles.ts";
 import { pageRoute } from "./route.ts";
-import { expiryHtml, phaseHtml, queryOf, tableHtml, timeHtml } from "./words.ts";
+import { expiryHtml, queryOf, tableHtml, timeHtml } from "./words.ts";
 
 const PAGE = 100;
-const NO_REPOSITORY = html`<p class="dim">The server was given no repository: it only looks at machines.</p>`;
+export const NO_REPOSITORY = html`<p class="dim">The server was given no repository: it only looks at machines.</p>`;
 
 export const otherPages = (sql: Sql, steering: Steering | undefined): Route[] => [
-  pageRoute({ path: "/livepatches", what: "Livepatches that are signed and published", who: ROLES }, async () => {
-    const all = (await steering?.livepatches()) ?? [];
-    const by = await rollouts(sql);
-    const table = tableHtml(
-      ["livepatch", "kernel", "number", "CVEs", "proven", "roll-outs", "machines"],
-      all.map(({ sha256, custom }) => [
-        html`${custom.name}<br><span class="m dim">${sha256.slice(0, 16)}</span>`,
-        custom.kernel.release,
-        custom.counter,
-        custom.cves.join(" "),
-        custom.proof.proven ? `${custom.proof.functions} functions` : "no",
-        by
-          .filter(({ livepatch }) => livepatch === sha256)
-          .map(({ id, phase }) => html`<a href="/rollouts/${id}">${id}</a> ${phaseHtml(phase)} `),
-        html`<a href="/hosts?${queryOf({ livepatch: sha256 })}">that have it</a>`,
-      ]),
-    );
-    return {
-      title: "Livepatches",
-      body: steering === undefined ? NO_REPOSITORY : all.length === 0 ? html`<p class="dim">There is none.</p>` : table,
-    };
-  }),
   pageRoute({ path: "/keys", what: "The repository's keys, and what expires when", who: ROLES }, async () => {
     const found = await steering?.status();
     if (found === undefined) return { title: "Keys", body: NO_REPOSITORY };

@@ -47,6 +47,8 @@ test("each page is there, loads nothing from elsewhere, and shows what others wr
     "/rollouts",
     `/rollouts/${fix.id}`,
     "/livepatches",
+    "/cves",
+    "/cves?id=x&open=1",
     "/keys",
     "/audit?check=1",
     "/login",

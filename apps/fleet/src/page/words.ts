@@ -1,6 +1,6 @@
 /** Pieces that several pages have. */
 import { type Content, type Html, html } from "@suture/pages";
-import type { FleetHost, RolloutPhase } from "@suture/protocol";
+import type { CveStanding, FleetHost, RolloutPhase } from "@suture/protocol";
 
 export const timeHtml = (iso: string | null): Content =>
   iso === null ? html`<span class="dim">never</span>` : html`<time datetime="${iso}">${iso.slice(0, 16).replace("T", " ")} UTC</time>`;
@@ -29,6 +29,9 @@ const STATUSES: Readonly<Record<FleetHost["status"], Colour>> = {
   well: "good",
 };
 export const statusHtml = (status: FleetHost["status"]): Html => badge(STATUSES[status], status);
+
+const STANDINGS: Readonly<Record<CveStanding, Colour>> = { open: "bad", unknown: "warn", closed: "good" };
+export const standingHtml = (standing: CveStanding): Html => badge(STANDINGS[standing], standing);
 
 export const expiryHtml = (state: "good" | "soon" | "expired" | "unpublished"): Html =>
   badge(state === "good" ? "good" : state === "expired" ? "bad" : "warn", state);

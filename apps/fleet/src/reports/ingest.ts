@@ -17,6 +17,7 @@ import type { Sql, Within } from "../database/sql.ts";
 import { fail } from "../errors.ts";
 import { isSignedBy, publicKeyOf } from "../hosts/enrol.ts";
 import { eventsBetween, statusOf } from "./judge.ts";
+import { levelOf, putLevels } from "./level.ts";
 
 /** More than these in one transaction gain nothing. */
 const BATCH = 1000;
@@ -219,6 +220,8 @@ function wellFormed(_key: string, value: unknown): unknown {
 async function put(within: Within, changed: ReadonlyMap<string, Change>): Promise<void> {
   const now = new Date();
   const rows = [...changed].sort(([a], [b]) => (a < b ? -1 : 1));
+  const levels = new Map(rows.flatMap(([host, { state, whole }]) => (whole ? [[host, levelOf(state)]] : [])));
+  await putLevels(within, [...levels.values()]);
   const columns = rows.map(([host, { body, state, whole }]) => ({
     host,
     counter: body.counter,
@@ -232,19 +235,20 @@ async function put(within: Within, changed: ReadonlyMap<string, Change>): Promis
     beat_seconds: state.beatSeconds,
     accepted: state.counter,
     status: statusOf(state),
+    level: levels.get(host)?.id ?? null,
     report: whole ? state : null,
   }));
   // One value for all of them: as many parameters as columns, however many rows there are.
   await within`
-    insert into host_state (host, counter, seen_at, boot_id, clock_offset, digest, release, build_id, channel, beat_seconds, accepted, status, report)
+    insert into host_state (host, counter, seen_at, boot_id, clock_offset, digest, release, build_id, channel, beat_seconds, accepted, status, level, report)
     select r.host, r.counter, now(), r.boot_id, r.clock_offset, r.digest, r.release, r.build_id, r.channel, r.beat_seconds, r.accepted, r.status,
-      coalesce(r.report, old.report)
+      coalesce(r.level, old.level), coalesce(r.report, old.report)
     from jsonb_to_recordset(${JSON.stringify(columns)}::text::jsonb) as r (host text, counter bigint, boot_id text, clock_offset real, digest text,
-      release text, build_id text, channel text, beat_seconds integer, accepted bigint, status text, report jsonb)
+      release text, build_id text, channel text, beat_seconds integer, accepted bigint, status text, level text, report jsonb)
     left join host_state old on old.host = r.host
     on conflict (host) do update set counter = excluded.counter, seen_at = excluded.seen_at, boot_id = excluded.boot_id, clock_offset = excluded.clock_offset,
       digest = excluded.digest, release = excluded.release, build_id = excluded.build_id, channel = excluded.channel, beat_seconds = excluded.beat_seconds, accepted = excluded.accepted,
-      status = excluded.status, report = excluded.report
+      status = excluded.status, level = excluded.level, report = excluded.report
     where host_state.counter < excluded.counter`;
 }
 

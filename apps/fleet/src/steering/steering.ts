@@ -6,18 +6,21 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SutureError } from "@suture/errors";
 import { writeDurably } from "@suture/files";
-import type { Policy } from "@suture/protocol";
+import type { Policy, Withdrawals } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import {
+  besideOf,
   changePolicy,
   livepatchesOf,
   publish,
+  publishedVersion,
   type RepositoryStatus,
   type RolloutChange,
   renew,
   repositoryStatus,
   type Signer,
   showPolicy,
+  showWithdrawals,
   signStaged,
   type VerifiedPatch,
   Work,
@@ -52,6 +55,21 @@ export class Steering {
   /** Signed, and published. @throws TRUST_* */
   livepatches(): Promise<VerifiedPatch[]> {
     return livepatchesOf(this.#repository.folder);
+  }
+
+  /** It is another one whenever something else is published. @throws TRUST_REPOSITORY */
+  version(): Promise<number> {
+    return publishedVersion(this.#repository.folder);
+  }
+
+  /** @throws TRUST_REPOSITORY */
+  withdrawals(): Promise<Withdrawals> {
+    return showWithdrawals(this.#repository.folder);
+  }
+
+  /** What goes with a livepatch, as it was signed. @throws TRUST_MISSING, TRUST_MISMATCH */
+  beside(file: { path: string; sha256: string }): Promise<Buffer> {
+    return besideOf(this.#repository.folder, file);
   }
 
   status(): Promise<RepositoryStatus> {

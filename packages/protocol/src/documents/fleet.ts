@@ -1,6 +1,7 @@
 /** Documents of `suture fleet`: what the fleet's server answers. */
 import * as v from "valibot";
-import { fleetHostsSchema, fleetHostWholeSchema } from "../fleet/hosts.ts";
+import { fleetHostSchema, fleetHostsSchema, fleetHostWholeSchema } from "../fleet/hosts.ts";
+import { fleetCvesSchema, fleetCveWholeSchema } from "../fleet/knowledge.ts";
 import { fleetAuditSchema, meSchema } from "../fleet/people.ts";
 import { fleetRolloutsSchema } from "../fleet/rollouts.ts";
 import { maybe, said } from "../said.ts";
@@ -43,3 +44,12 @@ export const fleetAuditDocument = documentKind("fleet-audit", 1, "`suture fleet 
   ...fleetAuditSchema.entries,
   broken: said(v.nullable(v.number()), "the first row that is not as it was written"),
 });
+export const fleetCvesDocument = documentKind("fleet-cves", 1, "`suture fleet cve`: CVEs, with how many machines are open to each.", {
+  cves: fleetCvesSchema.entries.cves,
+});
+export const fleetCveDocument = documentKind(
+  "fleet-cve",
+  1,
+  "`suture fleet cve ID`: a CVE, how it stands for each kernel with its livepatches, and the machines that are open to it.",
+  { ...fleetCveWholeSchema.entries, hosts: said(v.array(fleetHostSchema), "that are open to it") },
+);

@@ -24,6 +24,8 @@ import { completionDocument, errorDocument } from "./common.ts";
 import type { DocumentKind } from "./document.ts";
 import {
   fleetAuditDocument,
+  fleetCveDocument,
+  fleetCvesDocument,
   fleetHostDocument,
   fleetHostsDocument,
   fleetLoginDocument,
@@ -106,6 +108,8 @@ const KINDS = [
   fleetRolloutsDocument,
   fleetStepDocument,
   fleetAuditDocument,
+  fleetCvesDocument,
+  fleetCveDocument,
   repoKeyDocument,
   repoHoldersDocument,
   repoStagedDocument,

@@ -1,6 +1,7 @@
 /** What passes between a machine and the fleet's server: enrolment, and reports. */
 import * as v from "valibot";
 import { maybe, said } from "../said.ts";
+import { hostLevelSchema } from "./knowledge.ts";
 import { count, digest, hostId, label, line, publicKey, signature, time, word } from "./parts.ts";
 
 const text = v.string();
@@ -172,5 +173,6 @@ export const fleetHostsSchema = v.strictObject({
 export const fleetHostWholeSchema = v.strictObject({
   host: fleetHostSchema,
   report: v.nullable(hostReportStateSchema),
+  level: v.nullable(said(hostLevelSchema, "what its kernel and livepatches come to")),
   events: v.array(v.strictObject({ at: time, what: text, detail: text })),
 });

@@ -12,14 +12,32 @@ import {
   fleetRolloutsDocument,
   fleetRolloutsSchema,
 } from "@suture/protocol";
+import type { Task } from "@suture/task";
 import { fieldsText, headedText, partsText, safeText, tableText } from "../../text.ts";
 import { type Add, askFleet } from "./server.ts";
+
+export const hostsTable = (found: readonly FleetHost[]): string =>
+  tableText(["machine", "status", "kernel", "livepatch", "labels", "last heard of", "id"], found.map(hostCells));
+
+/** All pages. @param words of the query */
+export async function hostsWhere(task: Task, words: Readonly<Record<string, string | undefined>>): Promise<FleetHost[]> {
+  const given = Object.entries(words).flatMap(([word, value]): [string, string][] => (value === undefined ? [] : [[word, value]]));
+  const found: FleetHost[] = [];
+  for (let after: string | null = ""; after !== null; ) {
+    const query: URLSearchParams = new URLSearchParams([...given, ...(after === "" ? [] : ([["after", after]] as [string, string][]))]);
+    const page = await askFleet(task, fleetHostsSchema, `v1/hosts?${query}`);
+    found.push(...page.hosts);
+    after = page.next;
+  }
+  return found;
+}
 
 interface HostsOptions {
   name?: string;
   status?: string;
   label?: string;
   livepatch?: string;
+  cve?: string;
 }
 
 const timeShort = (iso: string | null): string => (iso === null ? "never" : `${iso.slice(0, 16).replace("T", " ")} UTC`);
@@ -41,19 +59,11 @@ export const hosts: Add = (fleet, run) => {
     .option("--status <what>", "never seen, silent, trouble, reboot wanted, held, soaking, well")
     .option("--label <name>", "that bear it")
     .option("--livepatch <digest>", "that have the one with this SHA-256 in effect")
+    .option("--cve <id>", "that are open to it")
     .action(
-      run(async (task, { name, status, label, livepatch }: HostsOptions) => {
-        const words = Object.entries({ name, status, label, livepatch }).flatMap(([word, value]) =>
-          value === undefined ? [] : [[word, value]],
-        );
-        const found: FleetHost[] = [];
-        for (let after: string | null = ""; after !== null; ) {
-          const query: URLSearchParams = new URLSearchParams([...words, ...(after === "" ? [] : [["after", after]])] as [string, string][]);
-          const page = await askFleet(task, fleetHostsSchema, `v1/hosts?${query}`);
-          found.push(...page.hosts);
-          after = page.next;
-        }
-        const text = tableText(["machine", "status", "kernel", "livepatch", "labels", "last heard of", "id"], found.map(hostCells));
+      run(async (task, { name, status, label, livepatch, cve }: HostsOptions) => {
+        const found = await hostsWhere(task, { name, status, label, livepatch, cve });
+        const text = hostsTable(found);
         return { document: fleetHostsDocument.of({ hosts: found }), text: safeText(text === "" ? "There is none." : text) };
       }),
     );
