@@ -33,7 +33,7 @@ export interface BootOptions {
    * task of another CPU moves over only when the kernel looks again, and it looks once in a second.
    */
   cpus?: number;
-  /** Milliseconds to the first answer; 60 s unless given. */
+  /** Milliseconds to the first answer; 60 s unless given. Like `graceMs` without the time in which this machine has no processor for the guest. */
   deadlineMs?: number;
   /** Milliseconds that a guest which is well may take for what costs it nothing, as to answer or to log a line; 10 s unless given. */
   graceMs?: number;

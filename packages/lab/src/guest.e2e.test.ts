@@ -1,10 +1,11 @@
 /** Real kernels in real machines. */
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Task } from "@suture/task";
+import { run, Task } from "@suture/task";
 import { KERNELS, type TestKernel, testKernel } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BootOptions, boot, type Guest, lineText } from "./index.ts";
@@ -184,6 +185,23 @@ describe("trouble", () => {
     process.kill(guest.pid, "SIGSTOP");
     expect(await refusal(guest.run("true", { timeoutMs: 500 }))).toMatchObject({ code: "LAB_HANG" });
     expect(await ended(guest.pid)).toBe(true);
+  });
+
+  test("a machine that others keep from running does not stand still: it is waited for", async () => {
+    const guest = await boot(task, { ...options, graceMs: 1000 });
+    const others = Array.from({ length: 7 }, () => spawn("taskset", ["-c", "0", "sh", "-c", "while :; do :; done"], { stdio: "ignore" }));
+    try {
+      await run(task, ["taskset", "-a", "-p", "-c", "0", String(guest.pid)]);
+      const bytes = randomBytes(64 * 1024);
+      const started = performance.now();
+      await guest.put("/opt/large", bytes);
+      // Two requests: each took longer than it may.
+      expect(performance.now() - started).toBeGreaterThan(2000);
+    } finally {
+      for (const other of others) other.kill("SIGKILL");
+    }
+    expect((await guest.run("stat -c %s /opt/large")).output).toBe(`${64 * 1024}\n`);
+    await guest.stop();
   });
 
   test("a stopped guest is not to be used", async () => {

@@ -53,6 +53,8 @@ const SHUTDOWN_MS = 120_000;
 const SCRIPT_FILE = "/run/script";
 /** How long a hanging guest gets to say where it hangs, and a panicking one to end. */
 const LAST_WORDS_MS = 4_000;
+/** Less is not waited for once more. */
+const LEAST_MS = 100;
 /** So long a pause is not within an answer. */
 const SILENCE_MS = 3_000;
 
@@ -75,7 +77,7 @@ export class Guest {
   readonly #agent: Agent;
   readonly #log: KernelLog;
   readonly #image: string;
-  /** How long a guest that is well may take to answer a request, or to bring a mark through its log. */
+  /** How long a guest that is well, and has a processor, may take to answer a request, or to bring a mark through its log. */
   readonly #graceMs: number;
   readonly #marks = new Map<number, { seen: () => void; position: number | undefined }>();
   /** Who waits for something of the machine, to be told when it has ended. */
@@ -145,7 +147,7 @@ export class Guest {
   /** Waits for the agent's first answer. */
   async ready(hello: Promise<Answer>, deadlineMs: number): Promise<void> {
     const started = performance.now();
-    const answer = await this.#within(hello, deadlineMs);
+    const answer = await this.#served(hello, deadlineMs);
     if (answer === undefined) throw await this.#hang(`the machine did not come up within ${deadlineMs} ms`);
     this.bootMs = performance.now() - started;
     const line = answer.output.indexOf("\n");
@@ -235,7 +237,7 @@ export class Guest {
   async #request(kind: "data" | "dump", payload: Uint8Array, ms: number): Promise<Answer | undefined> {
     const { id, answer } = this.#agent.send(kind, payload);
     try {
-      return await this.#within(answer, ms);
+      return await this.#served(answer, ms);
     } finally {
       this.#agent.forget(id);
     }
@@ -251,15 +253,15 @@ export class Guest {
     });
     this.#marks.set(id, mark);
     try {
-      let result = await this.#answered(answer, timeoutMs);
+      let result = await this.#answered(answer, this.#within(answer, timeoutMs));
       const timedOut = result === undefined;
       if (result === undefined) {
         this.#agent.kill(id);
-        result = await this.#answered(answer, this.#graceMs);
+        result = await this.#answered(answer, this.#served(answer, this.#graceMs));
       }
       if (result === undefined) throw await this.#hang(`no answer within ${timeoutMs} ms, and killing did not help, for: ${command}`);
       if (result.code === NO_ROOM) throw fail("LAB_NO_ROOM", `it was not run: ${command}`, { file: this.#image });
-      const seen = await this.#within(marked, this.#graceMs);
+      const seen = await this.#served(marked, this.#graceMs);
       if (seen === undefined) throw await this.#hang(`the kernel's log stands still since: ${command}`);
       const log = this.#log.since(position).slice(0, (mark.position ?? position) - position);
       return {
@@ -279,13 +281,26 @@ export class Guest {
     }
   }
 
-  /** As `#within`, but an answer that is on its way is waited for. */
-  async #answered(answer: Promise<Answer>, ms: number): Promise<Answer | undefined> {
+  /** As `first` of it, but an answer that is on its way is waited for. */
+  async #answered(answer: Promise<Answer>, first: Promise<Answer | undefined>): Promise<Answer | undefined> {
     const started = performance.now();
     const arriving = (): boolean => this.#agent.lastHeard > Math.max(started, performance.now() - SILENCE_MS);
-    let result = await this.#within(answer, ms);
+    let result = await first;
     while (result === undefined && arriving()) result = await this.#within(answer, SILENCE_MS);
     return result;
+  }
+
+  /** As `#within`, but the time does not count in which this machine had no processor for the guest. */
+  async #served<T>(value: Promise<T>, ms: number): Promise<T | undefined> {
+    const before = this.#machine.starvedMs();
+    let waited = ms;
+    let result = await this.#within(value, ms);
+    for (;;) {
+      const left = ms + this.#machine.starvedMs() - before - waited;
+      if (result !== undefined || left < LEAST_MS) return result;
+      waited += left;
+      result = await this.#within(value, left);
+    }
   }
 
   /** What comes first: the value, undefined when the time is over, or an error when the machine has ended. */

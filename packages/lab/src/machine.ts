@@ -9,6 +9,7 @@ import { findProgram } from "@suture/files";
 import type { Accelerator } from "@suture/protocol";
 import { start, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
+import { starvedMs } from "./starved.ts";
 
 /**
  * What each kernel is told, besides what only its processor's know. Nothing here changes the code that the kernel runs: that is what the processor
@@ -64,6 +65,8 @@ export interface Machine {
   kill(): void;
   /** Interrupts a guest that does not listen any more. */
   interrupt(): void;
+  /** Milliseconds that QEMU could have run in, and had to wait because others had the processors of this machine. */
+  starvedMs(): number;
 }
 
 const ACCELERATORS: Readonly<Record<Accelerator, string>> = {
@@ -105,6 +108,7 @@ export async function startMachine(task: Task, options: MachineOptions): Promise
       ended,
       kill: () => void child.kill("SIGKILL"),
       interrupt: () => void monitor.write(`${qemu.interrupt}\n`),
+      starvedMs: () => starvedMs(child.pid),
     };
   } finally {
     await initramfs.close();
