@@ -19,6 +19,7 @@ import { type Asked, Choice } from "./choice.ts";
 import { ChosenSource } from "./chosen-source.ts";
 import { ChosenView } from "./chosen-view.ts";
 import { linkRelease } from "./link.ts";
+import { NamedBetween } from "./named-between.ts";
 import { OtherReaders } from "./other-readers.ts";
 import { PreprocessedObjects } from "./preprocessed-objects.ts";
 import { probes } from "./probes.ts";
@@ -54,18 +55,24 @@ export async function catchUp(task: Task, kernel: KernelContext, plan: Plan, opt
   const view = await ChosenView.make(task, kernel, overlay);
   const jobs = options.jobs ?? availableParallelism();
   const { acceptLayouts, acceptInits, unproven } = options;
-  const objects = new ReleaseObjects(task, kernel, view, {
-    acceptLayouts: new Set(acceptLayouts),
-    acceptInits: new Set(acceptInits),
-    unproven,
-    from: `catch-up to ${plan.target.version ?? "commits"}`,
-    jobs,
-  });
+  const named = new NamedBetween(task, kernel, plan.graph);
+  const objects = new ReleaseObjects(
+    task,
+    kernel,
+    { own: view, named },
+    {
+      acceptLayouts: new Set(acceptLayouts),
+      acceptInits: new Set(acceptInits),
+      unproven,
+      from: `catch-up to ${plan.target.version ?? "commits"}`,
+      jobs,
+    },
+  );
   try {
     const layoutsHold = acceptLayouts.length === 0;
     const preprocessed = new PreprocessedObjects(task, kernel, view.view, { jobs, layoutsHold });
     const others = new OtherReaders(task, kernel, { graph: plan.graph, units: plan.units, source });
-    const reached = new Reached(task, kernel, { plan, source, preprocessed });
+    const reached = new Reached(kernel, { plan, source, preprocessed, named });
     choice.leave(await others.refused(choice));
     return await new Rounds(task, kernel, {
       plan,
@@ -170,6 +177,9 @@ class Rounds {
       reading: (units, read) => objects.inView(source.overlay(units), read),
     });
     if (choice.leave(steps) > 0) return undefined;
+    // What goes in is made of just these texts, and the outcome is the same however the rounds went.
+    const exact = await objects.lookAtAll(stage);
+    if (exact.size > 0) return (await this.#leaveBlamed(stage, exact)) ? undefined : stuck([...exact.values()].flat());
     const { finished, refusals } = await objects.finish(stage);
     if (refusals.size > 0) return (await this.#leaveBlamed(stage, refusals)) ? undefined : stuck([...refusals.values()].flat());
     return this.#leaveMissed(finished) ? undefined : finished;

@@ -1,32 +1,32 @@
 /** Objects that changed headers make otherwise, and that no changed C file is of. */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import type { KernelContext, Overlay } from "@suture/kbuild";
-import type { Stage, Task } from "@suture/task";
-import { type ChangedHeader, NamesReach } from "../reach/names/reach.ts";
+import type { KernelContext } from "@suture/kbuild";
+import type { Stage } from "@suture/task";
 import type { Choice } from "./choice.ts";
 import type { ChosenSource } from "./chosen-source.ts";
+import { between, type NamedBetween } from "./named-between.ts";
 import type { PreprocessedObjects } from "./preprocessed-objects.ts";
 import type { Plan } from "./units.ts";
 
+interface Parts {
+  plan: Plan;
+  source: ChosenSource;
+  preprocessed: PreprocessedObjects;
+  named: NamedBetween;
+}
+
 export class Reached {
-  readonly #task: Task;
   readonly #kernel: KernelContext;
   readonly #plan: Plan;
   readonly #source: ChosenSource;
   readonly #preprocessed: PreprocessedObjects;
-  #names: NamesReach | undefined;
+  readonly #named: NamedBetween;
 
-  constructor(
-    task: Task,
-    kernel: KernelContext,
-    { plan, source, preprocessed }: { plan: Plan; source: ChosenSource; preprocessed: PreprocessedObjects },
-  ) {
-    this.#task = task;
+  constructor(kernel: KernelContext, { plan, source, preprocessed, named }: Parts) {
     this.#kernel = kernel;
     this.#plan = plan;
     this.#source = source;
     this.#preprocessed = preprocessed;
+    this.#named = named;
   }
 
   /** @param known objects that are looked at anyway */
@@ -37,28 +37,16 @@ export class Reached {
     const overlay = this.#source.overlay(choice.in);
     const reached = new Set<string>();
     for (const path of paths) for (const source of this.#plan.reaching(path)) reached.add(source);
-    this.#names ??= await NamesReach.open(this.#task, this.#kernel, this.#plan.graph, stage);
-    const names = this.#names;
-    const naming = async (before: Overlay, now: Overlay, among: readonly string[], sources: Iterable<string>): Promise<string[]> => {
-      stage.note("which files name what headers change");
-      const headers = await Promise.all(among.map((path) => this.#changed(path, before, now)));
-      return names.reached(this.#task, headers, sources, this.#preprocessed.layoutsHold);
-    };
     const sources = commands.sources.filter((source) => reached.has(source)).sort();
-    const candidates = (await naming(new Map(), overlay, paths, sources))
+    const { layoutsHold } = this.#preprocessed;
+    const candidates = (await this.#named.sources(stage, { before: new Map(), now: overlay, headers: paths, layoutsHold }, sources))
       .flatMap((source) => commands.ofSource(source))
       .filter((object) => !known.has(object) && commands.programOf(object) === undefined);
     return this.#preprocessed.differing(stage, candidates, overlay, async (before, now, objects) => {
-      const between = [...new Set([...before.keys(), ...now.keys()])].filter((path) => before.get(path) !== now.get(path));
-      const found = new Set(await naming(before, now, between, new Set(objects.map((object) => this.#sourceOf(object)))));
+      const sources = new Set(objects.map((object) => this.#sourceOf(object)));
+      const found = new Set(await this.#named.sources(stage, { before, now, headers: between(before, now), layoutsHold }, sources));
       return objects.filter((object) => found.has(this.#sourceOf(object)));
     });
-  }
-
-  /** A file of two choices; where one leaves it alone, as it is. */
-  async #changed(path: string, before: Overlay, now: Overlay): Promise<ChangedHeader> {
-    const original = await readFile(join(this.#kernel.sourceRoot, path), "latin1").catch(() => undefined);
-    return { path, before: before.get(path) ?? original, after: now.get(path) ?? original };
   }
 
   /** Units that change what an object's source includes. */

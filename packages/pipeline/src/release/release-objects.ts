@@ -25,6 +25,7 @@ import { type Compared, type ObjectRecord, PatchRun } from "../run/patch-run.ts"
 import { refusedOr } from "../run/refusals.ts";
 import type { ChosenView } from "./chosen-view.ts";
 import { codeIdentity } from "./code-identity.ts";
+import { between, type NamedBetween } from "./named-between.ts";
 
 /** Types may differ anywhere in a release: all objects are compiled with them. */
 const VARIANT: Variant = "types";
@@ -42,6 +43,8 @@ interface State {
   command: ObjectCommand;
   /** What its compiler read; undefined where it did not compile. */
   inputs: ReadonlySet<string> | undefined;
+  /** What it was compiled of the last time. */
+  overlay: Overlay | undefined;
   /** Of its patched build. */
   digest: string | undefined;
   outline: Outline | undefined;
@@ -71,6 +74,9 @@ const WHERE = v.object({
   symbol: v.optional(v.string()),
   offset: v.optional(v.number()),
 });
+/** By object. */
+export type Refusals = ReadonlyMap<string, readonly SutureError[]>;
+
 const VERDICT = v.object({
   refusals: v.array(v.object({ code: v.string(), why: v.string(), where: WHERE, mend: v.string() })),
 });
@@ -83,15 +89,17 @@ export class ReleaseObjects {
   readonly #moved = new Map<string, Moved>();
   /** Of the choice that is looked at. */
   readonly #own: ChosenView;
+  readonly #named: NamedBetween;
   /** For other choices, as many as are tried at a time. */
   readonly #others: ChosenView[] = [];
 
   /** @param own of all files that any choice of units changes */
-  constructor(task: Task, kernel: KernelContext, own: ChosenView, options: ReleaseOptions) {
+  constructor(task: Task, kernel: KernelContext, { own, named }: { own: ChosenView; named: NamedBetween }, options: ReleaseOptions) {
     this.#task = task;
     this.#kernel = kernel;
     this.#options = options;
     this.#own = own;
+    this.#named = named;
   }
 
   async dispose(): Promise<void> {
@@ -109,19 +117,61 @@ export class ReleaseObjects {
   }
 
   /**
+   * Of objects that are not refused anything, those alone that name what headers have otherwise since.
    * @param overlay texts of the files that differ
    * @param added objects to be looked at from now on
    * @returns what is refused, by object
    */
-  async look(stage: Stage, overlay: Overlay, added: readonly ObjectCommand[] = []): Promise<ReadonlyMap<string, readonly SutureError[]>> {
-    const changed = await this.#own.show(overlay);
+  async look(stage: Stage, overlay: Overlay, added: readonly ObjectCommand[] = []): Promise<Refusals> {
+    await this.#own.show(overlay);
     for (const command of added) if (!this.#states.has(command.object)) this.#states.set(command.object, emptyState(command));
-    const states = [...this.#states.values()].sort((a, b) => (a.command.object < b.command.object ? -1 : 1));
-    // By their last names: a header that comes or goes may stand in the way to one of its name, which the content decides.
-    const names = new Set([...changed].map((path) => basename(path)));
-    const dirty = states.filter(
-      ({ inputs, digest }) => digest === undefined || inputs === undefined || [...inputs].some((path) => names.has(basename(path))),
-    );
+    return this.#lookAt(stage, await this.#namingChanges(stage, this.#reading(overlay)));
+  }
+
+  /** All that read a file that is another, whatever they name of it. */
+  async lookAtAll(stage: Stage): Promise<Refusals> {
+    return this.#lookAt(stage, this.#reading(this.#own.overlay));
+  }
+
+  get #sorted(): State[] {
+    return [...this.#states.values()].sort((a, b) => (a.command.object < b.command.object ? -1 : 1));
+  }
+
+  /** Those that were made of another text of one of their files. */
+  #reading(overlay: Overlay): State[] {
+    const names = new Map<Overlay, ReadonlySet<string>>();
+    return this.#sorted.filter(({ inputs, digest, overlay: before }) => {
+      if (digest === undefined || inputs === undefined || before === undefined) return true;
+      // By their last names: a header that comes or goes may stand in the way to one of its name, which the content decides.
+      const changed = names.get(before) ?? new Set(between(before, overlay).map((path) => basename(path)));
+      names.set(before, changed);
+      return changed.size > 0 && [...inputs].some((path) => changed.has(basename(path)));
+    });
+  }
+
+  async #namingChanges(stage: Stage, states: readonly State[]): Promise<State[]> {
+    const now = this.#own.overlay;
+    const found = new Set<State>();
+    const asked = new Map<Overlay, State[]>();
+    for (const state of states) {
+      const { command, overlay, digest, refusals } = state;
+      const known = overlay !== undefined && digest !== undefined && refusals.length === 0;
+      if (known && overlay.get(command.source) === now.get(command.source)) asked.set(overlay, [...(asked.get(overlay) ?? []), state]);
+      else found.add(state);
+    }
+    for (const [before, same] of asked) {
+      const sources = new Set(same.map(({ command }) => command.source));
+      const read = new Set(same.flatMap(({ inputs }) => [...(inputs ?? [])].map((path) => basename(path))));
+      const headers = between(before, now).filter((path) => !path.endsWith(".c") || read.has(basename(path)));
+      // Of layouts too: types are compared, also of what names none of their members.
+      const naming = new Set(await this.#named.sources(stage, { before, now, headers, layoutsHold: false }, sources));
+      for (const state of same) if (naming.has(state.command.source)) found.add(state);
+    }
+    return states.filter((state) => found.has(state));
+  }
+
+  async #lookAt(stage: Stage, dirty: readonly State[]): Promise<Refusals> {
+    const states = this.#sorted;
     let done = 0;
     await inParallel(dirty, this.#options.jobs, async (state) => {
       stage.note(`compiling ${state.command.object}`);
@@ -188,8 +238,8 @@ export class ReleaseObjects {
   }
 
   /** What the livepatch is made of: all of it in memory. */
-  async finish(stage: Stage): Promise<{ finished: Finished; refusals: ReadonlyMap<string, readonly SutureError[]> }> {
-    const states = [...this.#states.values()].sort((a, b) => (a.command.object < b.command.object ? -1 : 1));
+  async finish(stage: Stage): Promise<{ finished: Finished; refusals: Refusals }> {
+    const states = this.#sorted;
     const refusals = new Map<string, readonly SutureError[]>();
     const waiting = states.filter(({ record, refusals }) => record === undefined && refusals.length === 0);
     for (const [done, state] of waiting.entries()) {
@@ -209,6 +259,7 @@ export class ReleaseObjects {
     try {
       const { bytes, inputs } = await compiler.compile(this.#task, command, VARIANT, overlay);
       state.inputs = new Set(inputs);
+      state.overlay = overlay;
       // With its types: what is refused for those may be of the same code.
       const digest = sha256(bytes);
       if (digest === state.digest) return;
@@ -287,8 +338,12 @@ export class ReleaseObjects {
       from,
       jobs,
     });
+    let isThis = true;
     try {
-      await run.object(await this.#builds(at).open(command), moves);
+      const built = await this.#builds(at).open(command);
+      // Of a text that says the same of another choice, or so it seemed: looked at again before anything is made of it.
+      isThis = sha256(built.patched) === state.digest;
+      await run.object(built, moves);
       state.part = run.parts[0];
       state.record = run.recordOf(command);
       state.notes = run.unchanged;
@@ -296,7 +351,7 @@ export class ReleaseObjects {
       const refused = refusedOr(this.#task, error);
       state.refusals = [refused, ...refused.others];
     }
-    if (verdict === undefined)
+    if (verdict === undefined && isThis)
       await keepJson(this.#task, kept, {
         refusals: state.refusals.map(({ code, message, where, mend }) => ({ code, why: message, where, mend })),
       });
@@ -335,6 +390,7 @@ function emptyState(command: ObjectCommand): State {
   return {
     command,
     inputs: undefined,
+    overlay: undefined,
     digest: undefined,
     outline: undefined,
     compared: undefined,
