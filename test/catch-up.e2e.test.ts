@@ -21,7 +21,7 @@ let kernel: KernelContext;
 
 beforeAll(async () => {
   kernel = await kernelOf(task, OWN);
-  repository.copy(kernel.sourceRoot, Object.values(FILES));
+  repository.copy(kernel.sourceRoot, [...Object.values(FILES), ...CHAINS.map(({ path }) => path), NOT_BUILT]);
   repository.write("Documentation/catch-up.rst", "Words\n");
   // What the kernel has otherwise than the commits began with.
   repository.edit(FILES.uptime, /timens_add_boottime\(&uptime\);/, "timens_add_boottime((&uptime));");
@@ -29,6 +29,8 @@ beforeAll(async () => {
   repository.commit("the release that runs");
   repository.git("tag", "from");
   makeCommits();
+  for (const chain of CHAINS) makeChain(chain);
+  makeShared();
 }, 600_000);
 afterAll(() => {
   kernel.close();
@@ -43,6 +45,21 @@ const FILES = {
   softirqs: "fs/proc/softirqs.c",
   header: "fs/proc/internal.h",
 } as const;
+
+/** Nothing is made of it. */
+const NO_OBJECT = "kernel/dma.c";
+/** Five commits each: a helper, which then says another thing; a text that is taken back; a comment between. */
+const CHAINS = [
+  { path: "fs/proc/meminfo.c", shows: "meminfo_proc_show", file: "m" },
+  { path: "fs/proc/stat.c", shows: "show_stat", file: "p" },
+  { path: "fs/proc/devices.c", shows: "devinfo_show", file: "f" },
+  { path: "fs/proc/consoles.c", shows: "show_console_dev", file: "m" },
+  { path: "fs/filesystems.c", shows: "filesystems_proc_show", file: "m" },
+  { path: NO_OBJECT, shows: "proc_dma_show", file: "m" },
+] as const;
+const SHARING = ["fs/proc/meminfo.c", "fs/proc/devices.c"];
+/** None of these configurations has it. */
+const NOT_BUILT = "fs/proc/nommu.c";
 
 /** Before the `return 0;` of a file's first function, or above that function. */
 const END = /\treturn 0;\n\}/;
@@ -109,6 +126,37 @@ function makeCommits(): void {
   repository.commit("version: and counted", `Fixes: ${wanting.slice(0, 12)} ("version: say which")`);
 }
 
+function makeChain({ path, shows, file }: (typeof CHAINS)[number]): void {
+  const own = path.replace(/\W/g, "_");
+  const helper = `static noinline int extra_${own}(void)\n{\n\treturn 1;\n}\n\n`;
+  const inside = new RegExp(`(static int ${shows}\\([\\s\\S]*?)\treturn 0;\n\\}`);
+  repository.edit(path, above(shows), `${helper}$1`);
+  repository.edit(path, inside, `$1\tseq_putc(${file}, '0' + extra_${own}());\n\treturn 0;\n}`);
+  repository.commit(`${path}: a helper`);
+  repository.edit(path, /\treturn 1;\n\}\n\nstatic/, "\treturn 2;\n}\n\nstatic");
+  repository.commit(`${path}: the helper says two`);
+  repository.edit(path, inside, `$1\tseq_puts(${file}, "mark\\n");\n\treturn 0;\n}`);
+  const mark = repository.commit(`${path}: a mark`);
+  repository.edit(path, above(shows), "/* For people. */\n$1");
+  repository.commit(`${path}: a comment`);
+  repository.edit(path, new RegExp(`\tseq_puts\\(${file}, "mark\\\\n"\\);\n`), "");
+  repository.commit(`Revert "${path}: a mark"`, `This reverts commit ${mark}.`);
+}
+
+/** What two files have of one header, and what nobody has. */
+function makeShared(): void {
+  const added = "\nstatic inline int said_by_all(int own)\n{\n\treturn own + 3;\n}\n";
+  repository.edit(FILES.header, /(\nstruct proc_dir_entry \{)/, `${added}$1`);
+  for (const path of SHARING) repository.edit(path, /(extra_\w+\(\))\);/, "said_by_all($1));");
+  repository.commit("proc: said by all");
+  repository.edit(FILES.header, /own \+ 3/, "own + 4");
+  repository.commit("proc: all say more");
+  repository.edit(FILES.header, /(\nstruct proc_dir_entry \{)/, "\n#define SAID_BY_NONE 7\n$1");
+  repository.commit("proc: said by none");
+  repository.edit(NOT_BUILT, /(^#include <linux\/init.h>\n)/m, "$1#include <linux/bug.h>\n");
+  repository.commit("proc: of another configuration");
+}
+
 const OPTIONS = { only: "all", leaveOut: [], take: [], acceptLayouts: [], acceptInits: [], unproven: false } as const;
 
 async function caughtUp(of = task, options: Partial<Parameters<typeof catchUp>[3]> = {}): Promise<CaughtUp> {
@@ -159,21 +207,35 @@ test("commits go in whole, or are left out with what needs them and for what is 
     // What mends it needs what is left out.
     "version: say which": "left out CATCHUP_NEEDS",
     "version: and counted": "left out CATCHUP_NEEDS",
+    ...Object.fromEntries(
+      CHAINS.flatMap(({ path }) => [
+        [`${path}: a helper`, "carried"],
+        [`${path}: the helper says two`, "carried"],
+        // Both are in, in a function that is replaced for others.
+        [`${path}: a mark`, "carried"],
+        [`${path}: a comment`, "no need BUILD_NOTHING_CHANGED"],
+        [`Revert "${path}: a mark"`, "carried"],
+      ]).map(([title, verdict]) => [title, title?.includes(NO_OBJECT) === true ? "not built" : verdict]),
+    ),
+    "proc: said by all": "carried",
+    "proc: all say more": "carried",
+    "proc: said by none": "no need BUILD_NOTHING_CHANGED",
+    "proc: of another configuration": "not built",
   });
   expect(of.get("proc: entries count who opens them")?.reasons[0]).toMatchObject({ symbol: "proc_dir_entry" });
   expect(of.get("uptime: more of them")?.leftWith).toContain(idOf("proc: entries count who opens them"));
   expect(of.get("cmdline: the helper says more")?.dependsOn).toContain(idOf("cmdline: a helper"));
   expect(of.get("version: say which")?.leftWith).toEqual([idOf("version: and counted")]);
   expect(of.get("cmdline: a helper")?.functions.map(({ name }) => name)).toContain("cmdline_proc_show");
-  expect(livepatch?.manifest.functions.map(({ name }) => name).sort()).toEqual(["cmdline_proc_show", "version_proc_show"]);
+  const shown = CHAINS.filter(({ path }) => path !== NO_OBJECT).map(({ shows }) => shows);
+  expect(livepatch?.manifest.functions.map(({ name }) => name).sort()).toEqual(["cmdline_proc_show", "version_proc_show", ...shown].sort());
+  expect(of.get("proc: all say more")?.dependsOn).toContain(idOf("proc: said by all"));
 
   const { manifest, faults } = inspect(livepatch?.bytes ?? new Uint8Array(), "livepatch.ko");
   expect(faults).toEqual([]);
-  expect(manifest?.catchUp?.units.filter(({ state }) => state === "carried").map(({ title }) => title)).toEqual([
-    "version: say more",
-    "cmdline: a helper",
-    "cmdline: the helper says more",
-  ]);
+  expect(manifest?.catchUp?.units.filter(({ state }) => state === "carried").map(({ title }) => title)).toEqual(
+    report.units.filter(({ state }) => state === "carried").map(({ title }) => title),
+  );
   const [patch] = manifest?.made?.patches ?? [];
   expect(patch?.text).toContain('+\tseq_puts(m, "caught up\\n");');
   expect(patch?.text).not.toContain("opened");
