@@ -42,9 +42,28 @@ function makeIndex(running: RunningCode, kind: SpecialTable, size: number): Tabl
   const found = new Float64Array(count);
   for (let i = 0; i < count; i++)
     found[i] = running.refersTo(view, i * size, kind.pointer, entries.address + i * size) ?? Number.NEGATIVE_INFINITY;
-  const order = Uint32Array.from(found.keys());
-  if (!ascending(found)) order.sort((a, b) => (found[a] as number) - (found[b] as number) || a - b);
-  return { entries, beside, size, keys: Float64Array.from(order, (i) => found[i] as number), order };
+  const order = ascending(found) ? numbersBelow(count) : byKey(found);
+  const keys = new Float64Array(count);
+  for (let i = 0; i < count; i++) keys[i] = found[order[i] as number] as number;
+  return { entries, beside, size, keys, order };
+}
+
+function numbersBelow(count: number): Uint32Array {
+  const numbers = new Uint32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
+}
+
+/** Positions in the order of their keys, equal ones as they stand. */
+export function byKey(keys: Float64Array): Uint32Array {
+  const count = keys.length;
+  const whole = keys.every((key) => key === Number.NEGATIVE_INFINITY || (key >= 0 && (key + 2) * count <= Number.MAX_SAFE_INTEGER));
+  // In numbers that hold key and position no function is called for each two.
+  if (whole) {
+    const packed = keys.map((key, i) => (key === Number.NEGATIVE_INFINITY ? 0 : key + 1) * count + i).sort();
+    return Uint32Array.from(packed, (one) => one % count);
+  }
+  return numbersBelow(count).sort((a, b) => (keys[a] as number) - (keys[b] as number) || a - b);
 }
 
 function ascending(keys: Float64Array): boolean {
