@@ -84,6 +84,8 @@ export class BtfTypes {
   readonly view: ByteView;
   readonly #file: string;
   readonly #strings: Buffer;
+  /** Those that were read, by their offsets. */
+  readonly #read = new Map<number, string>();
   /** Byte offset of type i at index i; 0 for void. */
   readonly #at: Uint32Array;
 
@@ -155,10 +157,14 @@ export class BtfTypes {
   }
 
   string(offset: number): string {
+    const known = this.#read.get(offset);
+    if (known !== undefined) return known;
     if (offset >= this.#strings.length) throw this.bad(`a name at ${offset} of ${this.#strings.length} bytes of strings`, 0);
     const end = this.#strings.indexOf(0, offset);
     if (end - offset > LONGEST_NAME) throw this.bad(`the name at ${offset} of the strings is ${end - offset} bytes long`, 0);
-    return this.#strings.toString("latin1", offset, end);
+    const text = this.#strings.toString("latin1", offset, end);
+    this.#read.set(offset, text);
+    return text;
   }
 
   /** The type behind typedefs and qualifiers. */

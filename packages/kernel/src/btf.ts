@@ -48,6 +48,24 @@ interface Within {
   depth: number;
 }
 
+/** In bits; of a member that is no bit-field the width is 0. */
+interface MemberPlace {
+  type: number;
+  start: number;
+  width: number;
+}
+
+interface Nameless {
+  id: number;
+  by: "." | "[]." | "->";
+}
+
+interface MemberType {
+  shape: string;
+  size: number;
+  behind: Nameless | undefined;
+}
+
 /** Members seen so far on the walk through one structure. */
 interface Budget {
   members: number;
@@ -59,6 +77,7 @@ export class Btf {
   #functions: Map<string, number[]> | undefined;
   #variables: Map<string, number[]> | undefined;
   #enumerations: BtfEnumeration[] | undefined;
+  readonly #memberTypes = new Map<number, MemberType>();
 
   /** @throws KERNEL_BAD_BTF */
   constructor(bytes: Uint8Array, file: string) {
@@ -87,15 +106,14 @@ export class Btf {
   /** How the structs and unions of that name, and what typedefs of that name stand for, lie in memory: each different layout once. */
   layouts(name: string): BtfLayout[] {
     const ids = (this.#compositesByName().get(name) ?? []).map((id) => this.#types.resolve(id));
-    const layouts = new Map<string, BtfLayout>();
+    const layouts: BtfLayout[] = [];
     for (const id of new Set(ids)) {
       if (!COMPOSITE.has(this.#types.kind(id))) continue;
       const members: BtfLayout["members"] = [];
       this.#addShapes(id, { path: "", base: 0, depth: 0 }, { members: 0 }, members);
-      const layout = { size: this.#types.third(id), members };
-      layouts.set(JSON.stringify(layout), layout);
+      layouts.push({ size: this.#types.third(id), members });
     }
-    return [...layouts.values()];
+    return layouts.length < 2 ? layouts : [...new Map(layouts.map((layout) => [JSON.stringify(layout), layout])).values()];
   }
 
   /** All enumerations. */
@@ -151,28 +169,44 @@ export class Btf {
   }
 
   #addMembers(id: number, { base, depth }: Within, budget: Budget, members: BtfMember[]): void {
-    for (const { type, start, ...member } of this.#ownMembers(id, { base, depth }, budget)) {
-      const resolved = this.#types.resolve(type);
-      if (member.name === "" && COMPOSITE.has(this.#types.kind(resolved)))
-        this.#addMembers(resolved, { base: start, depth: depth + 1 }, budget, members);
-      else members.push(member);
-    }
+    this.#visitMembers(id, { base, depth }, budget, (name, place) => {
+      const resolved = this.#types.resolve(place.type);
+      if (name === "" && COMPOSITE.has(this.#types.kind(resolved)))
+        this.#addMembers(resolved, { base: place.start, depth: depth + 1 }, budget, members);
+      else {
+        const { start, width } = place;
+        const member = { name, offset: start >>> 3, size: this.#types.sizeOf(place.type) };
+        members.push(width === 0 ? member : { ...member, bits: { offset: start, size: width } });
+      }
+    });
   }
 
   /** @param path of the member whose nameless structure this is, with `.` or `->` at its end */
   #addShapes(id: number, { path, base, depth }: Within & { path: string }, budget: Budget, members: BtfLayout["members"]): void {
-    for (const { type, start, ...member } of this.#ownMembers(id, { base, depth }, budget)) {
-      const name = `${path}${member.name}`;
-      const behind = this.#nameless(type);
-      if (member.name !== "" || behind === undefined) members.push({ ...member, name, shape: shapeOf(this.#types, type) });
-      if (behind === undefined) continue;
-      const inside = member.name === "" ? path : `${name}${behind.by}`;
+    this.#visitMembers(id, { base, depth }, budget, (own, { type, start, width }) => {
+      const { shape, size, behind } = this.#typeOf(type);
+      const name = path === "" ? own : `${path}${own}`;
+      if (own !== "" || behind === undefined) {
+        const offset = start >>> 3;
+        members.push(width === 0 ? { name, offset, size, shape } : { name, offset, size, bits: { offset: start, size: width }, shape });
+      }
+      if (behind === undefined) return;
+      const inside = own === "" ? path : `${name}${behind.by}`;
       this.#addShapes(behind.id, { path: inside, base: behind.by === "->" ? 0 : start, depth: depth + 1 }, budget, members);
+    });
+  }
+
+  #typeOf(type: number): MemberType {
+    let known = this.#memberTypes.get(type);
+    if (known === undefined) {
+      known = { shape: shapeOf(this.#types, type), size: this.#types.sizeOf(type), behind: this.#nameless(type) };
+      this.#memberTypes.set(type, known);
     }
+    return known;
   }
 
   /** The nameless structure or union that a type is, is an array of, or points to. */
-  #nameless(type: number): { id: number; by: "." | "[]." | "->" } | undefined {
+  #nameless(type: number): Nameless | undefined {
     let id = this.#types.resolve(type);
     let by: "." | "[]." | "->" = ".";
     for (let depth = 0; depth <= DEEPEST; depth++) {
@@ -187,26 +221,17 @@ export class Btf {
     throw this.#types.bad(`type ${type} leads through more than ${DEEPEST} types`, this.#types.offset(type));
   }
 
-  /** The members that a structure has itself, nameless ones too. `start` is in bits. */
-  *#ownMembers(id: number, { base, depth }: Within, budget: Budget): Generator<BtfMember & { type: number; start: number }> {
+  /** The members that a structure has itself, nameless ones too. */
+  #visitMembers(id: number, { base, depth }: Within, budget: Budget, visit: (name: string, place: MemberPlace) => void): void {
     if (depth > DEEPEST) throw this.#types.bad(`type ${id} lies within more than ${DEEPEST} structures`, this.#types.offset(id));
+    const { view } = this.#types;
     const hasBits = this.#types.info(id) >>> 31 === 1;
-    const vlen = this.#types.vlen(id);
-    for (let i = 0; i < vlen; i++) {
-      const at = this.#types.offset(id) + TYPE_SIZE + i * 12;
+    const end = this.#types.vlen(id);
+    for (let i = 0, at = this.#types.offset(id) + TYPE_SIZE; i < end; i++, at += 12) {
       if (++budget.members > MOST_MEMBERS) throw this.#types.bad(`more than ${MOST_MEMBERS} members`, at);
-      const type = this.#types.view.u32(at + 4);
-      const position = this.#types.view.u32(at + 8);
-      const width = hasBits ? position >>> 24 : 0;
+      const position = view.u32(at + 8);
       const start = base + (hasBits ? position & 0xffffff : position);
-      yield {
-        name: this.#types.string(this.#types.view.u32(at)),
-        offset: start >>> 3,
-        size: this.#types.sizeOf(type),
-        ...(width === 0 ? {} : { bits: { offset: start, size: width } }),
-        type,
-        start,
-      };
+      visit(this.#types.string(view.u32(at)), { type: view.u32(at + 4), start, width: hasBits ? position >>> 24 : 0 });
     }
   }
 

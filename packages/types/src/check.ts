@@ -24,7 +24,7 @@ export function checkLayouts(original: ElfObject, patched: ElfObject, accepted: 
   const refusals: SutureError[] = [];
   const { file } = patched;
   const [before, after] = [objectTypes(original), objectTypes(patched)];
-  if (before !== undefined && after !== undefined) {
+  if (before !== undefined && after !== undefined && !sameBtf(original, patched)) {
     const refused = new Map<string, string>();
     for (const name of before.compositeNames) {
       const why = layoutDifference(before.layouts(name), after.layouts(name), sameShape);
@@ -44,6 +44,12 @@ export function checkLayouts(original: ElfObject, patched: ElfObject, accepted: 
   const [first, ...others] = refusals;
   if (first !== undefined) throw others.length === 0 ? first : first.with(others);
   return [...notes];
+}
+
+/** Where not one type is otherwise, as with most fixes of a function's body, the compiler writes the same bytes. */
+function sameBtf(original: ElfObject, patched: ElfObject): boolean {
+  const [before, after] = [original, patched].map((elf) => elf.sections.find(({ name }) => name === ".BTF")?.data);
+  return before !== undefined && after !== undefined && Buffer.compare(before, after) === 0;
 }
 
 /** Whether there is an object of one of some types in another. */

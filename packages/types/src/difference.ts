@@ -37,6 +37,7 @@ export function variableDifference(before: Variable, after: Variable): string | 
 }
 
 function memberDifference(before: readonly Member[], after: readonly Member[], same: Same): string | undefined {
+  if (before.length === after.length && after.every((member, i) => isSame(before[i] as Member, member))) return undefined;
   const old = new Map(before.map((member) => [member.name, member]));
   const now = new Set(after.map(({ name }) => name));
   const stays = ({ name }: Member): boolean => now.has(name);
@@ -55,6 +56,17 @@ function memberDifference(before: readonly Member[], after: readonly Member[], s
       return `has ${member.name} as ${member.shape}, it was ${twin.shape}`;
   }
   return undefined;
+}
+
+function isSame(one: Member, other: Member): boolean {
+  return (
+    one.name === other.name &&
+    one.offset === other.offset &&
+    one.size === other.size &&
+    one.shape === other.shape &&
+    one.bits?.offset === other.bits?.offset &&
+    one.bits?.size === other.bits?.size
+  );
 }
 
 function placeOf({ offset, size, bits }: Member): string {

@@ -49,23 +49,34 @@ const AT = {
   DATA_BIT_OFFSET: 0x6b,
 } as const;
 
-const NUMBERS = {
-  [AT.BYTE_SIZE]: "size",
-  [AT.BIT_OFFSET]: "oldBitOffset",
-  [AT.BIT_SIZE]: "bitSize",
-  [AT.CONST_VALUE]: "value",
-  [AT.UPPER_BOUND]: "upperBound",
-  [AT.COUNT]: "count",
-  [AT.DATA_MEMBER_LOCATION]: "offset",
-  [AT.ENCODING]: "encoding",
-  [AT.DATA_BIT_OFFSET]: "bitOffset",
-} as const satisfies Record<number, keyof Entry>;
+/** What an attribute says of an entry; all others are passed over. */
+type Role = keyof typeof NUMBERS_OF | "name" | "place" | "declaration" | "prototyped" | "type" | "origin";
 
-const REFERENCES = {
-  [AT.ABSTRACT_ORIGIN]: "origin",
-  [AT.SPECIFICATION]: "origin",
-  [AT.TYPE]: "type",
-} as const satisfies Record<number, keyof Entry>;
+const NUMBERS_OF = {
+  size: AT.BYTE_SIZE,
+  oldBitOffset: AT.BIT_OFFSET,
+  bitSize: AT.BIT_SIZE,
+  value: AT.CONST_VALUE,
+  upperBound: AT.UPPER_BOUND,
+  count: AT.COUNT,
+  offset: AT.DATA_MEMBER_LOCATION,
+  encoding: AT.ENCODING,
+  bitOffset: AT.DATA_BIT_OFFSET,
+} as const satisfies { [K in keyof Entry]?: number };
+
+const ROLES: ReadonlyMap<number, Role> = new Map<number, Role>([
+  ...Object.entries(NUMBERS_OF).map(([role, name]): [number, Role] => [name, role as Role]),
+  [AT.NAME, "name"],
+  [AT.LOCATION, "place"],
+  [AT.DECLARATION, "declaration"],
+  [AT.PROTOTYPED, "prototyped"],
+  [AT.TYPE, "type"],
+  [AT.ABSTRACT_ORIGIN, "origin"],
+  [AT.SPECIFICATION, "origin"],
+]);
+
+/** Labels, calls and what they are given, also as compilers named them before DWARF 5: nothing of a type or variable is in them. */
+const OF_CODE = new Set([0x0a, 0x48, 0x49, 0x4109, 0x410a]);
 
 export interface Entry {
   /** DW_TAG_* */
@@ -138,17 +149,8 @@ const LEB = new Set<number>([FORM.SDATA, FORM.UDATA, FORM.REF_UDATA, 0x1a, 0x1b,
 interface Abbreviation {
   tag: number;
   hasChildren: boolean;
-  attributes: { name: number; form: number; constant: number }[];
-}
-
-/** What an attribute's bytes say. */
-interface Value {
-  form: number;
-  /** Where its bytes are, without the length of a block. */
-  at: number;
-  size: number;
-  /** For numbers of variable length, and those that stand in the abbreviation. */
-  number: number | undefined;
+  isOfCode: boolean;
+  attributes: { role: Role | undefined; form: number; constant: number }[];
 }
 
 /** By offset in .debug_info; undefined if the object has none. @throws BUILD_BAD_DWARF */
@@ -162,16 +164,25 @@ class Reader {
   readonly #info: Section;
   readonly #view: ByteView;
   readonly #relocations: ReadonlyMap<number, Relocation>;
-  readonly #strings = new Map<string, string>();
+  /** By their offsets in .debug_str, and in .debug_line_str. */
+  readonly #strings = new Map<number, string>();
+  readonly #lineStrings = new Map<number, string>();
   #at = 0;
+  /** Of the attribute that was read last: where its bytes are, without the length of a block. */
+  #valueAt = 0;
+  #valueSize = 0;
+  /** For numbers of variable length, and those that stand in the abbreviation. */
+  #valueNumber: number | undefined;
 
   constructor(elf: ElfObject, info: Section) {
     this.#elf = elf;
     this.#info = info;
     if ((info.flags & SHF.COMPRESSED) !== 0) throw this.#bad("it is compressed: build without -gz");
     this.#view = viewOf(info.data, elf.format.order);
-    const tables = relocationSections(elf).get(info) ?? [];
-    this.#relocations = new Map(tables.flatMap(({ relocations }) => relocations.map((relocation) => [relocation.offset, relocation])));
+    const relocations = new Map<number, Relocation>();
+    for (const table of relocationSections(elf).get(info) ?? [])
+      for (const relocation of table.relocations) relocations.set(relocation.offset, relocation);
+    this.#relocations = relocations;
   }
 
   entries(): Map<number, Entry> {
@@ -216,42 +227,39 @@ class Reader {
       }
       const abbreviation = abbreviations.get(code);
       if (abbreviation === undefined) throw this.#bad(`abbreviation ${code} is not there`);
-      const entry = this.#entry(abbreviation, parent, start);
-      entries.set(offset, entry);
-      parent?.children.push(entry);
+      const entry: Entry = { tag: abbreviation.tag, parent, children: [] };
+      if (abbreviation.isOfCode) for (const { form, constant } of abbreviation.attributes) this.#read(form, constant);
+      else {
+        this.#attributes(abbreviation, entry, start);
+        entries.set(offset, entry);
+        parent?.children.push(entry);
+      }
       if (abbreviation.hasChildren) parent = entry;
     }
     this.#at = end;
   }
 
-  #entry({ tag, attributes }: Abbreviation, parent: Entry | undefined, unit: number): Entry {
-    const entry: Entry = { tag, parent, children: [] };
-    for (const { name, form, constant } of attributes) {
-      const value = this.#value(form, constant);
-      if (name === AT.NAME) entry.name = this.#text(value);
-      else if (name === AT.LOCATION) this.#place(value, entry);
-      else if (name === AT.DECLARATION) entry.declaration = this.#flag(value);
-      else if (name === AT.PROTOTYPED) entry.prototyped = this.#flag(value);
-      else if (name in REFERENCES) entry[REFERENCES[name as keyof typeof REFERENCES]] = this.#reference(value, unit);
-      else if (name in NUMBERS) {
-        const number = this.#number(value);
-        if (number !== undefined) entry[NUMBERS[name as keyof typeof NUMBERS]] = number;
+  #attributes({ attributes }: Abbreviation, entry: Entry, unit: number): void {
+    for (const { role, form, constant } of attributes) {
+      this.#read(form, constant);
+      if (role === undefined) continue;
+      if (role === "name") entry.name = this.#text(form);
+      else if (role === "type" || role === "origin") entry[role] = this.#reference(form, unit);
+      else if (role === "place") this.#place(form, entry);
+      else if (role === "declaration" || role === "prototyped") entry[role] = form !== FORM.FLAG || this.#view.u8(this.#valueAt) !== 0;
+      else {
+        const number = this.#number(form);
+        if (number !== undefined) entry[role] = number;
       }
     }
-    return entry;
   }
 
-  #flag({ form, at }: Value): boolean {
-    return form !== FORM.FLAG || this.#view.u8(at) !== 0;
-  }
-
-  #value(form: number, constant: number): Value {
-    if (form === FORM.IMPLICIT_CONST) return { form, at: this.#at, size: 0, number: constant };
-    const fixed = FIXED.get(form);
-    let size = fixed ?? 0;
-    let number: number | undefined;
-    if (fixed === undefined) {
-      if (LEB.has(form)) number = form === FORM.SDATA ? this.#sleb() : this.#uleb();
+  #read(form: number, constant: number): void {
+    this.#valueNumber = undefined;
+    let size = FIXED.get(form) ?? 0;
+    if (form === FORM.IMPLICIT_CONST) this.#valueNumber = constant;
+    else if (!FIXED.has(form)) {
+      if (LEB.has(form)) this.#valueNumber = form === FORM.SDATA ? this.#sleb() : this.#uleb();
       else if (form === FORM.STRING) size = this.#info.data.indexOf(0, this.#at) - this.#at + 1;
       else if (form === FORM.BLOCK || form === FORM.EXPRLOC) size = this.#uleb();
       else if (form === FORM.BLOCK1) size = this.#view.u8(this.#at++);
@@ -261,58 +269,65 @@ class Reader {
       } else if (form === FORM.BLOCK4) size = this.#u32();
       else throw this.#bad(`form 0x${form.toString(16)} is not understood`);
     }
-    const at = this.#at;
+    this.#valueAt = this.#at;
+    this.#valueSize = size;
     this.#at += size;
     if (this.#at > this.#view.length || size < 0) throw this.#bad("it is cut off");
-    return { form, at, size, number };
   }
 
   /** Undefined for what is no plain number: the bound of an array whose length is computed. */
-  #number({ form, at, size, number }: Value): number | undefined {
-    if (number !== undefined) return number;
+  #number(form: number): number | undefined {
+    if (this.#valueNumber !== undefined) return this.#valueNumber;
     if (form === FORM.EXPRLOC || form === FORM.BLOCK || form === FORM.BLOCK1 || (form >= FORM.REF1 && form <= FORM.REF8)) return undefined;
-    switch (size) {
+    return this.#plainNumber();
+  }
+
+  #plainNumber(): number | undefined {
+    switch (this.#valueSize) {
       case 1:
-        return this.#view.u8(at);
+        return this.#view.u8(this.#valueAt);
       case 2:
-        return this.#view.u16(at);
+        return this.#view.u16(this.#valueAt);
       case 4:
-        return this.#view.u32(at);
+        return this.#view.u32(this.#valueAt);
       case 8:
-        return this.#view.i64(at);
+        return this.#view.i64(this.#valueAt);
       default:
         return undefined;
     }
   }
 
-  #reference({ form, at, size, number }: Value, unit: number): number {
-    if (form === FORM.REF_ADDR) return this.#relocations.get(at)?.addend ?? this.#view.u32(at);
-    const offset =
-      form === FORM.REF_UDATA ? number : form < FORM.REF1 || form > FORM.REF8 ? undefined : this.#number({ form: 0, at, size, number });
+  #reference(form: number, unit: number): number {
+    if (form === FORM.REF_ADDR) return this.#relocations.get(this.#valueAt)?.addend ?? this.#view.u32(this.#valueAt);
+    const offset = form === FORM.REF_UDATA ? this.#valueNumber : form < FORM.REF1 || form > FORM.REF8 ? undefined : this.#plainNumber();
     if (offset === undefined) throw this.#bad(`a reference of form 0x${form.toString(16)}`);
     return unit + offset;
   }
 
-  #text({ form, at, size }: Value): string {
-    if (form === FORM.STRING) return Buffer.from(this.#info.data.buffer, this.#info.data.byteOffset + at, size - 1).toString("latin1");
+  #text(form: number): string {
+    if (form === FORM.STRING) return this.#latin1(this.#info.data, this.#valueAt, this.#valueAt + this.#valueSize - 1);
     if (form !== FORM.STRP && form !== FORM.LINE_STRP) throw this.#bad(`a name of form 0x${form.toString(16)}`);
-    const name = form === FORM.STRP ? ".debug_str" : ".debug_line_str";
-    const offset = this.#relocations.get(at)?.addend ?? this.#view.u32(at);
-    const key = `${name}:${offset}`;
-    let text = this.#strings.get(key);
+    const known = form === FORM.STRP ? this.#strings : this.#lineStrings;
+    const offset = this.#relocations.get(this.#valueAt)?.addend ?? this.#view.u32(this.#valueAt);
+    let text = known.get(offset);
     if (text === undefined) {
+      const name = form === FORM.STRP ? ".debug_str" : ".debug_line_str";
       const data = this.#elf.sections.find((section) => section.name === name)?.data ?? new Uint8Array(0);
       const end = data.indexOf(0, offset);
       if (end < 0) throw this.#bad(`a name at ${offset} of ${name}`);
-      text = Buffer.from(data.buffer, data.byteOffset + offset, end - offset).toString("latin1");
-      this.#strings.set(key, text);
+      text = this.#latin1(data, offset, end);
+      known.set(offset, text);
     }
     return text;
   }
 
-  #place({ form, at, size }: Value, entry: Entry): void {
-    if (form !== FORM.EXPRLOC || size !== ADDRESS_LOCATION || this.#view.u8(at) !== OP_ADDR) return;
-    const relocation = this.#relocations.get(at + 1);
+  #latin1(data: Uint8Array, from: number, to: number): string {
+    return Buffer.from(data.buffer, data.byteOffset + from, to - from).toString("latin1");
+  }
+
+  #place(form: number, entry: Entry): void {
+    if (form !== FORM.EXPRLOC || this.#valueSize !== ADDRESS_LOCATION || this.#view.u8(this.#valueAt) !== OP_ADDR) return;
+    const relocation = this.#relocations.get(this.#valueAt + 1);
     if (relocation?.symbol !== undefined) entry.place = { symbol: relocation.symbol, addend: relocation.addend };
   }
 
@@ -326,12 +341,13 @@ class Reader {
     };
     const abbreviations = new Map<number, Abbreviation>();
     for (let code = uleb(byte); code !== 0; code = uleb(byte)) {
-      const abbreviation: Abbreviation = { tag: uleb(byte), hasChildren: byte() !== 0, attributes: [] };
+      const tag = uleb(byte);
+      const abbreviation: Abbreviation = { tag, hasChildren: byte() !== 0, isOfCode: OF_CODE.has(tag), attributes: [] };
       for (;;) {
         const [name, form] = [uleb(byte), uleb(byte)];
         const constant = form === FORM.IMPLICIT_CONST ? sleb(byte) : 0;
         if (name === 0 && form === 0) break;
-        abbreviation.attributes.push({ name, form, constant });
+        abbreviation.attributes.push({ role: ROLES.get(name), form, constant });
       }
       abbreviations.set(code, abbreviation);
     }
@@ -354,7 +370,11 @@ class Reader {
   readonly #byte = (): number => this.#view.u8(this.#at++);
 
   #uleb(): number {
-    return uleb(this.#byte);
+    // Nearly all are of one byte.
+    const first = this.#view.u8(this.#at);
+    if (first >= 0x80) return uleb(this.#byte);
+    this.#at++;
+    return first;
   }
 
   #sleb(): number {
