@@ -3,7 +3,9 @@ import { join } from "node:path";
 import type { Task } from "@suture/task";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import { Chore } from "./chore.ts";
 import { Database } from "./database/database.ts";
+import { exportRoutes } from "./exports/routes.ts";
 import { hostRoutes } from "./hosts/routes.ts";
 import { Metrics } from "./http/metrics.ts";
 import { ownRoutes } from "./http/own-routes.ts";
@@ -20,6 +22,7 @@ import { livepatchPages } from "./page/livepatches.ts";
 import { otherPages } from "./page/others.ts";
 import { rolloutPages } from "./page/rollouts.ts";
 import { Ingest } from "./reports/ingest.ts";
+import { sweepLevels } from "./reports/sweep.ts";
 import { note } from "./rollouts/observed.ts";
 import { rolloutRoutes } from "./rollouts/routes.ts";
 import { tick } from "./rollouts/tick.ts";
@@ -30,12 +33,17 @@ import { sessionIn } from "./users/cookie.ts";
 import type { Principal } from "./users/roles.ts";
 import { userRoutes } from "./users/routes.ts";
 import { principalOfSession } from "./users/sessions.ts";
+import { Addresses } from "./webhooks/address.ts";
+import { deliver, sweepDeliveries } from "./webhooks/deliver.ts";
+import { webhookRoutes } from "./webhooks/routes.ts";
 
 export const VERSION = "0.1.0";
 
 const TICK_MS = 5000;
 /** Of a large fleet a look takes long: as many times that it rests. */
 const TICK_REST = 10;
+const TELL_MS = 2000;
+const SWEEP_MS = 3600_000;
 
 export interface FleetOptions {
   /** Of all that the server keeps. */
@@ -46,6 +54,8 @@ export interface FleetOptions {
   repository: Repository | undefined;
   /** What rolls out in them is no production: one person approves it, and it need not be proven. */
   trialChannels: readonly string[];
+  /** Networks of the operator's own to which webhooks may go, as ADDRESS/BITS. */
+  webhookNetworks?: readonly string[];
 }
 
 export class Fleet {
@@ -57,17 +67,23 @@ export class Fleet {
 
   readonly #log: Logger;
   readonly #steering: Steering | undefined;
-  #ticking: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #addresses: Addresses;
+  readonly #chores: Chore[] = [];
   #closing = false;
 
-  private constructor(database: Database, steering: Steering | undefined, trialChannels: readonly string[], log: Logger) {
+  private constructor(
+    database: Database,
+    steering: Steering | undefined,
+    { trialChannels, webhookNetworks = [] }: FleetOptions,
+    log: Logger,
+  ) {
     this.#log = log;
     this.#steering = steering;
     this.database = database;
     const { sql } = database;
-    const metrics = new Metrics();
     const knowledge = new Knowledge(sql);
+    this.#addresses = new Addresses(webhookNetworks);
+    const metrics = new Metrics(sql, knowledge, steering);
     this.learner = steering === undefined ? undefined : new Learner(sql, steering);
     const rolling = { steering, trialChannels, log };
     this.routes = [
@@ -76,6 +92,8 @@ export class Fleet {
       ...accountRoutes(sql),
       ...hostRoutes(sql, new Ingest(sql, note), knowledge),
       ...knowledgeRoutes(sql, knowledge, steering),
+      ...exportRoutes(sql, knowledge),
+      ...webhookRoutes(sql, this.#addresses),
       ...rolloutRoutes(sql, rolling),
       ...entryRoutes(sql),
       ...glanceRoutes(sql, knowledge),
@@ -89,51 +107,66 @@ export class Fleet {
   }
 
   /** @throws FLEET_POSTGRES, FLEET_DATABASE, FLEET_NEWER, FLEET_STEERING, TRUST_REPOSITORY */
-  static async open(task: Task, { data, databaseUrl, repository, trialChannels }: FleetOptions, log: Logger): Promise<Fleet> {
+  static async open(task: Task, options: FleetOptions, log: Logger): Promise<Fleet> {
+    const { data, databaseUrl, repository } = options;
     const steering = repository === undefined ? undefined : new Steering(task, repository);
     await steering?.check();
     const database = await Database.open(task, { url: databaseUrl, folder: join(data, "postgres") }, log);
-    const fleet = new Fleet(database, steering, trialChannels, log);
+    const fleet = new Fleet(database, steering, options, log);
     await fleet.#learn();
     return fleet;
   }
 
-  /** From now on roll-outs go on by themselves, and the policy is kept good. */
+  /** From now on roll-outs go on by themselves, the policy is kept good, and others are told what happens. */
   steer(): void {
+    const { sql } = this.database;
     const steering = this.#steering;
-    if (steering === undefined) return;
-    const round = async (): Promise<void> => {
-      const began = Date.now();
-      try {
-        await tick(this.database.sql, steering);
-      } catch (error) {
-        this.#log.error({ err: error }, "roll-outs cannot be looked at, or the policy cannot be published");
-      }
-      await this.#learn();
-      next(Math.max(TICK_MS, TICK_REST * (Date.now() - began)));
+    if (steering !== undefined)
+      this.#chores.push(
+        new Chore(
+          async () => {
+            await this.#trying("roll-outs cannot be looked at, or the policy cannot be published", () => tick(sql, steering));
+            await this.#learn();
+          },
+          (took) => Math.max(TICK_MS, TICK_REST * took),
+        ),
+      );
+    const others = async (): Promise<void> => {
+      while ((await deliver(sql, this.#addresses)) > 0 && !this.#closing);
     };
-    const next = (after: number): void => {
-      if (this.#closing) return;
-      this.#timer = setTimeout(() => {
-        this.#ticking = round();
-      }, after);
+    const sweep = async (): Promise<void> => {
+      await sweepDeliveries(sql);
+      await sweepLevels(sql);
     };
-    next(TICK_MS);
+    this.#chores.push(
+      new Chore(
+        () => this.#trying("webhooks cannot be told", others),
+        () => TELL_MS,
+      ),
+      new Chore(
+        () => this.#trying("what is old cannot be removed", sweep),
+        () => SWEEP_MS,
+      ),
+    );
+    for (const chore of this.#chores) chore.start();
+  }
+
+  async #trying(wrong: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#log.error({ err: error }, wrong);
+    }
   }
 
   /** What it cannot learn keeps it from nothing else. */
-  async #learn(): Promise<void> {
-    try {
-      await this.learner?.learn();
-    } catch (error) {
-      this.#log.error({ err: error }, "what the repository's livepatches say cannot be read");
-    }
+  #learn(): Promise<void> {
+    return this.#trying("what the repository's livepatches say cannot be read", async () => this.learner?.learn());
   }
 
   async close(): Promise<void> {
     this.#closing = true;
-    clearTimeout(this.#timer);
-    await this.#ticking;
+    for (const chore of this.#chores) await chore.end();
     await this.server.close();
     await this.database.close();
   }

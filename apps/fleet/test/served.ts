@@ -42,7 +42,11 @@ export class Served {
   }
 
   static async open(data = dataFolder(), repository?: Repository): Promise<Served> {
-    const fleet = await Fleet.open(new Task(), { data, databaseUrl: undefined, repository, trialChannels: ["trial"] }, silent);
+    const fleet = await Fleet.open(
+      new Task(),
+      { data, databaseUrl: undefined, repository, trialChannels: ["trial"], webhookNetworks: ["127.0.0.1/32"] },
+      silent,
+    );
     const keys = new Map<Role, string>();
     for (const role of ROLES) keys.set(role, (await newApiKey(fleet.database.sql, "test", { name: role, roles: [role] })).key);
     return new Served(fleet, keys);

@@ -1,40 +1,8 @@
 import { type Account, type CveAccount, FIX_STATES } from "@suture/protocol";
+import { openVexSchema } from "@suture/testkit/openvex";
 import * as v from "valibot";
 import { expect, test } from "vitest";
 import { openVex } from "./vex.ts";
-
-/** OpenVEX 0.2.0 as its JSON schema has it: nothing besides these members, and what each status has to come with. */
-const uri = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9+.-]*:[\w\-.~:/?#[\]@!$&'()*+,;=%]+$/i));
-const time = v.pipe(v.string(), v.isoTimestamp());
-const hashes = v.strictObject({ "sha-256": v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)) });
-const product = v.strictObject({ "@id": uri, subcomponents: v.optional(v.array(v.strictObject({ "@id": uri, hashes }))) });
-const common = {
-  vulnerability: v.strictObject({ name: v.string() }),
-  products: v.pipe(v.array(product), v.minLength(1)),
-  status_notes: v.string(),
-};
-const justification = v.picklist([
-  "component_not_present",
-  "vulnerable_code_not_present",
-  "vulnerable_code_not_in_execute_path",
-  "vulnerable_code_cannot_be_controlled_by_adversary",
-  "inline_mitigations_already_exist",
-]);
-const statement = v.variant("status", [
-  v.strictObject({ ...common, status: v.literal("fixed") }),
-  v.strictObject({ ...common, status: v.literal("under_investigation") }),
-  v.strictObject({ ...common, status: v.literal("not_affected"), justification }),
-  v.strictObject({ ...common, status: v.literal("affected"), action_statement: v.pipe(v.string(), v.minLength(1)) }),
-]);
-const document = v.strictObject({
-  "@context": v.literal("https://openvex.dev/ns/v0.2.0"),
-  "@id": uri,
-  author: v.string(),
-  timestamp: time,
-  version: v.pipe(v.number(), v.integer(), v.minValue(1)),
-  tooling: v.string(),
-  statements: v.pipe(v.array(statement), v.minLength(1)),
-});
 
 const none = { carried: 0, notBuilt: 0, noNeed: 0, leftOut: 0, inKernel: 0, unknown: 0 };
 
@@ -63,7 +31,7 @@ const options = { author: "somebody", at: new Date(1_700_000_000_000), livepatch
 
 test("each state is a statement of the status that it is, and the document is of OpenVEX's form", () => {
   const made = openVex(account(cves), options);
-  const { statements } = v.parse(document, JSON.parse(JSON.stringify(made)));
+  const { statements } = v.parse(openVexSchema, JSON.parse(JSON.stringify(made)));
   expect(statements.map(({ vulnerability, status }) => [vulnerability.name, status])).toEqual(
     ["fixed", "not_affected", "not_affected", "affected", "fixed", "under_investigation"].map((status, i) => [
       `CVE-2026-${1000 + i}`,
@@ -81,7 +49,7 @@ test("each state is a statement of the status that it is, and the document is of
 
 test("a kernel of no package, and no livepatch, too", () => {
   expect(
-    v.is(document, JSON.parse(JSON.stringify(openVex(account(cves, { buildId: "00ff" }), { ...options, livepatch: undefined })))),
+    v.is(openVexSchema, JSON.parse(JSON.stringify(openVex(account(cves, { buildId: "00ff" }), { ...options, livepatch: undefined })))),
   ).toBe(true);
 });
 

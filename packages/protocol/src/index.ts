@@ -221,6 +221,18 @@ export {
   type Stage,
   type Tally,
 } from "./fleet/rollouts.ts";
+export {
+  deliveriesSchema,
+  type FleetDelivery,
+  type FleetWebhook,
+  type NewWebhook,
+  newWebhookSchema,
+  WEBHOOK_EVENTS,
+  type WebhookEvent,
+  webhookIdSchema,
+  webhookSecretSchema,
+  webhooksSchema,
+} from "./fleet/webhooks.ts";
 export { type DraftManifest, type Made, type Manifest, manifestSchema, writeManifest } from "./manifest.ts";
 export { instant } from "./repository/parts.ts";
 export { type PatchTargetCustom, patchTargetSchema } from "./repository/patch-target.ts";

@@ -1,6 +1,7 @@
 /** The audit: who did what, hash-chained, so that a row that is changed, taken out or put in is seen. */
 import { sha256 } from "@suture/files";
 import type { Sql, Within } from "../database/sql.ts";
+import { tellWebhooks } from "../webhooks/outbox.ts";
 
 const AUDIT_LOCK = 7_710_002;
 const CHECKED_AT_ONCE = 1000;
@@ -41,7 +42,9 @@ export async function audit(within: Within, { who, what, about, detail = {} }: D
     detail: JSON.stringify(detail),
     previous: last?.hash ?? FIRST,
   };
-  await within`insert into audit ${within.columns({ ...row, hash: hashOf(row) })}`;
+  const whole = { ...row, hash: hashOf(row) };
+  await within`insert into audit ${within.columns(whole)}`;
+  await tellWebhooks(within, what, { n: row.n, at: row.at, who, what, about, detail });
 }
 
 /** @returns the first row that is not as it was written, or follows none; undefined if all are good */

@@ -15,6 +15,8 @@ export async function migrate(sql: Sql, folder = FOLDER): Promise<void> {
     .filter((name) => /^\d{4}-[a-z-]+\.sql$/.test(name))
     .sort();
   await sql.begin(async (within) => {
+    // A large fleet's takes as long as it takes, and another server waits.
+    await within`set local statement_timeout = 0`;
     await within`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
     await within`create table if not exists migration (name text primary key, sha256 text not null, at timestamptz not null default now())`;
     const done = new Map(

@@ -85,6 +85,9 @@ function within(run: Runner): Within {
   });
 }
 
+/** Nothing that somebody asks for may take longer. */
+const LONGEST_MS = 60_000;
+
 /** Counters and sums: below 2^53 all of them. */
 const types: pg.CustomTypesConfig = {
   getTypeParser: (oid: number, format?: "text" | "binary") =>
@@ -92,7 +95,7 @@ const types: pg.CustomTypesConfig = {
 };
 
 export function connect(config: pg.PoolConfig): Sql {
-  const pool = new pg.Pool({ types, max: 10, connectionTimeoutMillis: 30_000, keepAlive: true, ...config });
+  const pool = new pg.Pool({ types, max: 10, connectionTimeoutMillis: 30_000, keepAlive: true, statement_timeout: LONGEST_MS, ...config });
   // A connection that idles may go; who needs one is given another.
   pool.on("error", () => {});
   const simple = (text: string, values: unknown[]): [string] | [string, unknown[]] => (values.length === 0 ? [text] : [text, values]);

@@ -1,6 +1,6 @@
 /** Machines as lists and pages show them. */
 import type { FleetHost, HostLevel, HostReportState, HostState } from "@suture/protocol";
-import type { Sql } from "../database/sql.ts";
+import type { Sql, Statement } from "../database/sql.ts";
 import { fail } from "../errors.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 
@@ -37,11 +37,9 @@ interface Row {
   status: FleetHost["status"] | null;
 }
 
-/** By name. @throws FLEET_REQUEST */
-export async function listHosts(sql: Sql, filter: HostFilter): Promise<{ hosts: FleetHost[]; next: string | null }> {
-  const { name, state, buildId, livepatch, status, label, levels, limit } = filter;
-  const after = filter.after === undefined ? undefined : placeOf(filter.after);
-  const silent = new Date(Date.now() - SILENT_SECONDS * 1000);
+/** Of `h`, a host, and `s`, its state. @param silent who was last heard of before that is silent */
+export function conditionsOf(sql: Sql, filter: Omit<HostFilter, "limit" | "after">, silent: Date): Statement<Record<string, unknown>> {
+  const { name, state, buildId, livepatch, status, label, levels } = filter;
   const where = [
     name === undefined ? undefined : sql`h.name >= ${name} and h.name < ${`${name}\u{10ffff}`}`,
     state === undefined ? undefined : sql`h.state = ${state}`,
@@ -58,12 +56,19 @@ export async function listHosts(sql: Sql, filter: HostFilter): Promise<{ hosts: 
         : status === "silent"
           ? sql`s.seen_at < ${silent}`
           : sql`s.status = ${status} and s.seen_at >= ${silent}`,
-    after === undefined ? undefined : sql`(h.name, h.id) > (${after.name}, ${after.id})`,
   ].filter((condition) => condition !== undefined);
+  return where.reduce((all, one) => sql`${all} and ${one}`, sql`true`);
+}
+
+/** By name. @throws FLEET_REQUEST */
+export async function listHosts(sql: Sql, filter: HostFilter): Promise<{ hosts: FleetHost[]; next: string | null }> {
+  const { limit } = filter;
+  const after = filter.after === undefined ? undefined : placeOf(filter.after);
+  const silent = new Date(Date.now() - SILENT_SECONDS * 1000);
   const rows = await sql<Row>`
     select h.id, h.name, h.state, h.labels, h.enrolled_at, s.seen_at, s.release, s.build_id, s.channel, s.accepted, s.status
     from host h left join host_state s on s.host = h.id
-    where ${where.reduce((all, one) => sql`${all} and ${one}`, sql`true`)}
+    where ${conditionsOf(sql, filter, silent)} and ${after === undefined ? sql`true` : sql`(h.name, h.id) > (${after.name}, ${after.id})`}
     order by h.name, h.id limit ${limit + 1}`;
   const hosts = rows.slice(0, limit).map((row) => hostOf(row, silent));
   const last = hosts.at(-1);

@@ -1,5 +1,10 @@
-/** What Prometheus reads of the server itself. */
+/** What Prometheus reads. */
+
 import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import type { Sql } from "../database/sql.ts";
+import type { Knowledge } from "../knowledge/knowledge.ts";
+import type { Steering } from "../steering/steering.ts";
+import { fleetMetrics } from "./fleet-metrics.ts";
 
 export class Metrics {
   readonly registry = new Registry();
@@ -16,8 +21,9 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor() {
+  constructor(sql: Sql, knowledge: Knowledge, steering: Steering | undefined) {
     collectDefaultMetrics({ register: this.registry });
+    fleetMetrics([this.registry], sql, knowledge, steering);
   }
 
   request(method: string, route: string, status: number, seconds: number): void {

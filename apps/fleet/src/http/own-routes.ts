@@ -27,7 +27,7 @@ export const ownRoutes = (sql: Sql, metrics: Metrics, version: string, all: () =
   route({
     method: "GET",
     path: "/metrics",
-    what: "Metrics of the server, for Prometheus",
+    what: "Metrics of the fleet and of the server, for Prometheus",
     who: ["viewer", "operator", "releaser", "key officer", "admin"],
     handle: async ({ reply }) => {
       reply.header("content-type", metrics.registry.contentType).send(await metrics.registry.metrics());

@@ -33,6 +33,9 @@ export function refusalOf(error: unknown): Refusal {
     const { code, message: why, mend } = error;
     return { status, document: errorDocument.of({ error: error.toJSON() }), code, why, mend, ours: false };
   }
+  // Of PostgreSQL: it was given up.
+  if (error instanceof Error && "code" in error && error.code === "57014")
+    return refusalOf(fail("FLEET_DATABASE", "it takes too long", {}, { cause: error }));
   // Of PostgreSQL: a text that it cannot hold.
   if (error instanceof Error && "code" in error && /^(?:22021|22P05)$/.test(String(error.code)))
     return refusalOf(fail("FLEET_REQUEST", "a text has characters that are none"));

@@ -39,6 +39,10 @@ export class Knowledge {
     return (await this.#now()).cves;
   }
 
+  async titles(): Promise<ReadonlyMap<string, string>> {
+    return (await this.#now()).judge.facts.titles;
+  }
+
   /** @throws FLEET_NONE */
   async cve(id: string): Promise<FleetCveWhole> {
     const { levels, cves, judge } = await this.#now();
@@ -90,8 +94,9 @@ export class Knowledge {
   }
 
   async #now(): Promise<Counted> {
-    const age = this.#counted === undefined ? Number.POSITIVE_INFINITY : Date.now() - this.#counted.at;
-    if (this.#counted !== undefined && age < Math.min(LONGEST_MS, REST * this.#counted.took)) return this.#counted;
+    const counted = this.#counted;
+    const isOfNow = (one: Counted): boolean => Date.now() - one.at < Math.min(LONGEST_MS, REST * one.took);
+    if (counted !== undefined && isOfNow(counted) && counted.judge === (await this.#facts())) return counted;
     // Of many who ask at once one counts.
     this.#counting ??= this.#count().finally(() => {
       this.#counting = undefined;

@@ -1,10 +1,12 @@
 /** From the signed repository into the database: which livepatches there are, and what each says of CVEs. */
 import type { VerifiedPatch } from "@suture/trust";
+import { audit } from "../audit/audit.ts";
 import type { Sql, Within } from "../database/sql.ts";
 import { fail } from "../errors.ts";
 import type { Steering } from "../steering/steering.ts";
 import { accountIn, manifestIn, type Told, toldBy } from "./told.ts";
 
+const ITSELF = "the server";
 const LEARN_LOCK = 7_710_005;
 
 export class Learner {
@@ -33,9 +35,13 @@ export class Learner {
         .catch((error: unknown) => failures.push(error));
     }
     const listed = all.map(({ sha256 }) => sha256);
-    await this.#sql`
-      update livepatch set listed = sha256 = any(${listed}), withdrawn = sha256 = any(${withdrawn}), learnt_at = clock_timestamp()
-      where listed <> (sha256 = any(${listed})) or withdrawn <> (sha256 = any(${withdrawn}))`;
+    await this.#sql.begin(async (within) => {
+      const changed = await within<{ sha256: string; name: string; listed: boolean; withdrawn: boolean }>`
+        update livepatch set listed = sha256 = any(${listed}), withdrawn = sha256 = any(${withdrawn}), learnt_at = clock_timestamp()
+        where listed <> (sha256 = any(${listed})) or withdrawn <> (sha256 = any(${withdrawn})) returning sha256, name, listed, withdrawn`;
+      for (const { sha256, withdrawn: isBack, ...detail } of changed)
+        await audit(within, { who: ITSELF, what: isBack ? "livepatch withdrawn" : "livepatch listed otherwise", about: sha256, detail });
+    });
     // The others are known; of this one it is not said that it carries nothing.
     if (failures.length > 0) throw failures[0];
     this.#version = version;
@@ -70,7 +76,9 @@ export class Learner {
       // Of several servers one writes it.
       await within`select pg_advisory_xact_lock(${LEARN_LOCK})`;
       const put = await within`insert into livepatch ${within.columns(row)} on conflict do nothing`;
-      if (put.count > 0) await putCves(within, sha256, told);
+      if (put.count === 0) return;
+      await putCves(within, sha256, told);
+      await audit(within, { who: ITSELF, what: "livepatch published", about: sha256, detail: { name, release: kernel.release, counter } });
     });
   }
 }

@@ -1,0 +1,98 @@
+/** What waits is sent, and sent again until it is taken, or for a day. Of several servers each takes what no other has. */
+import { createHmac } from "node:crypto";
+import { request as plain } from "node:http";
+import { request as secure } from "node:https";
+import type { Sql } from "../database/sql.ts";
+import type { Addresses } from "./address.ts";
+
+const AT_ONCE = 20;
+const PATIENCE_MS = 10_000;
+/** Longer than sending takes: who dies while sending has not taken it for ever. */
+const CLAIM_SECONDS = 60;
+const FIRST_SECONDS = 15;
+const LONGEST_SECONDS = 4 * 3600;
+/** About a day and a half. */
+export const MOST_TRIES = 16;
+
+interface Delivery {
+  n: number;
+  webhook: string;
+  body: string;
+  tries: number;
+  url: string;
+  secret: string;
+}
+
+/** As standardwebhooks.com has it. */
+export function signatureOf(secret: string, id: string, seconds: number, body: string): string {
+  const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
+  return `v1,${createHmac("sha256", key).update(`${id}.${seconds}.${body}`).digest("base64")}`;
+}
+
+/** @returns how many were sent, taken or not */
+export async function deliver(sql: Sql, addresses: Addresses): Promise<number> {
+  const due = await sql<Delivery>`
+    update webhook_delivery d set tries = d.tries + 1, due_at = now() + make_interval(secs => ${CLAIM_SECONDS})
+    from webhook w where w.id = d.webhook and d.n in (
+      select n from webhook_delivery where state = 'waiting' and due_at <= now() order by due_at limit ${AT_ONCE} for update skip locked)
+    returning d.n, d.webhook, d.body, d.tries, w.url, w.secret`;
+  await Promise.all(
+    due.map(async (delivery) => {
+      const { isTaken, said } = await send(delivery, addresses);
+      const { n, tries } = delivery;
+      // Not all of those that one receiver has not taken at once.
+      const wait = Math.min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (tries - 1)) * (0.75 + Math.random() / 2);
+      const state = isTaken ? "delivered" : tries >= MOST_TRIES ? "dead" : "waiting";
+      await sql`
+        update webhook_delivery set state = ${state}, said = ${said}, due_at = now() + make_interval(secs => ${wait}),
+          done_at = case when ${state} <> 'waiting' then now() end
+        where n = ${n} and state = 'waiting'`;
+    }),
+  );
+  return due.length;
+}
+
+/** Kept for people to look at. */
+export async function sweepDeliveries(sql: Sql): Promise<void> {
+  await sql`
+    delete from webhook_delivery where state = 'delivered' and done_at < now() - interval '7 days' or state = 'dead' and done_at < now() - interval '30 days'`;
+}
+
+function send({ n, webhook, body, url, secret }: Delivery, addresses: Addresses): Promise<{ isTaken: boolean; said: string }> {
+  return new Promise((done) => {
+    const failed = (error: unknown): void =>
+      done({ isTaken: false, said: (error instanceof Error ? error.message : String(error)).replaceAll("\0", "").slice(0, 300) });
+    try {
+      const target = addresses.check(url);
+      const id = `${webhook}-${n}`;
+      const seconds = Math.floor(Date.now() / 1000);
+      const headers = {
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(body),
+        "user-agent": "suture-fleet",
+        "webhook-id": id,
+        "webhook-timestamp": String(seconds),
+        "webhook-signature": signatureOf(secret, id, seconds, body),
+      };
+      const start = target.protocol === "https:" ? secure : plain;
+      // Whom it sends us to is not who was named: a redirection is no success.
+      const asked = start(target, {
+        method: "POST",
+        headers,
+        lookup: addresses.lookup,
+        agent: false,
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      });
+      asked.on("error", failed);
+      asked.on("response", (answer) => {
+        const { statusCode = 0 } = answer;
+        // What it says is not read.
+        answer.destroy();
+        done({ isTaken: statusCode >= 200 && statusCode < 300, said: `it answers ${statusCode}` });
+      });
+      asked.end(body);
+    } catch (error) {
+      failed(error);
+    }
+  });
+}
