@@ -19,9 +19,10 @@ export function checkExchanged(original: Side, patched: Side, correlation: Corre
   const variables = patched.itemized.items.filter(hasState);
   const moved = variables.flatMap((item): [Item, Item, Use[]][] => {
     const twin = correlation.original(item);
-    const own = uses.of("patched", item);
+    const own = liveUses(uses, "patched", item);
+    const isWhereItWas = (use: Use): boolean => uses.counterpart(use) === twin || uses.counterpartAmong(use, hasState) === twin;
     // One place less or more is no change of names.
-    if (twin === undefined || own.length === 0 || own.some((use) => uses.counterpart(use) === twin)) return [];
+    if (twin === undefined || own.length === 0 || own.some(isWhereItWas)) return [];
     return [[item, twin, own]];
   });
   const refusals = new Refusals();
@@ -37,6 +38,11 @@ export function checkExchanged(original: Side, patched: Side, correlation: Corre
     );
   }
   refusals.check();
+}
+
+/** Those by what can still run: nothing of the others comes into the livepatch. */
+function liveUses(uses: Uses, side: "original" | "patched", item: Item): Use[] {
+  return uses.of(side, item).filter(({ by }) => by.role !== "init" && by.role !== "exit" && by.role !== "unload");
 }
 
 function hasState(item: Item): boolean {
@@ -65,7 +71,7 @@ function usedAlike(
   { original, correlation, uses }: { original: Side; correlation: Correlation; uses: Uses },
 ): Item | undefined {
   const before = (one: Item): string =>
-    signatures(uses.of("original", one), one, (by) => correlation.patched(by) !== undefined)
+    signatures(liveUses(uses, "original", one), one, (by) => correlation.patched(by) !== undefined)
       .sort()
       .join();
   const after = (one: Item, of: readonly Use[]): string =>
@@ -77,6 +83,6 @@ function usedAlike(
   return original.itemized.items.find((one) => {
     if (one === twin || !hasState(one) || before(one) !== now) return false;
     const successor = correlation.patched(one);
-    return successor === undefined || after(successor, uses.of("patched", successor)) !== now;
+    return successor === undefined || after(successor, liveUses(uses, "patched", successor)) !== now;
   });
 }

@@ -39,6 +39,17 @@ export class Uses {
     const to = a.length === b.length ? a[order]?.to : undefined;
     return to !== undefined && isItem(to) ? to : undefined;
   }
+
+  /** The same by the order among the references to such items: what moves past them, as a call does, shifts none. */
+  counterpartAmong({ by, ref, inTable }: Use, isSuch: (to: Item) => boolean): Item | undefined {
+    const before = this.#correlation.original(by);
+    if (before === undefined || inTable) return undefined;
+    const such = (item: Item): Ref[] => item.refs.filter(({ to }) => isItem(to) && isSuch(to));
+    const a = such(before);
+    const b = such(by);
+    const to = a.length === b.length ? a[b.indexOf(ref)]?.to : undefined;
+    return to !== undefined && isItem(to) ? to : undefined;
+  }
 }
 
 function rowRefs({ entries }: Side, item: Item): Ref[] {

@@ -60,6 +60,19 @@ describe("names", () => {
     });
   });
 
+  test("a call that moves past the only uses of two variables exchanges nothing", () => {
+    const source = (body: string): string => `int a, b; void other(void); int f(int x) { ${body} return x; }`;
+    const delta = shop.diff(source("other(); a = x; b = x;"), source("a = x; b = x; other();"));
+    expect([names(delta.functions), externals(delta).sort()]).toEqual([["f"], ["a", "b", "other"]]);
+  });
+
+  test("what runs at boot only exchanges nothing that a livepatch has", () => {
+    const source = (boot: string, changed = ""): string =>
+      `int a, b; int g(int x) { ${changed} return x; } __attribute__((section(".init.text"))) void f(int x) { ${boot} }`;
+    const delta = shop.diff(source("a = x; b = x + 1;"), source("b = x; a = x + 1;", more));
+    expect([names(delta.functions), externals(delta)]).toEqual([["g"], []]);
+  });
+
   test("state could be lost where helpers are put around a variable of another name", () => {
     const before = "static int old; int f(int x) { while (old > x) x++; old = x; return old; } int g(void) { return old++; }";
     const after = `static int state; static noinline void put(int x) { state = x; } static noinline int take(void) { return state; }
