@@ -1,9 +1,11 @@
 /** Livepatches made here, on stock kernels: tried as they should be, refused, interrupted. */
 
-import { rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TrialReport } from "@suture/protocol";
 import { Task } from "@suture/task";
+import { ofAnotherKernel } from "@suture/testkit/other-kernel";
 import { buildTestModules, KERNELS, type TestKernel, testKernel } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BootOptions, boot, prepareWorkload, type TrialOptions, trial, tryModule } from "./index.ts";
@@ -303,8 +305,10 @@ describe("around a trial", () => {
     await expect(tryModule(timings, { ...options, module: kernel.image })).rejects.toMatchObject({ code: "LAB_NOT_A_MODULE" });
     await expect(tryModule(timings, { ...options, module: "/nowhere" })).rejects.toMatchObject({ code: "LAB_FILE_UNREADABLE" });
     expect(timings.timings).toEqual([]);
-    const other = await testKernel(task, KERNELS[1]);
-    const report = await tryModule(timings, { ...options, image: other.image, module: join(modules, "lab_patch.ko") });
+    const directory = await mkdtemp(join(tmpdir(), "suture-lab-test-"));
+    const other = join(directory, "lab_patch.ko");
+    await writeFile(other, ofAnotherKernel(await readFile(join(modules, "lab_patch.ko"))));
+    const report = await tryModule(timings, { ...options, module: other }).finally(() => rm(directory, { recursive: true }));
     expect(report).toMatchObject({ outcome: "refused", refusal: { errno: "ENOEXEC" } });
     expect(report.refusal?.said.join("\n")).toContain("lab_patch");
   });
