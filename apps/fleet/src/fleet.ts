@@ -30,6 +30,8 @@ import { type Repository, Steering } from "./steering/steering.ts";
 import { accountRoutes } from "./users/account-routes.ts";
 import { principalOfKey } from "./users/api-keys.ts";
 import { sessionIn } from "./users/cookie.ts";
+import type { OidcConfiguration } from "./users/oidc/configuration.ts";
+import { Provider } from "./users/oidc/provider.ts";
 import type { Principal } from "./users/roles.ts";
 import { userRoutes } from "./users/routes.ts";
 import { principalOfSession } from "./users/sessions.ts";
@@ -56,6 +58,8 @@ export interface FleetOptions {
   trialChannels: readonly string[];
   /** Networks of the operator's own to which webhooks may go, as ADDRESS/BITS. */
   webhookNetworks?: readonly string[];
+  /** By whom people may log in besides. */
+  oidc?: OidcConfiguration | undefined;
 }
 
 export class Fleet {
@@ -74,7 +78,7 @@ export class Fleet {
   private constructor(
     database: Database,
     steering: Steering | undefined,
-    { trialChannels, webhookNetworks = [] }: FleetOptions,
+    { trialChannels, webhookNetworks = [], oidc }: FleetOptions,
     log: Logger,
   ) {
     this.#log = log;
@@ -95,7 +99,7 @@ export class Fleet {
       ...exportRoutes(sql, knowledge),
       ...webhookRoutes(sql, this.#addresses),
       ...rolloutRoutes(sql, rolling),
-      ...entryRoutes(sql),
+      ...entryRoutes(sql, oidc === undefined ? undefined : new Provider(oidc)),
       ...glanceRoutes(sql, knowledge),
       ...rolloutPages(sql, rolling),
       ...hostPages(sql, knowledge),

@@ -13,12 +13,13 @@ import { Fleet, VERSION } from "./fleet.ts";
 import type { Repository } from "./steering/steering.ts";
 import { accounts, changeAccount, newAccount } from "./users/accounts.ts";
 import { newApiKey } from "./users/api-keys.ts";
+import { readOidc } from "./users/oidc/configuration.ts";
 import { ROLES, type Role } from "./users/roles.ts";
 
 const HELP = `suture-fleet: the server of a fleet of machines that follow a signed repository
 
   suture-fleet serve [--data FOLDER] [--listen ADDRESS:PORT] [--repository FOLDER --publish FOLDER --key FILE...]
-                     [--trial-channel NAME...] [--webhook-network ADDRESS/BITS...]
+                     [--trial-channel NAME...] [--webhook-network ADDRESS/BITS...] [--oidc FILE]
   suture-fleet account NAME --role ROLE... [--data FOLDER]  a person is invited, who sets a password and a second factor; of one that is there it is set anew
   suture-fleet key NAME --role ROLE... [--data FOLDER]      a key by which a program asks; shown once
 
@@ -27,6 +28,7 @@ const HELP = `suture-fleet: the server of a fleet of machines that follow a sign
 --repository   the signed repository's folder, as of \`suture repo init\`; --publish is the one from which it is served
 --key      of policy, snapshot and timestamp: files of \`suture repo key new\`; the passphrase is the first line of the file that SUTURE_PASSPHRASE_FILE names
 --trial-channel   what rolls out in it is no production: one person approves it, and it need not be proven; may be given more than once
+--oidc     the provider of OpenID Connect by which people may log in: docs/fleet.md says what is in the file
 --webhook-network   of your own, to which what happens may be told without TLS or to addresses that are not public; may be given more than once
 --role     ${ROLES.join(", ")}; may be given more than once
 
@@ -41,6 +43,7 @@ const OPTIONS = {
   publish: { type: "string" },
   key: { type: "string", multiple: true, default: [] as string[] },
   "trial-channel": { type: "string", multiple: true, default: [] as string[] },
+  oidc: { type: "string" },
   "webhook-network": { type: "string", multiple: true, default: [] as string[] },
   role: { type: "string", multiple: true, default: [] as string[] },
   help: { type: "boolean", default: false },
@@ -54,6 +57,7 @@ interface Words {
   listen: string;
   "trial-channel": string[];
   "webhook-network": string[];
+  oidc?: string | undefined;
   role: string[];
   repository?: string | undefined;
   publish?: string | undefined;
@@ -93,12 +97,23 @@ async function repositoryOf({ repository, publish, key: files }: Words): Promise
 }
 
 async function opened(
-  { data, "trial-channel": trialChannels, "webhook-network": webhookNetworks }: Words,
+  { data, "trial-channel": trialChannels, "webhook-network": webhookNetworks, oidc }: Words,
   repository?: Repository,
 ): Promise<Fleet> {
   const folder = resolve(data);
   await mkdir(folder, { recursive: true, mode: 0o755 });
-  return Fleet.open(task, { data: folder, databaseUrl: process.env.DATABASE_URL, repository, trialChannels, webhookNetworks }, log);
+  return Fleet.open(
+    task,
+    {
+      data: folder,
+      databaseUrl: process.env.DATABASE_URL,
+      repository,
+      trialChannels,
+      webhookNetworks,
+      oidc: oidc === undefined ? undefined : await readOidc(resolve(oidc)),
+    },
+    log,
+  );
 }
 
 async function serve(values: Words): Promise<void> {

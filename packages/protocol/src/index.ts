@@ -206,6 +206,7 @@ export {
   newAccountSchema,
   newFleetKeySchema,
   ROLES,
+  rolesSchema,
   welcomeSchema,
 } from "./fleet/people.ts";
 export {

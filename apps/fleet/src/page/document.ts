@@ -35,6 +35,8 @@ export interface View {
   body: Html;
   /** It has a part with the id `live`, which changes by itself. */
   live?: boolean;
+  /** The browser goes there by itself. */
+  next?: string;
 }
 
 /** A field that shows that the server gave the form. */
@@ -47,7 +49,7 @@ function bar(principal: Principal, path: string): Content {
 }
 
 /** @param principal undefined: nobody is logged in */
-export function sendPage(reply: FastifyReply, { title, body, live = false }: View, principal?: Principal): void {
+export function sendPage(reply: FastifyReply, { title, body, live = false, next }: View, principal?: Principal): void {
   const path = new URL(reply.request.url, "http://here").pathname;
   const page = html`<a class="skip" href="#main">To the contents</a>
 ${when(principal !== undefined, () => (principal === undefined ? undefined : bar(principal, path)))}
@@ -56,6 +58,7 @@ ${body}</main>
 `;
   // Without a script the whole page comes anew.
   const refresh = live ? `<noscript><meta http-equiv="refresh" content="${REFRESH_SECONDS * 4}"></noscript>\n` : "";
+  const on = next === undefined ? "" : html`<meta http-equiv="refresh" content="0;url=${next}">\n`.text;
   const head = html`<meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
@@ -66,6 +69,6 @@ ${body}</main>
     .header("content-security-policy", POLICY)
     .type("text/html; charset=utf-8")
     .send(
-      `<!DOCTYPE html>\n<html lang="en">\n<head>\n${head.text}${refresh}<style>${PAGE_STYLE}</style>\n</head>\n<body>\n${page.text}${script}</body>\n</html>\n`,
+      `<!DOCTYPE html>\n<html lang="en">\n<head>\n${head.text}${refresh}${on}<style>${PAGE_STYLE}</style>\n</head>\n<body>\n${page.text}${script}</body>\n</html>\n`,
     );
 }

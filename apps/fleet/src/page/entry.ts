@@ -1,14 +1,17 @@
 /** How a person comes in. */
-import { html } from "@suture/pages";
+import { html, when } from "@suture/pages";
 import { confirmSchema, loginSchema } from "@suture/protocol";
 import * as v from "valibot";
 import type { Sql } from "../database/sql.ts";
-import type { Route } from "../http/route.ts";
+import { type Route, route } from "../http/route.ts";
 import { confirm, welcome } from "../users/accounts.ts";
-import { sessionIn, setSession } from "../users/cookie.ts";
+import { begunIn, sessionIn, setBegun, setSession } from "../users/cookie.ts";
+import { beginOidc, endOidc } from "../users/oidc/login.ts";
+import type { Provider } from "../users/oidc/provider.ts";
 import { ROLES } from "../users/roles.ts";
 import { logIn, logOut } from "../users/sessions.ts";
 import { formRoute, pageRoute } from "./route.ts";
+import { queryOf } from "./words.ts";
 
 const TRIES = 20;
 /** A page of this server, and no other. */
@@ -17,7 +20,43 @@ const to = v.optional(v.pipe(v.string(), v.maxLength(500)));
 
 const CODE = html`<label>Code of your app <input name="code" inputmode="numeric" pattern="[0-9]{6}" autocomplete="one-time-code" required></label>`;
 
-export const entryRoutes = (sql: Sql): Route[] => [
+const oidcRoutes = (sql: Sql, provider: Provider): Route[] => [
+  route({
+    method: "GET",
+    path: "/login/oidc",
+    what: "Log in at the organisation's provider",
+    who: "anyone",
+    page: true,
+    perMinute: TRIES,
+    query: v.strictObject({ to }),
+    handle: async ({ query, reply }) => {
+      const { address, browser } = await beginOidc(sql, provider, here(query.to));
+      setBegun(reply, browser);
+      reply.redirect(address, 303);
+    },
+  }),
+  pageRoute(
+    {
+      path: "/login/oidc/callback",
+      what: "The provider sends the browser back",
+      who: "anyone",
+      perMinute: TRIES,
+      query: v.looseObject({}),
+    },
+    async ({ reply }) => {
+      const { request } = reply;
+      const { search } = new URL(request.url, "http://here");
+      const { session, next } = await endOidc(sql, provider, search, begunIn(request), sessionIn(request));
+      setBegun(reply, undefined);
+      setSession(reply, session);
+      // Not a redirection: the cookie goes with what begins on a page of this server, and not with what began on one of the provider's.
+      return { title: "Logged in", next, body: html`<p><a href="${next}">Go on</a></p>` };
+    },
+  ),
+];
+
+export const entryRoutes = (sql: Sql, provider: Provider | undefined): Route[] => [
+  ...(provider === undefined ? [] : oidcRoutes(sql, provider)),
   pageRoute({ path: "/login", what: "Log in", who: "anyone", query: v.strictObject({ to }) }, async ({ query }) => ({
     title: "Log in",
     body: html`<form class="stack" method="post" action="/login">
@@ -26,6 +65,7 @@ export const entryRoutes = (sql: Sql): Route[] => [
 <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
 ${CODE}
 <button class="go">Log in</button></form>
+${when(provider !== undefined, () => html`<p><a href="/login/oidc?${queryOf({ to: here(query.to) })}">Log in by your organisation</a></p>`)}
 <p class="dim">You were invited? <a href="/welcome">Set up your account</a>.</p>`,
   })),
   formRoute(

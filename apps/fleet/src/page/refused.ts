@@ -5,9 +5,11 @@ import type { Refusal } from "../http/refusals.ts";
 import { sendPage } from "./document.ts";
 
 export function refusedPage(request: FastifyRequest, reply: FastifyReply, { status, code, why, mend }: Refusal): FastifyReply {
-  if (code === "FLEET_LOGIN" && request.method === "GET") return reply.redirect(`/login?to=${encodeURIComponent(request.url)}`, 303);
+  const isEntry = request.routeOptions.url?.startsWith("/login") === true;
+  if (code === "FLEET_LOGIN" && !isEntry && request.method === "GET")
+    return reply.redirect(`/login?to=${encodeURIComponent(request.url)}`, 303);
   const body = html`<div class="box alarm" role="alert"><p><b>${why}</b></p><p class="dim">${mend}</p><p class="dim m">${code}</p></div>
-<p><a href="${request.routeOptions.url === "/login" ? "/login" : "/"}">Back</a></p>`;
+<p><a href="${isEntry ? "/login" : "/"}">Back</a></p>`;
   reply.code(status);
   sendPage(reply, { title: "Not done", body });
   return reply;

@@ -21,6 +21,8 @@ export interface AccountRow {
   wrong_at: Date | null;
   made_at: Date;
   disabled_at: Date | null;
+  /** Of a provider of logins; null: one of this server's own. */
+  issuer: string | null;
 }
 
 async function invite(within: Within, name: string): Promise<string> {
@@ -53,15 +55,18 @@ export interface AccountChange {
   invite?: boolean | undefined;
 }
 
-/** Who was logged in is not any more. @returns an invitation if one was asked for. @throws FLEET_NONE */
+/** Who was logged in is not any more. @returns an invitation if one was asked for. @throws FLEET_NONE, FLEET_STATE */
 export async function changeAccount(sql: Sql, who: string, name: string, change: AccountChange): Promise<{ invitation: string | null }> {
   return sql.begin(async (within) => {
     const { roles = null, disabled = null } = change;
-    const found = await within`
+    const found = await within<{ issuer: string | null }>`
       update account set roles = coalesce(${roles === null ? null : [...roles]}::text[], roles),
         disabled_at = case when ${disabled}::boolean is null then disabled_at when ${disabled}::boolean then now() end
-      where name = ${name}`;
-    if (found.count === 0) throw fail("FLEET_NONE", `there is no account ${name}`);
+      where name = ${name} returning issuer`;
+    const [row] = found;
+    if (row === undefined) throw fail("FLEET_NONE", `there is no account ${name}`);
+    if (row.issuer !== null && (roles !== null || change.invite === true))
+      throw fail("FLEET_STATE", `${name} is known to ${row.issuer}, which says by what to log in, and gives the roles`);
     if (change.invite === true) await within`update account set password = null, wrong = 0 where name = ${name}`;
     const invitation = change.invite === true ? await invite(within, name) : null;
     await within`delete from session where account = ${name}`;

@@ -1,7 +1,7 @@
 /** Who is logged in: a person, by a cookie with 256 random bits, of which the SHA-256 is kept. */
 import { sha256 } from "@suture/files";
 import { audit } from "../audit/audit.ts";
-import type { Sql } from "../database/sql.ts";
+import type { Sql, Within } from "../database/sql.ts";
 import { fail } from "../errors.ts";
 import type { AccountRow } from "./accounts.ts";
 import { digestOfSecret, newSecret } from "./api-keys.ts";
@@ -25,6 +25,15 @@ export interface Login {
 /** What a form sends back with its session, and another site cannot know. */
 export const csrfOf = (session: string): string => sha256(`csrf\n${session}`);
 
+/** @param before the session that is left */
+export async function beginSession(within: Within, account: string, before: string | undefined): Promise<string> {
+  const session = newSecret(PREFIX);
+  await within`delete from session where account = ${account} and made_at < now() - make_interval(hours => ${HOURS})`;
+  if (before !== undefined) await within`delete from session where digest = ${digestOfSecret(before)}`;
+  await within`insert into session (digest, account) values (${digestOfSecret(session)}, ${account})`;
+  return session;
+}
+
 /** @param before the session that is left. @returns the new one. @throws FLEET_LOGIN, FLEET_BUSY */
 export async function logIn(sql: Sql, { name, password, code }: Login, before: string | undefined): Promise<string> {
   const [row] = await sql<AccountRow & { wait: number }>`
@@ -35,20 +44,17 @@ export async function logIn(sql: Sql, { name, password, code }: Login, before: s
     throw fail("FLEET_BUSY", `after ${row.wrong} wrong tries the next one is in ${Math.ceil(row.wait)} s`);
   const isRight = await isPassword(password, row?.password ?? undefined);
   const step = row?.second == null ? undefined : stepOf(name, row.second, code, Date.now());
-  const session = newSecret(PREFIX);
-  const isIn = await sql.begin(async (within) => {
-    if (row === undefined || row.disabled_at !== null || !isRight || step === undefined) return false;
+  const session = await sql.begin(async (within) => {
+    if (row === undefined || row.disabled_at !== null || !isRight || step === undefined) return undefined;
     // Of two at once with one code one comes in.
     const used =
       await within`update account set last_step = ${step}, wrong = 0 where name = ${name} and last_step < ${step} and password = ${row.password}`;
-    if (used.count === 0) return false;
-    await within`delete from session where account = ${name} and made_at < now() - make_interval(hours => ${HOURS})`;
-    if (before !== undefined) await within`delete from session where digest = ${digestOfSecret(before)}`;
-    await within`insert into session (digest, account) values (${digestOfSecret(session)}, ${name})`;
+    if (used.count === 0) return undefined;
+    const begun = await beginSession(within, name, before);
     await audit(within, { who: name, what: "logged in", about: name });
-    return true;
+    return begun;
   });
-  if (isIn) return session;
+  if (session !== undefined) return session;
   if (row !== undefined) await sql`update account set wrong = wrong + 1, wrong_at = now() where name = ${name}`;
   // Which of them is wrong is not for who tries.
   throw fail("FLEET_LOGIN", "the name, the password or the code is wrong, or the code was used before");

@@ -1,0 +1,160 @@
+/** People come in by a provider of OpenID Connect. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Task } from "@suture/task";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { CLIENT, TestProvider } from "../../../test/provider.ts";
+import { dataFolder, silent } from "../../../test/served.ts";
+import { Fleet } from "../../fleet.ts";
+import { changeAccount, newAccount } from "../accounts.ts";
+import { readOidc } from "./configuration.ts";
+
+let provider: TestProvider;
+let fleet: Fleet;
+const folder = dataFolder();
+const file = join(folder, "oidc.json");
+
+const configuration = () => ({
+  issuer: provider.issuer,
+  clientId: CLIENT.id,
+  clientSecretFile: join(folder, "secret"),
+  address: "https://fleet.example.org",
+  roles: { "kernel team": ["operator", "releaser"], everybody: ["viewer"] },
+});
+
+beforeAll(async () => {
+  provider = await TestProvider.begin();
+  writeFileSync(join(folder, "secret"), `${CLIENT.secret}\n`);
+  writeFileSync(file, JSON.stringify(configuration()));
+  const data = dataFolder();
+  fleet = await Fleet.open(
+    new Task(),
+    { data, databaseUrl: undefined, repository: undefined, trialChannels: [], oidc: await readOidc(file) },
+    silent,
+  );
+});
+afterAll(async () => {
+  provider.end();
+  await fleet.close();
+});
+beforeEach(() => {
+  provider.claims = { sub: "4711", preferred_username: "ada@example.org", groups: ["kernel team", "football"] };
+  provider.wrong = {};
+  provider.forged = false;
+});
+
+let address = 1;
+/** One address asks so often in a minute. */
+const from = () => `192.0.2.${++address % 250}`;
+
+/** A browser at the provider, and what brings it back. */
+async function begun(to = "/hosts"): Promise<{ back: string; cookie: string }> {
+  const answer = await fleet.server.inject({ url: `/login/oidc?to=${encodeURIComponent(to)}`, remoteAddress: from() });
+  expect(answer.statusCode).toBe(303);
+  const [cookie = ""] = String(answer.headers["set-cookie"]).split(";");
+  expect(answer.headers["set-cookie"]).toMatch(/HttpOnly; SameSite=Lax; Max-Age=600/);
+  const there = await fetch(String(answer.headers.location), { redirect: "manual" });
+  const back = new URL(there.headers.get("location") ?? "");
+  expect(back.origin + back.pathname).toBe("https://fleet.example.org/login/oidc/callback");
+  return { back: back.pathname + back.search, cookie };
+}
+
+const ended = ({ back, cookie }: { back: string; cookie: string }) =>
+  fleet.server.inject({ url: back, headers: { cookie }, remoteAddress: from() });
+
+/** Its session's cookie. */
+async function loggedIn(): Promise<string> {
+  const answer = await ended(await begun());
+  expect([answer.statusCode, /<p><b>(.*?)<\/b>/.exec(answer.body)?.[1]]).toEqual([200, undefined]);
+  const cookies = [answer.headers["set-cookie"]].flat().map(String);
+  return cookies.find((one) => one.startsWith("suture-fleet=ss_"))?.split(";")[0] ?? "";
+}
+
+async function refused(why: string | RegExp): Promise<void> {
+  const answer = await ended(await begun());
+  expect(answer.statusCode, String(why)).toBe(401);
+  expect(/<p><b>(.*?)<\/b>/.exec(answer.body)?.[1]).toMatch(why);
+  expect(String(answer.headers["set-cookie"])).not.toContain("ss_");
+}
+
+test("who the provider knows comes in, with the roles that it gives at that moment, and goes on where she wanted to", async () => {
+  const answer = await ended(await begun("/hosts?status=silent"));
+  expect(answer.body).toContain('<meta http-equiv="refresh" content="0;url=/hosts?status=silent">');
+  const cookie = await loggedIn();
+  const me = async () => (await fleet.server.inject({ url: "/v1/me", headers: { cookie } })).json() as object;
+  expect(await me()).toMatchObject({ name: "ada", roles: ["operator", "releaser"] });
+  provider.claims.groups = "everybody";
+  await loggedIn();
+  expect(await me()).toMatchObject({ name: "ada", roles: ["viewer"] });
+  provider.claims.groups = ["football", "__proto__", "constructor"];
+  await refused(/gives ada no role/);
+  provider.claims = { sub: "4711", preferred_username: "<script>", groups: "everybody" };
+  await refused(/no name of an account/);
+});
+
+test.each([
+  ["another issuer", { iss: "https://evil.example" }, /iss/],
+  ["another audience", { aud: "another-client" }, /aud/],
+  ["another nonce", { nonce: "of another login" }, /nonce/],
+  ["that has expired", { exp: Math.floor(Date.now() / 1000) - 3600 }, /exp/],
+  ["of the future", { nbf: Math.floor(Date.now() / 1000) + 3600 }, /nbf/],
+  ["without a subject", { sub: undefined }, /sub/],
+] as const)("a token of %s is refused", async (_what, wrong, why) => {
+  provider.wrong = { ...wrong } as typeof provider.wrong;
+  await refused(why);
+});
+
+test("a token that the provider has not signed is refused, though it came from it", async () => {
+  provider.forged = true;
+  await refused(/signature/i);
+});
+
+test("an answer is good once, for the browser in which the login began, and for ten minutes", async () => {
+  const first = await begun();
+  expect((await ended({ ...first, cookie: "" })).statusCode).toBe(401);
+  // Another browser's cookie: somebody is to be logged in as somebody else.
+  const second = await begun();
+  expect((await ended({ back: first.back, cookie: second.cookie })).statusCode).toBe(401);
+  expect((await ended(first)).statusCode).toBe(200);
+  expect((await ended(first)).statusCode).toBe(401);
+  const { sql } = fleet.database;
+  await sql`update oidc_login set at = now() - interval '11 minutes'`;
+  expect((await ended(second)).statusCode).toBe(401);
+  const forged = await begun();
+  expect((await ended({ ...forged, back: forged.back.replace(/state=[^&]+/, "state=mine") })).statusCode).toBe(401);
+  const wrongCode = await begun();
+  expect((await ended({ ...wrongCode, back: wrongCode.back.replace(/code=[^&]+/, "code=mine") })).statusCode).toBe(401);
+  const denied = await begun();
+  expect((await ended({ ...denied, back: denied.back.replace(/code=[^&]+/, "error=access_denied") })).statusCode).toBe(401);
+});
+
+test("an account of this server's own is taken over by nobody, and one of the provider has no password here", async () => {
+  const { sql } = fleet.database;
+  await newAccount(sql, "test", { name: "bob", roles: ["admin"] });
+  provider.claims = { sub: "666", preferred_username: "bob", groups: "everybody" };
+  await refused(/another account bob/);
+  provider.claims = { sub: "667", preferred_username: "ada", groups: "everybody" };
+  await refused(/another account ada/);
+  provider.claims = { sub: "4711", preferred_username: "ada", groups: "everybody" };
+  const cookie = await loggedIn();
+  await expect(changeAccount(sql, "test", "ada", { roles: ["admin"] })).rejects.toMatchObject({ code: "FLEET_STATE" });
+  await expect(changeAccount(sql, "test", "ada", { invite: true })).rejects.toMatchObject({ code: "FLEET_STATE" });
+  await expect(sql`update account set password = 'x' where name = 'ada'`).rejects.toMatchObject({ code: "23514" });
+  await changeAccount(sql, "test", "ada", { disabled: true });
+  expect((await fleet.server.inject({ url: "/v1/me", headers: { cookie } })).statusCode).toBe(401);
+  await refused(/disabled/);
+});
+
+test("the page of the login leads there, and a file that is not right is refused when the server starts", async () => {
+  expect((await fleet.server.inject({ url: "/login?to=/cves" })).body).toContain('href="/login/oidc?to=%2Fcves"');
+  for (const [more, why] of [
+    [{ issuer: "http://id.example.org" }, "https"],
+    [{ address: "http://fleet.example.org" }, "https"],
+    [{ roles: { x: ["king"] } }, "roles"],
+    [{ more: 1 }, "more"],
+    [{ clientSecretFile: join(folder, "none") }, "none"],
+  ] as const) {
+    writeFileSync(file, JSON.stringify({ ...configuration(), ...more }));
+    await expect(readOidc(file), why).rejects.toMatchObject({ code: "FLEET_USAGE", message: expect.stringContaining(why) });
+  }
+});
