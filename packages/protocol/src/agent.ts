@@ -51,7 +51,7 @@ export const agentConfigurationSchema = v.strictObject({
   proxy: maybe(
     said(
       v.pipe(text, v.regex(/^https?:\/\/\S+$/, "no address that begins with https:// or http://")),
-      "through which repositories are reached; unless given, what https_proxy and http_proxy say. no_proxy excepts hosts from either",
+      "through which repositories and the fleet's server are reached; unless given, what https_proxy and http_proxy say. no_proxy excepts hosts from either",
     ),
   ),
   fleet: said(word, "a policy that is of another fleet is not followed"),

@@ -16,4 +16,5 @@ export { type RepositoryStatus, repositoryStatus } from "./repository/status.ts"
 export { changePolicy, newSalt, type RolloutChange, showPolicy, withdraw } from "./repository/steer.ts";
 export { SIGNED_ROLES, type SignedRole, Work } from "./repository/work.ts";
 export { keepingSource, sourceOf } from "./source/open.ts";
+export { fetching } from "./source/proxy.ts";
 export type { Source } from "./source/source.ts";

@@ -1,5 +1,7 @@
 /** The agent's own code and the server: what a machine tells, and that nothing depends on it. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { fetchNews, readConfiguration, tellServer } from "@suture/agent";
 import { Machine } from "@suture/host";
@@ -148,4 +150,39 @@ test("a server that is down, refuses, or talks nonsense: the livepatch is fetche
   expect(await tellServer(task, machine, await configured())).toMatchObject({ outcome: "not told", code: "AGENT_SERVER" });
   expect(await fetchNews(task, machine, await configured())).toMatchObject({ good: true, livepatches: [{}] });
   expect(await tellServer(task, machine, await configured({ server: undefined }))).toBeUndefined();
+});
+
+test("a machine that has lost its key comes again with another one, when an operator has retired what it was", async () => {
+  const { machine, configured } = machineWith(await tokenOf(served));
+  const configuration = await configured();
+  const first = await tellServer(task, machine, configuration);
+  expect(first).toMatchObject({ outcome: "told" });
+  rmSync(machine.path("/var/lib/suture-agent/fleet/host.key"));
+  expect(await tellServer(task, machine, configuration)).toMatchObject({
+    outcome: "not told",
+    why: expect.stringContaining("to be retired first"),
+  });
+  expect((await served.ask("operator", "POST", `/v1/hosts/${first?.host}`, { state: "retired" })).status).toBe(200);
+  const again = await tellServer(task, machine, configuration);
+  expect(again).toMatchObject({ outcome: "told" });
+  expect(again?.host).not.toBe(first?.host);
+  expect(await tellServer(task, machine, configuration)).toMatchObject({ outcome: "nothing new", host: again?.host });
+});
+
+test("the server is reached through the proxy by which repositories are", async () => {
+  const asked: string[] = [];
+  const proxy = createServer((question, answer) => {
+    asked.push(`${question.method} ${question.url}`);
+    const on = request(question.url ?? "", { method: question.method, headers: question.headers }, (found) => {
+      answer.writeHead(found.statusCode ?? 500, found.headers);
+      found.pipe(answer);
+    });
+    question.pipe(on);
+  });
+  await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
+  const { machine, configured } = machineWith(await tokenOf(served));
+  const configuration = await configured({ proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` });
+  expect(await tellServer(task, machine, configuration)).toMatchObject({ outcome: "told" });
+  expect(asked).toEqual([`POST ${url}v1/enrol`, `POST ${url}v1/reports`]);
+  proxy.close();
 });

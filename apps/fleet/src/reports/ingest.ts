@@ -151,7 +151,8 @@ export class Ingest {
         await events(within, news);
         if (news.size > 0) await this.#told(within, [...news.values()]);
       }
-      return outcomes;
+      const held = await heldOf(within, changed);
+      return outcomes.map((outcome, i) => (outcome === "taken" && held.has(reports[i]?.host ?? "") ? "held" : outcome));
     }) as Promise<ReportOutcome[]>;
   }
 
@@ -250,6 +251,16 @@ async function put(within: Within, changed: ReadonlyMap<string, Change>): Promis
       digest = excluded.digest, release = excluded.release, build_id = excluded.build_id, channel = excluded.channel, beat_seconds = excluded.beat_seconds, accepted = excluded.accepted,
       status = excluded.status, level = excluded.level, report = excluded.report
     where host_state.counter < excluded.counter`;
+}
+
+/** A machine that asked a mirror which is behind does not know that a roll-out is held. Of others' roll-outs the policy alone tells. */
+async function heldOf(within: Within, changed: ReadonlyMap<string, Change>): Promise<Set<string>> {
+  const intents = [...changed].flatMap(([host, { state }]) => (state.intent === null ? [] : [{ host, id: state.intent.rollOut }]));
+  if (intents.length === 0) return new Set();
+  const rows = await within<{ id: string }>`
+    select id from rollout where id = any(${[...new Set(intents.map(({ id }) => id))]}) and phase not in ('rolling', 'done')`;
+  const held = new Set(rows.map(({ id }) => id));
+  return new Set(intents.flatMap(({ host, id }) => (held.has(id) ? [host] : [])));
 }
 
 async function events(within: Within, news: ReadonlyMap<string, News>): Promise<void> {

@@ -128,3 +128,19 @@ test("machines that boot again and again are not chance for all others", async (
   expect(await of.shown(fix.id)).toMatchObject({ phase: "held", tally: { booted: 1 } });
   await of.over(fix);
 });
+
+test("what it is about to load by a roll-out that is held is not acknowledged, however old the policy is that it has", async () => {
+  const fix = await of.begun();
+  const [first, second] = await of.exposed(fix.id);
+  if (first === undefined || second === undefined) throw new Error("nobody is let in");
+  const intent = { sha256: fix.livepatch, rollOut: fix.id };
+  first.state = { ...STATE, intent };
+  expect(await send(of.served, first.report())).toEqual(["taken"]);
+  await of.does("ada", fix.id, "hold");
+  second.state = { ...STATE, intent };
+  expect(await send(of.served, second.report(), first.report())).toEqual(["held", "held"]);
+  // Of a roll-out that is none of the server's the policy alone tells.
+  second.state = { ...STATE, intent: { ...intent, rollOut: "by-hand" } };
+  expect(await send(of.served, second.report())).toEqual(["taken"]);
+  await of.over(fix);
+});

@@ -16,6 +16,8 @@ const knownSchema = v.strictObject({
   "suture-host": v.literal(1),
   server: v.string(),
   host: v.string(),
+  /** Its key, as it was when the server came to know it. */
+  publicKey: v.string(),
   /** Of the last report; none has the same or a lower one. */
   counter: v.number(),
   /** What the server has acknowledged last, and when. */
@@ -50,11 +52,11 @@ async function newKey(machine: Machine): Promise<KeyObject> {
   return privateKey;
 }
 
-/** What cannot be read is made anew by enrolling again: with the same key and token the server answers the same. */
-export async function knownAs(machine: Machine, server: string): Promise<Known | undefined> {
+/** What cannot be read, or is of a key that was lost, is made anew by enrolling again: with the same key and token the server answers the same. */
+export async function knownAs(machine: Machine, server: string, { publicKey }: Identity): Promise<Known | undefined> {
   try {
     const found = v.parse(knownSchema, JSON.parse((await readPlain(machine.path(KNOWN), LIMIT))?.toString("utf8") ?? ""));
-    return found.server === server ? found : undefined;
+    return found.server === server && found.publicKey === publicKey ? found : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 /** A question to the fleet's server, and its answer, which may be anything. */
 import type { Task } from "@suture/task";
+import { fetching } from "@suture/trust";
 import * as v from "valibot";
 import { fail } from "../errors.ts";
 
@@ -14,13 +15,14 @@ export async function ask<S extends v.GenericSchema<unknown, unknown>>(
   url: string,
   body: object,
   answer: S,
+  proxy: string | undefined,
 ): Promise<v.InferOutput<S>> {
   task.check();
   const wrong = (why: string, cause?: unknown): Error => fail("AGENT_SERVER", why.slice(0, 500), { file: url }, { cause });
   let status: number;
   let text: string;
   try {
-    const response = await fetch(url, {
+    const response = await (await fetching(proxy))(new URL(url), {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),

@@ -58,9 +58,10 @@ async function told(
   intent: Intent | undefined,
 ): Promise<AgentReport> {
   const { url } = server;
+  const { proxy } = configuration;
   const facts = await factsOf(machine, configuration);
   const identity = await identityOf(machine);
-  const known = (await knownAs(machine, url)) ?? (await enrolled(task, machine, server, identity, facts));
+  const known = (await knownAs(machine, url, identity)) ?? (await enrolled(task, machine, server, proxy, identity, facts));
   const run = await lastRun(machine);
   const isOfThisKernel = run?.kernel.release === facts.release && run.kernel.buildId === facts.buildId;
   const state = reportState({ ...facts, beatSeconds: server.beatSeconds }, isOfThisKernel ? run : undefined, intent);
@@ -70,9 +71,9 @@ async function told(
   // What it is about to do is acknowledged now, or not done.
   if (!isNews && intent === undefined && !beatIsDue(sentAt, Date.now(), server.beatSeconds, facts.machineId))
     return { server: url, host: known.host, outcome: "nothing new", why: `it was told at ${known.sent?.at}` };
-  let outcome = await send(task, machine, identity, known, facts, digest, isNews ? state : undefined);
+  let outcome = await send(task, machine, proxy, identity, known, facts, digest, isNews ? state : undefined);
   if (outcome === "whole wanted")
-    outcome = await send(task, machine, identity, (await knownAs(machine, url)) ?? known, facts, digest, state);
+    outcome = await send(task, machine, proxy, identity, (await knownAs(machine, url, identity)) ?? known, facts, digest, state);
   // It may have been restored from before this machine came: it is to come again.
   if (outcome === "no such host") await remember(machine, { ...known, server: "" });
   if (outcome !== "taken") throw fail("AGENT_SERVER", `it says of the report: ${outcome}`, { file: url });
@@ -82,6 +83,7 @@ async function told(
 async function send(
   task: Task,
   machine: Machine,
+  proxy: string | undefined,
   identity: Identity,
   known: Known,
   facts: Facts,
@@ -104,7 +106,7 @@ async function send(
   };
   const text = JSON.stringify(body);
   const report = { host: known.host, body: text, signature: identity.sign(reportText(text)) };
-  const { outcomes } = await ask(task, new URL("v1/reports", known.server).href, { reports: [report] }, reportsAnswerSchema);
+  const { outcomes } = await ask(task, new URL("v1/reports", known.server).href, { reports: [report] }, reportsAnswerSchema, proxy);
   const [outcome] = outcomes;
   if (outcome === "taken") await remember(machine, { ...known, counter, sent: { digest, bootId, at: at.toISOString() } });
   return outcome;
@@ -115,6 +117,7 @@ async function enrolled(
   task: Task,
   machine: Machine,
   { url, tokenFile }: Server,
+  proxy: string | undefined,
   identity: Identity,
   { machineId }: Facts,
 ): Promise<Known> {
@@ -125,8 +128,8 @@ async function enrolled(
   if (bytes === undefined) throw fail("AGENT_SERVER", "there is no token to enrol with", { file });
   const request = { token: bytes.toString("utf8").trim(), name: hostname(), machineId };
   const body = { ...request, publicKey: identity.publicKey, proof: identity.sign(enrolText(request)) };
-  const { host } = await ask(task, new URL("v1/enrol", url).href, body, enrolAnswerSchema);
-  const known: Known = { "suture-host": 1, server: url, host, counter: 0, sent: null };
+  const { host } = await ask(task, new URL("v1/enrol", url).href, body, enrolAnswerSchema, proxy);
+  const known: Known = { "suture-host": 1, server: url, host, publicKey: identity.publicKey, counter: 0, sent: null };
   await remember(machine, known);
   return known;
 }

@@ -112,14 +112,14 @@ export type SignedReport = v.InferOutput<typeof signedReportSchema>;
 /** POST /v1/reports: of one machine, or of many that a relay has collected. */
 export const reportsSchema = v.strictObject({ reports: v.pipe(v.array(signedReportSchema), v.maxLength(MOST_REPORTS)) });
 
-export const REPORT_OUTCOMES = ["taken", "known", "whole wanted", "not approved", "no such host", "wrong"] as const;
+export const REPORT_OUTCOMES = ["taken", "held", "known", "whole wanted", "not approved", "no such host", "wrong"] as const;
 export type ReportOutcome = (typeof REPORT_OUTCOMES)[number];
 
 export const reportsAnswerSchema = v.strictObject({
   at: said(time, "the server's"),
   outcomes: said(
     v.array(v.picklist(REPORT_OUTCOMES)),
-    "of each, in their order. taken, known: it is kept, or a newer one is. whole wanted: send the state with it. wrong: the signature, or the form",
+    "of each, in their order. taken, known: it is kept, or a newer one is. held: it is kept, and what it is about to load is by a roll-out that is not on its way. whole wanted: send the state with it. wrong: the signature, or the form",
   ),
 });
 export type ReportsAnswer = v.InferOutput<typeof reportsAnswerSchema>;

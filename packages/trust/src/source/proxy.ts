@@ -16,6 +16,13 @@ export async function fetching(proxy: string | undefined): Promise<Fetch> {
   const given = proxy === undefined ? {} : { httpProxy: proxy, httpsProxy: proxy };
   // What is no https is asked of the proxy itself: many let nobody through to other ports than 443.
   const dispatcher = new EnvHttpProxyAgent({ ...given, proxyTunnel: false });
-  return (url, { signal, headers }) =>
-    through(url, { dispatcher, ...(signal ? { signal } : {}), headers: headers as Record<string, string> }) as Promise<Response>;
+  return (url, { signal, headers, method = "GET", body, redirect = "follow" }) =>
+    through(url, {
+      dispatcher,
+      method,
+      redirect,
+      ...(signal ? { signal } : {}),
+      ...(typeof body === "string" ? { body } : {}),
+      headers: headers as Record<string, string>,
+    }) as Promise<Response>;
 }
