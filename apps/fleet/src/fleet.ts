@@ -20,7 +20,9 @@ import { glanceRoutes } from "./page/glance.ts";
 import { hostPages } from "./page/hosts.ts";
 import { livepatchPages } from "./page/livepatches.ts";
 import { otherPages } from "./page/others.ts";
+import { peoplePages } from "./page/people.ts";
 import { rolloutPages } from "./page/rollouts.ts";
+import { tokenPages } from "./page/tokens.ts";
 import { Ingest } from "./reports/ingest.ts";
 import { sweepLevels } from "./reports/sweep.ts";
 import { note } from "./rollouts/observed.ts";
@@ -105,6 +107,8 @@ export class Fleet {
       ...hostPages(sql, knowledge),
       ...cvePages(knowledge),
       ...livepatchPages(sql, knowledge, steering),
+      ...tokenPages(sql),
+      ...peoplePages(sql, this.#addresses),
       ...otherPages(sql, steering),
     ];
     this.server = makeServer({ routes: this.routes, log, metrics, principalOf: (request) => this.#principalOf(request) });

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type Content, type Html, html, when } from "@suture/pages";
 import type { FastifyReply } from "fastify";
-import type { Principal } from "../users/roles.ts";
+import { mayBe, type Principal, type Role } from "../users/roles.ts";
 import { PAGE_STYLE } from "./style.ts";
 
 const REFRESH_SECONDS = 5;
@@ -20,13 +20,16 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-const PLACES: readonly (readonly [string, string])[] = [
+/** With the roles that it is for; all of them unless said. */
+const PLACES: readonly (readonly [place: string, name: string, who?: readonly Role[]])[] = [
   ["/", "Fleet"],
   ["/rollouts", "Roll-outs"],
   ["/hosts", "Machines"],
   ["/cves", "CVEs"],
   ["/livepatches", "Livepatches"],
   ["/keys", "Keys"],
+  ["/tokens", "Tokens", ["operator", "admin"]],
+  ["/people", "People", ["admin"]],
   ["/audit", "Audit"],
 ];
 
@@ -44,8 +47,8 @@ export const csrfField = ({ csrf }: Principal): Html => html`<input type="hidden
 
 function bar(principal: Principal, path: string): Content {
   const isAt = (place: string): boolean => (place === "/" ? path === "/" : path.startsWith(place));
-  return html`<header class="bar"><nav aria-label="pages">${PLACES.map(([place, name]) => html`<a href="${place}"${isAt(place) ? html` aria-current="page"` : ""}>${name}</a> `)}</nav>
-<form method="post" action="/logout">${csrfField(principal)}<span class="dim">${principal.name}</span><button>Log out</button></form></header>`;
+  return html`<header class="bar"><nav aria-label="pages">${PLACES.filter(([, , who]) => who === undefined || mayBe(principal, who)).map(([place, name]) => html`<a href="${place}"${isAt(place) ? html` aria-current="page"` : ""}>${name}</a> `)}</nav>
+<form method="post" action="/logout">${csrfField(principal)}<a href="/me">${principal.name}</a><button>Log out</button></form></header>`;
 }
 
 /** @param principal undefined: nobody is logged in */

@@ -21,6 +21,11 @@ ol.stages{list-style:none;padding:0;display:grid;gap:.4rem}
 ol.stages li{border-left:5px solid var(--line);padding:.2rem .75rem;background:var(--box)}
 ol.stages li.passed{border-color:var(--good)}
 ol.stages li[aria-current]{border-color:var(--link)}
+fieldset{border:1px solid var(--line);border-radius:6px;margin:0;padding:.2rem .6rem}
+legend{font-size:.85rem;color:var(--dim)}
+label.box-line{display:inline-block;margin-right:.75rem;color:var(--fg)}
+label.box-line input{display:inline;width:auto;min-height:0}
+form.inline{display:inline}
 progress{width:100%;accent-color:var(--link)}
 table.cards td{overflow-wrap:anywhere}
 .tiles a{color:inherit;text-decoration:none;display:block}

@@ -18,11 +18,23 @@ import { type Route, route } from "../http/route.ts";
 import { accounts, changeAccount, confirm, newAccount, welcome } from "./accounts.ts";
 import { newApiKey } from "./api-keys.ts";
 import { sessionIn, setSession } from "./cookie.ts";
-import { ROLES } from "./roles.ts";
+import { type Principal, ROLES, type Role } from "./roles.ts";
 import { logIn, logOut } from "./sessions.ts";
 
 const TRIES = 20;
 const invitation = v.strictObject({ invitation: v.pipe(v.string(), v.maxLength(100)) });
+
+/** @throws FLEET_ROLE */
+export async function ownKey(
+  sql: Sql,
+  principal: Principal,
+  { name, roles, days }: { name: string; roles: readonly Role[]; days?: number | undefined },
+): Promise<{ id: string; key: string }> {
+  if (principal.csrf === undefined) throw fail("FLEET_ROLE", "a key makes no keys: log in");
+  const more = roles.filter((role) => !principal.roles.includes(role));
+  if (more.length > 0) throw fail("FLEET_ROLE", `${principal.name} is not: ${more.join(", ")}`);
+  return newApiKey(sql, principal, { name, roles, days: Math.min(days ?? 90, 90) });
+}
 
 export const accountRoutes = (sql: Sql): Route[] => [
   route({
@@ -114,11 +126,6 @@ export const accountRoutes = (sql: Sql): Route[] => [
     who: ROLES,
     body: newFleetKeySchema,
     answer: fleetKeySchema,
-    handle: async ({ principal, body }) => {
-      if (principal.csrf === undefined) throw fail("FLEET_ROLE", "a key makes no keys: log in");
-      const more = body.roles.filter((role) => !principal.roles.includes(role));
-      if (more.length > 0) throw fail("FLEET_ROLE", `${principal.name} is not: ${more.join(", ")}`);
-      return newApiKey(sql, principal, { ...body, days: Math.min(body.days ?? 90, 90) });
-    },
+    handle: async ({ principal, body }) => ownKey(sql, principal, body),
   }),
 ];
