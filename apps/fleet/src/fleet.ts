@@ -28,6 +28,7 @@ import { sweepLevels } from "./reports/sweep.ts";
 import { note } from "./rollouts/observed.ts";
 import { rolloutRoutes } from "./rollouts/routes.ts";
 import { tick } from "./rollouts/tick.ts";
+import { sampleLevels, sampleRollouts } from "./samples/samples.ts";
 import { type Repository, Steering } from "./steering/steering.ts";
 import { accountRoutes } from "./users/account-routes.ts";
 import { principalOfKey } from "./users/api-keys.ts";
@@ -46,6 +47,7 @@ export const VERSION = "0.1.0";
 const TICK_MS = 5000;
 /** Of a large fleet a look takes long: as many times that it rests. */
 const TICK_REST = 10;
+const SAMPLE_MS = 60_000;
 const TELL_MS = 2000;
 const SWEEP_MS = 3600_000;
 
@@ -74,6 +76,7 @@ export class Fleet {
   readonly #log: Logger;
   readonly #steering: Steering | undefined;
   readonly #addresses: Addresses;
+  readonly #knowledge: Knowledge;
   readonly #chores: Chore[] = [];
   #closing = false;
 
@@ -88,6 +91,7 @@ export class Fleet {
     this.database = database;
     const { sql } = database;
     const knowledge = new Knowledge(sql);
+    this.#knowledge = knowledge;
     this.#addresses = new Addresses(webhookNetworks);
     const metrics = new Metrics(sql, knowledge, steering);
     this.learner = steering === undefined ? undefined : new Learner(sql, steering);
@@ -145,8 +149,13 @@ export class Fleet {
     const sweep = async (): Promise<void> => {
       await sweepDeliveries(sql);
       await sweepLevels(sql);
+      await sampleLevels(sql, this.#knowledge);
     };
     this.#chores.push(
+      new Chore(
+        () => this.#trying("roll-outs cannot be noted", () => sampleRollouts(sql)),
+        () => SAMPLE_MS,
+      ),
       new Chore(
         () => this.#trying("webhooks cannot be told", others),
         () => TELL_MS,

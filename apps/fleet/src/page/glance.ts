@@ -6,7 +6,9 @@ import { countsOf } from "../hosts/counts.ts";
 import type { Route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 import { rollouts } from "../rollouts/store.ts";
+import { levelSeries } from "../samples/samples.ts";
 import { ROLES } from "../users/roles.ts";
+import { chartHtml } from "./chart.ts";
 import { rolloutRow } from "./rollouts.ts";
 import { pageRoute } from "./route.ts";
 import { queryOf, tableHtml, tilesHtml } from "./words.ts";
@@ -33,6 +35,7 @@ ${tilesHtml([
 <h2>Roll-outs</h2>
 ${open.length === 0 ? html`<p class="dim">Nothing is rolling.</p>` : tableHtml(["roll-out", "phase", "stage", "machines", "why"], open.map(rolloutRow))}
 <h2>Level</h2>
+${chartHtml("Machines by effective level", await levelSeries(sql))}
 ${when(kernels.length === 0, () => html`<p class="dim">No machine has reported yet.</p>`)}
 ${when(kernels.length > 0, () =>
   tableHtml(

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { STATE, send } from "../../test/machine.ts";
 import { Person } from "../../test/person.ts";
 import { Rolling } from "../../test/rolling.ts";
+import { Knowledge } from "../knowledge/knowledge.ts";
+import { sampleLevels, sampleRollouts } from "../samples/samples.ts";
 
 let of: Rolling;
 let ada: Person;
@@ -65,6 +67,24 @@ test("each page is there, loads nothing from elsewhere, and shows what others wr
   expect((await browse(`/hosts/${machine.host}`)).text).toContain("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;");
   expect((await browse("/hosts/0000")).status).toBe(400);
   expect(await browse("/rollouts/none")).toMatchObject({ status: 404, text: expect.stringContaining("there is no roll-out none") });
+  await of.over(fix);
+});
+
+test("lines show how a roll-out went and how levels change, where there is time between two numbers", async () => {
+  const { sql } = of.served.fleet.database;
+  const fix = await of.begun();
+  await sampleRollouts(sql);
+  await sql`update rollout_sample set at = at - interval '10 minutes'`;
+  await of.become(of.machines.slice(0, 3), "intent", fix);
+  await sampleRollouts(sql);
+  // The same again is no other number.
+  await sampleRollouts(sql);
+  expect(await sql`select exposed from rollout_sample where rollout = ${fix.id} order by at`).toEqual([{ exposed: 0 }, { exposed: 3 }]);
+  expect((await browse(`/rollouts/${fix.id}`)).text).toContain('aria-label="Machines; now exposed: 3, took and keep it: 0, failed: 0"');
+  await sampleLevels(sql, new Knowledge(sql));
+  expect((await browse("/")).text).not.toContain("<svg");
+  await sql`insert into level_sample select at - interval '5 hours', level, machines - 1 from level_sample`;
+  expect((await browse("/")).text).toContain(`aria-label="Machines by effective level; now not known: ${of.machines.length}"`);
   await of.over(fix);
 });
 

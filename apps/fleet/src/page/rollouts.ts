@@ -8,7 +8,9 @@ import type { Route } from "../http/route.ts";
 import { ACTS, type Act, type ActKind, actOn, type Rolling } from "../rollouts/acts.ts";
 import { approve } from "../rollouts/approvals.ts";
 import { rollouts } from "../rollouts/store.ts";
+import { rolloutSeries, type Series } from "../samples/samples.ts";
 import { mayBe, type Principal, ROLES } from "../users/roles.ts";
+import { chartHtml } from "./chart.ts";
 import { csrfField } from "./document.ts";
 import { formRoute, pageRoute } from "./route.ts";
 import { phaseHtml, tableHtml, tilesHtml, timeHtml } from "./words.ts";
@@ -41,7 +43,7 @@ function stagesHtml({ stages, stage, phase, stageSince }: FleetRollout): Html {
   })}</ol>`;
 }
 
-function liveHtml(rollout: FleetRollout): Html {
+function liveHtml(rollout: FleetRollout, series: readonly Series[]): Html {
   const { phase, why, tally, kernel, counter, livepatch, channel, production, madeBy, made, approvedBy, attempt, note } = rollout;
   return html`<div id="live"><p aria-live="polite">${phaseHtml(phase)} ${why}</p>
 ${when(tally.exposed > 0, () => html`<progress max="${tally.exposed}" value="${tally.succeeded}">${tally.succeeded} of ${tally.exposed}</progress>`)}
@@ -56,6 +58,7 @@ ${tilesHtml([
   { name: "silent", count: tally.silent + tally.lost },
   { name: "would not take it", count: tally.refused },
 ])}
+${chartHtml("Machines", series)}
 <h2>Stages</h2>
 ${stagesHtml(rollout)}
 <h2>What it is</h2>
@@ -117,10 +120,11 @@ export function rolloutPages(sql: Sql, rolling: Rolling): Route[] {
     }),
     pageRoute({ path: "/rollouts/:id", what: "A roll-out, live", who: ROLES, params }, async ({ params: { id }, principal }) => {
       const rollout = await one(id);
+      const series = await rolloutSeries(sql, id);
       return {
         title: `Roll-out ${id}`,
         live: true,
-        body: html`${holdHtml(principal, rollout)}${liveHtml(rollout)}${formsHtml(principal, rollout)}`,
+        body: html`${holdHtml(principal, rollout)}${liveHtml(rollout, series)}${formsHtml(principal, rollout)}`,
       };
     }),
     formRoute(

@@ -27,6 +27,14 @@ label.box-line{display:inline-block;margin-right:.75rem;color:var(--fg)}
 label.box-line input{display:inline;width:auto;min-height:0}
 form.inline{display:inline}
 progress{width:100%;accent-color:var(--link)}
+figure.chart{margin:1rem 0}
+.chart svg{width:100%;max-width:48rem;height:auto}
+.chart text{font-size:12px;fill:var(--dim)}
+.chart .axis{fill:none;stroke:var(--line)}
+.chart polyline{fill:none;stroke-width:2}
+.chart figcaption{color:var(--dim);font-size:.85rem}
+.chart .line-0{stroke:var(--link)}.chart .line-1{stroke:var(--good);stroke-dasharray:8 3}.chart .line-2{stroke:var(--bad);stroke-dasharray:3 3}.chart .line-3{stroke:var(--warn);stroke-dasharray:10 3 2 3}.chart .line-4{stroke:var(--cool)}
+.chart .key-0{color:var(--link)}.chart .key-1{color:var(--good)}.chart .key-2{color:var(--bad)}.chart .key-3{color:var(--warn)}.chart .key-4{color:var(--cool)}
 table.cards td{overflow-wrap:anywhere}
 .tiles a{color:inherit;text-decoration:none;display:block}
 .tiles a:hover b{text-decoration:underline}

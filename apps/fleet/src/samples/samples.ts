@@ -1,0 +1,66 @@
+/** Numbers of now, kept for lines. Of several servers each writes the same. */
+import type { Sql } from "../database/sql.ts";
+import type { Knowledge } from "../knowledge/knowledge.ts";
+
+const DAYS = 90;
+
+export async function sampleRollouts(sql: Sql): Promise<void> {
+  await sql`
+    insert into rollout_sample (rollout, at, exposed, succeeded, failed)
+    select n.* from (
+      select r.id, date_trunc('minute', now()) as at, count(h.host)::integer as exposed,
+        count(h.host) filter (where h.outcome = 'succeeded')::integer as succeeded,
+        count(h.host) filter (where h.outcome in ('failed', 'crashed', 'booted'))::integer as failed
+      from rollout r left join rollout_host h on h.rollout = r.id
+      where r.phase in ('rolling', 'paused', 'held', 'done') group by r.id) n
+    left join lateral (select * from rollout_sample s where s.rollout = n.id order by s.at desc limit 1) as last on true
+    where (last.exposed, last.succeeded, last.failed) is distinct from (n.exposed, n.succeeded, n.failed)
+    on conflict (rollout, at) do update set exposed = excluded.exposed, succeeded = excluded.succeeded, failed = excluded.failed`;
+}
+
+export async function sampleLevels(sql: Sql, knowledge: Knowledge): Promise<void> {
+  const sums = new Map<string, number>();
+  for (const { level, machines } of await knowledge.kernels())
+    sums.set(level ?? "not known", (sums.get(level ?? "not known") ?? 0) + machines);
+  const rows = JSON.stringify([...sums].map(([level, machines]) => ({ level, machines })));
+  await sql`
+    insert into level_sample (at, level, machines)
+    select date_trunc('hour', now()), level, machines from jsonb_to_recordset(${rows}::text::jsonb) as r (level text, machines integer) order by level
+    on conflict (at, level) do update set machines = excluded.machines`;
+  await sql`delete from level_sample where at < now() - make_interval(days => ${DAYS})`;
+}
+
+export interface Series {
+  name: string;
+  /** In the order of their times: milliseconds, and how many. */
+  points: readonly (readonly [at: number, value: number])[];
+}
+
+export async function rolloutSeries(sql: Sql, id: string): Promise<Series[]> {
+  const rows = await sql<{ at: Date; exposed: number; succeeded: number; failed: number }>`
+    select at, exposed, succeeded, failed from rollout_sample where rollout = ${id} order by at desc limit 2000`;
+  const all = [...rows].reverse();
+  const of = (name: string, value: (row: (typeof all)[number]) => number): Series => ({
+    name,
+    points: all.map((row) => [row.at.getTime(), value(row)]),
+  });
+  return [
+    of("exposed", ({ exposed }) => exposed),
+    of("took and keep it", ({ succeeded }) => succeeded),
+    of("failed", ({ failed }) => failed),
+  ];
+}
+
+const MOST = 5;
+
+/** The levels at which most machines are at the end, of a month. */
+export async function levelSeries(sql: Sql): Promise<Series[]> {
+  const rows = await sql<{ at: Date; level: string; machines: number }>`
+    select at, level, machines from level_sample where at > now() - interval '31 days' order by at`;
+  const times = [...new Set(rows.map(({ at }) => at.getTime()))];
+  const byLevel = new Map<string, Map<number, number>>();
+  for (const { at, level, machines } of rows)
+    byLevel.set(level, (byLevel.get(level) ?? new Map<number, number>()).set(at.getTime(), machines));
+  const all = [...byLevel].map(([name, values]): Series => ({ name, points: times.map((at) => [at, values.get(at) ?? 0]) }));
+  return all.sort((a, b) => (b.points.at(-1)?.[1] ?? 0) - (a.points.at(-1)?.[1] ?? 0)).slice(0, MOST);
+}
