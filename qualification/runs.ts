@@ -19,9 +19,11 @@ import { publishKills } from "./publish-kills/run.ts";
 import type { Run } from "./run.ts";
 import { same } from "./same/same.ts";
 import { selftests } from "./selftests/run.ts";
+import { simulatedFleet } from "./simulated-fleet/run.ts";
 
 export const RUNS: readonly Run[] = [
   fleet,
+  simulatedFleet,
   same,
   flips,
   edits,

@@ -34,6 +34,8 @@ export class Signed implements Repository {
   readonly #policy = newKey();
   readonly #online = newKey();
   #store: TrustStore | undefined;
+  /** Its clock. */
+  now = (): Date => new Date();
 
   constructor(base: string) {
     this.#base = base;
@@ -57,9 +59,9 @@ export class Signed implements Repository {
       snapshot: held(this.#online),
       timestamp: held(this.#online),
     };
-    await initRepository(this.folder, { fleet: "test", holders, now: new Date() });
+    await initRepository(this.folder, { fleet: "test", holders, now: this.now() });
     for (const key of [root, patches, withdrawal, this.#policy]) await this.#sign(key);
-    await publish(task, this.folder, this.out, { signers: this.signers, now: new Date() });
+    await publish(task, this.folder, this.out, { signers: this.signers, now: this.now() });
   }
 
   async #sign(key: Signer): Promise<void> {
@@ -89,14 +91,14 @@ export class Signed implements Repository {
       return `${file}.${suffix}`;
     };
     const { sha256 } = await addLivepatch(task, this.folder, file, {
-      now: new Date(),
+      now: this.now(),
       ...(beside.account === undefined
         ? {}
         : { account: put("account.json", JSON.stringify(accountDocument.of({ account: beside.account as Account }))) }),
       ...(beside.review === undefined ? {} : { review: put("review.html", beside.review(digestOf(bytes))) }),
     });
     await this.#sign(this.#offline.patches);
-    await publish(task, this.folder, this.out, { signers: this.signers, now: new Date() });
+    await publish(task, this.folder, this.out, { signers: this.signers, now: this.now() });
     return sha256;
   }
 
@@ -109,7 +111,7 @@ export class Signed implements Repository {
   /** As a machine sees it, which believes nothing older than what it has seen. */
   async seen(): Promise<Policy> {
     this.#store ??= await TrustStore.create(join(this.#base, "store"), readFileSync(join(this.out, "metadata/1.root.json")));
-    return (await refresh(task, { store: this.#store, now: new Date(), buildId: BUILD_ID }, [sourceOf(this.out)])).policy;
+    return (await refresh(task, { store: this.#store, now: this.now(), buildId: BUILD_ID }, [sourceOf(this.out)])).policy;
   }
 }
 

@@ -1,12 +1,15 @@
 export { readConfiguration } from "./configuration.ts";
-export { decide } from "./decision/decide.ts";
+export { decide, intentOf } from "./decision/decide.ts";
 export type { Facts, Truth } from "./decision/facts.ts";
 export { agentErrors } from "./errors.ts";
+export { dueOf, nextCounter, type Sent, signedReport } from "./fleet/due.ts";
 export { beatIsDue, type Intent, reportState, stateDigest } from "./fleet/state.ts";
 export { tellServer } from "./fleet/tell.ts";
+export { NOTHING, withAccepted, withRefused } from "./memory.ts";
 export { runProbes } from "./probes.ts";
 export { agentStatus } from "./report/report.ts";
 export { retry } from "./retry.ts";
 export { apply, isFine } from "./run/apply.ts";
 export { fetchNews } from "./run/fetch.ts";
+export { runReport } from "./run/run-report.ts";
 export { fetchAsUser } from "./run/unprivileged.ts";

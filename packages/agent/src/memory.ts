@@ -4,13 +4,13 @@
  */
 import { makeFolderDurably, writeDurably } from "@suture/files";
 import type { Machine } from "@suture/host";
-import { type AgentMemory, agentMemorySchema } from "@suture/protocol";
+import { type AgentMemory, agentMemorySchema, lineOf, type Soak } from "@suture/protocol";
 import * as v from "valibot";
 import { fail } from "./errors.ts";
 import { FOLDER, MEMORY } from "./layout.ts";
 import { readPlain } from "./plain-file.ts";
 
-const NOTHING: AgentMemory = { "suture-agent-memory": 1, counters: {}, soak: null, accepted: [], refused: [] };
+export const NOTHING: AgentMemory = { "suture-agent-memory": 1, counters: {}, soak: null, accepted: [], refused: [] };
 const LIMIT = 4 * 1024 * 1024;
 
 /** @throws AGENT_MEMORY if there is one that cannot be read: it may forbid what is about to be done */
@@ -36,4 +36,28 @@ export async function writeMemory(machine: Machine, memory: AgentMemory): Promis
   } catch (cause) {
     throw fail("AGENT_MEMORY", `it cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { file }, { cause });
   }
+}
+
+/** Its trial ended badly: it is not taken again. */
+export function withRefused(
+  memory: AgentMemory,
+  { sha256, name, release, counter }: Soak,
+  { code, why }: { code: string; why: string },
+  at: Date,
+): AgentMemory {
+  const entry = { sha256, name, release, counter, code, why, at: at.toISOString() };
+  return { ...memory, soak: null, refused: [...memory.refused.filter((one) => one.sha256 !== sha256), entry] };
+}
+
+/** Its trial ended well: it is kept, in the place of what it replaced. */
+export function withAccepted(memory: AgentMemory, soak: Soak, at: Date): AgentMemory {
+  const { sha256, name, release, counter, replaced } = soak;
+  const line = lineOf(soak);
+  const out = new Set([sha256, ...replaced.map((one) => one.sha256)]);
+  return {
+    ...memory,
+    soak: null,
+    counters: { ...memory.counters, [line]: Math.max(memory.counters[line] ?? 0, counter) },
+    accepted: [...memory.accepted.filter((one) => !out.has(one.sha256)), { sha256, name, release, counter, at: at.toISOString() }],
+  };
 }

@@ -3,6 +3,8 @@ import { placeOf } from "@suture/trust";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { STATE, send } from "../../test/machine.ts";
 import { Rolling } from "../../test/rolling.ts";
+import { planOf, type RolloutRow } from "./row.ts";
+import { usualOf } from "./tally.ts";
 
 let of: Rolling;
 beforeAll(async () => {
@@ -142,5 +144,22 @@ test("what it is about to load by a roll-out that is held is not acknowledged, h
   // Of a roll-out that is none of the server's the policy alone tells.
   second.state = { ...STATE, intent: { ...intent, rollOut: "by-hand" } };
   expect(await send(of.served, second.report())).toEqual(["taken"]);
+  await of.over(fix);
+});
+
+test("what boots in a fleet that is known for half a day is usual of half a day, not of a whole one", async () => {
+  const { sql } = of.served.fleet.database;
+  const fix = await of.begun();
+  const plan = planOf((await sql<RolloutRow>`select * from rollout where id = ${fix.id}`)[0] as RolloutRow);
+  const rate = async (): Promise<number> => (await usualOf(sql, fix.id, plan.limits, new Date())).bootRate;
+  await sql`delete from host_event where what = 'booted'`;
+  await sql`insert into host_event (host, what, detail) select id, 'booted', '' from host limit 20`;
+  await sql`update host set enrolled_at = now() - interval '12 hours'`;
+  expect(await rate()).toBeCloseTo(0.5 / 12);
+  await sql`update host set enrolled_at = now()`;
+  expect(await rate()).toBeCloseTo(0.5 / 6);
+  await sql`update host set enrolled_at = now() - interval '1 year'`;
+  expect(await rate()).toBeCloseTo(0.5 / 24);
+  await sql`delete from host_event where what = 'booted'`;
   await of.over(fix);
 });

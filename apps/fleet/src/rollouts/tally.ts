@@ -10,6 +10,7 @@ const SILENT_BEATS = 3;
 const SILENT_MORE_SECONDS = 600;
 /** Who is gone for longer than this is thought to be gone for good, and says nothing any more. */
 const GONE_HOURS = 24;
+const LEAST_HOURS = 6;
 
 /** Of a machine's row `s`. */
 const silentSince = (sql: Within, now: Date) =>
@@ -61,17 +62,19 @@ export async function usualOf(sql: Within, id: string, { silentMinutes }: Limits
   const day = new Date(now.getTime() - 24 * 3_600_000);
   const since = new Date(now.getTime() - silentMinutes * 60_000);
   const isOther = (host: Statement<unknown>) => sql`not exists (select from rollout_host r where r.rollout = ${id} and r.host = ${host})`;
-  const [others] = await sql<{ known: number; lost: number; expected: number; heard: number }>`
+  const [others] = await sql<{ known: number; lost: number; expected: number; heard: number; hours: number }>`
     select count(*)::integer as known, count(*) filter (where s.seen_at < ${silentSince(sql, now)})::integer as lost,
       coalesce(sum(least(1, ${silentMinutes * 60}::real / s.beat_seconds)) filter (where s.seen_at >= ${day}), 0)::real as expected,
-      count(*) filter (where s.seen_at >= ${since})::integer as heard
+      count(*) filter (where s.seen_at >= ${since})::integer as heard,
+      -- Of a machine that came half a day ago the boots of half a day are known. Of few hours little is: then rather a halt too many.
+      coalesce(sum(greatest(${LEAST_HOURS}::real, least(24, extract(epoch from ${now}::timestamptz - h.enrolled_at) / 3600))), 0)::real as hours
     from host_state s join host h on h.id = s.host
     where h.state = 'approved' and ${isNotGone(sql, now)} and ${isOther(sql`s.host`)}`;
   // Machines, not boots: one that boots again and again is one.
   const [boots] = await sql<{ n: number }>`
     select count(distinct e.host)::integer as n from host_event e where e.what = 'booted' and e.at >= ${day} and ${isOther(sql`e.host`)}`;
-  const { known = 0, lost = 0, expected = 0, heard = 0 } = others ?? {};
-  return { known, lost, expected, heard, bootRate: known === 0 ? 0 : (boots?.n ?? 0) / (known * 24) };
+  const { known = 0, lost = 0, expected = 0, heard = 0, hours = 0 } = others ?? {};
+  return { known, lost, expected, heard, bootRate: hours <= 0 ? 0 : (boots?.n ?? 0) / hours };
 }
 
 /** The machines with that label for which the livepatch is. What a machine says of itself alone is no label. */

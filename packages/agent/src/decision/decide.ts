@@ -257,3 +257,9 @@ export function wanted({ steps, verdicts }: Decision): Offer[] {
   const next = verdicts.find(({ obstacle }) => obstacle === undefined || obstacle === "window");
   return [...new Set(next === undefined ? now : [...now, next.offer])];
 }
+
+/** What it is about to load. */
+export function intentOf({ steps }: Decision): { sha256: string; rollOut: string } | undefined {
+  const step = steps.find((one) => one.do === "load");
+  return step?.do === "load" ? { sha256: step.offer.sha256, rollOut: step.rollout.id } : undefined;
+}

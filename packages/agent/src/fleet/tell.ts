@@ -9,10 +9,8 @@ import {
   enrolAnswerSchema,
   enrolText,
   type HostReportState,
-  type ReportBody,
   type ReportOutcome,
   reportsAnswerSchema,
-  reportText,
 } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { Facts } from "../decision/facts.ts";
@@ -20,8 +18,9 @@ import { fail } from "../errors.ts";
 import { factsOf } from "../machine-facts.ts";
 import { readPlain } from "../plain-file.ts";
 import { lastRun } from "../report/report.ts";
+import { dueOf, nextCounter, signedReport } from "./due.ts";
 import { type Identity, identityOf, type Known, knownAs, remember } from "./identity.ts";
-import { beatIsDue, type Intent, reportState, stateDigest } from "./state.ts";
+import { type Intent, reportState, stateDigest } from "./state.ts";
 import { ask } from "./talk.ts";
 
 const LIMIT = 4096;
@@ -66,11 +65,9 @@ async function told(
   const isOfThisKernel = run?.kernel.release === facts.release && run.kernel.buildId === facts.buildId;
   const state = reportState({ ...facts, beatSeconds: server.beatSeconds }, isOfThisKernel ? run : undefined, intent);
   const digest = stateDigest(state);
-  const isNews = known.sent === null || known.sent.digest !== digest || known.sent.bootId !== facts.bootId;
-  const sentAt = new Date(known.sent?.at ?? 0).getTime();
-  // What it is about to do is acknowledged now, or not done.
-  if (!isNews && intent === undefined && !beatIsDue(sentAt, Date.now(), server.beatSeconds, facts.machineId))
-    return { server: url, host: known.host, outcome: "nothing new", why: `it was told at ${known.sent?.at}` };
+  const due = dueOf(known.sent, { ...facts, digest, intent, beatSeconds: server.beatSeconds, at: new Date() });
+  const isNews = due === "news";
+  if (due === undefined) return { server: url, host: known.host, outcome: "nothing new", why: `it was told at ${known.sent?.at}` };
   let outcome = await send(task, machine, proxy, identity, known, facts, digest, isNews ? state : undefined);
   if (outcome === "whole wanted")
     outcome = await send(task, machine, proxy, identity, (await knownAs(machine, url, identity)) ?? known, facts, digest, state);
@@ -91,21 +88,10 @@ async function send(
   state: HostReportState | undefined,
 ): Promise<ReportOutcome | undefined> {
   const at = new Date();
-  // Of its clock, so that one that was lost does not begin below.
-  const counter = Math.max(known.counter + 1, at.getTime());
+  const counter = nextCounter(known.counter, at);
   await remember(machine, { ...known, counter });
   const { bootId } = facts;
-  const body: ReportBody = {
-    "suture-report": 1,
-    host: known.host,
-    counter,
-    at: at.toISOString(),
-    bootId,
-    digest,
-    ...(state === undefined ? {} : { state }),
-  };
-  const text = JSON.stringify(body);
-  const report = { host: known.host, body: text, signature: identity.sign(reportText(text)) };
+  const report = signedReport({ host: known.host, bootId, digest, state, at }, counter, identity.sign);
   const { outcomes } = await ask(task, new URL("v1/reports", known.server).href, { reports: [report] }, reportsAnswerSchema, proxy);
   const [outcome] = outcomes;
   if (outcome === "taken") await remember(machine, { ...known, counter, sent: { digest, bootId, at: at.toISOString() } });

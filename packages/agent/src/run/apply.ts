@@ -2,19 +2,19 @@
 import { mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { lockFile } from "@suture/files";
-import { status } from "@suture/host";
-import type { AgentMemory, AgentRun } from "@suture/protocol";
+import { type Machine, status } from "@suture/host";
+import type { AgentRun } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fetchTarget } from "@suture/trust";
-import { type Decision, decide, type Step } from "../decision/decide.ts";
-import { type Facts, isTruth } from "../decision/facts.ts";
+import { decide, type Step } from "../decision/decide.ts";
 import { fail } from "../errors.ts";
 import { LOCK, MIRROR } from "../layout.ts";
 import { factsOf } from "../machine-facts.ts";
 import { readMemory, writeMemory } from "../memory.ts";
 import { writeReport } from "../report/report.ts";
+import { type RunFound, runReport } from "./run-report.ts";
 import { begin, type Done, end, keptNoMore, type Means, proceed, takeOut } from "./soak.ts";
-import { fetchedSource, problemOf, type Trusted, trustedTruth } from "./trusted.ts";
+import { fetchedSource, problemOf, trustedTruth } from "./trusted.ts";
 
 /**
  * What it did is kept as a report as well, and for a Prometheus collector.
@@ -30,7 +30,7 @@ export async function apply(asked: Omit<Means, "withdrawn">): Promise<AgentRun> 
     const means: Means = { ...asked, withdrawn: decision.withdrawn };
     const done: Done[] = [];
     for (const step of decision.steps) done.push(...(await taken(means, step)));
-    const report = await reportOf(means, facts, trusted, decision, done);
+    const report = await reportOf(machine, { facts, trusted, decision, done });
     // What was done is done, and is printed.
     await writeReport(machine, configuration, report).catch((error: unknown) =>
       task.reporter.warn(`the report cannot be written: ${error instanceof Error ? error.message : String(error)}`),
@@ -103,17 +103,9 @@ async function takeBack(
   ];
 }
 
-async function reportOf(
-  { machine }: Means,
-  { fleet, channel, machineId: _, ...facts }: Facts,
-  { truth, problem, roles, reached, warnings, at }: Trusted,
-  decision: Decision,
-  done: Done[],
-): Promise<AgentRun> {
+async function reportOf(machine: Machine, found: Omit<RunFound, "present" | "memory">): Promise<AgentRun> {
   const { kernel, patches, idle, installed } = await status(machine);
-  const { "suture-agent-memory": __, ...memory }: AgentMemory = await readMemory(machine);
   const isKept = (name: string): boolean => installed.some((entry) => entry.release === kernel.release && entry.name === name);
-  const withdrawn = isTruth(truth) ? truth.withdrawals.entries : [];
   const present = [
     ...patches.map(({ name, sha256, enabled, transition }) => ({
       name,
@@ -123,27 +115,7 @@ async function reportOf(
     })),
     ...idle.map((name) => ({ name, sha256: undefined, inEffect: false, kept: isKept(name) })),
   ];
-  return {
-    at: at.toISOString(),
-    kernel: { release: facts.release, buildId: facts.buildId },
-    fleet,
-    channel,
-    why: decision.why,
-    done,
-    warnings: [...new Set([...warnings, ...decision.warnings])],
-    repository: { reached, problem, roles },
-    livepatches: decision.verdicts.map(({ offer, rollout, obstacle, why }) => ({
-      path: offer.path,
-      sha256: offer.sha256,
-      counter: offer.custom.counter,
-      rollout: rollout?.id,
-      obstacle,
-      why,
-    })),
-    present,
-    rebootWanted: present.filter(({ sha256 }) => withdrawn.some((one) => one.sha256 === sha256)).map(({ name }) => name),
-    ...memory,
-  };
+  return runReport({ ...found, present, memory: await readMemory(machine) });
 }
 
 /** Whether somebody should look. */

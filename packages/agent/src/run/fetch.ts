@@ -6,7 +6,7 @@ import type { Machine } from "@suture/host";
 import { type AgentConfiguration, type AgentFetch, agentFetchDocument } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fetchTarget, keepingSource, refresh, type Source, sourceOf, type Verified } from "@suture/trust";
-import { type Decision, decide, wanted } from "../decision/decide.ts";
+import { type Decision, decide, intentOf, wanted } from "../decision/decide.ts";
 import { fail } from "../errors.ts";
 import { tellServer } from "../fleet/tell.ts";
 import { FETCH_LOCK, FETCH_REPORT, FETCH_TRUST, MIRROR } from "../layout.ts";
@@ -88,11 +88,10 @@ async function announced(
   task: Task,
   machine: Machine,
   configuration: AgentConfiguration,
-  { steps }: Decision,
+  decision: Decision,
 ): Promise<Pick<AgentFetch, "announced" | "warnings">> {
-  const step = steps.find((one) => one.do === "load");
-  if (step?.do !== "load") return { announced: undefined, warnings: [] };
-  const intent = { sha256: step.offer.sha256, rollOut: step.rollout.id };
+  const intent = intentOf(decision);
+  if (intent === undefined) return { announced: undefined, warnings: [] };
   const report = await tellServer(task, machine, configuration, intent);
   if (report?.outcome !== "not told") return { announced: report === undefined ? undefined : intent, warnings: [] };
   return { announced: undefined, warnings: [`the fleet's server was not told: ${report.why}`] };

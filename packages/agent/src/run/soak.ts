@@ -16,12 +16,12 @@ import {
   uninstall,
   unload,
 } from "@suture/host";
-import { type AgentConfiguration, type AgentMemory, type AgentRun, lineOf, type Soak } from "@suture/protocol";
+import type { AgentConfiguration, AgentMemory, AgentRun, Soak } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { Step } from "../decision/decide.ts";
 import { fail } from "../errors.ts";
 import { MODULES } from "../layout.ts";
-import { readMemory, writeMemory } from "../memory.ts";
+import { readMemory, withAccepted, withRefused, writeMemory } from "../memory.ts";
 import { probesOutside } from "../probes.ts";
 
 export type Done = AgentRun["done"][number];
@@ -143,18 +143,9 @@ async function loadedNow(machine: Machine, soak: Soak): Promise<void> {
   await change(machine, (memory) => ({ ...memory, soak: { ...soak, phase: "soaking", loaded: healthMark(machine).uptime } }));
 }
 
-async function refuse(
-  machine: Machine,
-  { sha256, name, release, counter }: Soak,
-  { code, why }: { code: string; why: string },
-): Promise<void> {
-  const entry = { sha256, name, release, counter, code, why, at: new Date().toISOString() };
-  await change(machine, (memory) => ({
-    ...memory,
-    soak: null,
-    refused: [...memory.refused.filter((one) => one.sha256 !== sha256), entry],
-  }));
-  await removeDurably(pathOf(machine, sha256));
+async function refuse(machine: Machine, soak: Soak, failure: { code: string; why: string }): Promise<void> {
+  await change(machine, (memory) => withRefused(memory, soak, failure, new Date()));
+  await removeDurably(pathOf(machine, soak.sha256));
 }
 
 async function soakOf(machine: Machine): Promise<Soak> {
@@ -319,21 +310,14 @@ export async function keptNoMore(task: Task, machine: Machine, release: string, 
 
 /** It is in the store by now: what it replaced goes out of it. */
 async function accepted(task: Task, machine: Machine, soak: Soak): Promise<void> {
-  const { sha256, name, release, counter } = soak;
+  const { sha256, name, release } = soak;
   await keptNoMore(
     task,
     machine,
     release,
     soak.replaced.filter((one) => one.name !== name),
   );
-  const line = lineOf(soak);
-  const out = new Set([sha256, ...soak.replaced.map((one) => one.sha256)]);
-  await change(machine, (memory) => ({
-    ...memory,
-    soak: null,
-    counters: { ...memory.counters, [line]: Math.max(memory.counters[line] ?? 0, counter) },
-    accepted: [...memory.accepted.filter((one) => !out.has(one.sha256)), { sha256, name, release, counter, at: new Date().toISOString() }],
-  }));
+  await change(machine, (memory) => withAccepted(memory, soak, new Date()));
   await removeDurably(pathOf(machine, sha256));
 }
 
