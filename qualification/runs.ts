@@ -7,10 +7,12 @@ import { cycles } from "./cycles/run.ts";
 import { debs } from "./debs/run.ts";
 import { edits } from "./edits/edits.ts";
 import { fleet } from "./fleet/run.ts";
+import { fleetFaults } from "./fleet-faults/run.ts";
 import { flips } from "./flips/run.ts";
 import { follow } from "./follow/run.ts";
 import { fresh } from "./fresh/run.ts";
 import { headers } from "./headers/run.ts";
+import { hostileReports } from "./hostile-reports/run.ts";
 import { identity } from "./identity/run.ts";
 import { metadata } from "./metadata/run.ts";
 import { ownKernel } from "./own-kernel/run.ts";
@@ -24,6 +26,8 @@ import { simulatedFleet } from "./simulated-fleet/run.ts";
 export const RUNS: readonly Run[] = [
   fleet,
   simulatedFleet,
+  hostileReports,
+  fleetFaults,
   same,
   flips,
   edits,

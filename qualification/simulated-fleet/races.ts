@@ -3,13 +3,13 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentReporter, Task } from "@suture/task";
-import { pino } from "pino";
 import { brokenAudit } from "../../apps/fleet/src/audit/audit.ts";
 import { Fleet } from "../../apps/fleet/src/fleet.ts";
 import { tick } from "../../apps/fleet/src/rollouts/tick.ts";
 import { Steering } from "../../apps/fleet/src/steering/steering.ts";
 import { newApiKey } from "../../apps/fleet/src/users/api-keys.ts";
 import { Signed } from "../../apps/fleet/test/repository.ts";
+import { silent } from "../../apps/fleet/test/silent.ts";
 import { Claims } from "../claims.ts";
 import type { Found } from "../run.ts";
 import { Client } from "./http.ts";
@@ -50,8 +50,7 @@ export async function raced(count: number): Promise<Found> {
   const signed = new Signed(base);
   await signed.begin();
   const options = { data: base, databaseUrl: undefined, repository: signed, trialChannels: [] };
-  const log = pino({ level: "silent" });
-  const servers = [await Fleet.open(task, options, log), await Fleet.open(task, options, log)];
+  const servers = [await Fleet.open(task, options, silent), await Fleet.open(task, options, silent)];
   const clients: Client[] = [];
   const ends = { held: 0, rolling: 0 };
   try {

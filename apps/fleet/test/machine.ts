@@ -1,6 +1,14 @@
 /** A machine as the server sees it: a key, a counter, and what it says. */
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
-import { enrolText, type HostReportState, type ReportBody, type ReportOutcome, reportText, type SignedReport } from "@suture/protocol";
+import {
+  type EnrolRequest,
+  enrolText,
+  type HostReportState,
+  type ReportBody,
+  type ReportOutcome,
+  reportText,
+  type SignedReport,
+} from "@suture/protocol";
 import type { Answered, Served } from "./served.ts";
 
 export const BUILD_ID = "5a".repeat(20);
@@ -45,10 +53,13 @@ export class TestMachine {
     return sign(undefined, Buffer.from(text), this.#key).toString("hex");
   }
 
-  async enrol(served: Served, token: string, more: object = {}): Promise<Answered> {
+  enrolment(token: string): EnrolRequest {
     const request = { token, name: this.name, machineId: this.machineId };
-    const body = { ...request, publicKey: this.publicKey, proof: this.sign(enrolText(request)), ...more };
-    const answer = await served.ask(undefined, "POST", "/v1/enrol", body);
+    return { ...request, publicKey: this.publicKey, proof: this.sign(enrolText(request)) };
+  }
+
+  async enrol(served: Served, token: string, more: object = {}): Promise<Answered> {
+    const answer = await served.ask(undefined, "POST", "/v1/enrol", { ...this.enrolment(token), ...more });
     if (answer.status === 200) this.host = String(answer.body.host);
     return answer;
   }

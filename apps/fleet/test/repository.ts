@@ -31,14 +31,16 @@ export class Signed implements Repository {
   readonly out: string;
   readonly #base: string;
   readonly #offline = { root: newKey(), patches: newKey(), withdrawal: newKey() };
-  readonly #policy = newKey();
-  readonly #online = newKey();
+  readonly #policy: Signer;
+  readonly #online: Signer;
   #store: TrustStore | undefined;
   /** Its clock. */
   now = (): Date => new Date();
 
-  constructor(base: string) {
+  constructor(base: string, { policy, online } = { policy: newKey(), online: newKey() }) {
     this.#base = base;
+    this.#policy = policy;
+    this.#online = online;
     this.folder = join(base, "repository");
     this.out = join(base, "out");
     mkdirSync(this.out);

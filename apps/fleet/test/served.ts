@@ -4,14 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Task } from "@suture/task";
-import { pino } from "pino";
 import { afterAll } from "vitest";
 import { Fleet } from "../src/fleet.ts";
 import type { Repository } from "../src/steering/steering.ts";
 import { newApiKey } from "../src/users/api-keys.ts";
 import { ROLES, type Role } from "../src/users/roles.ts";
-
-export const silent = pino({ level: "silent" });
+import { silent } from "./silent.ts";
 
 const folders: string[] = [];
 // Here, not where one is made: that may be in a hook, in which no other is taken.
