@@ -8,6 +8,8 @@ import type { KnownCve, KnownLivepatch } from "./standing.ts";
 /** As many times as it took to count, what was counted is good: a small fleet's page is of now, a large one's no load. */
 const REST = 20;
 const LONGEST_MS = 30_000;
+const LONG_MS = 300;
+const OLD_MS = 300_000;
 
 interface Counted {
   at: number;
@@ -96,11 +98,17 @@ export class Knowledge {
   async #now(): Promise<Counted> {
     const counted = this.#counted;
     const isOfNow = (one: Counted): boolean => Date.now() - one.at < Math.min(LONGEST_MS, REST * one.took);
-    if (counted !== undefined && isOfNow(counted) && counted.judge === (await this.#facts())) return counted;
+    const isSame = counted !== undefined && counted.judge === (await this.#facts());
+    if (isSame && isOfNow(counted)) return counted;
     // Of many who ask at once one counts.
     this.#counting ??= this.#count().finally(() => {
       this.#counting = undefined;
     });
+    // Of a large fleet nobody waits for it, if what was counted is not old.
+    if (isSame && counted.took > LONG_MS && Date.now() - counted.at < OLD_MS) {
+      this.#counting.catch(() => {});
+      return counted;
+    }
     return this.#counting;
   }
 
