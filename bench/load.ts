@@ -56,10 +56,15 @@ async function insmod(task: Task, kernel: KernelContext, module: Uint8Array): Pr
 
 function forAnother(module: Uint8Array, buildId: string): Uint8Array {
   const elf = readElf(module, "load.ko");
-  for (const { name, data } of elf.sections) {
-    const at = name === ".rodata.suture_kernel" ? Buffer.from(data).indexOf(Buffer.from(buildId, "hex")) : -1;
-    if (at >= 0) data[at] = ~(data[at] ?? 0);
+  let found = 0;
+  // Some links of modules put read-only data together: it is found by what it holds.
+  for (const { flags, data } of elf.sections) {
+    const at = (flags & SHF.ALLOC) === 0 ? -1 : Buffer.from(data).indexOf(Buffer.from(buildId, "hex"));
+    if (at < 0) continue;
+    data[at] = ~(data[at] ?? 0);
+    found++;
   }
+  if (found !== 1) throw new Error(`the module has the kernel's build-id ${found} times`);
   return writeElf(elf);
 }
 
