@@ -68,6 +68,7 @@ function textFunctions(_plan: Plan, unit: Unit): Replaced[] {
 function functionsOf(plan: Plan, settled: Settled): Map<number, Replaced[]> {
   const found = new Map<number, Replaced[]>();
   const units = plan.units.filter(({ index, idle }) => settled.in.has(index) && !idle);
+  let uses: Uses | undefined;
   for (const { object, owner, delta } of settled.finished.parts) {
     const inputs = settled.inputsOf(object);
     const near = units.filter(({ hunks }) => hunks.some(({ path }) => inputs?.has(path) === true));
@@ -92,9 +93,9 @@ function functionsOf(plan: Plan, settled: Settled): Map<number, Replaced[]> {
     }
     const waiting = near.filter((unit) => !(found.get(unit.index) ?? []).some((one) => one.object === object));
     if (open.length === 0 && waiting.length === 0) continue;
-    const used = usesIn(plan, settled, inputs ?? new Set());
+    uses ??= new Uses(plan, settled.in);
     for (const name of names) {
-      const reached = used(sourceNames(name));
+      const reached = uses.of(sourceNames(name), inputs ?? new Set());
       const candidates = open.includes(name) ? near : waiting;
       for (const unit of candidates) if ([...(touched.get(unit) ?? [])].some((one) => reached.has(one))) add(unit, name);
     }
@@ -103,30 +104,42 @@ function functionsOf(plan: Plan, settled: Settled): Map<number, Replaced[]> {
   return found;
 }
 
-/** What a function of an object names in the changed files, by way of others of those files: what is part of it where it was compiled into it. */
-function usesIn(plan: Plan, { in: units }: Settled, inputs: ReadonlySet<string>): (names: readonly string[]) => Set<string> {
-  const direct = new Map<string, Set<string>>();
-  for (const path of inputs) {
-    const text = plan.files.get(path)?.textOf(units);
-    if (text === undefined) continue;
-    const lines = text.split("\n");
-    for (const { kind, names, first, last } of declarationsIn(text)) {
-      if (kind !== "function" && kind !== "macro" && kind !== "variable") continue;
-      const mentioned = identifiersOf(lines.slice(first, last + 1).join("\n"));
-      for (const name of names) direct.set(name, new Set([...(direct.get(name) ?? []), ...mentioned]));
+/** What functions name in the changed files, by way of others of those files: what is part of them where it was compiled into them. */
+class Uses {
+  /** By name, in each file that declares it: all that is mentioned there. */
+  readonly #direct = new Map<string, { path: string; mentioned: ReadonlySet<string> }[]>();
+
+  constructor({ files }: Plan, units: ReadonlySet<number>) {
+    for (const [path, weave] of files) {
+      const text = weave.textOf(units);
+      if (text === undefined) continue;
+      const lines = text.split("\n");
+      for (const { kind, names, first, last } of declarationsIn(text)) {
+        if (kind !== "function" && kind !== "macro" && kind !== "variable") continue;
+        const mentioned = identifiersOf(lines.slice(first, last + 1).join("\n"));
+        for (const name of names) {
+          const known = this.#direct.get(name);
+          if (known === undefined) this.#direct.set(name, [{ path, mentioned }]);
+          else known.push({ path, mentioned });
+        }
+      }
     }
   }
-  return (names) => {
+
+  /** @param inputs files that the object is made of */
+  of(names: readonly string[], inputs: ReadonlySet<string>): Set<string> {
     const found = new Set(names);
     const queue = [...names];
     for (let at = queue.pop(); at !== undefined; at = queue.pop())
-      for (const name of direct.get(at) ?? [])
-        if (!found.has(name)) {
-          found.add(name);
-          queue.push(name);
-        }
+      for (const { path, mentioned } of this.#direct.get(at) ?? [])
+        if (inputs.has(path))
+          for (const name of mentioned)
+            if (!found.has(name)) {
+              found.add(name);
+              queue.push(name);
+            }
     return found;
-  };
+  }
 }
 
 /** Why nothing of it is carried: what runs is the same, or has run. */
