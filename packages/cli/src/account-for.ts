@@ -11,16 +11,17 @@ import { headedText, tableText } from "./text.ts";
 import { checkWritable, writeWhole } from "./write-file.ts";
 
 export interface AccountOptions {
-  changelog?: string;
+  changelog?: string | undefined;
   cveData?: string;
   page?: string;
   vex?: string;
   vexAuthor?: string;
 }
 
-export function addAccountOptions(command: Command): Command {
+/** @param changelog what the option of that name takes, for people */
+export function addAccountOptions(command: Command, changelog: string): Command {
   return command
-    .option("--changelog <file>", "of the newer release's package: the .deb, or its usr/share/doc/NAME/changelog.gz")
+    .option("--changelog <file>", changelog)
     .option("--cve-data <folder>", "a clone of the kernel's vulns repository: cve/published/YEAR/CVE-*.json")
     .option("--page <file>", "write the account as one HTML page")
     .option("--vex <file>", "write it as an OpenVEX document, for machines on which the livepatch is in effect")
@@ -31,6 +32,8 @@ export function addAccountOptions(command: Command): Command {
 export async function checkAccountFiles({ page, vex }: AccountOptions): Promise<void> {
   for (const file of [page, vex]) if (file !== undefined) await checkWritable(file);
 }
+
+export const CHANGELOG = "of the newer release's package: the .deb, or its usr/share/doc/NAME/changelog.gz";
 
 /**
  * What says which fix is which, read before any long work.

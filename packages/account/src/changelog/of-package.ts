@@ -1,18 +1,26 @@
 /** The changelog that a package holds. */
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
 
-/** The packed changelog of a .deb: linux-image and linux-source packages have one each. @throws ACCOUNT_CHANGELOG */
+/** Of packages that are Debian's alone, and of others. */
+const NAMES = ["changelog.gz", "changelog.Debian.gz"];
+
+/** The packed changelog of a .deb: all packages that are built of the kernel's source have it. @throws ACCOUNT_CHANGELOG */
 export async function changelogOfPackage(task: Task, deb: string, folder: string): Promise<string> {
   const [name = ""] = basename(deb).split("_");
-  const member = `./usr/share/doc/${name}/changelog.gz`;
+  const members = NAMES.map((one) => `./usr/share/doc/${name}/${one}`);
   const script = 'dpkg-deb --fsys-tarfile "$1" | tar --extract --directory="$2" --no-same-owner "$3"';
-  try {
-    await run(task, ["bash", "-o", "pipefail", "-c", script, "changelog", deb, folder, member]);
-  } catch (cause) {
-    task.check();
-    throw fail("ACCOUNT_CHANGELOG", `the package has no ${member.slice(2)}, or is damaged`, { file: deb }, { cause });
+  let first: unknown;
+  for (const member of members) {
+    try {
+      await run(task, ["bash", "-o", "pipefail", "-c", script, "changelog", deb, folder, member]);
+      return join(folder, member);
+    } catch (cause) {
+      task.check();
+      first ??= cause;
+    }
   }
-  return `${folder}/${member.slice(2)}`;
+  const names = members.map((member) => member.slice(2)).join(" or ");
+  throw fail("ACCOUNT_CHANGELOG", `the package has no ${names}, or is damaged`, { file: deb }, { cause: first });
 }

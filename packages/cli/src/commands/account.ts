@@ -1,6 +1,14 @@
 import { accountOf, readReport } from "@suture/account";
 import { accountDocument } from "@suture/protocol";
-import { type AccountOptions, accountSources, accountText, addAccountOptions, checkAccountFiles, writeAccount } from "../account-for.ts";
+import {
+  type AccountOptions,
+  accountSources,
+  accountText,
+  addAccountOptions,
+  CHANGELOG,
+  checkAccountFiles,
+  writeAccount,
+} from "../account-for.ts";
 import type { AddCommand } from "../answer.ts";
 import { fieldsText, headedText, partsText, safeText } from "../text.ts";
 
@@ -9,7 +17,7 @@ interface Options extends AccountOptions {
 }
 
 export const accountCommand: AddCommand = (program, run) => {
-  addAccountOptions(program.command("account"))
+  addAccountOptions(program.command("account"), CHANGELOG)
     .description(
       "what became of each CVE and each fix of a newer release: of the report of a catch-up, again as soon as more is known of CVEs",
     )

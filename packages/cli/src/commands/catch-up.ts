@@ -2,7 +2,15 @@ import { accountOf, summaryOf } from "@suture/account";
 import { type CaughtUp, catchUp, commitUnits, packageUnits, readPredecessor } from "@suture/pipeline";
 import { catchUpDocument, UNIT_STATES, type UnitState, writeReport } from "@suture/protocol";
 import { ownSource, releaseSource } from "@suture/sources";
-import { type AccountOptions, accountSources, accountText, addAccountOptions, checkAccountFiles, writeAccount } from "../account-for.ts";
+import {
+  type AccountOptions,
+  accountSources,
+  accountText,
+  addAccountOptions,
+  CHANGELOG,
+  checkAccountFiles,
+  writeAccount,
+} from "../account-for.ts";
 import type { AddCommand } from "../answer.ts";
 import { type Accepted, addAccepted } from "../build-for.ts";
 import { fail } from "../errors.ts";
@@ -26,7 +34,7 @@ interface Options extends KernelOptions, Accepted, AccountOptions {
 }
 
 export const catchUpCommand: AddCommand = (program, run) => {
-  addAccountOptions(addAccepted(addKernelOptions(program.command("catch-up"))))
+  addAccountOptions(addAccepted(addKernelOptions(program.command("catch-up"))), `${CHANGELOG}; with --to it is fetched unless given`)
     .description("build one livepatch of all that a newer release has and a livepatch can carry, and say what became of each change")
     .option("--to <release>", "the newer release, as `uname -r` says it, or `newest`: by the difference of the two source packages")
     .option("--git <folder>", "instead: a clone with the commits; may be given again, each with its --range", several)
@@ -47,6 +55,7 @@ export const catchUpCommand: AddCommand = (program, run) => {
         await checkAccountFiles(options);
         const predecessor = options.upon === undefined ? undefined : await readPredecessor(options.upon);
         const kernel = await openKernel(task, options);
+        let fetched: string | undefined;
         try {
           const plan =
             options.git === undefined
@@ -58,9 +67,10 @@ export const catchUpCommand: AddCommand = (program, run) => {
                 );
           const only = options.only === "cve" ? "cve" : "all";
           const { leaveOut = [], take = [], acceptLayout: acceptLayouts = [], acceptInit: acceptInits = [] } = options;
-          const asked = options.changelog !== undefined || options.cveData !== undefined;
+          const changelog = options.changelog ?? fetched;
+          const asked = changelog !== undefined || options.cveData !== undefined;
           const running = kernel.target.inputs.find(({ name }) => name.startsWith("linux-source-"))?.version;
-          const sources = asked ? await accountSources(task, [running, plan.target.version], options) : undefined;
+          const sources = asked ? await accountSources(task, [running, plan.target.version], { ...options, changelog }) : undefined;
           const found = await catchUp(task, kernel, plan, {
             only,
             leaveOut,
@@ -89,7 +99,11 @@ export const catchUpCommand: AddCommand = (program, run) => {
 
         async function packages(to: string) {
           const own = ownSource(kernel.target, cacheDirectory());
-          return packageUnits(task, kernel, own, await releaseSource(task, own, to, cacheDirectory()));
+          const newer = await releaseSource(task, own, to, cacheDirectory());
+          fetched = newer.changelog;
+          if (fetched === undefined)
+            task.reporter.warn(`no package of ${newer.name} ${newer.version} has a changelog: it is not told which fixes and CVEs it has`);
+          return packageUnits(task, kernel, own, newer);
         }
       }),
     );
@@ -97,8 +111,8 @@ export const catchUpCommand: AddCommand = (program, run) => {
 
 /** @throws CLI_USAGE */
 function checkOptions(options: Options): void {
-  const { changelog, cveData, page, vex } = options;
-  if (changelog === undefined && cveData === undefined && (page ?? vex) !== undefined)
+  const { changelog, cveData, page, vex, git = [] } = options;
+  if (git.length > 0 && changelog === undefined && cveData === undefined && (page ?? vex) !== undefined)
     throw fail("CLI_USAGE", "--page and --vex are of an account: it needs --changelog, --cve-data or both");
   checkWays(options);
 }

@@ -3,6 +3,7 @@
  *
  *     debs/NAME_VERSION_ARCH.deb        packages of the archive, whose hash was compared with the archive's index
  *     sources/SOURCE_VERSION/           the source as linux-source has it, never compiled in
+ *     changelogs/SOURCE_VERSION/        changelog.gz, as a package of that source has it; empty if none does
  *     kernels/RELEASE_VERSION_FORMAT/   one kernel, ready to build for, by the machine's compiler; with _COMPILER behind it, by one of toolchains/:
  *         target.json                     what it is and what it was made from
  *         image/                          the image package unpacked: boot/vmlinuz-RELEASE, lib/modules/RELEASE
@@ -66,6 +67,10 @@ export function debPath(cache: string, deb: { name: string; version: string; arc
 
 export function sourcePath(cache: string, source: { name: string; version: string }): string {
   return join(cache, "sources", `${source.name}_${withoutEpoch(source.version)}`);
+}
+
+export function changelogPath(cache: string, source: { name: string; version: string }): string {
+  return join(cache, "changelogs", `${source.name}_${withoutEpoch(source.version)}`);
 }
 
 export function featuresetPath(cache: string, source: { name: string; version: string }, featureset: string): string {

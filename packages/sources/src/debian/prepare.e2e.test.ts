@@ -10,8 +10,9 @@ import { folderOf } from "@suture/testkit/folders";
 import { beforeAll, expect, test } from "vitest";
 import { cacheRoot, debsDirectory } from "../cache/layout.ts";
 import type { Target } from "../target.ts";
-import { readArchive } from "./archive.ts";
+import { Archive, readArchive } from "./archive.ts";
 import { findKernel } from "./archived-kernel.ts";
+import { releaseChangelog } from "./changelog.ts";
 import { type Downloadable, getDebs } from "./download.ts";
 import { listKernels } from "./list.ts";
 import { prepareTarget } from "./prepare.ts";
@@ -153,6 +154,14 @@ test("the list has the kernel, with all that there is of it, and the running one
   const found = list.archive.find((kernel) => kernel.release === release);
   expect(found).toMatchObject({ archived: true, source: true, headers: true, compiler: { name: target.compiler, installed: true } });
   expect(found?.cached?.bytes).toBeGreaterThan(1e9);
+});
+
+test("the changelog of a release is had of the smallest package that has it, and kept", async () => {
+  const archive = await readArchive(new Task());
+  const { source } = findKernel(archive, release, undefined);
+  const file = (await releaseChangelog(new Task(), CACHE, archive, source)) ?? "";
+  expect(gunzipSync(readFileSync(file)).toString("latin1", 0, 200)).toContain(`(${source.version})`);
+  expect(await releaseChangelog(new Task(), CACHE, new Archive([]), source)).toBe(file);
 });
 
 test("sources that do not belong together are not held against each other", async () => {

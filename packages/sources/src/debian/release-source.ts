@@ -8,6 +8,7 @@ import type { Target } from "../target.ts";
 import type { Apt } from "./apt.ts";
 import { type Archive, readArchive } from "./archive.ts";
 import { archivedKernels } from "./archived-kernel.ts";
+import { releaseChangelog } from "./changelog.ts";
 import { getDebs } from "./download.ts";
 import { findArchived, machineArchive, otherSuites } from "./find.ts";
 import type { Package } from "./packages.ts";
@@ -23,6 +24,11 @@ export interface ReleaseSource {
   sha256: string;
   /** The folder that holds it, which is never changed. */
   path: string;
+}
+
+export interface NewerSource extends ReleaseSource {
+  /** The packed changelog of its packages; undefined where none has one. */
+  changelog: string | undefined;
 }
 
 /**
@@ -52,7 +58,7 @@ export function ownSource({ release, inputs, tree }: Target, cache: string): Rel
  * @param wanted as `uname -r` says it, or "newest"
  * @throws KERNEL_NOT_FOUND, SOURCE_NOT_FOUND, SOURCE_NO_FEATURESET, ARCHIVE_*, CACHE_*
  */
-export async function releaseSource(task: Task, own: ReleaseSource, wanted: string, cache: string): Promise<ReleaseSource> {
+export async function releaseSource(task: Task, own: ReleaseSource, wanted: string, cache: string): Promise<NewerSource> {
   await openCache(cache);
   const release = wanted === "newest" ? await newestOf(task, own, cache) : wanted;
   const { archive, kernel } = await findArchived(task, cache, release, undefined);
@@ -85,7 +91,8 @@ export async function releaseSource(task: Task, own: ReleaseSource, wanted: stri
       },
       { mend: "Name a newer release with --to: `suture kernels` lists them." },
     );
-  return unpacked(task, { release, source, apt: archive.apt }, cache);
+  const changelog = await releaseChangelog(task, cache, archive, source);
+  return { ...(await unpacked(task, { release, source, apt: archive.apt }, cache)), changelog };
 }
 
 async function unpacked(
