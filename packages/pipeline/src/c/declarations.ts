@@ -205,8 +205,10 @@ function described(text: string): Pick<Declaration, "kind" | "names" | "members"
     return { kind: "type", names: name === undefined ? [] : [name], members };
   }
   const before = plain.split("=")[0] ?? "";
-  const call = /^(\w+)\s*\(\s*(\w*)/.exec(plain);
-  if (call !== null) return { kind: "call", names: [call[2] ?? ""].filter((name) => name !== "" && !KEYWORDS.has(name)), members };
+  const made = /^(?:static\s+|const\s+)+([A-Z][A-Z0-9_]*)\s*\(/.exec(plain);
+  if (made !== null) return { kind: "variable", names: madeBy(made[1] ?? "", plain), members };
+  const call = /^(\w+)\s*\(/.exec(plain);
+  if (call !== null) return { kind: "call", names: madeBy(call[1] ?? "", plain), members };
   const declared = /^(?:struct|union|enum)\s+(\w+)\s*;$/.exec(plain);
   if (declared !== null) return { kind: "other", names: [], members };
   const prototype = /(\w+)\s*\([^=]*$/.exec(before);
@@ -220,6 +222,18 @@ function described(text: string): Pick<Declaration, "kind" | "names" | "members"
     return found === undefined || KEYWORDS.has(found) ? [] : [found];
   });
   return { kind: "variable", names, members };
+}
+
+/** What the call of a macro declares: its first argument, if that is a name; for each processor a type comes first. */
+function madeBy(macro: string, text: string): string[] {
+  const given = text
+    .slice(text.indexOf("(") + 1)
+    .replace(/\)[^)]*$/, "")
+    .split(/,(?![^(]*\))/);
+  const name = /^\w*PER_CPU\w*$/.test(macro)
+    ? /(\w+)\s*(?:\[[^\]]*\]\s*)*$/.exec(given[1] ?? "")?.[1]
+    : /^\s*(\w+)/.exec(given[0] ?? "")?.[1];
+  return name === undefined || KEYWORDS.has(name) ? [] : [name];
 }
 
 /** Members, those of what is nested too. */

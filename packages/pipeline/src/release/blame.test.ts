@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import { blamed, sourceNames } from "./blame.ts";
 import { dependents, type Unit, withNeeds } from "./units.ts";
 
+const NOTHING = { members: new Set<string>(), calls: new Set<string>() };
+
 function unit(index: number, name: string, needs: number[] = []): Unit {
   const hunk = {
     path: "x.c",
@@ -16,6 +18,9 @@ function unit(index: number, name: string, needs: number[] = []): Unit {
     calls: new Set<string>(),
     words: new Set<string>(),
     idle: false,
+    gone: NOTHING,
+    come: NOTHING,
+    creates: false,
   };
   return { index, id: `u${index}`, title: name, files: [], hunks: [hunk], diff: "", needs: new Set(needs), idle: false, namesCve: false };
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { hunksBetween } from "./difference.ts";
 import { type FileTexts, namedHunks, piecesOf } from "./pieces.ts";
+import { idOf } from "./units.ts";
 
 /** What belongs together, as paths with the first new line of each hunk. */
 function pieces(files: readonly FileTexts[], sees: (reader: string, declarer: string) => boolean = () => true): string[][] {
@@ -88,4 +89,47 @@ test("comments join nothing", () => {
   const before = `/* one */\n${F("f", "a();")}/* callers of f() */\n${F("g", "f(1);")}`;
   const after = before.replace("/* one */", "/* about f */").replace("callers of f()", "who calls f()").replace("a();", "b();");
   expect(pieces([{ path: "x.c", before, after }])).toHaveLength(3);
+});
+
+test("a new variable that a macro makes belongs to all who use it: those who only read it, too", () => {
+  const before = F("bind", "a();") + F("send", "b();");
+  const after = `static DEFINE_PER_CPU(long [4], bound);\n\n${F("bind", "a();", "this_cpu_write(bound[a], 1);")}${F("send", "b();", "BUG_ON(!this_cpu_read(bound[a]));")}`;
+  expect(pieces([{ path: "x.c", before, after }])).toHaveLength(1);
+});
+
+test("functions of a file that stop using one member belong together: what counts and what counts back", () => {
+  const counts = (get: string, put: string): string =>
+    F("taken", `return ${get}(&v->value.count);`) + F("log", "say();") + F("dropped", `if (${put}(&v->value.count))`, "  gone(v);");
+  const before = counts("refcount_inc_not_zero", "refcount_dec_and_test");
+  const after = F("taken", "return map_inc(v->map);") + F("log", "say(1);") + F("dropped", "map_dec(v->map);");
+  expect(pieces([{ path: "x.c", before, after }])).toEqual([["x.c: return map_inc(v->map);", "x.c: map_dec(v->map);"], ["x.c: say(1);"]]);
+});
+
+test("a call that moves from one function of a file to another moves whole", () => {
+  const before = F("done", "lock_wait(a);", "x();") + F("other", "y();") + F("start", "send(a);");
+  const after = F("done", "x();") + F("other", "y(2);") + F("start", "send(a);", "lock_wait(a);");
+  expect(pieces([{ path: "x.c", before, after }])).toEqual([["x.c: lock_wait(a);", "x.c: lock_wait(a);"], ["x.c: y(2);"]]);
+  // What only speaks may be said elsewhere.
+  const said = (text: string): string => text.replaceAll("lock_wait(a);", 'pr_info("x");');
+  expect(pieces([{ path: "x.c", before: said(before), after: said(after) }])).toHaveLength(3);
+});
+
+test("a condition that begins in one hunk and ends in another is one change; and so are a new header and its inclusion", () => {
+  const before = `int a;\n\n${F("one", "x();")}${F("two", "y();")}\n`;
+  const after = `int a;\n#ifdef CONFIG_X\n\n${F("one", "x();")}${F("two", "y();")}#endif\n\n`;
+  expect(pieces([{ path: "x.c", before, after }])).toHaveLength(1);
+  const files = [
+    { path: "d/own.h", before: undefined, after: "int b;\n" },
+    { path: "d/x.c", before: "#include <a.h>\n\nint c;\n", after: '#include <a.h>\n#include "own.h"\n\nint c;\n' },
+  ];
+  expect(pieces(files)).toHaveLength(1);
+});
+
+test("the same change in two functions is two, by their ids too", () => {
+  const hunks = namedHunks(
+    { path: "x.c", before: F("one", "a();") + F("two", "a();"), after: F("one", "b();") + F("two", "b();") },
+    hunksBetween(F("one", "a();") + F("two", "a();"), F("one", "b();") + F("two", "b();")),
+    0,
+  );
+  expect(new Set(hunks.map((hunk) => idOf([hunk]))).size).toBe(2);
 });

@@ -22,10 +22,20 @@ export interface NamedHunk extends LineHunk {
   /** Identifiers in its lines, and members that are given a function whose head it changes. */
   mentions: ReadonlySet<string>;
   calls: ReadonlySet<string>;
+  /** Members and called functions that its old lines name and its new ones do not, and the other way round. */
+  gone: Uses;
+  come: Uses;
+  /** It brings the whole file. */
+  creates: boolean;
   /** It changes comments and blanks only. */
   idle: boolean;
   /** Identifiers of its whole file. */
   words: ReadonlySet<string>;
+}
+
+export interface Uses {
+  members: ReadonlySet<string>;
+  calls: ReadonlySet<string>;
 }
 
 export interface Touched {
@@ -89,10 +99,35 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       inside,
       mentions,
       calls,
+      gone: usedOnlyIn(hunk.old, hunk.now),
+      come: usedOnlyIn(hunk.now, hunk.old),
+      creates: file.before === undefined,
       idle: sameCode(hunk),
       words,
     };
   });
+}
+
+/** They say something, and change nothing that other code has to agree with. */
+const SAYS =
+  /^(?:pr_\w+|dev_(?:err|warn|info|dbg|notice|printk)\w*|netdev_(?:err|warn|info|dbg)\w*|printk\w*|\w*_(?:err|warn|dbg|debug|info|notice|printk)|trace_\w+|WARN\w*|BUG_ON|BUILD_BUG\w*|lockdep_\w+|(?:un)?likely|IS_ERR\w*|PTR_ERR\w*|ERR_\w+|min\w*|max\w*|clamp\w*|container_of|READ_ONCE|WRITE_ONCE|IS_ENABLED|memset|memcpy|defined)$/;
+
+/** Of lines, what others do not use. */
+function usedOnlyIn(lines: readonly string[], others: readonly string[]): Uses {
+  const [own, other] = [usesOf(lines), usesOf(others)];
+  const only = (a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> => new Set([...a].filter((name) => !b.has(name)));
+  return { members: only(own.members, other.members), calls: only(own.calls, other.calls) };
+}
+
+function usesOf(lines: readonly string[]): Uses {
+  const plain = lines.join("").replace(/\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"/g, " ");
+  const known = identifiersOf(plain);
+  const members = [...plain.matchAll(/(?:->|(?<=[\w\])])\.)\s*([A-Za-z_]\w*)/g)].map(([, name = ""]) => name);
+  const calls = [...plain.matchAll(/\b(\w+)\s*\(/g)].map(([, name = ""]) => name);
+  return {
+    members: new Set(members.filter((name) => known.has(name))),
+    calls: new Set(calls.filter((name) => known.has(name) && !SAYS.test(name))),
+  };
 }
 
 /** Members that functions of a file are put into where variables are initialised, by function. */
@@ -130,6 +165,53 @@ function sameCode({ old, now }: LineHunk): boolean {
   // Part of a longer comment.
   const isComment = (text: string): boolean => text === "" || (/^\*/.test(text) && !/[;{}]/.test(text));
   return before === after || (isComment(before) && isComment(after));
+}
+
+const CONDITION = /^\s*#\s*(if|endif)/;
+const INCLUDE = /^\s*#\s*include\s*[<"](?:[^>"]*\/)?([^>"/]+)[>"]/;
+
+/**
+ * Hunks of one file that belong together by what they do: one stops using what another stops using too, or begins to (a count that two members
+ * hold, a call that moves); conditions that begin in one and end in another. And a new header, with those who include it.
+ */
+function* inOneFile(hunks: readonly NamedHunk[]): Generator<[number, number]> {
+  const goneBy = new Map<string, number[]>();
+  const open = new Map<string, number>();
+  const created = new Map<string, number[]>();
+  const keyOf = (kind: string, path: string, name: string): string => `${kind} ${path} ${name}`;
+  for (const [at, { path, gone, idle, old, now, creates }] of hunks.entries()) {
+    const names = idle
+      ? []
+      : [...[...gone.members].map((name) => keyOf("member", path, name)), ...[...gone.calls].map((name) => keyOf("call", path, name))];
+    for (const key of names) goneBy.set(key, [...(goneBy.get(key) ?? []), at]);
+    if (!isBalanced(old) || !isBalanced(now)) {
+      const other = open.get(path);
+      if (other === undefined) open.set(path, at);
+      else yield [other, at];
+    }
+    if (!creates) continue;
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    created.set(name, [...(created.get(name) ?? []), at]);
+  }
+  for (const [key, all] of goneBy) if (key.startsWith("member ")) for (const at of all.slice(1)) yield [all[0] as number, at];
+  for (const [at, { path, come, now, idle }] of hunks.entries()) {
+    if (idle) continue;
+    for (const name of come.members) for (const other of goneBy.get(keyOf("member", path, name)) ?? []) yield [at, other];
+    for (const name of come.calls) for (const other of goneBy.get(keyOf("call", path, name)) ?? []) yield [at, other];
+    for (const line of now) for (const other of created.get(INCLUDE.exec(line)?.[1] ?? "") ?? []) yield [at, other];
+  }
+}
+
+/** As many conditions begin as end. */
+function isBalanced(lines: readonly string[]): boolean {
+  let depth = 0;
+  for (const line of lines) {
+    const word = CONDITION.exec(line)?.[1];
+    if (word === "endif") depth--;
+    else if (word === "if") depth++;
+    if (depth < 0) return false;
+  }
+  return depth === 0;
 }
 
 /** Sets of what belongs together. */
@@ -194,6 +276,7 @@ export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, dec
         if (one.at !== at && !one.hunk.idle && one.touched.contract && one.touched.kind !== "other" && together(hunk, one))
           union.join(at, one.at);
   }
+  for (const [a, b] of inOneFile(hunks)) union.join(a, b);
   const groups = new Map<number, NamedHunk[]>();
   for (const [at, hunk] of hunks.entries()) groups.set(union.find(at), [...(groups.get(union.find(at)) ?? []), hunk]);
   return [...groups.entries()].sort(([a], [b]) => a - b).map(([, group]) => group);

@@ -80,8 +80,9 @@ export function dependents(units: readonly Unit[], gone: ReadonlySet<number>, th
   return found;
 }
 
+/** Where it is counts: what is changed alike in two functions is two changes. */
 export function idOf(hunks: readonly (LineHunk & { path: string })[]): string {
-  return `u${sha256(JSON.stringify(hunks.map(({ path, old, now }) => [path, old, now]))).slice(0, 12)}`;
+  return `u${sha256(JSON.stringify(hunks.map(({ path, oldStart, old, now }) => [path, oldStart, old, now]))).slice(0, 12)}`;
 }
 
 /** Made up of the first files and the names that are changed in them. */

@@ -7,7 +7,7 @@ import { type IndexData, IndexMaker, NameIndex } from "./index.ts";
 import { keepIndex, readIndex } from "./kept.ts";
 
 /** To be raised with every change to what is read of a file, or kept. */
-const VERSION = 3;
+const VERSION = 4;
 
 export async function indexOf(task: Task, kernel: KernelContext, graph: IncludeGraph, stage: Stage): Promise<NameIndex> {
   const path = join(kernel.cache, "kbuild", `${keyOf(kernel.target, ["names", VERSION])}.names`);
