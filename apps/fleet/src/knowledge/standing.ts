@@ -49,8 +49,8 @@ export interface Fix {
 }
 export type Fixes = ReadonlyMap<string, ReadonlyMap<string, Fix>>;
 
-/** Of the series that a version is of: the first two numbers. */
-export const seriesOf = (version: string): string => /^(?:\d+:)?(\d+\.\d+)/.exec(version)?.[1] ?? version;
+/** Of the series that a version is of: the first two numbers, and the epoch: another one's versions are those of another maker. */
+export const seriesOf = (version: string): string => /^(?:\d+:)?\d+\.\d+/.exec(version)?.[0] ?? version;
 
 /** By series, then by CVE. */
 export function fixesOf(livepatches: readonly KnownLivepatch[]): Fixes {

@@ -14,8 +14,14 @@ import { formRoute, pageRoute } from "./route.ts";
 import { queryOf } from "./words.ts";
 
 const TRIES = 20;
-/** A page of this server, and no other. */
-const here = (to: string | undefined): string => (to !== undefined && /^\/(?![/\\])/.test(to) ? to : "/");
+const HERE = "http://here.invalid";
+
+/** A page of this server, and no other: as browsers read it, who drop tabs and line ends. */
+function here(to: string | undefined): string {
+  if (to === undefined || !URL.canParse(to, HERE)) return "/";
+  const { origin, pathname, search } = new URL(to, HERE);
+  return origin === HERE && !pathname.startsWith("//") ? `${pathname}${search}` : "/";
+}
 const to = v.optional(v.pipe(v.string(), v.maxLength(500)));
 
 const CODE = html`<label>Code of your app <input name="code" inputmode="numeric" pattern="[0-9]{6}" autocomplete="one-time-code" required></label>`;

@@ -17,7 +17,7 @@ export function levelOf({ release, buildId, version, livepatches }: HostReportSt
   const inEffect = livepatches.flatMap(({ name, sha256, inEffect: is }) => (is ? [sha256 ?? `name:${name}`] : [])).sort();
   const text = [release, buildId ?? "", version ?? "", inEffect.join(",")].join("\n");
   const id = createHash("md5").update(text).digest("hex");
-  return { id, release, build_id: buildId, version: version ?? null, livepatches: inEffect };
+  return { id, release, build_id: buildId, version: version || null, livepatches: inEffect };
 }
 
 export async function putLevels(within: Within, levels: readonly LevelRow[]): Promise<void> {

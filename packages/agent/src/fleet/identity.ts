@@ -16,8 +16,8 @@ const knownSchema = v.strictObject({
   "suture-host": v.literal(1),
   server: v.string(),
   host: v.string(),
-  /** Its key, as it was when the server came to know it. */
-  publicKey: v.string(),
+  /** Its key, as it was when the server came to know it; older agents did not write it down. */
+  publicKey: v.optional(v.string()),
   /** Of the last report; none has the same or a lower one. */
   counter: v.number(),
   /** What the server has acknowledged last, and when. */
@@ -56,7 +56,7 @@ async function newKey(machine: Machine): Promise<KeyObject> {
 export async function knownAs(machine: Machine, server: string, { publicKey }: Identity): Promise<Known | undefined> {
   try {
     const found = v.parse(knownSchema, JSON.parse((await readPlain(machine.path(KNOWN), LIMIT))?.toString("utf8") ?? ""));
-    return found.server === server && found.publicKey === publicKey ? found : undefined;
+    return found.server === server && (found.publicKey ?? publicKey) === publicKey ? found : undefined;
   } catch {
     return undefined;
   }

@@ -99,6 +99,9 @@ export const catchUpCommand: AddCommand = (program, run) => {
 
         async function packages(to: string) {
           const own = ownSource(kernel.target, cacheDirectory());
+          task.reporter.warn(
+            "source packages do not say which lines are one fix: units are found by reading text. Read what is carried of files in which something is left out before it is loaded (docs/catch-up.md)",
+          );
           const newer = await releaseSource(task, own, to, cacheDirectory());
           fetched = newer.changelog;
           if (fetched === undefined)

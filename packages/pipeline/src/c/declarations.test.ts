@@ -95,3 +95,11 @@ __printf(1, 2) int told(const char *text, ...);
 test("identifiers are those of code", () => {
   expect([...identifiersOf(`x = y->z; /* not_me */ call("nor_me"); // nor_this`)]).toEqual(["x", "y", "z", "call"]);
 });
+
+test("what macros make has the name that they are given", () => {
+  const names = (text: string): string[] => declarationsIn(text).flatMap((one) => [...one.names]);
+  expect(names("static DEFINE_PER_CPU(struct x, y) = { INIT_LOCAL_LOCK(lock) };")).toEqual(["y"]);
+  expect(names("DEFINE_PER_CPU(int [4], table);")).toEqual(["table"]);
+  expect(names("static __cacheline_aligned_in_smp DEFINE_SPINLOCK(guard);")).toEqual(["guard"]);
+  expect(names("static LIST_HEAD(all);\nstatic DEVICE_ATTR_RO(state);")).toEqual(["all"]);
+});

@@ -205,8 +205,8 @@ function described(text: string): Pick<Declaration, "kind" | "names" | "members"
     return { kind: "type", names: name === undefined ? [] : [name], members };
   }
   const before = plain.split("=")[0] ?? "";
-  const made = /^(?:static\s+|const\s+)+([A-Z][A-Z0-9_]*)\s*\(/.exec(plain);
-  if (made !== null) return { kind: "variable", names: madeBy(made[1] ?? "", plain), members };
+  const made = /^(?:static\s+|const\s+|__\w+\s+)+([A-Z][A-Z0-9_]*)\s*\(/.exec(plain);
+  if (made !== null) return { kind: "variable", names: VARIABLES.test(made[1] ?? "") ? madeBy(made[1] ?? "", plain) : [], members };
   const call = /^(\w+)\s*\(/.exec(plain);
   if (call !== null) return { kind: "call", names: madeBy(call[1] ?? "", plain), members };
   const declared = /^(?:struct|union|enum)\s+(\w+)\s*;$/.exec(plain);
@@ -224,16 +224,30 @@ function described(text: string): Pick<Declaration, "kind" | "names" | "members"
   return { kind: "variable", names, members };
 }
 
+/** Macros that make a variable of the name that they are given; others make names of it. */
+const VARIABLES = /DEFINE|DECLARE|_HEAD$/;
+
 /** What the call of a macro declares: its first argument, if that is a name; for each processor a type comes first. */
 function madeBy(macro: string, text: string): string[] {
-  const given = text
-    .slice(text.indexOf("(") + 1)
-    .replace(/\)[^)]*$/, "")
-    .split(/,(?![^(]*\))/);
-  const name = /^\w*PER_CPU\w*$/.test(macro)
-    ? /(\w+)\s*(?:\[[^\]]*\]\s*)*$/.exec(given[1] ?? "")?.[1]
-    : /^\s*(\w+)/.exec(given[0] ?? "")?.[1];
+  const given = argumentsOf(text.slice(text.indexOf("(") + 1));
+  const name = /PER_CPU/.test(macro) ? /(\w+)\s*(?:\[[^\]]*\]\s*)*$/.exec(given[1] ?? "")?.[1] : /^\s*(\w+)/.exec(given[0] ?? "")?.[1];
   return name === undefined || KEYWORDS.has(name) ? [] : [name];
+}
+
+/** Up to the parenthesis that closes them. */
+function argumentsOf(text: string): string[] {
+  const given: string[] = [];
+  let [depth, from] = [0, 0];
+  for (let at = 0; at < text.length; at++) {
+    const c = text[at];
+    if (c === "(") depth++;
+    else if ((c === "," && depth === 0) || (c === ")" && depth-- === 0)) {
+      given.push(text.slice(from, at).trim());
+      from = at + 1;
+      if (c === ")") return given;
+    }
+  }
+  return [...given, text.slice(from).trim()];
 }
 
 /** Members, those of what is nested too. */

@@ -21,6 +21,8 @@ function unit(index: number, name: string, needs: number[] = []): Unit {
     gone: NOTHING,
     come: NOTHING,
     creates: false,
+    shared: new Set<string>(),
+    counted: new Set<string>(),
   };
   return { index, id: `u${index}`, title: name, files: [], hunks: [hunk], diff: "", needs: new Set(needs), idle: false, namesCve: false };
 }

@@ -305,7 +305,7 @@ class Rounds {
   async #link(finished: Finished): Promise<CaughtUp> {
     const { plan, choice, source, objects, predecessor, options } = this.#parts;
     const inputsOf = (object: string): ReadonlySet<string> | undefined => objects.inputsOf(object);
-    const report = reportOf(this.#kernel, plan, { in: choice.in, left: choice.left, finished, only: options.only, inputsOf });
+    const report = await reportOf(this.#kernel, plan, { in: choice.in, left: choice.left, finished, only: options.only, inputsOf });
     const version = plan.target.version ?? plan.target.release ?? "commits";
     const livepatch = await linkRelease(this.#task, this.#kernel, finished, report, {
       name: options.name ?? `catch-up-${version.replace(/[^\w-]+/g, "-")}`.slice(0, 40),

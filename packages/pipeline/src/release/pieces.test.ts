@@ -109,9 +109,53 @@ test("a call that moves from one function of a file to another moves whole", () 
   const before = F("done", "lock_wait(a);", "x();") + F("other", "y();") + F("start", "send(a);");
   const after = F("done", "x();") + F("other", "y(2);") + F("start", "send(a);", "lock_wait(a);");
   expect(pieces([{ path: "x.c", before, after }])).toEqual([["x.c: lock_wait(a);", "x.c: lock_wait(a);"], ["x.c: y(2);"]]);
-  // What only speaks may be said elsewhere.
-  const said = (text: string): string => text.replaceAll("lock_wait(a);", 'pr_info("x");');
-  expect(pieces([{ path: "x.c", before: said(before), after: said(after) }])).toHaveLength(3);
+});
+
+test("what many files name moves without joining", () => {
+  const file = (path: string, before: string[], after: string[]): FileTexts => ({
+    path,
+    before: `static ${F("done", ...before)}static ${F("start", ...after)}`,
+    after: `static ${F("done", ...after)}static ${F("start", ...before)}`,
+  });
+  const files = Array.from({ length: 9 }, (_, i) => file(`${i}.c`, ["mutex_lock(a);", "x();"], ["x();"]));
+  expect(pieces(files, () => false)).toHaveLength(18);
+});
+
+test("who counts, locks, initialises or waits by one member belongs together, in one folder", () => {
+  const user = (path: string, before: string, after: string): FileTexts => ({
+    path,
+    before: `static ${F("f", before)}`,
+    after: `static ${F("f", after)}`,
+  });
+  const files = [
+    user("net/tipc/core.c", "flush(t);", "wait_var_event(&t->pending, !atomic_read(&t->pending));"),
+    user("net/tipc/udp.c", "atomic_dec(&t->pending);", "if (atomic_dec_and_test(&t->pending))"),
+    user("net/tipc/log.c", "say(t->pending);", "say(t->pending, 1);"),
+    user("net/core/other.c", "atomic_inc(&t->pending);", "atomic_add(2, &t->pending);"),
+  ];
+  expect(pieces(files, () => false).map((group) => group.map((text) => text.split(":")[0]))).toEqual([
+    ["net/tipc/core.c", "net/tipc/udp.c"],
+    ["net/tipc/log.c"],
+    ["net/core/other.c"],
+  ]);
+});
+
+test("what counts by one member in one file is one, whoever else names it", () => {
+  const before = `static ${F("get", "refcount_inc(&v->refs);")}static ${F("put", "if (refcount_dec_and_test(&v->refs))", "  gone(v);")}`;
+  const after = `static ${F("get", "map_inc(v->map);")}static ${F("put", "if (refcount_dec_and_test(&v->refs) && last(v))", "  gone(v);")}`;
+  const others = Array.from({ length: 9 }, (_, i) => ({
+    path: `${i}.c`,
+    before: "int a; /* */ int refs;\n",
+    after: "int b; /* */ int refs;\n",
+  }));
+  expect(pieces([{ path: "x.c", before, after }, ...others], () => false).filter(([first]) => first?.startsWith("x.c"))).toHaveLength(1);
+});
+
+test("comments in the middle of which a hunk is name no members", () => {
+  const comment = (text: string): string => `/*\n * ${text}\n */\n${F("f", "a();")}`;
+  const before = comment("about x->gone here") + F("g", "b(y->gone);");
+  const after = comment("about nothing here") + F("g", "b(y);");
+  expect(pieces([{ path: "x.c", before, after }])).toHaveLength(2);
 });
 
 test("a condition that begins in one hunk and ends in another is one change; and so are a new header and its inclusion", () => {

@@ -25,6 +25,10 @@ export interface NamedHunk extends LineHunk {
   /** Members and called functions that its old lines name and its new ones do not, and the other way round. */
   gone: Uses;
   come: Uses;
+  /** Members that its lines, old or new, give to what counts, locks, initialises, links, waits or wakes. */
+  shared: ReadonlySet<string>;
+  /** Those among them that are counts. */
+  counted: ReadonlySet<string>;
   /** It brings the whole file. */
   creates: boolean;
   /** It changes comments and blanks only. */
@@ -52,7 +56,8 @@ export interface Touched {
 const ENUM = /^(?:typedef )?enum\b/;
 
 /** In changed lines of a function, what those who call it have to know of. */
-const CONTRACT = /\breturn\b|\b\w*(?:lock|unlock|_get|_put|_ref|unref|free|release|destroy)\w*\s*\(/;
+const CONTRACT =
+  /\breturn\b|\b\w*(?:lock|unlock|_get|_put|_ref|unref|free|release|destroy|refcount|refcnt|atomic|kref|_hold|wait_|wake_)\w*\s*\(/;
 
 export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: number): NamedHunk[] {
   const [old, now] = [declarationsIn(file.before ?? ""), declarationsIn(file.after)];
@@ -101,16 +106,14 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       calls,
       gone: usedOnlyIn(hunk.old, hunk.now),
       come: usedOnlyIn(hunk.now, hunk.old),
+      shared: givenTo(SHARING, [...hunk.old, ...hunk.now]),
+      counted: givenTo(COUNTING, [...hunk.old, ...hunk.now]),
       creates: file.before === undefined,
       idle: sameCode(hunk),
       words,
     };
   });
 }
-
-/** They say something, and change nothing that other code has to agree with. */
-const SAYS =
-  /^(?:pr_\w+|dev_(?:err|warn|info|dbg|notice|printk)\w*|netdev_(?:err|warn|info|dbg)\w*|printk\w*|\w*_(?:err|warn|dbg|debug|info|notice|printk)|trace_\w+|WARN\w*|BUG_ON|BUILD_BUG\w*|lockdep_\w+|(?:un)?likely|IS_ERR\w*|PTR_ERR\w*|ERR_\w+|min\w*|max\w*|clamp\w*|container_of|READ_ONCE|WRITE_ONCE|IS_ENABLED|memset|memcpy|defined)$/;
 
 /** Of lines, what others do not use. */
 function usedOnlyIn(lines: readonly string[], others: readonly string[]): Uses {
@@ -119,15 +122,39 @@ function usedOnlyIn(lines: readonly string[], others: readonly string[]): Uses {
   return { members: only(own.members, other.members), calls: only(own.calls, other.calls) };
 }
 
+const MEMBER = /(?:->|(?<=[\w\])])\.)([A-Za-z_]\w*)/g;
+
 function usesOf(lines: readonly string[]): Uses {
-  const plain = lines.join("").replace(/\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"/g, " ");
+  const plain = withoutWords(lines);
   const known = identifiersOf(plain);
-  const members = [...plain.matchAll(/(?:->|(?<=[\w\])])\.)\s*([A-Za-z_]\w*)/g)].map(([, name = ""]) => name);
   const calls = [...plain.matchAll(/\b(\w+)\s*\(/g)].map(([, name = ""]) => name);
-  return {
-    members: new Set(members.filter((name) => known.has(name))),
-    calls: new Set(calls.filter((name) => known.has(name) && !SAYS.test(name))),
-  };
+  return { members: membersIn(plain), calls: new Set(calls.filter((name) => known.has(name))) };
+}
+
+/** Without comments, also where a hunk has only the middle of one, and without strings. */
+function withoutWords(lines: readonly string[]): string {
+  return lines
+    .filter((line) => !/^\s*\*(?:\s|\/|$)/.test(line))
+    .join("")
+    .replace(/\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"/g, " ");
+}
+
+function membersIn(text: string): Set<string> {
+  return new Set([...text.matchAll(MEMBER)].map(([, name = ""]) => name));
+}
+
+/** What is done with state that others look at, too. */
+const SHARING =
+  /\b(?:atomic\w*|refcount\w*|kref\w*|\w*lock\w*|INIT_\w+|init_\w+|\w+_init|list_\w+|hlist_\w+|wait_\w+|wake_\w+|complete\w*|READ_ONCE|WRITE_ONCE|rcu_\w+|smp_\w+|\w*(?:set|clear|test)_bit|queue_\w+|cancel_\w+|xa_\w+|idr_\w+)\s*\(([^;{}]*)/g;
+
+const COUNTING = /\b(?:atomic\w*|refcount\w*|kref\w*)\s*\(([^;{}]*)/g;
+
+/** Members that are given to calls; and those that are counted up or down. */
+function givenTo(calls: RegExp, lines: readonly string[]): Set<string> {
+  const plain = withoutWords(lines);
+  const given = [...plain.matchAll(calls)].map(([, text = ""]) => text);
+  const counted = [...plain.matchAll(/(?:\+\+|--)\s*[\w>.\-[\]]+|[\w>.\-[\]]+(?:\+\+|--)/g)].map(([text]) => text);
+  return membersIn([...given, ...counted].join(";"));
 }
 
 /** Members that functions of a file are put into where variables are initialised, by function. */
@@ -171,35 +198,75 @@ const CONDITION = /^\s*#\s*(if|endif)/;
 const INCLUDE = /^\s*#\s*include\s*[<"](?:[^>"]*\/)?([^>"/]+)[>"]/;
 
 /**
- * Hunks of one file that belong together by what they do: one stops using what another stops using too, or begins to (a count that two members
- * hold, a call that moves); conditions that begin in one and end in another. And a new header, with those who include it.
+ * Hunks that belong together by what they do, in one file: one stops using what another stops using too, or begins to (a count that two members
+ * hold, a call that moves); conditions that begin in one and end in another. In one folder: what shares a member's state. And a new header, with those
+ * who include it. What many files name says nothing.
  */
-function* inOneFile(hunks: readonly NamedHunk[]): Generator<[number, number]> {
-  const goneBy = new Map<string, number[]>();
+function* byWhatTheyDo(hunks: readonly NamedHunk[]): Generator<[number, number]> {
+  const filesWith = namers(hunks);
+  const files = new Set(hunks.map(({ path }) => path)).size;
+  const isRare = (name: string): boolean => filesWith(name) <= Math.max(FEW, files / 100);
+  const isNotCommon = (name: string): boolean => filesWith(name) <= Math.max(FEW, files / 20);
+  const gone = new Map<string, number[]>();
+  const shared = new Map<string, number[]>();
+  const counted = new Map<string, number[]>();
   const open = new Map<string, number>();
   const created = new Map<string, number[]>();
-  const keyOf = (kind: string, path: string, name: string): string => `${kind} ${path} ${name}`;
-  for (const [at, { path, gone, idle, old, now, creates }] of hunks.entries()) {
-    const names = idle
-      ? []
-      : [...[...gone.members].map((name) => keyOf("member", path, name)), ...[...gone.calls].map((name) => keyOf("call", path, name))];
-    for (const key of names) goneBy.set(key, [...(goneBy.get(key) ?? []), at]);
+  for (const [at, hunk] of hunks.entries()) {
+    const { path, idle, old, now, creates } = hunk;
+    for (const key of idle ? [] : keysOf(hunk.gone, path, isRare)) put(gone, key, at);
+    for (const name of idle ? [] : hunk.shared) if (isNotCommon(name)) put(shared, name, at);
+    for (const name of idle ? [] : hunk.counted) put(counted, `${path} ${name}`, at);
     if (!isBalanced(old) || !isBalanced(now)) {
       const other = open.get(path);
       if (other === undefined) open.set(path, at);
       else yield [other, at];
     }
-    if (!creates) continue;
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    created.set(name, [...(created.get(name) ?? []), at]);
+    if (creates) put(created, path.slice(path.lastIndexOf("/") + 1), at);
   }
-  for (const [key, all] of goneBy) if (key.startsWith("member ")) for (const at of all.slice(1)) yield [all[0] as number, at];
+  for (const [key, all] of gone) if (key.startsWith("member ")) for (const at of all.slice(1)) yield [all[0] as number, at];
+  for (const all of counted.values()) for (const at of all.slice(1)) yield [all[0] as number, at];
+  for (const [name, all] of shared)
+    for (const [i, at] of all.entries())
+      for (const other of all.slice(0, i))
+        if (hunks[at]?.path === hunks[other]?.path || (isRare(name) && areNear(hunks[at], hunks[other]))) yield [other, at];
   for (const [at, { path, come, now, idle }] of hunks.entries()) {
     if (idle) continue;
-    for (const name of come.members) for (const other of goneBy.get(keyOf("member", path, name)) ?? []) yield [at, other];
-    for (const name of come.calls) for (const other of goneBy.get(keyOf("call", path, name)) ?? []) yield [at, other];
+    for (const key of keysOf(come, path, isRare)) for (const other of gone.get(key) ?? []) yield [at, other];
     for (const line of now) for (const other of created.get(INCLUDE.exec(line)?.[1] ?? "") ?? []) yield [at, other];
   }
+}
+
+function keysOf({ members, calls }: Uses, path: string, isRare: (name: string) => boolean): string[] {
+  const keys = (kind: string, names: ReadonlySet<string>): string[] => [...names].filter(isRare).map((name) => `${kind} ${path} ${name}`);
+  return [...keys("member", members), ...keys("call", calls)];
+}
+
+function put(into: Map<string, number[]>, key: string, at: number): void {
+  const known = into.get(key);
+  if (known === undefined) into.set(key, [at]);
+  else known.push(at);
+}
+
+/** What so few files name is rare in any difference; in a large one a hundredth of its files, and in one file a twentieth. */
+const FEW = 8;
+
+/** How many of the changed files have a word. */
+function namers(hunks: readonly NamedHunk[]): (name: string) => number {
+  const counts = new Map<string, number>();
+  for (const words of new Map(hunks.map(({ path, words }) => [path, words])).values())
+    for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return (name) => counts.get(name) ?? 0;
+}
+
+/** In one folder, or one below the other's, that is not of the whole kernel. */
+function areNear(one: NamedHunk | undefined, other: NamedHunk | undefined): boolean {
+  const [a, b] = [one, other].map((hunk) => hunk?.path.slice(0, hunk.path.lastIndexOf("/") + 1) ?? "") as [string, string];
+  const outer = a.length < b.length ? a : b;
+  return (
+    one?.path === other?.path ||
+    (outer.split("/").length > 2 && a.startsWith(outer) && b.startsWith(outer) && !outer.startsWith("include/"))
+  );
 }
 
 /** As many conditions begin as end. */
@@ -276,7 +343,7 @@ export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, dec
         if (one.at !== at && !one.hunk.idle && one.touched.contract && one.touched.kind !== "other" && together(hunk, one))
           union.join(at, one.at);
   }
-  for (const [a, b] of inOneFile(hunks)) union.join(a, b);
+  for (const [a, b] of byWhatTheyDo(hunks)) union.join(a, b);
   const groups = new Map<number, NamedHunk[]>();
   for (const [at, hunk] of hunks.entries()) groups.set(union.find(at), [...(groups.get(union.find(at)) ?? []), hunk]);
   return [...groups.entries()].sort(([a], [b]) => a - b).map(([, group]) => group);

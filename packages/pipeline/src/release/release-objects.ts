@@ -268,6 +268,8 @@ export class ReleaseObjects {
       state.outline = outlineOf(command, readElf(original, command.object), readElf(bytes, command.object));
       state.digest = digest;
       state.compared = undefined;
+      // Of the last build, or of one that did not compile.
+      state.refusals = [];
     } catch (error) {
       const refusal = refusedOr(this.#task, error);
       Object.assign(state, { digest: undefined, outline: undefined, compared: undefined, part: undefined, record: undefined });

@@ -1,4 +1,6 @@
 /** What became of each unit. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
 import type { CatchUpReport, CatchUpSummary, ReleaseUnit, UnitReason } from "@suture/protocol";
 import { declarationsIn, identifiersOf } from "../c/declarations.ts";
@@ -16,9 +18,9 @@ export interface Settled {
 
 type Replaced = ReleaseUnit["functions"][number];
 
-export function reportOf(kernel: KernelContext, plan: Plan, settled: Settled): CatchUpReport {
+export async function reportOf(kernel: KernelContext, plan: Plan, settled: Settled): Promise<CatchUpReport> {
   const { units } = plan;
-  const replaced = functionsOf(plan, settled);
+  const replaced = await functionsOf(kernel, plan, settled);
   const idOf = (index: number): string => units[index]?.id ?? "";
   const source = kernel.target.inputs.find(({ name }) => name.startsWith("linux-source-"));
   const { release } = kernel.target;
@@ -65,10 +67,11 @@ function textFunctions(_plan: Plan, unit: Unit): Replaced[] {
 }
 
 /** For each unit the functions of the kernel that are replaced for it: those that its changes are in, or that use what it changes. */
-function functionsOf(plan: Plan, settled: Settled): Map<number, Replaced[]> {
+async function functionsOf(kernel: KernelContext, plan: Plan, settled: Settled): Promise<Map<number, Replaced[]>> {
   const found = new Map<number, Replaced[]>();
   const units = plan.units.filter(({ index, idle }) => settled.in.has(index) && !idle);
   let uses: Uses | undefined;
+  const doubts: { unexplained: string[]; including: Unit[]; add: (unit: Unit, name: string) => void }[] = [];
   for (const { object, owner, delta } of settled.finished.parts) {
     const inputs = settled.inputsOf(object);
     const near = units.filter(({ hunks }) => hunks.some(({ path }) => inputs?.has(path) === true));
@@ -94,14 +97,36 @@ function functionsOf(plan: Plan, settled: Settled): Map<number, Replaced[]> {
     const waiting = near.filter((unit) => !(found.get(unit.index) ?? []).some((one) => one.object === object));
     if (open.length === 0 && waiting.length === 0) continue;
     uses ??= new Uses(plan, settled.in);
+    // Of an object that only a header reaches, the source is no changed file.
+    const { source } = kernel.commands.of(object);
+    const own = plan.files.has(source) ? "" : await readFile(join(kernel.sourceRoot, source), "latin1").catch(() => "");
+    const of = uses.with(own);
     for (const name of names) {
-      const reached = uses.of(sourceNames(name), inputs ?? new Set());
+      const reached = of(sourceNames(name), inputs ?? new Set());
       const candidates = open.includes(name) ? near : waiting;
       for (const unit of candidates) if ([...(touched.get(unit) ?? [])].some((one) => reached.has(one))) add(unit, name);
     }
+    const has = (unit: Unit, name: string): boolean =>
+      (found.get(unit.index) ?? []).some((one) => one.object === object && one.name === name);
+    const unexplained = open.filter((name) => !near.some((unit) => has(unit, name)));
+    const including = near.filter((unit) => changesCodeOf(unit, source, inputs ?? new Set()));
+    if (unexplained.length > 0 && including.length > 0) doubts.push({ unexplained, including, add });
+  }
+  // Named by macros, or reached by way of files that are as they were: in doubt replaced for what seems to be carried nowhere else.
+  const alone = new Set(units.filter(({ index }) => !found.has(index)));
+  for (const { unexplained, including, add } of doubts) {
+    const meant = including.some((unit) => alone.has(unit)) ? including.filter((unit) => alone.has(unit)) : including;
+    for (const name of unexplained) for (const unit of meant) add(unit, name);
   }
   for (const list of found.values()) list.sort((a, b) => (a.object < b.object ? -1 : a.object > b.object ? 1 : a.name < b.name ? -1 : 1));
   return found;
+}
+
+/** Of functions or macros in files that a C file includes. */
+function changesCodeOf({ hunks }: Unit, source: string, inputs: ReadonlySet<string>): boolean {
+  return hunks.some(
+    ({ path, inside }) => path !== source && inputs.has(path) && inside.some(({ kind }) => kind === "function" || kind === "macro"),
+  );
 }
 
 /** What functions name in the changed files, by way of others of those files: what is part of them where it was compiled into them. */
@@ -110,36 +135,46 @@ class Uses {
   readonly #direct = new Map<string, { path: string; mentioned: ReadonlySet<string> }[]>();
 
   constructor({ files }: Plan, units: ReadonlySet<number>) {
-    for (const [path, weave] of files) {
-      const text = weave.textOf(units);
-      if (text === undefined) continue;
-      const lines = text.split("\n");
-      for (const { kind, names, first, last } of declarationsIn(text)) {
-        if (kind !== "function" && kind !== "macro" && kind !== "variable") continue;
-        const mentioned = identifiersOf(lines.slice(first, last + 1).join("\n"));
-        for (const name of names) {
-          const known = this.#direct.get(name);
-          if (known === undefined) this.#direct.set(name, [{ path, mentioned }]);
-          else known.push({ path, mentioned });
-        }
+    for (const [path, weave] of files)
+      for (const [name, mentioned] of mentionedIn(weave.textOf(units) ?? "")) {
+        const known = this.#direct.get(name);
+        if (known === undefined) this.#direct.set(name, [{ path, mentioned }]);
+        else known.push({ path, mentioned });
       }
-    }
   }
 
-  /** @param inputs files that the object is made of */
-  of(names: readonly string[], inputs: ReadonlySet<string>): Set<string> {
-    const found = new Set(names);
-    const queue = [...names];
-    for (let at = queue.pop(); at !== undefined; at = queue.pop())
-      for (const { path, mentioned } of this.#direct.get(at) ?? [])
-        if (inputs.has(path))
-          for (const name of mentioned)
-            if (!found.has(name)) {
-              found.add(name);
-              queue.push(name);
-            }
-    return found;
+  /** @param own the text of the object's source, where it is none of them */
+  with(own: string): (names: readonly string[], inputs: ReadonlySet<string>) => Set<string> {
+    const more = mentionedIn(own);
+    return (names, inputs) => {
+      const found = new Set(names);
+      const queue = [...names];
+      const add = (mentioned: ReadonlySet<string>): void => {
+        for (const name of mentioned)
+          if (!found.has(name)) {
+            found.add(name);
+            queue.push(name);
+          }
+      };
+      for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
+        for (const { path, mentioned } of this.#direct.get(at) ?? []) if (inputs.has(path)) add(mentioned);
+        add(more.get(at) ?? new Set());
+      }
+      return found;
+    };
   }
+}
+
+/** What functions, macros and variables of a text mention, by name. */
+function mentionedIn(text: string): Map<string, ReadonlySet<string>> {
+  const found = new Map<string, ReadonlySet<string>>();
+  const lines = text.split("\n");
+  for (const { kind, names, first, last } of declarationsIn(text)) {
+    if (kind !== "function" && kind !== "macro" && kind !== "variable") continue;
+    const mentioned = identifiersOf(lines.slice(first, last + 1).join("\n"));
+    for (const name of names) found.set(name, new Set([...(found.get(name) ?? []), ...mentioned]));
+  }
+  return found;
 }
 
 /** Why nothing of it is carried: what runs is the same, or has run. */

@@ -44,7 +44,10 @@ export async function endOidc(
   const { issuer } = provider.configuration;
   const name = nameIn(provider.configuration, claims);
   const roles = rolesIn(provider.configuration, claims);
-  if (roles.length === 0) throw fail("FLEET_LOGIN", `the provider gives ${name} no role here (${provider.configuration.rolesClaim})`);
+  if (roles.length === 0) {
+    await endRoles(sql, issuer, claims.subject);
+    throw fail("FLEET_LOGIN", `the provider gives ${name} no role here (${provider.configuration.rolesClaim})`);
+  }
   const session = await sql.begin(async (within) => {
     const made = await within<{ name: string; disabled_at: Date | null }>`
       insert into account (name, roles, issuer, subject) values (${name}, ${roles}, ${issuer}, ${claims.subject})
@@ -76,4 +79,15 @@ function rolesIn({ rolesClaim, roles }: OidcConfiguration, { of }: Claims): Role
   const said = of[rolesClaim];
   const all = (Array.isArray(said) ? said : [said]).filter((each) => typeof each === "string");
   return ROLES.filter((role) => all.some((each) => Object.hasOwn(roles, each) && roles[each]?.includes(role)));
+}
+
+/** Who has no role any more at the provider has none here, and no session. */
+async function endRoles(sql: Sql, issuer: string, subject: string): Promise<void> {
+  await sql.begin(async (within) => {
+    const [account] = await within<{ name: string }>`
+      update account set roles = '{}' where issuer = ${issuer} and subject = ${subject} and roles <> '{}' returning name`;
+    if (account === undefined) return;
+    await within`delete from session where account = ${account.name}`;
+    await audit(within, { who: account.name, what: "lost all roles", about: account.name, detail: { issuer, subject } });
+  });
 }
