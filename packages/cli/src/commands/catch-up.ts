@@ -1,4 +1,5 @@
-import { accountOf, summaryOf } from "@suture/account";
+import { type AccountSources, accountOf, summaryOf } from "@suture/account";
+import { SutureError } from "@suture/errors";
 import { type CaughtUp, catchUp, commitUnits, packageUnits, readPredecessor } from "@suture/pipeline";
 import { catchUpDocument, UNIT_STATES, type UnitState, writeReport } from "@suture/protocol";
 import { ownSource, releaseSource } from "@suture/sources";
@@ -67,10 +68,8 @@ export const catchUpCommand: AddCommand = (program, run) => {
                 );
           const only = options.only === "cve" ? "cve" : "all";
           const { leaveOut = [], take = [], acceptLayout: acceptLayouts = [], acceptInit: acceptInits = [] } = options;
-          const changelog = options.changelog ?? fetched;
-          const asked = changelog !== undefined || options.cveData !== undefined;
           const running = kernel.target.inputs.find(({ name }) => name.startsWith("linux-source-"))?.version;
-          const sources = asked ? await accountSources(task, [running, plan.target.version], { ...options, changelog }) : undefined;
+          const sources = await sourcesOf([running, plan.target.version]);
           const found = await catchUp(task, kernel, plan, {
             only,
             leaveOut,
@@ -97,6 +96,21 @@ export const catchUpCommand: AddCommand = (program, run) => {
           kernel.close();
         }
 
+        /** A changelog that was not asked for, and does not have both releases, is done without. */
+        async function sourcesOf(versions: readonly [string | undefined, string | undefined]): Promise<AccountSources | undefined> {
+          const { changelog, cveData } = options;
+          if (changelog === undefined && fetched !== undefined)
+            try {
+              return await accountSources(task, versions, { ...options, changelog: fetched });
+            } catch (error) {
+              if (!(error instanceof SutureError) || error.code !== "ACCOUNT_CHANGELOG") throw error;
+              task.reporter.warn(`it is not told which fixes and CVEs the newer release has: ${error.message}`);
+            }
+          if (changelog !== undefined || cveData !== undefined) return accountSources(task, versions, options);
+          if ((options.page ?? options.vex) !== undefined) throw noAccount();
+          return undefined;
+        }
+
         async function packages(to: string) {
           const own = ownSource(kernel.target, cacheDirectory());
           task.reporter.warn(
@@ -115,9 +129,12 @@ export const catchUpCommand: AddCommand = (program, run) => {
 /** @throws CLI_USAGE */
 function checkOptions(options: Options): void {
   const { changelog, cveData, page, vex, git = [] } = options;
-  if (git.length > 0 && changelog === undefined && cveData === undefined && (page ?? vex) !== undefined)
-    throw fail("CLI_USAGE", "--page and --vex are of an account: it needs --changelog, --cve-data or both");
+  if (git.length > 0 && changelog === undefined && cveData === undefined && (page ?? vex) !== undefined) throw noAccount();
   checkWays(options);
+}
+
+function noAccount() {
+  return fail("CLI_USAGE", "--page and --vex are of an account: it needs --changelog, --cve-data or both");
 }
 
 /** @throws CLI_USAGE */

@@ -263,10 +263,7 @@ function namers(hunks: readonly NamedHunk[]): (name: string) => number {
 function areNear(one: NamedHunk | undefined, other: NamedHunk | undefined): boolean {
   const [a, b] = [one, other].map((hunk) => hunk?.path.slice(0, hunk.path.lastIndexOf("/") + 1) ?? "") as [string, string];
   const outer = a.length < b.length ? a : b;
-  return (
-    one?.path === other?.path ||
-    (outer.split("/").length > 2 && a.startsWith(outer) && b.startsWith(outer) && !outer.startsWith("include/"))
-  );
+  return outer.split("/").length > 2 && a.startsWith(outer) && b.startsWith(outer) && !outer.startsWith("include/");
 }
 
 /** As many conditions begin as end. */

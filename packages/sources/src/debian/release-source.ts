@@ -1,4 +1,5 @@
 /** The source that a release of the archive was built of, without the kernel: all that a newer release has to give. */
+import { SutureError } from "@suture/errors";
 import { compareVersions } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { sourcePath } from "../cache/layout.ts";
@@ -91,7 +92,13 @@ export async function releaseSource(task: Task, own: ReleaseSource, wanted: stri
       },
       { mend: "Name a newer release with --to: `suture kernels` lists them." },
     );
-  const changelog = await releaseChangelog(task, cache, archive, source);
+  const changelog = await releaseChangelog(task, cache, archive, source).catch((error: unknown) => {
+    task.check();
+    // The source may be in the cache, and the archive out of reach: nothing but the account is without it.
+    if (!(error instanceof SutureError)) throw error;
+    task.reporter.warn(`the changelog of ${source.version} could not be had: ${error.code}: ${error.message}`);
+    return undefined;
+  });
   return { ...(await unpacked(task, { release, source, apt: archive.apt }, cache)), changelog };
 }
 
