@@ -24,6 +24,9 @@ export const onceView = (title: string, what: string, secret: string, back: stri
   body: html`<p>${what} It is not shown again.</p><p class="box m">${secret}</p><p><a href="${back}">Go on</a></p>`,
 });
 
+const invitedView = (name: string, invitation: string): View =>
+  onceView(`${name} is invited`, `Give ${name} this invitation: it is for /welcome, and good for three days.`, invitation, "/people");
+
 export const buttonHtml = (principal: Principal, action: string, name: string, words: Readonly<Record<string, string>> = {}): Html =>
   html`<form class="inline" method="post" action="${action}">${csrfField(principal)}${Object.entries(words).map(([word, value]) => html`<input type="hidden" name="${word}" value="${value}">`)}<button>${name}</button></form> `;
 
@@ -119,12 +122,7 @@ ${await webhooksHtml(sql, principal)}`,
     },
     async ({ principal, body: { name, ...boxes } }) => {
       const { invitation } = await newAccount(sql, principal.name, { name, roles: rolesOf(boxes) });
-      return onceView(
-        `${name} is invited`,
-        `Give ${name} this invitation: it is for /welcome, and good for three days.`,
-        invitation,
-        "/people",
-      );
+      return invitedView(name, invitation);
     },
   ),
   formRoute(
@@ -154,12 +152,7 @@ ${await webhooksHtml(sql, principal)}`,
       };
       const { invitation } = await changeAccount(sql, principal.name, name, change);
       if (invitation === null) return "/people";
-      return onceView(
-        `${name} is invited`,
-        `Give ${name} this invitation: it is for /welcome, and good for three days.`,
-        invitation,
-        "/people",
-      );
+      return invitedView(name, invitation);
     },
   ),
   formRoute(
