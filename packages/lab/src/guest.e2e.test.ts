@@ -190,18 +190,18 @@ describe("trouble", () => {
 
   test("a machine that others keep from running does not stand still: it is waited for", async () => {
     const guest = await boot(task, { ...options, graceMs: 1000 });
-    const others = Array.from({ length: 7 }, () => spawn("taskset", ["-c", "0", "sh", "-c", "while :; do :; done"], { stdio: "ignore" }));
+    const others = Array.from({ length: 5 }, () => spawn("taskset", ["-c", "0", "sh", "-c", "while :; do :; done"], { stdio: "ignore" }));
     try {
       await run(task, ["taskset", "-a", "-p", "-c", "0", String(guest.pid)]);
-      const bytes = randomBytes(64 * 1024);
+      const bytes = randomBytes(16 * 1024);
       const started = performance.now();
       await guest.put("/opt/large", bytes);
-      // Two requests: each took longer than it may.
-      expect(performance.now() - started).toBeGreaterThan(2000);
+      // One request, which takes the machine a quarter of a second by itself.
+      expect(performance.now() - started).toBeGreaterThan(1500);
     } finally {
       for (const other of others) other.kill("SIGKILL");
     }
-    expect((await guest.run("stat -c %s /opt/large")).output).toBe(`${64 * 1024}\n`);
+    expect((await guest.run("stat -c %s /opt/large")).output).toBe(`${16 * 1024}\n`);
     await guest.stop();
   });
 

@@ -292,11 +292,11 @@ export class Guest {
 
   /** As `#within`, but the time does not count in which this machine had no processor for the guest. */
   async #served<T>(value: Promise<T>, ms: number): Promise<T | undefined> {
-    const before = this.#machine.starvedMs();
+    const starvedMs = this.#machine.starved();
     let waited = ms;
     let result = await this.#within(value, ms);
     for (;;) {
-      const left = ms + this.#machine.starvedMs() - before - waited;
+      const left = ms + starvedMs() - waited;
       if (result !== undefined || left < LEAST_MS) return result;
       waited += left;
       result = await this.#within(value, left);

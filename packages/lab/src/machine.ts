@@ -9,7 +9,7 @@ import { findProgram } from "@suture/files";
 import type { Accelerator } from "@suture/protocol";
 import { start, type Task } from "@suture/task";
 import { fail } from "./errors.ts";
-import { starvedMs } from "./starved.ts";
+import { starvedMs, turnsOf } from "./starved.ts";
 
 /**
  * What each kernel is told, besides what only its processor's know. Nothing here changes the code that the kernel runs: that is what the processor
@@ -65,8 +65,8 @@ export interface Machine {
   kill(): void;
   /** Interrupts a guest that does not listen any more. */
   interrupt(): void;
-  /** Milliseconds that QEMU could have run in, and had to wait because others had the processors of this machine. */
-  starvedMs(): number;
+  /** Begins to count: of the milliseconds since, how many QEMU waited for a processor that others had. */
+  starved(): () => number;
 }
 
 const ACCELERATORS: Readonly<Record<Accelerator, string>> = {
@@ -108,7 +108,10 @@ export async function startMachine(task: Task, options: MachineOptions): Promise
       ended,
       kill: () => void child.kill("SIGKILL"),
       interrupt: () => void monitor.write(`${qemu.interrupt}\n`),
-      starvedMs: () => starvedMs(child.pid),
+      starved: () => {
+        const [before, started] = [turnsOf(child.pid), performance.now()];
+        return () => starvedMs(before, turnsOf(child.pid), performance.now() - started);
+      },
     };
   } finally {
     await initramfs.close();
