@@ -24,14 +24,14 @@ export default defineConfig({
       {
         resolve,
         ssr,
-        // These run compilers, virtual machines and downloads: two files at a time keep a small machine usable.
+        // These run compilers, virtual machines and downloads, and wait for a third of their time: three files at a time keep two processors busy.
         test: {
           name: "e2e",
           include: ["packages/*/src/**/*.e2e.test.ts", "apps/*/src/**/*.e2e.test.ts", "test/**/*.e2e.test.ts"],
           setupFiles: ["test/seed.setup.ts"],
           testTimeout: 600_000,
           hookTimeout: 600_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
