@@ -72,7 +72,7 @@ export const pipelineErrors = defineErrors({
     mend: "Use letters, digits, - and _, at most 40, with --name.",
   },
   CATCHUP_UNIT: {
-    cause: "No unit of the release has the id that --leave-out or --take gives, and none changes a file of that name.",
+    cause: "No unit of the release has the id that --leave-out, --take or --accept-alone gives, and none changes a file of that name.",
     mend: "Units have the ids that the report of a run says (docs/catch-up.md); of commits, their first digits do, too.",
   },
   CATCHUP_ASKED: {
@@ -82,6 +82,11 @@ export const pipelineErrors = defineErrors({
   CATCHUP_NEEDS: {
     cause: "A unit needs another one that is left out: without that it is not the same change.",
     mend: "See what is said of the units that it needs; otherwise boot the newer kernel.",
+  },
+  CATCHUP_HALF: {
+    cause:
+      "A unit of source packages has to do with what few files name, and so has one that is left out: the two may be one fix, and half a fix can be worse than none.",
+    mend: "Read both. Where each is right without the other, --accept-alone UNIT carries it; commits (--git) say themselves what is one fix.",
   },
   CATCHUP_RANGE: {
     cause: "The commits that --git and --range name cannot be read.",

@@ -26,6 +26,7 @@ interface Options extends KernelOptions, Accepted, AccountOptions {
   only: string;
   leaveOut?: string[];
   take?: string[];
+  acceptAlone?: string[];
   upon?: string;
   name?: string;
   output?: string;
@@ -43,6 +44,10 @@ export const catchUpCommand: AddCommand = (program, run) => {
     .option("--only <which>", "all, or cve: commits that name a CVE, and what those need", "all")
     .option("--leave-out <unit...>", "units that are not to go in: by id, commit, or a file or folder that they change")
     .option("--take <unit...>", "only these units, and what they need")
+    .option(
+      "--accept-alone <unit...>",
+      "units that stay in though they may be halves of fixes of which something is left out: you have read both",
+    )
     .option("--upon <module>", "the livepatch of an earlier catch-up: the new one replaces it, and knows its states")
     .option("--name <name>", "the livepatch's name; catch-up-VERSION unless given")
     .option("--output <file>", "where the module goes; livepatch-NAME.ko unless given")
@@ -67,13 +72,14 @@ export const catchUpCommand: AddCommand = (program, run) => {
                   options.git.map((folder, at) => ({ folder, range: options.range?.[at] ?? "" })),
                 );
           const only = options.only === "cve" ? "cve" : "all";
-          const { leaveOut = [], take = [], acceptLayout: acceptLayouts = [], acceptInit: acceptInits = [] } = options;
+          const { leaveOut = [], take = [], acceptAlone = [], acceptLayout: acceptLayouts = [], acceptInit: acceptInits = [] } = options;
           const running = kernel.target.inputs.find(({ name }) => name.startsWith("linux-source-"))?.version;
           const sources = await sourcesOf([running, plan.target.version]);
           const found = await catchUp(task, kernel, plan, {
             only,
             leaveOut,
             take,
+            acceptAlone,
             predecessor,
             acceptLayouts,
             acceptInits,

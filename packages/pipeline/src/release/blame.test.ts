@@ -23,6 +23,9 @@ function unit(index: number, name: string, needs: number[] = []): Unit {
     creates: false,
     shared: new Set<string>(),
     counted: new Set<string>(),
+    uses: new Set<string>(),
+    around: new Set<string>(),
+    operations: new Set<string>(),
   };
   return { index, id: `u${index}`, title: name, files: [], hunks: [hunk], diff: "", needs: new Set(needs), idle: false, namesCve: false };
 }

@@ -1,5 +1,6 @@
 /** Which units are in, and why each of the others is not. */
 import { fail } from "../errors.ts";
+import type { Halves } from "./halves.ts";
 import { reasonOf } from "./reasons.ts";
 import { dependents, type Left, type Plan, type Unit, withNeeds } from "./units.ts";
 
@@ -9,17 +10,20 @@ export interface Asked {
   leaveOut: readonly string[];
   /** Only these, with what they need; empty for all. */
   take: readonly string[];
+  /** These stay in though they may be halves of what is left out: somebody has read both. */
+  acceptAlone: readonly string[];
 }
 
 export class Choice {
   readonly #units: readonly Unit[];
   readonly #in = new Set<number>();
   readonly #left = new Map<number, Left>();
+  readonly #halves: Halves;
 
   /** What is asked for, and can be at all. @throws CATCHUP_UNIT */
-  constructor({ units }: Plan, { leaveOut, take, only }: Asked) {
+  constructor({ units, halves = new Map() }: Plan, { leaveOut, take, only, acceptAlone }: Asked) {
     this.#units = units;
-    for (const word of [...leaveOut, ...take])
+    for (const word of [...leaveOut, ...take, ...acceptAlone])
       if (!units.some((unit) => means(word, unit))) throw fail("CATCHUP_UNIT", `no unit is ${word}, and none changes a file of that name`);
     for (const unit of units) if (unit.known === undefined) this.#in.add(unit.index);
     const asked = new Map<number, Left>();
@@ -28,6 +32,7 @@ export class Choice {
       else if (unit.known === undefined && leaveOut.some((word) => means(word, unit)))
         asked.set(unit.index, { reasons: [reasonOf(fail("CATCHUP_ASKED", "--leave-out names it"))], with: [] });
     }
+    this.#halves = new Map([...halves].filter(([index]) => !acceptAlone.some((word) => means(word, units[index] as Unit))));
     this.leave(asked);
     const wanted = (unit: Unit): boolean =>
       (take.length === 0 || take.some((word) => means(word, unit))) && (only === "all" || unit.namesCve);
@@ -36,7 +41,8 @@ export class Choice {
       if (this.#in.has(unit.index) && wanted(unit)) for (const one of withNeeds(units, unit.index, this.#in) ?? []) kept.add(one);
     const other = only === "cve" ? "it names no CVE, and none that does needs it" : "--take names others, and none of those needs it";
     const others = [...this.#in].filter((index) => !kept.has(index));
-    this.leave(new Map(others.map((index) => [index, { reasons: [reasonOf(fail("CATCHUP_ASKED", other))], with: [] }])));
+    // What is not asked for is no half that could not be carried: who takes some has chosen them.
+    this.#leaveWithNeeds(new Map(others.map((index) => [index, { reasons: [reasonOf(fail("CATCHUP_ASKED", other))], with: [] }])));
   }
 
   get in(): ReadonlySet<number> {
@@ -52,12 +58,35 @@ export class Choice {
     return [...indices].filter((index) => this.#in.has(index));
   }
 
-  /** With all that depends on them. @returns how many are out that were in */
+  /** With all that depends on them, and what may be halves of those. @returns how many are out that were in */
   leave(gone: ReadonlyMap<number, Left>): number {
     const before = this.#in.size;
-    for (const [index, left] of gone) {
-      if (!this.#in.delete(index) && this.#left.has(index)) continue;
-      this.#left.set(index, left);
+    let left = this.#leaveWithNeeds(gone);
+    while (left.length > 0) left = this.#leaveWithNeeds(this.#halvesOf(left));
+    return before - this.#in.size;
+  }
+
+  #halvesOf(gone: readonly number[]): Map<number, Left> {
+    const found = new Map<number, Left>();
+    for (const index of this.#in) {
+      const others = this.#halves.get(index);
+      const other = others === undefined ? undefined : gone.find((one) => others.has(one));
+      if (other === undefined) continue;
+      const { id = "", title = "" } = this.#units[other] ?? {};
+      const why = `it has to do with ${others?.get(other)}, as has ${id} (${title}), which is left out: the two may be one fix`;
+      found.set(index, { reasons: [reasonOf(fail("CATCHUP_HALF", why))], with: [other] });
+    }
+    return found;
+  }
+
+  /** @returns those that are out now */
+  #leaveWithNeeds(gone: ReadonlyMap<number, Left>): number[] {
+    const left: number[] = [];
+    for (const [index, why] of gone) {
+      if (this.#in.delete(index)) left.push(index);
+      else if (this.#left.has(index)) continue;
+      else left.push(index);
+      this.#left.set(index, why);
     }
     const notIn = new Set(
       this.#units.filter(({ index, known }) => !this.#in.has(index) && known?.state !== "in the kernel").map(({ index }) => index),
@@ -67,8 +96,9 @@ export class Choice {
       const names = missing.map((one) => this.#units[one]?.title ?? "").slice(0, 3);
       const why = `it needs ${names.join(", ")}${missing.length > 3 ? ` and ${missing.length - 3} more` : ""}`;
       this.#left.set(index, { reasons: [reasonOf(fail("CATCHUP_NEEDS", why))], with: missing });
+      left.push(index);
     }
-    return before - this.#in.size;
+    return left.sort((a, b) => a - b);
   }
 }
 

@@ -6,7 +6,9 @@ import type { ReleaseSource } from "@suture/sources";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { linesOf } from "../patch/place.ts";
+import { indexOf } from "../reach/names/open.ts";
 import { changedPaths, hunksBetween, textIn } from "./difference.ts";
+import { halvesOf } from "./halves.ts";
 import { type NamedHunk, namedHunks, piecesOf } from "./pieces.ts";
 import { Reaching } from "./reaching.ts";
 import { reasonOf } from "./reasons.ts";
@@ -62,7 +64,6 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
     const sees = (reader: string, declarer: string): boolean => reaching.of(declarer).has(reader);
     const groups = piecesOf(hunks, sees);
     const units = groups.map((group, index) => unitOf(group, index, files));
-    needIncludes(units, groups);
     for (const [at, unit] of units.entries()) {
       const reasons = [...new Set((groups[at] ?? []).map(({ path }) => path))].flatMap((path) => cannot.get(path) ?? []);
       if (reasons.length > 0) units[at] = { ...unit, known: { state: "left out", reasons } };
@@ -83,6 +84,8 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
           known: { state: "not built", reasons: [] },
         }),
       );
+    stage.note("what may be halves of one fix");
+    const index = await indexOf(task, kernel, graph, stage);
     const all = [...units, ...others.map((unit, at) => ({ ...unit, index: units.length + at }))];
     stage.result(
       `${hunks.length} changes in ${built.size} files make ${units.length} units; ${others.length} files are not in this kernel`,
@@ -92,6 +95,7 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
       units: all,
       files,
       ranges: [],
+      halves: halvesOf(units, (name) => index.sourcesWith(name)),
       target: { release: newer.release, version: newer.version },
       graph,
       sees,
@@ -123,21 +127,6 @@ function unitOf(group: readonly NamedHunk[], index: number, weaves: ReadonlyMap<
     idle: group.every(({ idle }) => idle),
     namesCve: false,
   };
-}
-
-/** What a file includes anew is needed by all that is changed in it; and a header that is new, by those who include it. */
-function needIncludes(units: Unit[], groups: readonly (readonly NamedHunk[])[]): void {
-  const isInclude = ({ old, now, idle }: NamedHunk): boolean =>
-    !idle && [...old, ...now].every((line) => /^\s*(?:#\s*include\b.*)?$/.test(line));
-  const includes = new Map<string, number[]>();
-  for (const [at, group] of groups.entries())
-    for (const hunk of group) if (isInclude(hunk)) includes.set(hunk.path, [...(includes.get(hunk.path) ?? []), at]);
-  for (const [at, group] of groups.entries()) {
-    const unit = units[at];
-    if (unit === undefined || unit.idle) continue;
-    const needs = group.flatMap(({ path }) => includes.get(path) ?? []).filter((other) => other !== at && !group.every(isInclude));
-    units[at] = { ...unit, needs: new Set([...unit.needs, ...needs]) };
-  }
 }
 
 /** From the last line of each file on: the places of the others stay. */

@@ -3,8 +3,11 @@
  * declaration, or one names what the other brings, takes away or changes, or one's function calls another's whose contract changed. A fix that goes in
  * by half is worse than one that is left out: in doubt they belong together.
  */
+import { codeOf, linesInComment, sameTokens } from "../c/comments.ts";
 import { type Declaration, declarationsIn, identifiersOf } from "../c/declarations.ts";
 import type { LineHunk } from "./difference.ts";
+import { areNear } from "./near.ts";
+import { allOf, countedIn, operationsIn, sharedIn, type Uses, usesOf, without } from "./uses.ts";
 
 /** A file of which this kernel is made, before and after. */
 export interface FileTexts {
@@ -29,17 +32,18 @@ export interface NamedHunk extends LineHunk {
   shared: ReadonlySet<string>;
   /** Those among them that are counts. */
   counted: ReadonlySet<string>;
+  /** Members and called functions of its lines, old and new. */
+  uses: ReadonlySet<string>;
+  /** The same of the whole functions that it is in, and of the static ones that they call. */
+  around: ReadonlySet<string>;
+  /** Members that those call what they hold of. */
+  operations: ReadonlySet<string>;
   /** It brings the whole file. */
   creates: boolean;
   /** It changes comments and blanks only. */
   idle: boolean;
   /** Identifiers of its whole file. */
   words: ReadonlySet<string>;
-}
-
-export interface Uses {
-  members: ReadonlySet<string>;
-  calls: ReadonlySet<string>;
 }
 
 export interface Touched {
@@ -68,8 +72,15 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
   const olds = new Map(old.flatMap((one) => one.names.map((name) => [`${one.kind} ${name}`, one] as const)));
   const words = new Set([...identifiersOf(file.before ?? ""), ...identifiersOf(file.after)]);
   const slots = slotsOf(file);
+  const [oldComments, newComments] = [linesInComment(file.before ?? ""), linesInComment(file.after)];
+  const [oldBodies, newBodies] = [new Bodies(old, oldLines), new Bodies(now, newLines)];
   return hunks.map((hunk, i) => {
     const changed = [...hunk.old, ...hunk.now].join("");
+    const oldCode = codeOf(hunk.old, oldComments.has(hunk.oldStart));
+    const newCode = codeOf(hunk.now, newComments.has(hunk.newStart));
+    const [oldUses, newUses] = [usesOf(oldCode), usesOf(newCode)];
+    // A comment that would begin or end elsewhere makes other code of what follows.
+    const goesOnAlike = oldComments.has(hunk.oldStart + hunk.old.length) === newComments.has(hunk.newStart + hunk.now.length);
     const inOld = within(old, hunk.oldStart, hunk.old.length);
     const inNew = within(now, hunk.newStart, hunk.now.length);
     const inside: Touched[] = [];
@@ -104,57 +115,65 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       inside,
       mentions,
       calls,
-      gone: usedOnlyIn(hunk.old, hunk.now),
-      come: usedOnlyIn(hunk.now, hunk.old),
-      shared: givenTo(SHARING, [...hunk.old, ...hunk.now]),
-      counted: givenTo(COUNTING, [...hunk.old, ...hunk.now]),
+      gone: without(oldUses, newUses),
+      come: without(newUses, oldUses),
+      shared: sharedIn(`${oldCode};${newCode}`),
+      counted: countedIn(`${oldCode};${newCode}`),
+      uses: new Set([...allOf(oldUses), ...allOf(newUses)]),
+      around: new Set([...oldBodies.around(inOld), ...newBodies.around(inNew)].flatMap(({ uses }) => [...uses])),
+      operations: new Set([...oldBodies.around(inOld), ...newBodies.around(inNew)].flatMap(({ operations }) => [...operations])),
       creates: file.before === undefined,
-      idle: sameCode(hunk),
+      idle: goesOnAlike && sameTokens(oldCode, newCode),
       words,
     };
   });
 }
 
-/** Of lines, what others do not use. */
-function usedOnlyIn(lines: readonly string[], others: readonly string[]): Uses {
-  const [own, other] = [usesOf(lines), usesOf(others)];
-  const only = (a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> => new Set([...a].filter((name) => !b.has(name)));
-  return { members: only(own.members, other.members), calls: only(own.calls, other.calls) };
+interface Body {
+  uses: ReadonlySet<string>;
+  operations: ReadonlySet<string>;
 }
 
-const MEMBER = /(?:->|(?<=[\w\])])\.)([A-Za-z_]\w*)/g;
+/** What functions of a file use, each read once. */
+class Bodies {
+  readonly #static: ReadonlyMap<string, Declaration>;
+  readonly #lines: readonly string[];
+  readonly #read = new Map<Declaration, Body>();
 
-function usesOf(lines: readonly string[]): Uses {
-  const plain = withoutWords(lines);
-  const known = identifiersOf(plain);
-  const calls = [...plain.matchAll(/\b(\w+)\s*\(/g)].map(([, name = ""]) => name);
-  return { members: membersIn(plain), calls: new Set(calls.filter((name) => known.has(name))) };
-}
+  constructor(declared: readonly Declaration[], lines: readonly string[]) {
+    this.#lines = lines;
+    this.#static = new Map(
+      declared.flatMap((one) => (one.kind === "function" && one.isStatic ? one.names.map((name) => [name, one] as const) : [])),
+    );
+  }
 
-/** Without comments, also where a hunk has only the middle of one, and without strings. */
-function withoutWords(lines: readonly string[]): string {
-  return lines
-    .filter((line) => !/^\s*\*(?:\s|\/|$)/.test(line))
-    .join("")
-    .replace(/\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"/g, " ");
-}
+  /** Of the functions among some declarations, and the static ones that they name. */
+  around(declared: readonly Declaration[]): Body[] {
+    const found = new Set<Body>();
+    for (const one of declared)
+      if (one.kind === "function") {
+        const body = this.#of(one);
+        found.add(body);
+        for (const name of body.uses) {
+          const called = this.#static.get(name);
+          if (called !== undefined) found.add(this.#of(called));
+        }
+      }
+    return [...found];
+  }
 
-function membersIn(text: string): Set<string> {
-  return new Set([...text.matchAll(MEMBER)].map(([, name = ""]) => name));
-}
-
-/** What is done with state that others look at, too. */
-const SHARING =
-  /\b(?:atomic\w*|refcount\w*|kref\w*|\w*lock\w*|INIT_\w+|init_\w+|\w+_init|list_\w+|hlist_\w+|wait_\w+|wake_\w+|complete\w*|READ_ONCE|WRITE_ONCE|rcu_\w+|smp_\w+|\w*(?:set|clear|test)_bit|queue_\w+|cancel_\w+|xa_\w+|idr_\w+)\s*\(([^;{}]*)/g;
-
-const COUNTING = /\b(?:atomic\w*|refcount\w*|kref\w*)\s*\(([^;{}]*)/g;
-
-/** Members that are given to calls; and those that are counted up or down. */
-function givenTo(calls: RegExp, lines: readonly string[]): Set<string> {
-  const plain = withoutWords(lines);
-  const given = [...plain.matchAll(calls)].map(([, text = ""]) => text);
-  const counted = [...plain.matchAll(/(?:\+\+|--)\s*[\w>.\-[\]]+|[\w>.\-[\]]+(?:\+\+|--)/g)].map(([text]) => text);
-  return membersIn([...given, ...counted].join(";"));
+  #of(one: Declaration): Body {
+    let body = this.#read.get(one);
+    if (body === undefined) {
+      const lines = this.#lines.slice(one.first, one.last + 1).map((line) => `${line}\n`);
+      const code = codeOf(lines, false);
+      // One that is handed on is called, too.
+      const handed = [...identifiersOf(code)].filter((name) => this.#static.has(name));
+      body = { uses: new Set([...allOf(usesOf(code)), ...handed]), operations: operationsIn(code) };
+      this.#read.set(one, body);
+    }
+    return body;
+  }
 }
 
 /** Members that functions of a file are put into where variables are initialised, by function. */
@@ -182,19 +201,7 @@ function within(declared: readonly Declaration[], start: number, count: number):
   return declared.filter(({ first, last }) => first < start + count && last >= start);
 }
 
-function sameCode({ old, now }: LineHunk): boolean {
-  const plain = (lines: readonly string[]): string =>
-    lines
-      .join("")
-      .replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, " ")
-      .replace(/\s+/g, "");
-  const [before, after] = [plain(old), plain(now)];
-  // Part of a longer comment.
-  const isComment = (text: string): boolean => text === "" || (/^\*/.test(text) && !/[;{}]/.test(text));
-  return before === after || (isComment(before) && isComment(after));
-}
-
-const CONDITION = /^\s*#\s*(if|endif)/;
+const CONDITION = /^\s*#\s*(if|endif|el)/;
 const INCLUDE = /^\s*#\s*include\s*[<"](?:[^>"]*\/)?([^>"/]+)[>"]/;
 
 /**
@@ -229,7 +236,8 @@ function* byWhatTheyDo(hunks: readonly NamedHunk[]): Generator<[number, number]>
   for (const [name, all] of shared)
     for (const [i, at] of all.entries())
       for (const other of all.slice(0, i))
-        if (hunks[at]?.path === hunks[other]?.path || (isRare(name) && areNear(hunks[at], hunks[other]))) yield [other, at];
+        if (hunks[at]?.path === hunks[other]?.path || (isRare(name) && areNear(hunks[at]?.path ?? "", hunks[other]?.path ?? "")))
+          yield [other, at];
   for (const [at, { path, come, now, idle }] of hunks.entries()) {
     if (idle) continue;
     for (const key of keysOf(come, path, isRare)) for (const other of gone.get(key) ?? []) yield [at, other];
@@ -259,21 +267,14 @@ function namers(hunks: readonly NamedHunk[]): (name: string) => number {
   return (name) => counts.get(name) ?? 0;
 }
 
-/** In one folder, or one below the other's, that is not of the whole kernel. */
-function areNear(one: NamedHunk | undefined, other: NamedHunk | undefined): boolean {
-  const [a, b] = [one, other].map((hunk) => hunk?.path.slice(0, hunk.path.lastIndexOf("/") + 1) ?? "") as [string, string];
-  const outer = a.length < b.length ? a : b;
-  return outer.split("/").length > 2 && a.startsWith(outer) && b.startsWith(outer) && !outer.startsWith("include/");
-}
-
-/** As many conditions begin as end. */
+/** As many conditions begin as end, and what is otherwise is of one that begins in them. */
 function isBalanced(lines: readonly string[]): boolean {
   let depth = 0;
   for (const line of lines) {
     const word = CONDITION.exec(line)?.[1];
     if (word === "endif") depth--;
     else if (word === "if") depth++;
-    if (depth < 0) return false;
+    if (depth < 0 || (word === "el" && depth === 0)) return false;
   }
   return depth === 0;
 }

@@ -3,6 +3,7 @@ import { sha256 } from "@suture/files";
 import type { IncludeGraph, KernelContext } from "@suture/kbuild";
 import type { ReleaseUnit, UnitReason } from "@suture/protocol";
 import type { LineHunk } from "./difference.ts";
+import type { Halves } from "./halves.ts";
 import type { NamedHunk } from "./pieces.ts";
 import type { Paths } from "./reaching.ts";
 import type { Weave } from "./weave.ts";
@@ -42,6 +43,8 @@ export interface Plan {
   files: ReadonlyMap<string, Weave>;
   ranges: { folder: string; range: string; commits: number }[];
   target: { release?: string; version?: string };
+  /** Where nothing says which changes are one fix. */
+  halves?: Halves;
   /** What includes what, also as the files become. */
   graph: IncludeGraph;
   /** Whether a file sees what another declares, by inclusion. */

@@ -49,6 +49,7 @@ export class NameIndex {
   readonly #kinds: Int32Array;
   readonly #sources: ReadonlyMap<string, number>;
   readonly #wordsOf: Lists;
+  #sourceCounts: Int32Array | undefined;
 
   constructor({ words, files, sources, pasting, coding, own, arrays }: IndexData) {
     const lists = (at: number): Lists => new Lists(arrays[at] ?? Int32Array.of(0), arrays[at + 1] ?? Int32Array.of());
@@ -71,6 +72,21 @@ export class NameIndex {
 
   kindOf(declaration: number): Kind {
     return KINDS[this.#kinds[declaration] ?? -1] as Kind;
+  }
+
+  /** In how many C files a word is. */
+  sourcesWith(word: string): number {
+    const id = this.words.known(word);
+    return id === undefined ? 0 : (this.#counts()[id] ?? 0);
+  }
+
+  #counts(): Int32Array {
+    if (this.#sourceCounts === undefined) {
+      this.#sourceCounts = new Int32Array(this.words.size);
+      for (let source = 0; source < this.#wordsOf.size; source++)
+        for (const word of this.#wordsOf.of(source)) this.#sourceCounts[word] = (this.#sourceCounts[word] ?? 0) + 1;
+    }
+    return this.#sourceCounts;
   }
 
   /** @returns undefined of a file that no object is compiled from */

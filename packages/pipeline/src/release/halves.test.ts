@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { Choice } from "./choice.ts";
+import { hunksBetween } from "./difference.ts";
+import { halvesOf } from "./halves.ts";
+import { namedHunks } from "./pieces.ts";
+import type { Plan, Unit } from "./units.ts";
+
+const F = (name: string, ...body: string[]): string => `int ${name}(int a)\n{\n${body.map((line) => `\t${line}\n`).join("")}}\n\n`;
+
+/** A unit that changes one file. */
+function unit(index: number, path: string, before: string, after: string): Unit {
+  const hunks = namedHunks({ path, before, after }, hunksBetween(before, after), 0);
+  return { index, id: `u${index}`, title: path, files: [], hunks, diff: "", needs: new Set(), idle: false, namesCve: false };
+}
+
+/** Pairs that may be halves, with what both have to do with. @param counts of names that more than two files have */
+function pairs(units: readonly Unit[], counts: Readonly<Record<string, number>> = {}): string[] {
+  const halves = halvesOf(units, (name) => counts[name] ?? 2);
+  return [...halves].flatMap(([one, others]) =>
+    [...others].filter(([other]) => one < other).map(([other, name]) => `${one} ${other} ${name}`),
+  );
+}
+
+const takes = unit(0, "net/x/in.c", F("taken", "hold(p->users);"), F("taken", "if (p)", "  hold(p->users);"));
+const gives = unit(1, "net/x/out.c", F("given", "x();", "q->users = 0;"), F("given", "y();", "q->users = 0;"));
+
+test("lines of one and a function of the other with a name that few files have", () => {
+  expect(pairs([takes, gives])).toEqual(["0 1 users"]);
+});
+
+test("a name that many files have says nothing, in one folder less than in one file", () => {
+  expect(pairs([takes, gives], { users: 9 })).toEqual([]);
+  const inOne = [takes, unit(1, "net/x/in.c", F("given", "x();", "q->users = 0;"), F("given", "y();", "q->users = 0;"))];
+  expect(pairs(inOne, { users: 9 })).toEqual(["0 1 users"]);
+  expect(pairs(inOne, { users: 99 })).toEqual([]);
+});
+
+test("what is used around both changes only, and in folders that are far from each other, says nothing", () => {
+  const far = unit(1, "net/y/out.c", F("given", "x();", "q->users = 0;"), F("given", "y();", "q->users = 0;"));
+  expect(pairs([takes, far])).toEqual([]);
+  const around = unit(0, "net/x/in.c", F("taken", "a();", "hold(p->users);"), F("taken", "b();", "hold(p->users);"));
+  expect(pairs([around, gives])).toEqual([]);
+});
+
+test("a function, and who calls it by a member of operations whose name its name ends with", () => {
+  const finish = unit(0, "net/four/in.c", F("four_in_finish", "a();"), F("four_in_finish", "b();"));
+  const caller = unit(1, "net/core/in.c", F("resume", "ops->in_finish(1);", "x();"), F("resume", "ops->in_finish(1);", "y();"));
+  const reader = unit(2, "net/core/log.c", F("log", "say(ops->in_finish);", "v();"), F("log", "say(ops->in_finish);", "w();"));
+  expect(pairs([finish, caller, reader])).toEqual(["0 1 in_finish, as four_in_finish"]);
+});
+
+test("a static function that a changed one hands on is of what it does", () => {
+  const file = (one: string, other: string): string =>
+    `static ${F("matches", `look(${other});`)}static ${F("walk", "each(matches);")}${F("cancel", "walk(a);", `n(${one});`)}`;
+  const before = file("1", "1");
+  const hunks = [unit(0, "io/c.c", before, file("2", "1")), unit(1, "io/c.c", before, file("1", "2"))];
+  expect(pairs(hunks)).toContain("0 1 matches");
+});
+
+test("where one is left out its halves are, theirs too, and what needs those; but not what somebody has read", () => {
+  const third = unit(2, "net/x/last.c", F("last", "q->other = 0;"), F("last", "q->other = 1;"));
+  const second = unit(1, "net/x/out.c", F("given", "q->users = q->other;"), F("given", "q->users = -q->other;"));
+  const fourth = { ...unit(3, "fs/a.c", F("f", "a();"), F("f", "b();")), needs: new Set([2]) };
+  const units = [takes, second, third, fourth, unit(4, "fs/b.c", F("g", "c();"), F("g", "d();"))];
+  const plan = { units, halves: halvesOf(units, () => 2) } as unknown as Plan;
+  const asked = { only: "all", leaveOut: ["u0"], take: [], acceptAlone: [] } as const;
+  const choice = new Choice(plan, asked);
+  expect([...choice.in]).toEqual([4]);
+  expect([...choice.left].map(([index, { reasons }]) => `${index} ${reasons[0]?.code}`)).toEqual([
+    "0 CATCHUP_ASKED",
+    "1 CATCHUP_HALF",
+    "2 CATCHUP_HALF",
+    "3 CATCHUP_NEEDS",
+  ]);
+  expect(choice.left.get(1)?.reasons[0]?.why).toContain("users");
+  expect([...new Choice(plan, { ...asked, acceptAlone: ["u1"] }).in]).toEqual([1, 2, 3, 4]);
+  // Who takes some has chosen them.
+  expect([...new Choice(plan, { ...asked, leaveOut: [], take: ["u1"] }).in]).toEqual([1]);
+});

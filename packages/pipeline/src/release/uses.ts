@@ -1,0 +1,60 @@
+/** What lines of C use: members and called functions, and which of the members are state that others look at, too. */
+import { identifiersOf } from "../c/declarations.ts";
+
+export interface Uses {
+  members: ReadonlySet<string>;
+  calls: ReadonlySet<string>;
+}
+
+const MEMBER = /(?:->|(?<=[\w\])])\.)([A-Za-z_]\w*)/g;
+
+const STRING = /"(?:\\.|[^"\\\n])*"/g;
+
+/** @param withStrings code without comments */
+export function usesOf(withStrings: string): Uses {
+  const code = withStrings.replace(STRING, " ");
+  const known = identifiersOf(code);
+  const calls = [...code.matchAll(/\b(\w+)\s*\(/g)].map(([, name = ""]) => name);
+  return { members: membersIn(code), calls: new Set(calls.filter((name) => known.has(name))) };
+}
+
+export function allOf({ members, calls }: Uses): Set<string> {
+  return new Set([...members, ...calls]);
+}
+
+/** What others do not use. */
+export function without(own: Uses, other: Uses): Uses {
+  const only = (a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> => new Set([...a].filter((name) => !b.has(name)));
+  return { members: only(own.members, other.members), calls: only(own.calls, other.calls) };
+}
+
+function membersIn(code: string): Set<string> {
+  return new Set([...code.matchAll(MEMBER)].map(([, name = ""]) => name));
+}
+
+/** Members that are called. */
+export function operationsIn(code: string): Set<string> {
+  return new Set([...code.replace(STRING, " ").matchAll(/(?:->|\.)([A-Za-z_]\w*)\s*\)?\s*\(/g)].map(([, name = ""]) => name));
+}
+
+const SHARING =
+  /\b(?:atomic\w*|refcount\w*|kref\w*|\w*lock\w*|INIT_\w+|init_\w+|\w+_init|list_\w+|hlist_\w+|wait_\w+|wake_\w+|complete\w*|READ_ONCE|WRITE_ONCE|rcu_\w+|smp_\w+|\w*(?:set|clear|test)_bit|queue_\w+|cancel_\w+|xa_\w+|idr_\w+)\s*\(([^;{}]*)/g;
+
+const COUNTING = /\b(?:atomic\w*|refcount\w*|kref\w*)\s*\(([^;{}]*)/g;
+
+/** Members that are given to what counts, locks, initialises, links, waits or wakes. */
+export function sharedIn(code: string): Set<string> {
+  return givenTo(SHARING, code);
+}
+
+export function countedIn(code: string): Set<string> {
+  return givenTo(COUNTING, code);
+}
+
+/** Members that are given to calls; and those that are counted up or down. */
+function givenTo(calls: RegExp, withStrings: string): Set<string> {
+  const code = withStrings.replace(STRING, " ");
+  const given = [...code.matchAll(calls)].map(([, text = ""]) => text);
+  const counted = [...code.matchAll(/(?:\+\+|--)\s*[\w>.\-[\]]+|[\w>.\-[\]]+(?:\+\+|--)/g)].map(([text]) => text);
+  return membersIn([...given, ...counted].join(";"));
+}
