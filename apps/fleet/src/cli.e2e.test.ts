@@ -56,7 +56,12 @@ test("a person plans, approves, looks, holds and withdraws from the command line
   expect(await suture("hold", "by-hand", "--why", "it smells")).toMatchObject({ published: true });
   expect(await suture("rollouts", "by-hand")).toMatchObject({ rollouts: [{ id: "by-hand", phase: "held", why: "it smells" }] });
   expect(await suture("withdraw", "by-hand", "--why", "a test")).toMatchObject({ published: true });
-  await of.signed.add("livepatch_of_a_cve", { fixes: [{ cves: ["CVE-2026-7"] }, { cves: ["CVE-2026-1007"] }] });
+  await of.signed.add("livepatch_of_a_cve", {
+    fixes: [
+      { cves: ["CVE-2026-7"], mentioned: [] },
+      { cves: ["CVE-2026-1007"], mentioned: [] },
+    ],
+  });
   await of.served.fleet.learner?.learn();
   expect(await suture("cve")).toMatchObject({ schema: "suture/fleet-cves-1", cves: [{ id: "CVE-2026-1007", open: of.machines.length }] });
   expect(await suture("cve", "CVE-2026-1007")).toMatchObject({

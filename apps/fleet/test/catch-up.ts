@@ -60,5 +60,5 @@ export function accountFor(): Account {
 
 export const manifestFor = (account: Account): Partial<DraftManifest> => ({
   account: summaryOf(account),
-  catchUp: { from: "packages", base: BASE, target: TARGET, report: "", units: [] },
+  catchUp: { from: "packages", base: BASE, target: TARGET, report: account.report, units: [] },
 });

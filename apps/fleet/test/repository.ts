@@ -73,13 +73,13 @@ export class Signed implements Repository {
 
   /**
    * @param manifest what its manifest says besides
-   * @param beside the account and the page of review, as files' contents
+   * @param beside the account and the page of review, as files' contents; up to which counter others go out of the list
    * @returns its SHA-256
    */
   async add(
     name: string,
     manifest: Partial<DraftManifest> = {},
-    beside: { account?: object; review?: (sha256: string) => string } = {},
+    beside: { account?: object; review?: (sha256: string) => string; retire?: number } = {},
   ): Promise<string> {
     const object = newObject(`${name}.ko`, X86_64);
     const modinfo = `license=GPL\0livepatch=Y\0name=${name}\0vermagic=${STATE.release} SMP\0`;
@@ -94,6 +94,7 @@ export class Signed implements Repository {
     };
     const { sha256 } = await addLivepatch(task, this.folder, file, {
       now: this.now(),
+      retire: beside.retire,
       ...(beside.account === undefined
         ? {}
         : { account: put("account.json", JSON.stringify(accountDocument.of({ account: beside.account as Account }))) }),

@@ -48,6 +48,17 @@ function sources(records: CveRecord[], changes: Change[] = []): AccountSources {
   };
 }
 
+test("a CVE that two lines of the changelog fix is carried if the changes of both are", () => {
+  const cve = "CVE-2026-0007";
+  const lines = [line("x: complete the fix", [cve]), line("x: fix it", [cve])];
+  const stands = (first: ReleaseUnit["state"]) => {
+    const units = [unit("x: fix it", first, ["x.c"]), unit("x: complete the fix", "carried", ["x.c"])];
+    return accountOf(report(units, "git"), sources([], lines)).cves.map(({ state, partly }) => [state, partly]);
+  };
+  expect(stands("carried")).toEqual([["carried", false]]);
+  expect(stands("left out")).toEqual([["left out", true]]);
+});
+
 test("pieces of a difference are tied by the files that records name; each built file has to be carried whole", () => {
   const units = [
     unit("a", "carried", ["a.c"]),

@@ -113,7 +113,11 @@ class Teller {
     const named = new Map<string, { cve: string; subjects: string[]; title: string }>();
     this.fixes = changes.map((change) => {
       const subjects = spellings(change.subject, change.prefixes);
-      for (const cve of change.cves) named.set(cve, named.get(cve) ?? { cve, subjects, title: change.subject });
+      // Fixed twice, it is made of the changes of both lines; it is called by the newest.
+      for (const cve of change.cves) {
+        const newer = named.get(cve);
+        named.set(cve, { cve, subjects: [...(newer?.subjects ?? []), ...subjects], title: newer?.title ?? change.subject });
+      }
       return this.#fix(change, subjects, byTitle);
     });
     this.cves = [

@@ -13,7 +13,7 @@ import { applyPatches, type PatchNote } from "./patch/apply.ts";
 import { checkMacros } from "./patch/macros.ts";
 import { overlayOf } from "./patch/overlay.ts";
 import { mayChangeTypes } from "./patch/scope.ts";
-import { withPredecessor } from "./predecessor.ts";
+import { levelKept, withPredecessor } from "./predecessor.ts";
 import { type Affected, affectedObjects } from "./reach/affected.ts";
 import { isNoCode } from "./reach/no-code.ts";
 import { PatchRun } from "./run/patch-run.ts";
@@ -44,8 +44,13 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, given: B
     stage.note("joining what changed");
     const combined = combine(parts, { name, replace: options.replace, states, symbolSources: kernel.symbolSources, btf: kernel.btf });
     const draft = await manifestOf(kernel, options, name, { ...compared, combined, authored, states });
+    const level = levelKept(options.predecessor, draft);
+    if (level === undefined)
+      task.reporter.warn(
+        `${options.predecessor?.file} replaces functions that this one does not: it is not said to have the release's level`,
+      );
     stage.note("ld, modpost, and a look at every relocation");
-    const livepatch = await linkLivepatch(task, kernel, combined.object, draft);
+    const livepatch = await linkLivepatch(task, kernel, combined.object, { ...draft, ...level });
     stage.result(`${livepatch.file}, ${livepatch.bytes.length} bytes`);
     return livepatch;
   });

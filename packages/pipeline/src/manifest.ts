@@ -79,7 +79,7 @@ export async function manifestOf(
       { kind: "image" as const, name: basename(kernel.target.image), sha256: kernel.image.sha256 },
       { kind: "config" as const, name: ".config", sha256: sha256(await readFile(kernel.target.config)) },
     ],
-    fixes: options.patches.map(({ subject, cves }) => ({ ...(subject === undefined ? {} : { subject }), cves })),
+    fixes: options.patches.map(({ subject, cves, mentioned }) => ({ ...(subject === undefined ? {} : { subject }), cves, mentioned })),
     made: madeOf(options),
   };
 }

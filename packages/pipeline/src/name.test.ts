@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { patchName } from "./name.ts";
 import type { SourcePatch } from "./patch/read.ts";
 
-const patches = (name: string): SourcePatch[] => [{ name, bytes: new Uint8Array(0), subject: undefined, cves: [], changes: [], notes: [] }];
+const patches = (name: string): SourcePatch[] => [
+  { name, bytes: new Uint8Array(0), subject: undefined, cves: [], mentioned: [], changes: [], notes: [] },
+];
 
 describe("a livepatch's name", () => {
   it.each([

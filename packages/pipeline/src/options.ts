@@ -19,6 +19,8 @@ export interface Predecessor {
   states: NonNullable<Manifest["states"]>;
   /** Its patch is what a newer release has (docs/catch-up.md): what it carries of it. */
   carried?: Carried | undefined;
+  /** Of such a one: what it says of the release and of CVEs. */
+  level?: Pick<Manifest, "catchUp" | "account"> | undefined;
 }
 
 /** Of a catch-up, by names that mean the same in the next one. */

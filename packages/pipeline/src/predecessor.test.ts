@@ -2,7 +2,7 @@ import type { KernelContext } from "@suture/kbuild";
 import { describe, expect, it } from "vitest";
 import type { Predecessor } from "./options.ts";
 import { parseSourcePatch } from "./patch/read.ts";
-import { catchUpBefore, lostOf, madeOf, withPredecessor } from "./predecessor.ts";
+import { catchUpBefore, levelKept, lostOf, madeOf, withPredecessor } from "./predecessor.ts";
 
 const kernel = { image: { release: "1.0", buildId: "ab" } } as unknown as KernelContext;
 const patchOf = async (name: string) =>
@@ -67,5 +67,16 @@ describe("a catch-up upon another", () => {
     expect(lostOf(before, { catchUp, functions })).toEqual({ functions: ["nbd:g"], commits: ["f: fix"], cves: [] });
     const account = { account: "", carried: [], notBuilt: [], noNeed: [], inKernel: [], unknown: ["CVE-2026-1"], leftOut: [] };
     expect(lostOf(before, { catchUp, functions, account }).cves).toEqual(["CVE-2026-1"]);
+  });
+
+  it("is so of what is built upon it as well, unless that replaces less", () => {
+    const catchUp = { from: "packages" as const, base: {}, target: { version: "2" }, report: "", units: [] };
+    const of = (...names: string[]) =>
+      names.map((name) => ({ object: "a.o", owner: "vmlinux", name, sympos: 0, sizeBefore: 1, size: 1, why: "" }));
+    const predecessor = { ...before, carried: { ...carried, functions: ["vmlinux:f"] }, level: { catchUp } };
+    expect(levelKept(predecessor, { functions: of("f", "own") })).toEqual({ catchUp });
+    expect(levelKept(predecessor, { functions: of("own") })).toBeUndefined();
+    expect(levelKept(old, { functions: of("own") })).toEqual({});
+    expect(levelKept(undefined, { functions: [] })).toEqual({});
   });
 });

@@ -36,6 +36,7 @@ export async function readPredecessor(path: string): Promise<Predecessor> {
     acceptInits: made.acceptInits ?? [],
     states: manifest.states ?? [],
     carried: carriedBy(manifest),
+    level: levelIn(manifest),
   };
 }
 
@@ -92,6 +93,20 @@ function carriedBy({ catchUp, functions, account }: Pick<Manifest, "catchUp" | "
     commits: catchUp.from === "git" ? catchUp.units.filter(({ state }) => state === "carried").map(({ title }) => title) : [],
     cves: account?.carried ?? [],
   };
+}
+
+const levelIn = ({ catchUp, account }: Pick<Manifest, "catchUp" | "account">): Pick<Manifest, "catchUp" | "account"> => ({
+  ...(catchUp === undefined ? {} : { catchUp }),
+  ...(account === undefined ? {} : { account }),
+});
+
+/** What a catch-up says of the release and of CVEs is so of what is built upon it as well, where that replaces all that it did. */
+export function levelKept(
+  predecessor: Predecessor | undefined,
+  { functions }: Pick<Manifest, "functions">,
+): Pick<Manifest, "catchUp" | "account"> | undefined {
+  if (predecessor?.level?.catchUp === undefined) return {};
+  return lostOf(predecessor, { ...predecessor.level, functions }).functions.length === 0 ? predecessor.level : undefined;
 }
 
 /** What a catch-up carries that the one in its place does not: that goes from the kernel when it is replaced. */

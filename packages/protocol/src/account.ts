@@ -1,6 +1,6 @@
 /** What became of each fix and each CVE between the kernel that runs and a newer release: the report of a catch-up, told by the release's own words. */
 import * as v from "valibot";
-import { catchUpReportSchema, UNIT_STATES } from "./catch-up.ts";
+import { type CatchUpSummary, catchUpReportSchema, UNIT_STATES } from "./catch-up.ts";
 import { said } from "./said.ts";
 
 const text = v.string();
@@ -117,3 +117,14 @@ export const accountSummarySchema = v.object({
 });
 
 export type AccountSummary = v.InferOutput<typeof accountSummarySchema>;
+
+/** Whether it tells of the livepatch with this manifest: of the same report, between the same two kernels. */
+export function isAccountOf(
+  { catchUp }: { catchUp?: Pick<CatchUpSummary, "report" | "base" | "target"> },
+  { report, base, target }: Pick<Account, "report" | "base" | "target">,
+): boolean {
+  if (catchUp === undefined || catchUp.report !== report) return false;
+  const same = (one: Account["base"], other: Account["base"]): boolean =>
+    one.release === other.release && one.version === other.version && one.buildId === other.buildId;
+  return same(catchUp.base, base) && same(catchUp.target, target);
+}

@@ -6,6 +6,7 @@ export {
   FIX_STATES,
   type FixAccount,
   type FixState,
+  isAccountOf,
   type StateCounts,
 } from "./account.ts";
 export {

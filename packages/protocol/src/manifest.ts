@@ -101,7 +101,18 @@ export const manifestSchema = v.object({
     ),
     "every input with its SHA-256",
   ),
-  fixes: said(v.array(v.object({ subject: v.exactOptional(text), cves: v.array(text) })), "from the headers of the patches"),
+  fixes: said(
+    v.array(
+      v.object({
+        subject: v.exactOptional(text),
+        cves: said(v.array(text), "that the header says it fixes"),
+        mentioned: v.exactOptional(
+          said(v.array(text), "other CVEs that the header names; absent: whether it says that it fixes them was not looked at"),
+        ),
+      }),
+    ),
+    "from the headers of the patches",
+  ),
   catchUp: v.exactOptional(
     said(catchUpSummarySchema, "of one that brings the kernel to the level of a newer release: what became of each change"),
   ),

@@ -1,11 +1,13 @@
 /** Comma-separated values (RFC 4180), which programs for tables open: no cell is a formula to them. */
 import type { Sql } from "../database/sql.ts";
-import { conditionsOf, type HostFilter, SILENT_SECONDS } from "../hosts/list.ts";
+import { conditionsOf, type HostFilter } from "../hosts/list.ts";
+import { SILENT_SECONDS } from "../hosts/silent.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 
 type Cell = string | number | null | undefined;
 
-const FORMULA = /^[=+\-@\t\r]/;
+/** At the beginning of a cell; and behind what other programs for tables take for the end of one. */
+const FORMULA = /(?<=^|[;\t\r\n])(?=[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])/g;
 
 export function csvLine(cells: readonly Cell[]): string {
   return `${cells.map(cellText).join(",")}\r\n`;
@@ -14,8 +16,8 @@ export function csvLine(cells: readonly Cell[]): string {
 function cellText(cell: Cell): string {
   if (typeof cell === "number") return String(cell);
   const text = (cell ?? "").replaceAll("\0", "");
-  const plain = FORMULA.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+  const plain = text.replace(FORMULA, "'");
+  return /[",;\t\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
 }
 
 export async function cvesCsv(knowledge: Knowledge): Promise<string> {

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { CVE_STANDINGS, cveIdSchema, HOST_STATES } from "@suture/protocol";
 import * as v from "valibot";
 import type { Sql } from "../database/sql.ts";
-import { levelsIn } from "../hosts/routes.ts";
+import { byCve } from "../hosts/routes.ts";
 import { type Route, route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 import type { Judged } from "../knowledge/picture.ts";
@@ -74,7 +74,7 @@ export const exportRoutes = (sql: Sql, knowledge: Knowledge): Route[] => {
         standing: v.optional(v.picklist(CVE_STANDINGS)),
       }),
       handle: async ({ query: { cve, standing, ...query }, reply }) => {
-        const filter = { ...query, levels: await levelsIn(knowledge, cve, standing) };
+        const filter = { ...query, cve: await byCve(knowledge, cve, standing) };
         reply.type(CSV).header("content-disposition", 'attachment; filename="hosts.csv"');
         return Readable.from(hostsCsv(sql, knowledge, filter), { objectMode: false });
       },

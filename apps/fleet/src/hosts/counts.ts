@@ -1,7 +1,7 @@
 /** How many machines are how. */
 import type { FleetHost } from "@suture/protocol";
 import type { Sql } from "../database/sql.ts";
-import { SILENT_SECONDS } from "./list.ts";
+import { SILENT_SECONDS } from "./silent.ts";
 
 export interface Counts {
   all: number;

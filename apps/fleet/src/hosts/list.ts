@@ -3,9 +3,7 @@ import type { FleetHost, HostLevel, HostReportState, HostState } from "@suture/p
 import type { Sql, Statement } from "../database/sql.ts";
 import { fail } from "../errors.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
-
-/** Who was not heard of for longer than three of the hourly beats is silent. */
-export const SILENT_SECONDS = 3 * 3600 + 600;
+import { type ByCve, SILENT_SECONDS, standsSo } from "./silent.ts";
 
 export interface HostFilter {
   /** The beginning of its name. */
@@ -16,8 +14,8 @@ export interface HostFilter {
   livepatch?: string | undefined;
   status?: FleetHost["status"] | undefined;
   label?: string | undefined;
-  /** At one of these. */
-  levels?: readonly string[] | undefined;
+  /** Among machines that count. */
+  cve?: ByCve | undefined;
   /** Of the last of the page before: its name and id. */
   after?: string | undefined;
   limit: number;
@@ -39,12 +37,12 @@ interface Row {
 
 /** Of `h`, a host, and `s`, its state. @param silent who was last heard of before that is silent */
 export function conditionsOf(sql: Sql, filter: Omit<HostFilter, "limit" | "after">, silent: Date): Statement<Record<string, unknown>> {
-  const { name, state, buildId, livepatch, status, label, levels } = filter;
+  const { name, state, buildId, livepatch, status, label, cve } = filter;
   const where = [
     name === undefined ? undefined : sql`h.name >= ${name} and h.name < ${`${name}\u{10ffff}`}`,
     state === undefined ? undefined : sql`h.state = ${state}`,
     label === undefined ? undefined : sql`${label} = any (h.labels)`,
-    levels === undefined ? undefined : sql`s.level = any(${[...levels]})`,
+    cve === undefined ? undefined : sql`h.state = 'approved' and ${standsSo(sql, cve)}`,
     buildId === undefined ? undefined : sql`s.build_id = ${buildId}`,
     livepatch === undefined
       ? undefined

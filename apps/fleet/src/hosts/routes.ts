@@ -22,6 +22,7 @@ import type { Ingest } from "../reports/ingest.ts";
 import { ROLES } from "../users/roles.ts";
 import { enrol, enrolTokens, labelHost, newEnrolToken, revokeEnrolToken, settleHost } from "./enrol.ts";
 import { listHosts, oneHost } from "./list.ts";
+import type { ByCve } from "./silent.ts";
 
 const hostParams = v.strictObject({ id: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)) });
 const words = v.pipe(v.string(), v.maxLength(300));
@@ -35,12 +36,8 @@ const hostChange = v.pipe(
 const PAGE = 100;
 
 /** Open to it, unless something else is asked for. */
-export async function levelsIn(
-  knowledge: Knowledge,
-  cve: string | undefined,
-  standing: CveStanding = "open",
-): Promise<string[] | undefined> {
-  return cve === undefined ? undefined : knowledge.levelsWhere(cve, standing);
+export async function byCve(knowledge: Knowledge, cve: string | undefined, standing: CveStanding = "open"): Promise<ByCve | undefined> {
+  return cve === undefined ? undefined : knowledge.hostsWhere(cve, standing);
 }
 
 export const hostRoutes = (sql: Sql, ingest: Ingest, knowledge: Knowledge): Route[] => [
@@ -119,7 +116,7 @@ export const hostRoutes = (sql: Sql, ingest: Ingest, knowledge: Knowledge): Rout
     }),
     answer: fleetHostsSchema,
     handle: async ({ query: { cve, standing, ...query } }) =>
-      listHosts(sql, { ...query, levels: await levelsIn(knowledge, cve, standing), limit: PAGE }),
+      listHosts(sql, { ...query, cve: await byCve(knowledge, cve, standing), limit: PAGE }),
   }),
   route({
     method: "GET",

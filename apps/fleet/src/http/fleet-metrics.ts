@@ -40,7 +40,7 @@ export function fleetMetrics(registers: Registry[], sql: Sql, knowledge: Knowled
     const cves = await knowledge.cves();
     set({ standing: "open" }, cves.filter(({ open }) => open > 0).length);
     set({ standing: "unknown" }, cves.filter(({ open, unknown }) => open === 0 && unknown > 0).length);
-    set({ standing: "closed" }, cves.filter(({ open, unknown }) => open === 0 && unknown === 0).length);
+    set({ standing: "closed" }, cves.filter(({ open, unknown, closed }) => open === 0 && unknown === 0 && closed > 0).length);
   });
   gauge("hosts_open", "Machines that are open to a CVE at least.", [], async (set) =>
     set(
@@ -49,7 +49,7 @@ export function fleetMetrics(registers: Registry[], sql: Sql, knowledge: Knowled
     ),
   );
   gauge("hosts_reboot_wanted", "Machines that a reboot would help, by why.", ["why"], async (set) => {
-    for (const why of ["left out", "not covered"] as const)
+    for (const why of ["left out", "withdrawn", "not covered"] as const)
       set(
         { why },
         (await knowledge.kernels()).reduce(
@@ -57,8 +57,6 @@ export function fleetMetrics(registers: Registry[], sql: Sql, knowledge: Knowled
           0,
         ),
       );
-    const [row] = await sql<{ n: number }>`select count(*)::integer as n from host_state where status = 'reboot wanted'`;
-    set({ why: "withdrawn" }, row?.n ?? 0);
   });
   gauge("rollouts", "Roll-outs by phase.", ["phase"], async (set) => {
     for (const { phase, n } of await sql<{ phase: string; n: number }>`select phase, count(*)::integer as n from rollout group by phase`)

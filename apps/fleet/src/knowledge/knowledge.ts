@@ -1,17 +1,28 @@
 /** What the server knows at the moment, read from the database no more often than it can bear. */
-import type { FleetCve, FleetCveWhole, FleetKernel, HostLevel } from "@suture/protocol";
+import type { CveStanding, FleetCve, FleetCveWhole, FleetKernel, HostLevel } from "@suture/protocol";
 import type { Sql } from "../database/sql.ts";
 import { fail } from "../errors.ts";
+import { type ByCve, silentBefore } from "../hosts/silent.ts";
 import { type Cover, cvesOf, Judge, type Judged, type LevelGroup } from "./picture.ts";
-import type { KnownCve, KnownLivepatch } from "./standing.ts";
+import type { KnownCve, KnownLivepatch, Standing } from "./standing.ts";
 
 /** As many times as it took to count, what was counted is good: a small fleet's page is of now, a large one's no load. */
 const REST = 20;
 const LONGEST_MS = 30_000;
 const LONG_MS = 300;
 const OLD_MS = 300_000;
+/** Those with most machines: each is a list of all CVEs. Of machines at the others nothing is known. */
+const MOST_LEVELS = 2000;
+
+const NOTHING_SAID: Standing = {
+  standing: "unknown",
+  reason: "unknown",
+  why: "no livepatch of the repository says anything of it for this kernel",
+  mend: null,
+};
 
 interface Counted {
+  /** By a clock that is not set. */
   at: number;
   took: number;
   judge: Judge;
@@ -21,7 +32,7 @@ interface Counted {
 
 export class Knowledge {
   readonly #sql: Sql;
-  #judge: { stamp: string; judge: Judge } | undefined;
+  #judge: { stamp: number; judge: Judge } | undefined;
   #counted: Counted | undefined;
   #counting: Promise<Counted> | undefined;
 
@@ -52,12 +63,15 @@ export class Knowledge {
     if (found === undefined) throw fail("FLEET_NONE", `no livepatch of the repository speaks of ${id}`);
     return {
       ...found,
-      kernels: levels.flatMap(({ kernel, standings }) => {
-        const standing = standings.get(id);
-        if (standing === undefined) return [];
-        const { release, buildId, version, livepatches, machines } = kernel;
-        return [{ release, buildId, version, livepatches, machines, ...standing }];
-      }),
+      kernels: levels.map(({ kernel: { release, buildId, version, livepatches, machines, silent }, standings }) => ({
+        release,
+        buildId,
+        version,
+        livepatches,
+        machines,
+        silent,
+        ...(standings.get(id) ?? NOTHING_SAID),
+      })),
       livepatches: judge.facts.livepatches.flatMap(({ sha256, name, release, cves: of }) => {
         const state = of.get(id)?.state;
         return state === undefined ? [] : [{ sha256, name, release, state }];
@@ -65,20 +79,23 @@ export class Knowledge {
     };
   }
 
-  /** The levels at which machines stand so to a CVE. @throws FLEET_NONE */
-  async levelsWhere(id: string, standing: "open" | "unknown" | "closed"): Promise<string[]> {
+  /** The machines that stand so to a CVE: as they are counted. @throws FLEET_NONE */
+  async hostsWhere(id: string, standing: CveStanding): Promise<ByCve> {
     await this.cve(id);
-    return (await this.#now()).levels.flatMap(({ group, standings }) => (standings.get(id)?.standing === standing ? [group.id] : []));
+    const { levels } = await this.#now();
+    const at = (which: CveStanding): string[] =>
+      levels.flatMap(({ group, standings }) => (standings.get(id)?.standing === which ? [group.id] : []));
+    return { standing, open: at("open"), closed: at("closed") };
   }
 
   /** @param level as its newest report has it */
   async host(level: string | null, rebootWanted: readonly string[]): Promise<HostLevel | null> {
     if (level === null) return null;
     const judge = await this.#facts();
-    const [group] = await this.#sql<Omit<LevelGroup, "machines">>`
+    const [group] = await this.#sql<Omit<LevelGroup, "machines" | "silent">>`
       select id, release, build_id as "buildId", version, livepatches from level where id = ${level}`;
     if (group === undefined) return null;
-    const { kernel, standings } = judge.judge({ ...group, machines: 1 }, today());
+    const { kernel, standings, inEffect } = judge.judge({ ...group, machines: 1, silent: 0 }, today());
     const { version, level: reached, open, unknown, closed, reboot, coveredUntil } = kernel;
     return {
       version,
@@ -88,7 +105,9 @@ export class Knowledge {
       closed,
       reboot: [
         ...reboot,
-        ...rebootWanted.map((name) => ({ code: "withdrawn" as const, why: `${name} is withdrawn, and cannot be taken out` })),
+        ...rebootWanted
+          .filter((name) => !inEffect.some((one) => one.withdrawn && one.name === name))
+          .map((name) => ({ code: "withdrawn" as const, why: `${name} is withdrawn, and cannot be taken out` })),
       ],
       coveredUntil,
       openCves: [...standings].flatMap(([id, { standing, reason, why }]) => (standing === "open" ? [{ id, reason, why }] : [])),
@@ -97,7 +116,7 @@ export class Knowledge {
 
   async #now(): Promise<Counted> {
     const counted = this.#counted;
-    const isOfNow = (one: Counted): boolean => Date.now() - one.at < Math.min(LONGEST_MS, REST * one.took);
+    const isOfNow = (one: Counted): boolean => performance.now() - one.at < Math.min(LONGEST_MS, REST * one.took);
     const isSame = counted !== undefined && counted.judge === (await this.#facts());
     if (isSame && isOfNow(counted)) return counted;
     // Of many who ask at once one counts.
@@ -105,7 +124,7 @@ export class Knowledge {
       this.#counting = undefined;
     });
     // Of a large fleet nobody waits for it, if what was counted is not old.
-    if (isSame && counted.took > LONG_MS && Date.now() - counted.at < OLD_MS) {
+    if (isSame && counted.took > LONG_MS && performance.now() - counted.at < OLD_MS) {
       this.#counting.catch(() => {});
       return counted;
     }
@@ -113,32 +132,33 @@ export class Knowledge {
   }
 
   async #count(): Promise<Counted> {
-    const began = Date.now();
+    const began = performance.now();
     const judge = await this.#facts();
-    const groups = await this.#sql<LevelGroup>`
-      select l.id, l.release, l.build_id as "buildId", l.version, l.livepatches, c.machines
-      from (select s.level, count(*)::integer as machines from host_state s join host h on h.id = s.host
-        where h.state = 'approved' group by s.level) c
-      join level l on l.id = c.level order by c.machines desc, l.release, l.id`;
-    const day = today();
-    const levels = groups.map((group) => judge.judge(group, day));
-    const cves = cvesOf(levels, judge.facts.titles);
-    this.#counted = { at: Date.now(), took: Date.now() - began, judge, levels, cves };
+    const rows = await this.#sql<Omit<LevelGroup, "id"> & { id: string | null }>`
+      select l.id, l.release, l.build_id as "buildId", l.version, coalesce(l.livepatches, '{}') as livepatches, c.machines, c.silent
+      from (select s.level, count(*)::integer as machines, (count(*) filter (where ${silentBefore(this.#sql)}))::integer as silent
+        from host h left join host_state s on s.host = h.id where h.state = 'approved' group by s.level) c
+      left join level l on l.id = c.level order by c.machines desc, l.release, l.id`;
+    const groups = rows.filter((row): row is LevelGroup => row.id !== null);
+    const shown = groups.slice(0, MOST_LEVELS);
+    const unseen = [...rows.filter(({ id }) => id === null), ...groups.slice(MOST_LEVELS)].reduce((sum, { machines }) => sum + machines, 0);
+    const levels = judge.all(shown, today());
+    const cves = cvesOf(levels, judge.facts.titles, unseen);
+    this.#counted = { at: performance.now(), took: performance.now() - began, judge, levels, cves };
     return this.#counted;
   }
 
   /** What is read anew only where there is something new. */
   async #facts(): Promise<Judge> {
-    const [row] = await this.#sql<{ stamp: string }>`
-      select concat((select count(*) || '/' || max(learnt_at) from livepatch), ' ', (select count(*) || '/' || max(at) from kernel_cover)) as stamp`;
-    const stamp = row?.stamp ?? "";
+    const [row] = await this.#sql<{ version: number }>`select version from knowledge`;
+    const stamp = row?.version ?? 0;
     if (this.#judge?.stamp === stamp) return this.#judge.judge;
     const livepatches = await this.#sql<Omit<KnownLivepatch, "cves">>`
       select sha256, name, release, build_id as "buildId", counter, base_version as "baseVersion", target_version as "targetVersion",
         target_release as "targetRelease", listed, withdrawn from livepatch order by build_id, counter`;
     const cves = new Map<string, Map<string, KnownCve>>(livepatches.map(({ sha256 }) => [sha256, new Map()]));
     for (const { livepatch, cve, ...known } of await this.#sql<KnownCve & { livepatch: string; cve: string }>`
-      select livepatch, cve, state, why, code, mend, fixed_in as "fixedIn" from livepatch_cve`)
+      select livepatch, cve, state, why, code, mend, first_in as "firstIn", fixed_in as "fixedIn", own from livepatch_cve`)
       cves.get(livepatch)?.set(cve, known);
     const covers = await this.#sql<
       Cover & { build_id: string }

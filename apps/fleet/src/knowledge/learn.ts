@@ -8,12 +8,18 @@ import { accountIn, manifestIn, type Told, toldBy } from "./told.ts";
 
 const ITSELF = "the server";
 const LEARN_LOCK = 7_710_005;
+/** Of what is made of the files: with another one they are read again. */
+const FORM = 1;
+/** What cannot be read is looked at again when something is published, or after this. */
+const AGAIN_MS = 600_000;
 
 export class Learner {
   readonly #sql: Sql;
   readonly #steering: Steering;
   /** Of what is published, the version that is in the database. */
   #version = 0;
+  /** The version of which something could not be read, and until when it is let be. */
+  #failed: { version: number; until: number } | undefined;
 
   constructor(sql: Sql, steering: Steering) {
     this.#sql = sql;
@@ -24,12 +30,14 @@ export class Learner {
   async learn(): Promise<void> {
     const version = await this.#steering.version();
     if (version === this.#version) return;
+    if (this.#failed?.version === version && performance.now() < this.#failed.until) return;
     const all = await this.#steering.livepatches();
     const withdrawn = (await this.#steering.withdrawals()).entries.map(({ sha256 }) => sha256);
-    const known = new Set((await this.#sql<{ sha256: string }>`select sha256 from livepatch`).map(({ sha256 }) => sha256));
+    const rows = await this.#sql<{ sha256: string; learnt_of: string }>`select sha256, learnt_of from livepatch`;
+    const known = new Map(rows.map(({ sha256, learnt_of }) => [sha256, learnt_of]));
     const failures: unknown[] = [];
     for (const patch of all) {
-      if (known.has(patch.sha256)) continue;
+      if (known.get(patch.sha256) === learntOf(patch)) continue;
       await this.#told(patch)
         .then((told) => this.#put(patch, told))
         .catch((error: unknown) => failures.push(error));
@@ -43,7 +51,10 @@ export class Learner {
         await audit(within, { who: ITSELF, what: isBack ? "livepatch withdrawn" : "livepatch listed otherwise", about: sha256, detail });
     });
     // The others are known; of this one it is not said that it carries nothing.
-    if (failures.length > 0) throw failures[0];
+    if (failures.length > 0) {
+      this.#failed = { version, until: performance.now() + AGAIN_MS };
+      throw failures[0];
+    }
     this.#version = version;
   }
 
@@ -55,10 +66,10 @@ export class Learner {
     return toldBy(manifest, beside.account === null ? undefined : accountIn(await text(beside.account)));
   }
 
-  async #put({ sha256, custom }: VerifiedPatch, told: Told): Promise<void> {
+  async #put(patch: VerifiedPatch, told: Told): Promise<void> {
+    const { sha256, custom } = patch;
     const { name, kernel, counter, proof, beside } = custom;
     const row = {
-      sha256,
       name,
       release: kernel.release,
       build_id: kernel.buildId,
@@ -67,28 +78,43 @@ export class Learner {
       base_version: told.baseVersion,
       target_version: told.targetVersion,
       target_release: told.targetRelease,
-      listed: true,
-      withdrawn: false,
       account: beside.account === null ? null : JSON.stringify(beside.account),
       review: beside.review === null ? null : JSON.stringify(beside.review),
+      learnt_of: learntOf(patch),
     };
     await this.#sql.begin(async (within) => {
       // Of several servers one writes it.
       await within`select pg_advisory_xact_lock(${LEARN_LOCK})`;
-      const put = await within`insert into livepatch ${within.columns(row)} on conflict do nothing`;
-      if (put.count === 0) return;
+      const [before] = await within<{ learnt_of: string }>`select learnt_of from livepatch where sha256 = ${sha256}`;
+      if (before?.learnt_of === row.learnt_of) return;
+      if (before === undefined) await within`insert into livepatch ${within.columns({ sha256, ...row, listed: true, withdrawn: false })}`;
+      else {
+        await within`
+          update livepatch set counter = ${counter}, base_version = ${row.base_version}, target_version = ${row.target_version},
+            target_release = ${row.target_release}, account = ${row.account}, review = ${row.review}, learnt_of = ${row.learnt_of},
+            learnt_at = clock_timestamp() where sha256 = ${sha256}`;
+        await within`delete from livepatch_cve where livepatch = ${sha256}`;
+      }
       await putCves(within, sha256, told);
-      await audit(within, { who: ITSELF, what: "livepatch published", about: sha256, detail: { name, release: kernel.release, counter } });
+      const what = before === undefined ? "livepatch published" : "livepatch told of anew";
+      await audit(within, { who: ITSELF, what, about: sha256, detail: { name, release: kernel.release, counter } });
     });
   }
 }
 
+/** What is said of one may be signed anew, with another account or number. */
+const learntOf = ({ custom: { counter, beside } }: VerifiedPatch): string =>
+  JSON.stringify([FORM, counter, beside.manifest.sha256, beside.account?.sha256 ?? null, beside.review?.sha256 ?? null]);
+
 async function putCves(within: Within, livepatch: string, { cves }: Told): Promise<void> {
-  const rows = JSON.stringify(cves.map(({ fixedIn, ...more }) => ({ ...more, fixed_in: fixedIn, title: more.title ?? "" })));
+  const rows = JSON.stringify(
+    cves.map(({ firstIn, fixedIn, ...more }) => ({ ...more, first_in: firstIn, fixed_in: fixedIn, title: more.title ?? "" })),
+  );
   await within`
-    insert into livepatch_cve (livepatch, cve, state, why, code, mend, fixed_in)
-    select ${livepatch}, cve, state, why, code, mend, fixed_in
-    from jsonb_to_recordset(${rows}::text::jsonb) as r (cve text, state text, why text, code text, mend text, fixed_in text)`;
+    insert into livepatch_cve (livepatch, cve, state, why, code, mend, first_in, fixed_in, own)
+    select ${livepatch}, cve, state, why, code, mend, first_in, fixed_in, own
+    from jsonb_to_recordset(${rows}::text::jsonb)
+      as r (cve text, state text, why text, code text, mend text, first_in text, fixed_in text, own boolean)`;
   await within`
     insert into cve (id, title) select cve, title from jsonb_to_recordset(${rows}::text::jsonb) as r (cve text, title text) order by cve
     on conflict (id) do update set title = excluded.title where cve.title = '' and excluded.title <> ''`;

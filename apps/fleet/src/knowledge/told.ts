@@ -1,5 +1,5 @@
 /** What a livepatch says of CVEs: its signed account, else the short one in its signed manifest, and the fixes that its patches name. Pure. */
-import { type Account, accountSchema, type FixState, type Manifest, manifestSchema } from "@suture/protocol";
+import { type Account, accountSchema, compareVersions, type FixState, isAccountOf, type Manifest, manifestSchema } from "@suture/protocol";
 import * as v from "valibot";
 
 export interface ToldCve {
@@ -8,8 +8,11 @@ export interface ToldCve {
   why: string;
   code: string | null;
   mend: string | null;
-  /** The package's version whose changelog names it. */
+  /** The package's versions whose changelogs name it: the oldest and the newest. */
+  firstIn: string | null;
   fixedIn: string | null;
+  /** Of a patch of the operator's own: no release is said to have it. */
+  own: boolean;
   title: string | null;
 }
 
@@ -47,36 +50,72 @@ function keepable(_key: string, value: unknown): unknown {
   return typeof value === "string" ? Buffer.from(value.replaceAll("\0", "")).toString() : value;
 }
 
-export function toldBy(manifest: Manifest, account: Account | undefined): Told {
+/** @param beside the account that lies beside it: it may be another livepatch's */
+export function toldBy(manifest: Manifest, beside: Account | undefined): Told {
   const { catchUp } = manifest;
-  const base = account?.base ?? catchUp?.base;
-  const target = account?.target ?? catchUp?.target;
-  const all = new Map<string, ToldCve>();
-  for (const told of account === undefined ? inShort(manifest) : inFull(account)) if (CVE.test(told.cve)) all.set(told.cve, told);
-  // A fix that was built from a patch of its own.
-  for (const { cves, subject } of manifest.fixes)
-    for (const cve of cves) if (CVE.test(cve) && !all.has(cve)) all.set(cve, { ...nothing(cve), state: "carried", title: subject ?? null });
+  const account = beside !== undefined && isAccountOf(manifest, beside) ? beside : undefined;
+  const all = new Map(inShort(manifest).map((told) => [told.cve, told]));
+  // What the module says that it does not carry it does not, whatever else is said.
+  const leftOut = new Set(manifest.account?.leftOut.map(({ id }) => id));
+  for (const told of account === undefined ? [] : inFull(account)) {
+    const short = all.get(told.cve);
+    const isMore = short !== undefined && leftOut.has(told.cve) && told.state !== "left out";
+    all.set(told.cve, isMore ? { ...told, state: short.state, why: short.why, code: short.code } : told);
+  }
+  // Fixes that were built from patches of their own.
+  for (const { cves, mentioned, subject } of manifest.fixes) {
+    const title = subject ?? null;
+    // In one of before it was looked at all are only named.
+    for (const cve of mentioned === undefined ? [] : cves) {
+      const before = all.get(cve);
+      if (before !== undefined && before.state !== "left out" && before.state !== "unknown") continue;
+      all.set(cve, {
+        ...(before ?? nothing(cve)),
+        own: before?.own ?? true,
+        title: before?.title ?? title,
+        state: "carried",
+        why: "",
+        code: null,
+        mend: null,
+      });
+    }
+    for (const cve of mentioned ?? cves)
+      if (!all.has(cve))
+        all.set(cve, {
+          ...nothing(cve),
+          own: true,
+          title,
+          state: "unknown",
+          why: "a patch mentions it, and does not say that it fixes it",
+        });
+  }
   return {
-    baseVersion: base?.version ?? null,
-    targetVersion: target?.version ?? null,
-    targetRelease: target?.release ?? null,
-    cves: [...all.values()],
+    baseVersion: catchUp?.base.version ?? null,
+    targetVersion: catchUp?.target.version ?? null,
+    targetRelease: catchUp?.target.release ?? null,
+    cves: [...all.values()].filter(({ cve }) => CVE.test(cve)),
   };
 }
 
-const nothing = (cve: string): Omit<ToldCve, "state"> => ({ cve, why: "", code: null, mend: null, fixedIn: null, title: null });
+const nothing = (cve: string): Omit<ToldCve, "state"> => ({
+  cve,
+  why: "",
+  code: null,
+  mend: null,
+  firstIn: null,
+  fixedIn: null,
+  own: false,
+  title: null,
+});
 
 function inFull({ cves, fixes }: Account): ToldCve[] {
-  const versions = new Map(fixes.flatMap(({ version, cves: ids }) => ids.map((id) => [id, version] as const)));
-  return cves.map(({ id, state, why, code, mend, title }) => ({
-    cve: id,
-    state,
-    why,
-    code: code ?? null,
-    mend: mend ?? null,
-    fixedIn: versions.get(id) ?? null,
-    title,
-  }));
+  const versions = new Map<string, string[]>();
+  for (const { version, cves: ids } of fixes) for (const id of ids) versions.set(id, [...(versions.get(id) ?? []), version]);
+  return cves.map(({ id, state, why, code, mend, title }) => {
+    const named = (versions.get(id) ?? []).sort(compareVersions);
+    const [firstIn = null] = named;
+    return { cve: id, state, why, code: code ?? null, mend: mend ?? null, firstIn, fixedIn: named.at(-1) ?? null, own: false, title };
+  });
 }
 
 function inShort({ account }: Manifest): ToldCve[] {

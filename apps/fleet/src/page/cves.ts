@@ -17,10 +17,10 @@ const hostsOf = (cve: string, standing: string): string => `/hosts?${queryOf({ s
 function kernelsHtml({ id, kernels }: FleetCveWhole) {
   return tableHtml(
     ["kernel", "livepatches in effect", "machines", "stands", "why", "what to do"],
-    kernels.map(({ release, buildId, version, livepatches, machines, standing, reason, why, mend }) => [
+    kernels.map(({ release, buildId, version, livepatches, machines, silent, standing, reason, why, mend }) => [
       html`${release}<br><span class="dim">${version ?? "no version is known"}</span>`,
       livepatches.length === 0 ? html`<span class="dim">none</span>` : livepatches.map((name) => html`${name}<br>`),
-      html`<a href="/hosts?${queryOf({ state: "approved", cve: id, standing, buildId: buildId ?? undefined })}">${machines}</a>`,
+      html`<a href="/hosts?${queryOf({ state: "approved", cve: id, standing, buildId: buildId ?? undefined })}">${machines}</a>${when(silent > 0, () => html`<br><span class="dim">${silent} silent</span>`)}`,
       standingHtml(standing),
       `${reason === "unknown" ? "" : `${reason}: `}${why}`,
       mend ?? "",
@@ -37,7 +37,7 @@ export const cvePages = (knowledge: Knowledge): Route[] => [
 <label>Id begins with, or the title has <input name="id" value="${query.id ?? ""}"></label>
 <label>Shown <select name="open"><option value="">all</option><option value="1"${query.open === "1" ? html` selected` : ""}>with open machines</option></select></label>
 <button>Find</button></form>
-<p class="dim">Those that the repository's livepatches speak of, for kernels that machines of this fleet run.</p>
+<p class="dim">Those that the repository's livepatches speak of. What is closed on a machine is not known any more when it is silent.</p>
 ${
   cves.length === 0
     ? html`<p class="dim">There is none.</p>`
@@ -68,7 +68,7 @@ ${tilesHtml([
   { name: "closed", count: cve.closed, href: hostsOf(id, "closed") },
 ])}
 <h2>By kernel</h2>
-${cve.kernels.length === 0 ? html`<p class="dim">No machine has a kernel of which anything is said.</p>` : kernelsHtml(cve)}
+${cve.kernels.length === 0 ? html`<p class="dim">No machine has said what it has.</p>` : kernelsHtml(cve)}
 <h2>Livepatches that speak of it</h2>
 ${tableHtml(
   ["livepatch", "kernel", "there it is"],

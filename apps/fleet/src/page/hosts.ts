@@ -5,7 +5,7 @@ import * as v from "valibot";
 import type { Sql } from "../database/sql.ts";
 import { settleHost } from "../hosts/enrol.ts";
 import { listHosts, oneHost } from "../hosts/list.ts";
-import { levelsIn } from "../hosts/routes.ts";
+import { byCve } from "../hosts/routes.ts";
 import type { Route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 import { mayBe, ROLES } from "../users/roles.ts";
@@ -122,7 +122,7 @@ export const hostPages = (sql: Sql, knowledge: Knowledge): Route[] => [
       label: set(label),
       buildId: set(buildId),
       livepatch: set(livepatch),
-      levels: await levelsIn(knowledge, set(cve), set(standing)),
+      cve: await byCve(knowledge, set(cve), set(standing)),
       after: set(after),
       limit: PAGE,
     });

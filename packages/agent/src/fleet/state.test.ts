@@ -13,11 +13,14 @@ const RUNNING = {
   buildId: "5a".repeat(20),
   version: "6.1.20-1",
   hold: undefined,
+  bootId: "boot",
+  present: [{ name: "fix", sha256: undefined, inEffect: false }],
+  kept: [],
 };
 const SHA = "ab".repeat(32);
 const RUN = {
   at: "2026-03-01T12:00:00.000Z",
-  kernel: { release: RUNNING.release, buildId: RUNNING.buildId },
+  kernel: { release: RUNNING.release, buildId: RUNNING.buildId, bootId: RUNNING.bootId },
   fleet: "prod",
   channel: "stable",
   why: "",
@@ -50,6 +53,28 @@ test("says what the last run found, and is the same as long as that is", () => {
   });
   expect(stateDigest(reportState(RUNNING, run({ at: "2026-03-02T12:00:00.000Z" }), undefined))).toBe(stateDigest(state));
   expect(stateDigest(reportState(RUNNING, run(), { sha256: SHA, rollOut: "fix" }))).not.toBe(stateDigest(state));
+});
+
+test("what is in effect is what the kernel has now: not what a run of another boot saw, nor what was taken out since", () => {
+  const seen = { name: "fix", sha256: SHA, inEffect: true, kept: true };
+  const kept = [{ name: "fix", sha256: SHA, quarantine: undefined }];
+  const said = (more: { bootId?: string; present?: Parameters<typeof reportState>[0]["present"]; kept?: typeof kept }, of: object = {}) =>
+    reportState({ ...RUNNING, ...more }, run({ present: [seen], rebootWanted: ["fix"], done: [], ...of }), undefined);
+  const now = [{ name: "fix", sha256: undefined, inEffect: true }];
+  expect(said({ present: now, kept })).toMatchObject({ livepatches: [seen], failed: [], rebootWanted: ["fix"] });
+  expect(said({ present: [], kept })).toMatchObject({ livepatches: [], rebootWanted: [] });
+  // The store was damaged, or suture=off was given: the agent did not come so far as to say so.
+  expect(said({ present: [], kept, bootId: "the next boot" })).toMatchObject({ livepatches: [], failed: [{ what: "run" }] });
+  // Something of that name is there; which file it is of nobody has looked at in this boot.
+  expect(said({ present: now, kept, bootId: "the next boot" })).toMatchObject({
+    livepatches: [{ name: "fix", sha256: null, inEffect: true }],
+  });
+  // By an agent that did not write down the boot.
+  const { bootId: _, ...kernel } = RUN.kernel;
+  expect(said({ present: now }, { kernel })).toMatchObject({ livepatches: [{ sha256: null }] });
+  expect(said({ present: [{ name: "fix", sha256: undefined, inEffect: false }] })).toMatchObject({
+    livepatches: [{ sha256: SHA, inEffect: false }],
+  });
 });
 
 test("does not change when a roll-out goes on that is not for it yet", () => {
@@ -95,7 +120,7 @@ test("is what the server takes, however much there is and however long the words
         refused: list({ ...RUN.refused[0], why }),
         repository: { roles: [], problem: { code: "TRUST_FETCH", why } },
       });
-      const state = reportState({ ...RUNNING, hold: why }, given, undefined);
+      const state = reportState({ ...RUNNING, hold: why, present: list({ name: "fix", sha256: SHA, inEffect: true }) }, given, undefined);
       expect(v.is(hostReportStateSchema, state)).toBe(true);
       // Half a character would be written as an escape.
       expect(JSON.stringify(state)).not.toMatch(/\\ud[89a-f]/);

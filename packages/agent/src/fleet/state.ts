@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { type AgentConfiguration, type AgentRun, type HostReportState, hostReportStateSchema, lineOf } from "@suture/protocol";
 import * as v from "valibot";
+import type { Facts } from "../decision/facts.ts";
 
 /** As it is now: of the kernel that runs. */
 export interface Running extends Pick<AgentConfiguration, "fleet" | "channel" | "labels"> {
@@ -11,6 +12,10 @@ export interface Running extends Pick<AgentConfiguration, "fleet" | "channel" | 
   version?: string | undefined;
   hold: string | undefined;
   beatSeconds: number;
+  bootId: string;
+  /** In the kernel. Who tells the server may not see of which file they are. */
+  present: Facts["present"];
+  kept: Facts["kept"];
 }
 
 /** What it is about to load. */
@@ -19,12 +24,11 @@ export type Intent = NonNullable<HostReportState["intent"]>;
 /** What the policy makes it wait for: the server knows that better, and each machine would tell it whenever a roll-out goes on. */
 const POLICY: ReadonlySet<string> = new Set(["no roll-out", "held", "other ring", "too early", "not its turn", "window"]);
 
-/** @param run its last one, if it was of the kernel that runs */
-export function reportState(
-  { fleet, channel, labels, release, buildId, version, hold, beatSeconds }: Running,
-  run: AgentRun | undefined,
-  intent: Intent | undefined,
-): HostReportState {
+/** @param run its last one, if it was of the kernel that runs: maybe of another boot, or of before what is in the kernel now */
+export function reportState(running: Running, run: AgentRun | undefined, intent: Intent | undefined): HostReportState {
+  const { fleet, channel, labels, release, buildId, version, hold, beatSeconds, bootId } = running;
+  const isOfThisBoot = run?.kernel.bootId === bootId;
+  const livepatches = inKernel(running, isOfThisBoot ? (run?.present ?? []) : []);
   const state: HostReportState = {
     release,
     buildId: buildId ?? null,
@@ -35,17 +39,16 @@ export function reportState(
     beatSeconds,
     intent: intent ?? null,
     soak: soakOf(run),
-    livepatches: (run?.present ?? []).map(({ name, sha256, inEffect, kept }) => ({ name, sha256: sha256 ?? null, inEffect, kept })),
+    livepatches,
     counter: run?.counters[lineOf({ release, buildId: buildId ?? "" })] ?? 0,
     refused: (run?.refused ?? []).map(({ sha256, code, why }) => ({ sha256, code, why: cut(why) })),
     offers: (run?.livepatches ?? []).map(({ sha256, counter, rollout, obstacle, why }) => {
       const waits = obstacle !== undefined && POLICY.has(obstacle);
       return { sha256, counter, rollOut: rollout ?? null, obstacle: waits ? "policy" : (obstacle ?? null), why: waits ? "" : cut(why) };
     }),
-    failed: (run?.done ?? [])
-      .filter(({ outcome, code }) => outcome === "failed" || (outcome === "not done" && code !== undefined))
-      .map(({ what, name, code, why }) => ({ what, name, code: code ?? "", why: cut(why) })),
-    rebootWanted: run?.rebootWanted ?? [],
+    // What is about to be loaded is told before the first run of a boot.
+    failed: run === undefined || isOfThisBoot || intent !== undefined ? failedOf(run) : [NOT_RUN],
+    rebootWanted: (run?.rebootWanted ?? []).filter((name) => livepatches.some((one) => one.name === name)),
     hold: hold === undefined ? null : cut(hold),
     problem: run?.repository.problem === undefined ? null : { code: run.repository.problem.code, why: cut(run.repository.problem.why) },
   };
@@ -58,6 +61,26 @@ export function reportState(
     offers: state.offers.slice(0, 20),
     failed: state.failed.slice(0, 20),
     rebootWanted: state.rebootWanted.slice(0, 200),
+  });
+}
+
+const NOT_RUN: HostReportState["failed"][number] = {
+  what: "run",
+  name: "",
+  code: "",
+  why: "the agent has not come to the end of a run since the machine was booted",
+};
+
+const failedOf = (run: AgentRun | undefined): HostReportState["failed"] =>
+  (run?.done ?? [])
+    .filter(({ outcome, code }) => outcome === "failed" || (outcome === "not done" && code !== undefined))
+    .map(({ what, name, code, why }) => ({ what, name, code: code ?? "", why: cut(why) }));
+
+/** As it is now; of which file each is, is what the run saw that is under the same name. */
+function inKernel({ present, kept }: Running, seen: AgentRun["present"]): HostReportState["livepatches"] {
+  return present.map(({ name, sha256: known, inEffect }) => {
+    const sha256 = known ?? seen.find((one) => one.name === name)?.sha256 ?? null;
+    return { name, sha256, inEffect, kept: kept.some((one) => one.name === name && (sha256 === null || one.sha256 === sha256)) };
   });
 }
 

@@ -20,7 +20,7 @@ export function runReport({ facts, trusted, decision, done, present, memory }: R
   const withdrawn = isTruth(truth) ? truth.withdrawals.entries : [];
   return {
     at: at.toISOString(),
-    kernel: { release: facts.release, buildId: facts.buildId },
+    kernel: { release: facts.release, buildId: facts.buildId, bootId: facts.bootId },
     fleet: facts.fleet,
     channel: facts.channel,
     why: decision.why,

@@ -11,7 +11,7 @@ describe("reading patches", () => {
       `From 0123456789abcdef Mon Sep 17 00:00:00 2001\nFrom: A <a@b>\nSubject: [PATCH 1/2] fs: mend\n the thing\n\nFor CVE-2024-12345.\n---\n fs/x.c | 2 +-\n\n` +
         `diff --git a/fs/x.c b/fs/x.c\nindex 1..2 100644\n--- a/fs/x.c\n+++ b/fs/x.c\n${HUNK}-- \n2.39.2\n\n`,
     );
-    expect(patch).toMatchObject({ name: "fix.patch", subject: "fs: mend the thing", cves: ["CVE-2024-12345"] });
+    expect(patch).toMatchObject({ name: "fix.patch", subject: "fs: mend the thing", cves: [], mentioned: ["CVE-2024-12345"] });
     expect(patch.changes.map((c) => [c.oldName, c.newName])).toEqual([["a/fs/x.c", "b/fs/x.c"]]);
   });
 

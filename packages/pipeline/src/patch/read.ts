@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { fail } from "../errors.ts";
 import type { FileChange } from "./change.ts";
+import { cvesNamed } from "./cves.ts";
 import { guessForm, refuseOtherForms } from "./forms.ts";
 import { textsOf } from "./mails.ts";
 import { scan } from "./scan.ts";
@@ -11,9 +12,10 @@ export interface SourcePatch {
   /** File name without folders. */
   name: string;
   bytes: Uint8Array;
-  /** From the header: the subject line without its [PATCH] mark, and the CVE ids that it names. */
+  /** From the header: the subject line without its [PATCH] mark, the CVEs that it says it fixes, and others that it names. */
   subject: string | undefined;
   cves: string[];
+  mentioned: string[];
   changes: FileChange[];
   /** What of the file was left out, and why. */
   notes: string[];
@@ -59,7 +61,10 @@ export async function parseSourcePatch(bytes: Uint8Array, path: string): Promise
     name: basename(path),
     bytes,
     subject: texts.find(({ subject }) => subject !== undefined)?.subject,
-    cves: cvesOf(scanned.flatMap(({ text, words }) => [text.subject ?? "", ...words]).join("\n")),
+    ...cvesNamed(
+      scanned.map(({ text }) => text.subject ?? ""),
+      scanned.flatMap(({ words }) => words),
+    ),
     changes,
     notes: [
       ...notes,
@@ -67,8 +72,4 @@ export async function parseSourcePatch(bytes: Uint8Array, path: string): Promise
       ...[...empty].map(([begins, subject]) => `${begins}: the mail ${JSON.stringify(subject)} holds no change`),
     ],
   };
-}
-
-function cvesOf(words: string): string[] {
-  return [...new Set(words.match(/\bCVE-\d{4}-\d{4,7}\b/g) ?? [])].sort();
 }

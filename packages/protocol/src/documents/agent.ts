@@ -34,7 +34,7 @@ const { "suture-agent-memory": _, soak, ...remembered } = agentMemorySchema.entr
 
 const run = {
   at: time,
-  kernel: v.strictObject({ release, buildId: maybe(buildId) }),
+  kernel: v.strictObject({ release, buildId: maybe(buildId), bootId: maybe(said(text, "of /proc/sys/kernel/random/boot_id")) }),
   fleet: text,
   channel: text,
   why: said(text, "what was to be done; or why there was nothing"),

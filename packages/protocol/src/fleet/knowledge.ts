@@ -13,7 +13,10 @@ export type CveStanding = (typeof CVE_STANDINGS)[number];
 
 const counts = {
   open: said(count, "machines that are open to it"),
-  unknown: said(count, "machines of which nothing says whether they are"),
+  unknown: said(
+    count,
+    "machines of which nothing says whether they are: no livepatch speaks of it for their kernel, or they have not said what they have, or are silent since it was closed",
+  ),
   closed: count,
 };
 
@@ -33,6 +36,7 @@ const group = v.strictObject({
   version: v.nullable(said(text, "of the kernel's package, where it is known")),
   livepatches: said(texts, "in effect: their names; SHA-256 of those that the repository does not have"),
   machines: count,
+  silent: said(count, "of these, not heard of for three beats"),
 });
 
 export const fleetCveWholeSchema = v.strictObject({
@@ -50,7 +54,7 @@ export const fleetCveWholeSchema = v.strictObject({
         mend: v.nullable(text),
       }),
     ),
-    "each kernel with the livepatches in it that a machine of the fleet has, and of which something is known",
+    "each kernel with the livepatches in it that a machine of the fleet has",
   ),
   livepatches: said(v.array(v.strictObject({ sha256: text, name: text, release: text, state: text })), "that speak of it"),
 });

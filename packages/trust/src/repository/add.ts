@@ -2,11 +2,11 @@
 import { readFile } from "node:fs/promises";
 import { archOf } from "@suture/arch";
 import { readElf } from "@suture/elf";
-import { SutureError } from "@suture/errors";
 import { sha256 } from "@suture/files";
 import { inspect, moduleName } from "@suture/livepatch";
-import type { Manifest, PatchTargetCustom } from "@suture/protocol";
+import { type Account, accountSchema, isAccountOf, type Manifest, type PatchTargetCustom } from "@suture/protocol";
 import { run, type Task } from "@suture/task";
+import * as v from "valibot";
 import { patchesOf } from "../client/holds.ts";
 import { fail } from "../errors.ts";
 import { lineRole } from "../roles.ts";
@@ -79,7 +79,7 @@ export async function addLivepatch(task: Task, folder: string, file: string, opt
       signer,
       beside: {
         manifest: await put(`${base}.manifest.json`, manifestText),
-        account: options.account === undefined ? null : await put(`${base}.account.json`, await accountOf(options.account)),
+        account: options.account === undefined ? null : await put(`${base}.account.json`, await accountOf(options.account, manifest)),
         review: options.review === undefined ? null : await put(`${base}.review.html`, await reviewOf(options.review, digest)),
       },
     };
@@ -136,21 +136,35 @@ async function signerOf(task: Task, bytes: Buffer, file: string): Promise<string
   return signer;
 }
 
-async function accountOf(file: string): Promise<Buffer> {
+/** Of another livepatch it would say of CVEs what is not so here. */
+async function accountOf(file: string, manifest: Manifest): Promise<Buffer> {
   const bytes = await readBytes(file);
-  try {
-    const value: unknown = JSON.parse(bytes.toString());
-    if (
-      typeof value === "object" &&
-      value !== null &&
-      /^suture\/(?:account|catch-up)-\d+$/.test("schema" in value ? String(value.schema) : "")
-    )
-      return bytes;
-  } catch (error) {
-    if (error instanceof SutureError) throw error;
-  }
-  throw fail("TRUST_ADD", "it is not what `suture account --json` or `suture catch-up --json` prints", { file });
+  const refused = (why: string): Error => fail("TRUST_ADD", why, { file });
+  const account = accountIn(bytes.toString());
+  if (account === undefined) throw refused("it is not what `suture account --json` or `suture catch-up --json` prints");
+  const { catchUp } = manifest;
+  if (catchUp === undefined) throw refused("the livepatch is no catch-up: it is the account of another one");
+  if (!isAccountOf(manifest, account))
+    throw refused(
+      `it is the account of another livepatch: of the report ${account.report} of ${kernelText(account.base)}, and this one has ${catchUp.report} of ${kernelText(catchUp.base)}`,
+    );
+  return bytes;
 }
+
+function accountIn(text: string): Account | undefined {
+  try {
+    const checked = v.safeParse(
+      v.object({ schema: v.pipe(v.string(), v.regex(/^suture\/(?:account|catch-up)-\d+$/)), account: accountSchema }),
+      JSON.parse(text),
+    );
+    return checked.success ? checked.output.account : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const kernelText = ({ release, version, buildId }: Account["base"]): string =>
+  [release, version, buildId].filter((one) => one !== undefined).join(" ");
 
 /** The page says of which module it is. */
 async function reviewOf(file: string, digest: string): Promise<Buffer> {

@@ -3,6 +3,7 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { type Account, accountDocument } from "@suture/protocol";
 import { Task } from "@suture/task";
 import { folderInMemory } from "@suture/testkit/folders";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
@@ -73,6 +74,26 @@ describe("add", () => {
     });
     await addLivepatch(task, all.work, file, { now: NOW });
     await expect(addLivepatch(task, all.work, file, { now: NOW })).rejects.toMatchObject({ code: "TRUST_ADD" });
+  });
+
+  test("takes the account of this very livepatch, and of no other", async () => {
+    const base = { release: "6.1.0-test", version: "6.1.190-1", buildId: "ab" };
+    const target = { version: "6.1.192-2" };
+    const none = { carried: 0, notBuilt: 0, noNeed: 0, leftOut: 0, inKernel: 0, unknown: 0 };
+    const counts = { cves: none, fixes: none, units: none };
+    const own = { suture: 1 as const, from: "packages" as const, base, target, report: "01", counts, cves: [], fixes: [] };
+    const catchUp = { from: "packages" as const, base, target, report: "01", units: [] };
+    const file = livepatchFile(folder, "level", { catchUp });
+    const account = join(folder, "account.json");
+    const add = (of: string, said: Account) => {
+      writeFileSync(account, JSON.stringify(accountDocument.of({ account: said })));
+      return addLivepatch(task, all.work, of, { now: NOW, account });
+    };
+    const refused = { code: "TRUST_ADD", message: expect.stringContaining("another") };
+    for (const other of [{ report: "02" }, { base: { ...base, buildId: "cd" } }, { target: { version: "6.1.193-1" } }])
+      await expect(add(file, { ...own, ...other })).rejects.toMatchObject(refused);
+    await expect(add(livepatchFile(folder, "by_hand"), own)).rejects.toMatchObject(refused);
+    expect((await add(file, own)).custom.beside.account).not.toBeNull();
   });
 
   test("counts releases up, and knows the one before by its inputs", async () => {
