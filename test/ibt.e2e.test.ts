@@ -43,8 +43,7 @@ test("objects of the kernel, of a module of several and of a module of one are p
 });
 
 /** A patch made by editing the unpacked source. */
-function patchOf(name: string, from: string, to: string, more = ""): string {
-  const file = "fs/proc/meminfo.c";
+function patchOf(name: string, from: string, to: string, more = "", file = "fs/proc/meminfo.c"): string {
   const before = readFileSync(join(tree, file), "latin1");
   if (!before.includes(from)) throw new Error(`${file} does not have ${from}`);
   const after = before.replace(from, to) + more;
@@ -56,6 +55,14 @@ test("a pointer to a function whose landing pad the kernel takes away is refused
   const pointer = "{ void (*volatile report)(struct seq_file *) = hugetlb_report_meminfo; report(m); }";
   const { code, report } = run("build", patchOf("sealed.patch", "hugetlb_report_meminfo(m);", pointer));
   expect(report).toMatchObject({ error: { code: "BUILD_SEALED", where: { symbol: "hugetlb_report_meminfo" } } });
+  expect(code).toBe(1);
+});
+
+test("and one to a function for which the compiler has made none, since it was only called by name", () => {
+  const call = "return do_io_accounting(task, m, 0);";
+  const pointer = `{ int (*volatile account)(struct task_struct *, struct seq_file *, int) = do_io_accounting; ${call.replace("do_io_accounting", "account")} }`;
+  const { code, report } = run("build", patchOf("padless.patch", call, pointer, "", "fs/proc/base.c"));
+  expect(report).toMatchObject({ error: { code: "BUILD_SEALED", where: { symbol: "do_io_accounting" } } });
   expect(code).toBe(1);
 });
 

@@ -84,6 +84,8 @@ export interface Code {
   alignmentFill(assembler: number | undefined): AlignmentFill;
   /** What places in a loop may be aligned to beyond what functions are: bytes, powers of two. */
   loopAlignments: readonly number[];
+  /** What a function begins with that an indirect branch may end on, where the processor checks that. */
+  landingPad: Uint8Array;
   /** Starts of the names that padding before a function has, which a call may use. */
   paddingPrefixes: readonly string[];
   /** Of each PC-relative data operand: byte offset of its field → bytes from there to the instruction's end. */
@@ -93,6 +95,8 @@ export interface Code {
   stepsIn(code: Uint8Array): Step[];
   /** Where code makes pointers. */
   pointersIn(code: Uint8Array): PointerUse[];
+  /** How many calls and jumps go where a register or memory says. @param names of what branches go to, by the byte offset of their field */
+  callsByPointer(code: Uint8Array, names: ReadonlyMap<number, string>): number;
   /** Direct branches and PC-relative operands that leave `code`. */
   leaving(code: Uint8Array): Implied[];
   /** Undefined if the bytes are not all instructions. */

@@ -17,6 +17,7 @@ interface Named {
 export interface Accepted {
   acceptLayout?: string[];
   acceptInit?: string[];
+  plain?: boolean;
 }
 
 export function addExplain(command: Command): Command {
@@ -32,14 +33,26 @@ export function addAccepted(command: Command): Command {
     .option(
       "--accept-init <function...>",
       "leave these functions out, which run only at boot or when their module comes or goes: you know that nothing carried depends on what changed in them",
-    );
+    )
+    .option("--plain", "replace functions and do nothing else to the running kernel: no variable of it is changed (docs/means.md)");
+}
+
+/** Not of a whole release, where nobody knows what else goes by a value. */
+export function addAcceptData(command: Command): Command {
+  return command.option(
+    "--accept-data <variable...>",
+    "put the new values of these variables (VARIABLE or OBJECT:VARIABLE) into the running kernel, whatever they are: you know that none of its code has gone by the old ones (docs/means.md)",
+  );
 }
 
 export async function buildFor(
   task: Task,
   named: Named,
-  of: KernelOptions & Accepted & { looks: LookOptions },
-  options: Omit<BuildOptions, keyof Looks | "patches" | "sources" | "predecessor" | "acceptLayouts" | "acceptInits">,
+  of: KernelOptions & Accepted & { acceptData?: string[]; looks: LookOptions },
+  options: Omit<
+    BuildOptions,
+    keyof Looks | "patches" | "sources" | "predecessor" | "acceptLayouts" | "acceptInits" | "acceptData" | "plain"
+  >,
 ): Promise<Livepatch> {
   // A file that cannot be read should not cost the download of a kernel.
   const [patches, sources, predecessor] = await Promise.all([
@@ -50,8 +63,9 @@ export async function buildFor(
   return lookedAt(task, of.looks, async (looks) => {
     const kernel = await openKernel(task, of);
     try {
-      const { acceptLayout: acceptLayouts, acceptInit: acceptInits } = of;
-      return await buildLivepatch(task, kernel, { ...options, ...looks, patches, sources, predecessor, acceptLayouts, acceptInits });
+      const { acceptLayout: acceptLayouts, acceptInit: acceptInits, acceptData, plain } = of;
+      const accepted = { acceptLayouts, acceptInits, acceptData, plain };
+      return await buildLivepatch(task, kernel, { ...options, ...looks, patches, sources, predecessor, ...accepted });
     } finally {
       kernel.close();
     }

@@ -6,6 +6,7 @@ import { SutureError } from "@suture/errors";
 import { destinationOf } from "./destinations.ts";
 import { type Item, isGlobal, isItem, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
+import { refsOfLive } from "./live.ts";
 import type { KeyedEntry, Plan } from "./plan.ts";
 import { Refusals } from "./refusals.ts";
 import { canReadAtRunTime, canReadConstant, constantRef } from "./run-time-keys.ts";
@@ -46,6 +47,7 @@ function attempt(plan: Plan, keep: KeepEntry): Map<Item, SutureError> {
   };
   for (const item of plan.changed.keys()) need(item, undefined);
   for (const item of plan.in.marks.callbacks.values()) need(item, undefined);
+  for (const { ref, item } of refsOfLive(plan)) refusals.attempt(() => needOf(plan, ref, item, false, (to) => need(to, undefined)));
   for (const [part, whole] of plan.parts) if (plan.changed.has(whole)) need(part, whole);
   for (const item of plan.in.patched.itemized.items) if (isNewGlobal(plan, item)) need(item, undefined);
   for (let item = queue.pop(); item !== undefined; item = queue.pop())

@@ -3,12 +3,14 @@
  * at run time, or has been refused.
  */
 import { STB } from "@suture/elf";
+import { SutureError } from "@suture/errors";
 import { accessOf } from "./accesses.ts";
 import { checkHome } from "./check-home.ts";
 import { Comparer } from "./compare.ts";
 import { hasFtraceSite } from "./ftrace-sites.ts";
 import { type Item, isGlobal, isItem, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
+import { takeLive } from "./live.ts";
 import { isBookkeeping } from "./names.ts";
 import type { Plan } from "./plan.ts";
 import type { Refusals } from "./refusals.ts";
@@ -172,12 +174,13 @@ class Finder {
         skipped.push({ name: item.name, why: "is never used in a built-in object" });
         break;
       case "rodata":
-        this.#carryAnew(item, difference);
+        this.#carryAnewOrWrite(original, item, difference);
         break;
       case "data":
       case "percpu":
       case "once":
-        throw this.#plan.refuse("DIFF_DATA_CHANGED", why, item);
+        this.#write(original, item, (more) => this.#plan.refuse("DIFF_DATA_CHANGED", `${why}${more}`, item));
+        break;
       case "declared":
         // One section for all exports of the object, that modpost alone reads: what is exported anew, or no longer, changes it.
         if (item.section.name !== EXPORTS) throw this.#plan.refuse("DIFF_SECTION_CHANGED", why, item);
@@ -238,6 +241,23 @@ class Finder {
     return this.#plan.in.original.referrers.of(item).some(({ by }) => by.role === "text");
   }
 
+  /** Where the running kernel has it. */
+  #write(original: Item, item: Item, refuse: (more: string) => Error): void {
+    const why = takeLive(this.#plan, this.#compare, original, item);
+    if (why !== undefined) throw refuse(`; ${why}`);
+    if (this.#plan.acceptData === undefined) throw refuse("");
+  }
+
+  /** A table that others have pointers to is changed for them where it stands. */
+  #carryAnewOrWrite(original: Item, item: Item, difference: string): void {
+    try {
+      this.#carryAnew(item, difference);
+    } catch (error) {
+      if (!(error instanceof SutureError)) throw error;
+      this.#write(original, item, (more) => this.#plan.refuse("DIFF_RODATA_CHANGED", `${error.message}${more}`, item));
+    }
+  }
+
   /**
    * The kernel's copy stays for those that have a pointer to it; the functions that use the new one are patched together. That is right for a
    * table that is read where it is named, not for one that was registered somewhere.
@@ -247,10 +267,12 @@ class Finder {
     const refuse = (why: string): Error => plan.refuse("DIFF_RODATA_CHANGED", `${item.name} differs (${difference}) and ${why}`, item);
     const queue = [item];
     const operations = hasCode(item);
+    const fresh = new Set<Item>();
+    const users = new Set<Item>();
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      if (plan.recarried.has(next)) continue;
+      if (plan.recarried.has(next) || fresh.has(next)) continue;
       if (isGlobal(next)) throw refuse(`${next.name} is used by other objects`);
-      plan.recarried.add(next);
+      fresh.add(next);
       for (const { by, ref } of plan.in.patched.referrers.of(next)) {
         if (by.kind !== "function") {
           if (by.role !== "rodata") throw refuse(`${by.name} points to it`);
@@ -265,9 +287,11 @@ class Finder {
         }
         if (use === "pointer" && operations) throw refuse(`${by.name} gives a pointer to it, and to the functions in it, away`);
         if (plan.ignores(by)) throw refuse(`${by.name}, which is to be ignored, uses it`);
-        plan.change(by, { why: `uses ${item.name}, which differs: ${difference}`, forced: false, through: [] });
+        users.add(by);
       }
     }
+    for (const one of fresh) plan.recarried.add(one);
+    for (const by of users) plan.change(by, { why: `uses ${item.name}, which differs: ${difference}`, forced: false, through: [] });
     plan.notes.push(`${item.name} differs (${difference}): the patch has its own, and whoever has a pointer to the kernel's keeps that`);
   }
 }

@@ -56,13 +56,13 @@ export class Comparer {
     for (let i = 0; i < original.refs.length; i++) {
       const a = original.refs[i];
       const b = patched.refs[i];
-      if (a === undefined || b === undefined || !this.#sameRef(a, b)) return `reference at 0x${(b?.at ?? 0).toString(16)}`;
+      if (a === undefined || b === undefined || !this.sameRef(a, b)) return `reference at 0x${(b?.at ?? 0).toString(16)}`;
     }
     const at = firstOtherByte(original, patched, (type) => this.#original.arch.relocations.kind(type)?.size);
     return at === undefined ? undefined : `byte at 0x${at.toString(16)}`;
   }
 
-  #sameRef(a: Ref, b: Ref): boolean {
+  sameRef(a: Ref, b: Ref): boolean {
     return a.at === b.at && a.type === b.type && a.addend === b.addend && a.weak?.name === b.weak?.name && this.#same(a.to, b.to);
   }
 

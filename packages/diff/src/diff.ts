@@ -21,6 +21,8 @@ import { itemize } from "./itemize.ts";
 import { type Item, sizeOf } from "./items.ts";
 import { type AcceptInit, leftOut } from "./left-out.ts";
 import { isLiteral } from "./literals.ts";
+import { checkEmptyPlaces, checkLive, handedByData, type LiveRecord, liveTable, newCallsByPointer, recordsOf } from "./live.ts";
+import type { AcceptData } from "./live-words.ts";
 import { marksOf, sourceName } from "./marks.ts";
 import { type Elsewhere, type KeyedEntry, type Named, Plan, type Reach } from "./plan.ts";
 import { Referrers } from "./referrers.ts";
@@ -71,6 +73,14 @@ export interface Delta {
   notes: string[];
   /** What the patch's own code makes pointers to that may outlive it. Without `reach`, which says what is the kernel's, none is told. */
   handed: EscapingPointer[];
+  /** Words of the kernel's variables that are changed where they stand. */
+  live: LiveRecord[];
+  /** The symbol of the table of these in `object`: packages/livepatch/c/live.c. */
+  liveTable: string | undefined;
+  /** By what names code that the old values of `live` lead to, and that nothing else does now, comes to other objects' functions or is one of them. */
+  leans: readonly string[];
+  /** Functions that begin to call by pointers, but for those that only the words of `live` lead to; none where no word may be changed. */
+  newCallsByPointer: readonly string[];
   /** Static keys and static calls of the kernel that entries of the object's special sections refer to; `kept` as `keepEntry` said. */
   keys: (KeyedEntry & { kept: boolean })[];
   /** Variables of other objects that carried functions write, and that what they replace did not. */
@@ -104,6 +114,8 @@ export interface DiffOptions {
   keepEntry?: KeepEntry;
   /** Where the running kernel has strings and the like. Without it, the new object has copies of them. */
   reach?: Reach;
+  /** Of which variables of the running kernel any value may be changed where it stands, since somebody knows that nothing went by it. Undefined: of none. */
+  acceptData?: AcceptData | undefined;
   /** By the names in the patched object: what another object of the running kernel defines. */
   elsewhere?: ReadonlyMap<string, Elsewhere>;
 }
@@ -124,23 +136,27 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     { original: before, patched: after, correlation, build: options.build, marks },
     options.reach ?? (() => undefined),
     elsewhere,
+    options.acceptData,
   );
   noteRenamed(plan, renamed);
   const refusals = new Refusals();
   findChanges(plan, options.force ?? (() => false), refusals);
   takeCallers(plan, refusals);
+  const leans = checkLive(plan, refusals);
   // What has to be carried is known only where nothing of it is refused.
   refusals.check();
   carry(plan, options.keepEntry ?? (() => true));
+  const byPointer = newCallsByPointer(plan);
+  checkEmptyPlaces(plan, byPointer, refusals);
   const writes = checkWrites(plan);
   const { missed, outward } = leftOut(plan, options.acceptInit ?? (() => false));
-  if (plan.changed.size > 0 || marks.callbacks.size > 0) for (const one of missed) refusals.add(one);
+  if (plan.changed.size > 0 || marks.callbacks.size > 0 || plan.live.length > 0) for (const one of missed) refusals.add(one);
   refusals.check();
   noteMarks(plan);
   const { skipped, notTaken, notes, keys } = plan;
   const exposed = exposedBy(plan);
   const newNames = renamedBy(plan);
-  if (plan.carried.size === 0)
+  if (plan.carried.size === 0 && plan.live.length === 0)
     return {
       outcome: skipped.length === 0 ? "same" : "idle",
       functions: [],
@@ -153,6 +169,10 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       notTaken,
       notes,
       handed: [],
+      live: [],
+      liveTable: undefined,
+      leans,
+      newCallsByPointer: byPointer,
       keys,
       writes,
       externals: [],
@@ -176,7 +196,11 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     skipped,
     notTaken,
     notes,
-    handed: options.reach === undefined ? [] : handedBy(plan),
+    handed: options.reach === undefined ? [] : [...handedBy(plan), ...handedByData(plan)],
+    live: recordsOf(plan),
+    liveTable: plan.live.length === 0 ? undefined : liveTable(plan),
+    leans,
+    newCallsByPointer: byPointer,
     keys,
     writes,
     externals,

@@ -12,10 +12,13 @@ import {
   SHT,
   STB,
   STT,
+  viewOf,
 } from "@suture/elf";
 import { destinationOf } from "./destinations.ts";
 import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
 import { isLiteral } from "./literals.ts";
+import { holds, liveTable, oldTarget, stateOf } from "./live.ts";
+import { empties } from "./live-words.ts";
 import type { Anchor, Plan } from "./plan.ts";
 import { type Rewritten, readAtRunTime, readConstants, unwindOf } from "./run-time-keys.ts";
 import { tracepointHome } from "./sections.ts";
@@ -47,6 +50,21 @@ export interface Emitted {
 export function emit(plan: Plan): Emitted {
   return new Emitter(plan).run();
 }
+
+/** Members of struct suture_live_word, and its flags. */
+const LIVE = {
+  where: 0,
+  old: 8,
+  now: 16,
+  state: 24,
+  name: 32,
+  bytes: 48,
+  flags: 52,
+  size: 64,
+  HOLDS: 1,
+  READ_ONLY: 2,
+  EMPTIES: 4,
+} as const;
 
 /** Relocations are written against a section's items before its RELA section is made. */
 interface Out {
@@ -102,8 +120,53 @@ class Emitter {
       if (out !== undefined) this.#relocate(item, out, 0, this.#rewritten.get(item)?.refs ?? itemized.refsOf(item), false);
     });
     this.#tables(whole);
+    this.#live();
     this.#finish();
     return { object: this.#object, externals: [...this.#externals.values()], symbols: this.#symbols };
+  }
+
+  /** struct suture_live_word of packages/livepatch/c/live.c, one for each word. */
+  #live(): void {
+    const plan = this.#plan;
+    const words = plan.live.flatMap((variable) => variable.words.map((word) => ({ variable, word })));
+    if (words.length === 0) return;
+    const data = new Uint8Array(words.length * LIVE.size);
+    const out = this.#out(new Section({ name: ".data.suture_live", type: SHT.PROGBITS, flags: SHF.ALLOC | SHF.WRITE, align: 8, data }));
+    const view = viewOf(data, this.#object.format.order);
+    const { pointer } = plan.in.patched.itemized.arch.relocations;
+    const texts = this.#out(new Section({ name: ".rodata.suture_live", type: SHT.PROGBITS, flags: SHF.ALLOC }));
+    let text = "";
+    words.forEach(({ variable, word }, i) => {
+      const { original, item, readOnly } = variable;
+      const start = i * LIVE.size;
+      const point = (field: number, symbol: ElfSymbol, addend: number): void => {
+        out.relocations.push({ offset: start + field, type: pointer, symbol, addend });
+      };
+      point(LIVE.where, this.#external(original, item), word.at - original.entry);
+      if ("ref" in word.old) {
+        const { ref } = word.old;
+        const to = oldTarget(plan, ref);
+        const twin = isItem(to) ? (plan.in.correlation.patched(to) ?? to) : to;
+        point(LIVE.old, this.#external(to, twin), isItem(to) ? ref.addend - to.entry : ref.addend);
+      } else view.setU64(start + LIVE.old, word.old.number);
+      if ("ref" in word.now) {
+        const { symbol, addend } = this.#reach(word.now.ref, item, false);
+        point(LIVE.now, symbol, addend);
+      } else view.setU64(start + LIVE.now, word.now.number);
+      view.setU64(start + LIVE.state, BigInt(stateOf(plan, variable, word)));
+      point(LIVE.name, this.#sectionSymbol(texts.section), text.length);
+      text += `${original.name}+0x${word.at.toString(16)}\0`;
+      view.setU32(start + LIVE.bytes, word.size);
+      const flags = [holds(plan, item, word) ? LIVE.HOLDS : 0, readOnly ? LIVE.READ_ONLY : 0, empties(word) ? LIVE.EMPTIES : 0];
+      view.setU32(
+        start + LIVE.flags,
+        flags.reduce((all, flag) => all | flag, 0),
+      );
+    });
+    texts.section.data = Buffer.from(text, "latin1");
+    this.#object.symbols.push(
+      newSymbol({ name: liveTable(plan), place: out.section, size: data.length, type: STT.OBJECT, bind: STB.GLOBAL }),
+    );
   }
 
   #out(section: Section): Out {

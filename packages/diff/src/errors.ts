@@ -20,11 +20,11 @@ export const diffErrors = defineErrors({
   },
   DIFF_DATA_CHANGED: {
     cause: "The fix changes the initial value or size of writable data that exists, live, in the running kernel.",
-    mend: "Leave the variable as it is in the source, and let a callback set the new value in the running kernel (docs/authoring.md#changed-initial-values). State that needs more room goes into a shadow variable (docs/authoring.md#shadow-variables).",
+    mend: "Leave the variable as it is in the source, and let a callback set the new value in the running kernel (docs/authoring.md#changed-initial-values). State that needs more room goes into a shadow variable (docs/authoring.md#shadow-variables). If code of the running kernel has not gone by the old value, say so with --accept-data VARIABLE (docs/means.md).",
   },
   DIFF_RODATA_CHANGED: {
     cause: "The fix changes read-only data that code outside of the patched functions uses too.",
-    mend: "Leave the old table and make a new one with another name, used by the functions that need it.",
+    mend: "Leave the old table and make a new one with another name, used by the functions that need it. If code of the running kernel has not gone by the old contents, say so with --accept-data VARIABLE (docs/means.md).",
   },
   DIFF_SECTION_CHANGED: {
     cause: "The fix changes a section that a running kernel reads only once, or that Suture cannot replace.",

@@ -6,6 +6,7 @@ export type { External } from "./emit.ts";
 export { diffErrors } from "./errors.ts";
 export type { EscapingPointer } from "./escaping-pointers.ts";
 export { isReadOnlySection } from "./homes.ts";
+export type { LiveRecord } from "./live.ts";
 export { stem } from "./names.ts";
 export type { Anchor, Elsewhere, KeyedEntry, Literal, Named } from "./plan.ts";
 export type { Build } from "./sections.ts";

@@ -6,6 +6,7 @@ import { fail } from "./errors.ts";
 import { hasFtraceSite } from "./ftrace-sites.ts";
 import { bytesOf, type Item, type ItemizedObject, isItem, type Ref } from "./items.ts";
 import { isLiteral } from "./literals.ts";
+import type { AcceptData, LiveVariable } from "./live-words.ts";
 import { type Marks, sourceName } from "./marks.ts";
 import { coldParent, stem } from "./names.ts";
 import type { Build } from "./sections.ts";
@@ -109,13 +110,18 @@ export class Plan {
   /** Functions that differ and are to be ignored. */
   readonly ignored = new Set<Item>();
   readonly notes: string[] = [];
+  /** Variables of the running kernel that are changed where they stand. */
+  readonly live: LiveVariable[] = [];
+  /** Undefined: functions are replaced, and nothing else of the kernel is changed. */
+  readonly acceptData: AcceptData | undefined;
   readonly #wholes = new Map<Item, Item>();
   readonly #reach: Reach;
   readonly #anchors = new Map<Item, Anchor | undefined>();
   #named: ReadonlyMap<string, ElfSymbol> | undefined;
 
-  constructor(inputs: Inputs, reach: Reach, elsewhere: ReadonlyMap<string, Elsewhere>) {
+  constructor(inputs: Inputs, reach: Reach, elsewhere: ReadonlyMap<string, Elsewhere>, acceptData?: AcceptData) {
     this.in = inputs;
+    this.acceptData = acceptData;
     this.#reach = reach;
     this.#elsewhere = elsewhere;
     for (const item of elsewhere.size === 0 ? [] : inputs.patched.itemized.items) {

@@ -88,6 +88,10 @@ export const hostErrors = defineErrors({
     cause: "The kernel did not take the module, or did not do what was asked.",
     mend: "Read what the kernel said.",
   },
+  HOST_LIVE_DATA: {
+    cause: "The livepatch changes a value in the kernel's data, and another has changed it while the livepatch came in: it was left alone.",
+    mend: "Find out who sets it, let it have the value that the kernel began with, and load the livepatch again: under another name, or after a reboot, if its module had to stay.",
+  },
   HOST_STUCK: {
     cause: "A transition did not end in time: tasks sleep in, or never leave, a function that changes.",
     mend: "End or restart the tasks that are shown, and try again; or give --timeout more seconds.",

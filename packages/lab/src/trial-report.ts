@@ -38,6 +38,8 @@ export interface TrialOptions {
   size?: LivepatchSize;
   /** What has to be listed under /sys/kernel/livepatch once it is loaded. `object` is "vmlinux" or a module. */
   functions?: readonly { object: string; name: string }[];
+  /** The kernel's data may point to its code: its module stays, without effect. */
+  stays?: boolean;
   timeouts?: Partial<Limits>;
   /** Is done before, with and after the livepatch, and goes on while it goes in and out. */
   workload?: Workload | undefined;

@@ -356,6 +356,13 @@ export class TrialRun {
 
   async #unload(): Promise<void> {
     this.#begin("unload");
+    if (this.#options.stays === true) {
+      const kept = await this.#run(`cat /proc/sys/kernel/tainted /sys/module/${this.#report.name}/refcnt`, this.#timeouts.unloadMs);
+      this.#report.taint.after = readTaint(kept.output);
+      if (!/^[1-9]\d*\s*$/.test(kept.output.split("\n")[1] ?? ""))
+        throw new TrialEnd("failed", "its module is not held, and may be pointed to");
+      return;
+    }
     // The kernel lets go of the module a moment after the transition has ended.
     const remove = `while ! said=$(rmmod ${this.#report.name} 2>&1); do i=$((i+1)); [ $i = 50 ] && break; usleep 100000; done`;
     const removed = await this.#run(`i=0; ${remove}; cat /proc/sys/kernel/tainted; echo "$said"; [ $i -lt 50 ]`, this.#timeouts.unloadMs);

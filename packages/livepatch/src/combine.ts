@@ -94,7 +94,9 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
   }
   elf.symbols.push(...outside.values());
   const { states = [], replace, btf } = options;
-  addDescriptor(elf, { objects: [...described.values()], states, replace }, btf);
+  // The core goes through them in this order: vmlinux tells the others when a transition begins and ends.
+  const objects = [...described.values()].sort((a, b) => Number(a.module !== undefined) - Number(b.module !== undefined));
+  addDescriptor(elf, { objects, states, replace }, btf);
   addKernel(elf, identityOf(options.symbolSources.kernel, elf));
   const symbols = [...resolved.values()]
     .map((r) => ({ ...r, symbol: splitUser(r.symbol).symbol }))

@@ -6,6 +6,11 @@ export function entrySource(): string {
   return readFileSync(join(folderC(), "entry.c"), "utf8");
 }
 
+/** What changes words of the kernel's variables where they stand; it includes suture_live_lists.h. */
+export function liveSource(): string {
+  return readFileSync(join(folderC(), "live.c"), "utf8");
+}
+
 /** <suture.h> and others. */
 export function headerFolder(): string {
   return join(folderC(), "include");

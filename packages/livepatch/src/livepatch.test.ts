@@ -98,6 +98,10 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
     notTaken: [],
     notes: [],
     handed: [],
+    live: [],
+    liveTable: undefined,
+    leans: [],
+    newCallsByPointer: [],
     keys: [],
     writes: [],
     externals: undefinedSymbols.map((external) => ({

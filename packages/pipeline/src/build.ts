@@ -2,9 +2,10 @@
 import { availableParallelism } from "node:os";
 import { authoredParts, buildOwnModule, enablesItself } from "@suture/authored";
 import type { KernelContext } from "@suture/kbuild";
-import { combine, moduleName, type State } from "@suture/livepatch";
+import { combine, moduleName } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
+import { statesOf, writingParts } from "./link/live.ts";
 import { finishLivepatch, type Livepatch, linkLivepatch } from "./link/livepatch.ts";
 import { manifestOf, type Results } from "./manifest.ts";
 import { patchName } from "./name.ts";
@@ -16,6 +17,7 @@ import { mayChangeTypes } from "./patch/scope.ts";
 import { levelKept, withPredecessor } from "./predecessor.ts";
 import { type Affected, affectedObjects } from "./reach/affected.ts";
 import { isNoCode } from "./reach/no-code.ts";
+import { checkLeans, holdAdded } from "./run/live.ts";
 import { PatchRun } from "./run/patch-run.ts";
 import { askedObjects } from "./run/rebuild.ts";
 import { checkTypesEarly } from "./run/types-early.ts";
@@ -39,8 +41,10 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, given: B
       : await authoredParts(task, kernel, sources, { module: moduleName(`livepatch-${name}`), unproven: options.unproven });
   for (const { object, text } of authored?.notes ?? []) task.reporter.warn(`${object}: ${text}`);
   return task.stage("link", async (stage) => {
-    const states = statesOf([...(options.states ?? []), ...(authored?.states ?? [])]);
-    const parts = [...compared.parts, ...(authored?.parts ?? [])];
+    const states = statesOf([...(options.states ?? []), ...(authored?.states ?? [])], compared.parts);
+    const parts = [...compared.parts, ...(authored?.parts ?? []), ...(await writingParts(task, kernel, compared.parts, name))];
+    holdAdded(compared.parts, parts);
+    checkLeans(compared.parts, parts);
     stage.note("joining what changed");
     const combined = combine(parts, { name, replace: options.replace, states, symbolSources: kernel.symbolSources, btf: kernel.btf });
     const draft = await manifestOf(kernel, options, name, { ...compared, combined, authored, states });
@@ -78,13 +82,6 @@ function checkAlone({ patches, sources = [], rebuild = [], name, replace, predec
     );
 }
 
-/** Of a state that several have the highest version. */
-function statesOf(states: readonly State[]): State[] {
-  const highest = new Map<number, State>();
-  for (const state of states) if ((highest.get(state.id)?.version ?? -1) < state.version) highest.set(state.id, state);
-  return [...highest.values()].sort((a, b) => a.id - b.id);
-}
-
 async function comparePatches(task: Task, kernel: KernelContext, options: BuildOptions, from: string): Promise<Results> {
   const jobs = options.jobs ?? availableParallelism();
   const { patches, rebuild = [] } = options;
@@ -107,6 +104,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
     for (const note of checkMacros(files, accepted)) task.reporter.warn(note);
     const { unproven, observe, decided } = options;
     const acceptInits = new Set(options.acceptInits);
+    const acceptData = options.plain === true ? undefined : new Set(options.acceptData);
     const run = new PatchRun(task, kernel, {
       view,
       overlay,
@@ -114,6 +112,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
       asked,
       acceptLayouts: accepted,
       acceptInits,
+      acceptData,
       unproven,
       from,
       jobs,

@@ -63,6 +63,11 @@ export const pipelineErrors = defineErrors({
     cause: "Patched code begins to write a variable that the running kernel has made read-only: __ro_after_init or const.",
     mend: "Hold what is to be written in a new variable with another name.",
   },
+  BUILD_LIVE_DATA: {
+    cause:
+      "A value in the running kernel's data is to be changed where it stands, and what another object of the fix does, or what the variable is, makes that wrong.",
+    mend: "Let a callback set it (docs/authoring.md#changed-initial-values), or leave the change out of the fix.",
+  },
   BUILD_ALIGNMENT: {
     cause: "The fix wants a variable to be aligned more than the running kernel's is.",
     mend: "Leave the variable as it is, and make a new one with another name for what needs the alignment.",

@@ -10,6 +10,7 @@ import type { DraftManifest } from "@suture/protocol";
 import type { BuildOptions } from "./options.ts";
 import type { PatchNote } from "./patch/apply.ts";
 import { madeOf } from "./predecessor.ts";
+import { nameOf } from "./run/live.ts";
 import { type Compared, type ObjectRecord, recordOf } from "./run/patch-run.ts";
 
 /** What the pipeline made of the patches. */
@@ -28,6 +29,7 @@ export async function manifestOf(
 ): Promise<DraftManifest> {
   const { parts, combined, objects, authored, states } = results;
   const { sources = [], predecessor } = options;
+  const live = parts.flatMap(({ object, owner, delta }) => delta.live.map((one) => ({ object, owner: owner.name, ...one })));
   const handed = parts.flatMap(({ object, delta }) => delta.handed.map((one) => ({ object, ...one })));
   const named = (authored?.originals ?? []).filter(({ command }) => !objects.some((other) => other.object === command.object));
   const proofs = [...objects.map(({ proof }) => proof), ...named.map(({ proof }) => recordOf(proof))];
@@ -54,10 +56,11 @@ export async function manifestOf(
       })),
     ],
     functions: combined.functions,
-    ...modulesOf(kernel, combined),
+    ...modulesOf(kernel, combined, live),
     ...(combined.callbacks.length === 0 ? {} : { callbacks: combined.callbacks }),
     ...(states.length === 0 ? {} : { states }),
     ...(shadows.length === 0 ? {} : { shadows }),
+    ...(live.length === 0 ? {} : { live }),
     added: parts.flatMap(({ object, delta }) => delta.added.map((added) => ({ object, ...added }))),
     skipped: parts.flatMap(({ object, delta }) => delta.skipped.map((skipped) => ({ object, ...skipped }))),
     ...(options.rebuild === undefined
@@ -80,11 +83,12 @@ export async function manifestOf(
       { kind: "config" as const, name: ".config", sha256: sha256(await readFile(kernel.target.config)) },
     ],
     fixes: options.patches.map(({ subject, cves, mentioned }) => ({ ...(subject === undefined ? {} : { subject }), cves, mentioned })),
-    made: madeOf(options),
+    // Somebody's word is for what it was used for, by its whole name, and for no other variable of a later fix.
+    made: madeOf({ ...options, acceptData: [...new Set(live.map(({ object, variable }) => nameOf(object, variable)))] }),
   };
 }
 
-function modulesOf(kernel: KernelContext, { functions }: Combined): Pick<DraftManifest, "modules"> {
-  const names = [...new Set(functions.map(({ owner }) => owner))].filter((owner) => owner !== "vmlinux").sort();
+function modulesOf(kernel: KernelContext, { functions }: Combined, live: readonly { owner: string }[]): Pick<DraftManifest, "modules"> {
+  const names = [...new Set([...functions, ...live].map(({ owner }) => owner))].filter((owner) => owner !== "vmlinux").sort();
   return names.length === 0 ? {} : { modules: names.map((name) => kernel.moduleIdentity(name)) };
 }

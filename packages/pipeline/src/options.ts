@@ -16,6 +16,7 @@ export interface Predecessor {
   rebuild: string[];
   acceptLayouts: string[];
   acceptInits: string[];
+  acceptData: string[];
   states: NonNullable<Manifest["states"]>;
   /** Its patch is what a newer release has (docs/catch-up.md): what it carries of it. */
   carried?: Carried | undefined;
@@ -63,6 +64,10 @@ export interface BuildOptions extends Looks {
   acceptLayouts?: readonly string[] | undefined;
   /** Functions that run only at boot, or when their module is loaded or goes: somebody knows that nothing carried depends on what changed in them. */
   acceptInits?: readonly string[] | undefined;
+  /** Variables whose values may be changed in the running kernel: somebody knows that nothing has gone by the old ones. */
+  acceptData?: readonly string[] | undefined;
+  /** Nothing of the running kernel is changed but which functions are called: docs/means.md. */
+  plain?: boolean | undefined;
   /** Compilers at a time; as many as there are processors unless given. */
   jobs?: number | undefined;
 }

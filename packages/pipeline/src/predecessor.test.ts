@@ -17,6 +17,7 @@ const old: Predecessor = {
   rebuild: ["fs/pipe.o"],
   acceptLayouts: ["page"],
   acceptInits: ["setup"],
+  acceptData: ["limit"],
   states: [{ id: 1, version: 2 }],
 };
 const given = { patches: [await patchOf("two")], replace: false, unproven: false };
@@ -27,7 +28,13 @@ describe("a livepatch upon another", () => {
       { ...given, sources: [sourceOf("fix.c", "3")], states: [{ id: 5, version: 0 }], predecessor: old },
       kernel,
     );
-    expect(options).toMatchObject({ replace: true, rebuild: ["fs/pipe.o"], acceptLayouts: ["page"], acceptInits: ["setup"] });
+    expect(options).toMatchObject({
+      replace: true,
+      rebuild: ["fs/pipe.o"],
+      acceptLayouts: ["page"],
+      acceptInits: ["setup"],
+      acceptData: ["limit"],
+    });
     expect(options.states).toEqual([...old.states, { id: 5, version: 0 }]);
     const { patches, sources } = madeOf(options);
     expect(patches.map(({ name }) => name)).toEqual(["one.patch", "two.patch"]);

@@ -34,7 +34,9 @@ export async function readPredecessor(path: string): Promise<Predecessor> {
     rebuild: made.rebuild,
     acceptLayouts: made.acceptLayouts,
     acceptInits: made.acceptInits ?? [],
-    states: manifest.states ?? [],
+    acceptData: made.acceptData ?? [],
+    // Whoever changes the same words says so itself; who does not may not take the place of one that does.
+    states: (manifest.states ?? []).filter(({ id }) => manifest.live?.some(({ state }) => state === id) !== true),
     carried: carriedBy(manifest),
     level: levelIn(manifest),
   };
@@ -60,6 +62,7 @@ export function withPredecessor(options: BuildOptions, kernel: KernelContext): B
       : { rebuild: [...predecessor.rebuild, ...(options.rebuild ?? [])] }),
     acceptLayouts: [...predecessor.acceptLayouts, ...(options.acceptLayouts ?? [])],
     acceptInits: [...predecessor.acceptInits, ...(options.acceptInits ?? [])],
+    acceptData: [...predecessor.acceptData, ...(options.acceptData ?? [])],
     states: [...predecessor.states, ...(options.states ?? [])],
     replace: true,
   };
@@ -82,7 +85,7 @@ export function catchUpBefore(predecessor: Predecessor, kernel: KernelContext): 
         mend: "Load the new livepatch by `suture replace` if the release has those fixes; otherwise build them upon the new one: suture build --upon.",
       },
     );
-  return { ...predecessor, patches: [], acceptLayouts: [], acceptInits: [] };
+  return { ...predecessor, patches: [], acceptLayouts: [], acceptInits: [], acceptData: [] };
 }
 
 /** Undefined where it is no catch-up. */
@@ -131,7 +134,7 @@ function checkKernel({ kernel: of, file }: Predecessor, kernel: KernelContext): 
 }
 
 /** For the manifest. */
-export function madeOf({ patches, sources = [], rebuild = [], acceptLayouts = [], acceptInits = [] }: BuildOptions): Made {
+export function madeOf({ patches, sources = [], rebuild = [], acceptLayouts = [], acceptInits = [], acceptData = [] }: BuildOptions): Made {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
   return {
     patches: patches.map(({ name, bytes }) => ({ name, text: text(bytes) })),
@@ -143,5 +146,6 @@ export function madeOf({ patches, sources = [], rebuild = [], acceptLayouts = []
     rebuild: [...rebuild],
     acceptLayouts: [...acceptLayouts],
     ...(acceptInits.length === 0 ? {} : { acceptInits: [...acceptInits] }),
+    ...(acceptData.length === 0 ? {} : { acceptData: [...acceptData] }),
   };
 }

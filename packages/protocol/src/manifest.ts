@@ -29,6 +29,7 @@ const madeSchema = v.object({
   rebuild: v.array(text),
   acceptLayouts: v.array(text),
   acceptInits: v.exactOptional(v.array(text)),
+  acceptData: v.exactOptional(v.array(text)),
 });
 
 /** What is read from a file that others may have changed is held against it, all the way down. Members that it does not know are let be. */
@@ -71,6 +72,26 @@ export const manifestSchema = v.object({
     said(
       v.array(v.object({ id: v.number(), name: text, size: count })),
       "shadow variables that it declares, and frees when it is taken out",
+    ),
+  ),
+  live: v.exactOptional(
+    said(
+      v.array(
+        v.object({
+          object: text,
+          owner: text,
+          variable: text,
+          at: said(count, "bytes from the variable's start"),
+          size: count,
+          was: said(text, "what the kernel was built with: a name, a number, or nothing"),
+          becomes: text,
+          fills: said(v.boolean(), "a function is put where none was"),
+          holds: said(v.boolean(), "it points into the module, which therefore stays in memory"),
+          readOnly: v.boolean(),
+          state: said(v.number(), "the state by which a later livepatch knows of it"),
+        }),
+      ),
+      "words of the kernel's variables that are changed where they stand, by somebody's word that nothing has gone by the old value, and put back when it is taken out",
     ),
   ),
   added: v.array(v.object({ object: text, name: text, kind: v.picklist(["function", "variable"]), size: count })),

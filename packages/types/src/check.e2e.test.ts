@@ -9,7 +9,7 @@ import { BtfBuilder } from "@suture/testkit/btf-builder";
 import { folderOf } from "@suture/testkit/folders";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { checkKernelLayouts, checkLayouts, checkVariables } from "./check.ts";
+import { checkKernelLayouts, checkLayouts, checkVariables, variableShape } from "./check.ts";
 import { DwarfTypes } from "./dwarf.ts";
 
 function compiled(source: string): ElfObject {
@@ -326,4 +326,16 @@ it("refuses damaged debug information with a typed error, or answers", () => {
     ),
     { numRuns: 1000 },
   );
+});
+
+it("tells what the type of a variable stands for", () => {
+  const elf = compiled(
+    "struct key { int a; }; static const volatile struct key one = { 1 }; struct key many[3]; int f(void) { return one.a; }",
+  );
+  expect(["one", "many", "f", "none"].map((name) => variableShape(elf, name))).toEqual([
+    "struct key",
+    "struct key[3]",
+    undefined,
+    undefined,
+  ]);
 });

@@ -83,6 +83,12 @@ export function checkVariables(original: ElfObject, patched: ElfObject, external
   return [...notes, ...foldedVariables(before, after, patched.file, accepted)];
 }
 
+/** What the type of a variable of the object stands for (see BtfPrototype); undefined where the compiler has not written it. @throws BUILD_BAD_DWARF */
+export function variableShape(elf: ElfObject, name: string): string | undefined {
+  const symbol = elf.symbols.find((one) => one.name === name && one.type === STT.OBJECT && isSection(one.place));
+  return symbol === undefined ? undefined : DwarfTypes.of(elf)?.variable(symbol)?.shape;
+}
+
 /** Names of which there are many in one function are made by macros (__already_done, _rs). */
 const MADE_BY_MACROS = /^_/;
 

@@ -1,4 +1,4 @@
-export { checkKernelLayouts, checkLayouts, checkVariables, variableVanishes } from "./check.ts";
+export { checkKernelLayouts, checkLayouts, checkVariables, variableShape, variableVanishes } from "./check.ts";
 export { sameShapeInKernel } from "./difference.ts";
 export { renumbered } from "./enumerators.ts";
 export { typesErrors } from "./errors.ts";

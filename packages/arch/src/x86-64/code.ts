@@ -137,7 +137,7 @@ export function alignmentFill(assembler: number | undefined): AlignmentFill {
   return assembler >= 24700 ? restFirst : inBoth;
 }
 
-const ENDBR64 = [0xf3, 0x0f, 0x1e, 0xfa];
+export const ENDBR64 = Uint8Array.of(0xf3, 0x0f, 0x1e, 0xfa);
 const CALL = 0xe8;
 
 /** The field of the call that the function begins with, after a landing pad where there is one; undefined if there is none. */

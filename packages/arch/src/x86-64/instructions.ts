@@ -155,6 +155,18 @@ export function pointersIn(code: Uint8Array): PointerUse[] {
   return found;
 }
 
+/** What the kernel's compilers call in place of an indirect branch: a function for each register, which does it without speculation. */
+const THUNK = /^__x86_indirect_/;
+
+export function callsByPointer(code: Uint8Array, names: ReadonlyMap<number, string>): number {
+  const { FlowControl } = iced();
+  let count = [...names.values()].filter((name) => THUNK.test(name)).length;
+  decode(code, ({ flowControl }) => {
+    if (flowControl === FlowControl.IndirectCall || flowControl === FlowControl.IndirectBranch) count++;
+  });
+  return count;
+}
+
 /** Direct branches and PC-relative operands that leave `code`. Those with a relocation are among them; the caller knows which these are. */
 export function leaving(code: Uint8Array): Implied[] {
   const { FlowControl } = iced();

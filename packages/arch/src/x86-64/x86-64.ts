@@ -3,6 +3,7 @@ import type { Arch } from "../arch.ts";
 import {
   alignmentFill,
   callField,
+  ENDBR64,
   FIELD_TO_END,
   fieldToEnd,
   isBranchField,
@@ -15,7 +16,7 @@ import {
 } from "./code.ts";
 import { decode, likeness, textAt } from "./decode.ts";
 import { image } from "./image.ts";
-import { accessesIn, leaving, operandEnds, pointersIn, stepsIn } from "./instructions.ts";
+import { accessesIn, callsByPointer, leaving, operandEnds, pointersIn, stepsIn } from "./instructions.ts";
 import { listing } from "./listing.ts";
 import { log } from "./log-words.ts";
 import { qemu } from "./qemu.ts";
@@ -58,9 +59,11 @@ export const x86_64: Arch = {
     isSwitchNoOp,
     alignmentFill,
     loopAlignments: LOOP_ALIGNMENTS,
+    landingPad: ENDBR64,
     paddingPrefixes: ["__pfx_", "__cfi_"],
     operandEnds,
     accessesIn,
+    callsByPointer,
     stepsIn,
     pointersIn,
     leaving,

@@ -2,9 +2,10 @@ import type { Livepatch } from "@suture/pipeline";
 import { buildDocument } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
-import { type Accepted, addAccepted, addExplain, buildFor } from "../build-for.ts";
+import { type Accepted, addAcceptData, addAccepted, addExplain, buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions } from "../kernel-option.ts";
+import { liveText } from "../live-text.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
 import { checkWritable, writeWhole } from "../write-file.ts";
 
@@ -16,6 +17,7 @@ interface Options extends KernelOptions, Accepted {
   name?: string;
   output?: string;
   replace: boolean;
+  acceptData?: string[];
   unproven?: boolean;
   jobs?: string;
   explain?: boolean;
@@ -23,7 +25,7 @@ interface Options extends KernelOptions, Accepted {
 }
 
 export const buildCommand: AddCommand = (program, run) => {
-  addExplain(addAccepted(addModuleOptions(addKernelOptions(program.command("build")))))
+  addExplain(addAcceptData(addAccepted(addModuleOptions(addKernelOptions(program.command("build"))))))
     .description("build a livepatch out of source patches, for one kernel")
     .argument("[patch...]", "unified diffs (git format-patch, git diff, diff -u), applied in this order")
     .option(
@@ -107,6 +109,7 @@ function buildText({ bytes, manifest }: Livepatch, file: string): string {
         (manifest.callbacks ?? []).map((c) => [c.kind, c.name, c.owner]),
       ),
     ),
+    headedText("changed in the kernel's data", liveText(manifest.live ?? [])),
     headedText(
       "added",
       tableText(

@@ -83,6 +83,7 @@ export const catchUpCommand: AddCommand = (program, run) => {
             predecessor,
             acceptLayouts,
             acceptInits,
+            plain: options.plain,
             unproven: options.unproven === true,
             name: options.name,
             jobs: jobsOf(options.jobs),

@@ -63,7 +63,7 @@ function statusText({ kernel, off, taint, patches, idle, fixes, effective, insta
 }
 
 function patchText(patch: PatchStatus, taskText: TaskText): string {
-  const { name, enabled, transition, objects, proven, damage } = patch;
+  const { name, enabled, transition, objects, proven, damage, live = [] } = patch;
   const proof = proven === undefined ? (damage ?? "not loaded by Suture") : proven ? "proven" : "NOT PROVEN";
   const state = transition === undefined ? (enabled ? "in effect" : "disabled") : `being ${transition.to}`;
   const rows = objects.flatMap((object) =>
@@ -76,6 +76,13 @@ function patchText(patch: PatchStatus, taskText: TaskText): string {
   );
   return partsText([
     headedText(`${name}: ${state}, ${proof}`, tableText(["function", "sympos", "object", "overridden by"], rows)),
+    headedText(
+      `${name}: changed in the kernel's data`,
+      tableText(
+        ["variable", "object", "now"],
+        live.map((word) => [word.variable, word.object, word.in ? "changed" : "as it was"]),
+      ),
+    ),
     headedText("held up by", (transition?.stragglers ?? []).map((straggler) => `  ${taskText(straggler)}`).join("\n")),
   ]);
 }

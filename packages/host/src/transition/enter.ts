@@ -6,6 +6,7 @@ import { type CheckOptions, checkLoad, firstRefusal } from "../checks/checks.ts"
 import { leftBehind } from "../checks/left-behind.ts";
 import { fail } from "../errors.ts";
 import { KernelLog } from "../machine/kernel-log.ts";
+import { missingWords } from "../machine/live-data.ts";
 import { progressOf } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Snapshot } from "../machine/snapshot.ts";
@@ -82,7 +83,10 @@ async function insertAndFollow(
     const left = await undoing(error, undo);
     throw left === undefined ? error : withMore(error, stillThere(name, left));
   }
-  if (progressOf(machine, name)?.enabled === true) return transition;
+  if (progressOf(machine, name)?.enabled === true) {
+    await checkLiveData(machine, name, file, undo);
+    return transition;
+  }
   const left = await undo();
   const held = `Held up by\n${shown(transition.stragglers)}`;
   throw fail(
@@ -93,6 +97,20 @@ async function insertAndFollow(
       stateText(machine, name),
       held,
     ].join(" "),
+    { file },
+  );
+}
+
+/** What it was to change in the kernel's data, another may have changed since that was looked at. @throws HOST_LIVE_DATA */
+async function checkLiveData(machine: Machine, name: string, file: string, undo: () => Promise<string | undefined>): Promise<void> {
+  const words = missingWords(new Snapshot(machine), name);
+  if (words === undefined) return;
+  const left = await undo();
+  throw fail(
+    "HOST_LIVE_DATA",
+    [`${words} was changed by another meanwhile.`, ...(left === undefined ? [] : [stillThere(name, left)]), stateText(machine, name)].join(
+      " ",
+    ),
     { file },
   );
 }

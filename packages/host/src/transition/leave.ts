@@ -3,7 +3,8 @@ import type { Transition } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { mayLoadModules, modulesDisabled } from "../machine/kernel.ts";
-import { LIVEPATCH, type LivePatch } from "../machine/livepatches.ts";
+import { missingWords } from "../machine/live-data.ts";
+import { LIVEPATCH, type LivePatch, progressOf } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Snapshot } from "../machine/snapshot.ts";
 import { stateText } from "../machine/state.ts";
@@ -31,10 +32,16 @@ export async function turn(task: Task, machine: Machine, name: string, value: "0
   if (code !== undefined)
     throw fail(code === "EBUSY" ? "HOST_TRANSITION" : "HOST_REFUSED", `${refusalText(machine, name, code)}. ${stateText(machine, name)}`);
   const transition = await seeThrough(task, machine, name, patience);
-  if (transition.outcome !== "reversed") return transition;
+  // What was put back in the kernel's data, and that another has changed before it was to be there again.
+  const words = progressOf(machine, name)?.enabled === true ? missingWords(new Snapshot(machine), name) : undefined;
+  const missing = words === undefined ? "" : ` ${words} was changed by another meanwhile, and is not what the livepatch puts there.`;
+  if (transition.outcome !== "reversed") {
+    if (words !== undefined) throw fail("HOST_LIVE_DATA", `${name} is in effect.${missing} ${stateText(machine, name)}`);
+    return transition;
+  }
   throw fail(
     "HOST_STUCK",
-    `the transition was turned back after ${Math.round(transition.ms / 1000)} s. ${stateText(machine, name)} Held up by\n${shown(transition.stragglers)}`,
+    `the transition was turned back after ${Math.round(transition.ms / 1000)} s.${missing} ${stateText(machine, name)} Held up by\n${shown(transition.stragglers)}`,
   );
 }
 

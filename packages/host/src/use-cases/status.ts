@@ -1,6 +1,7 @@
 /** What the kernel has beyond its version: livepatches in stack order, what each mends, and what is under way. */
 import type { PatchStatus, Status } from "@suture/protocol";
 import { switchedOff, taintOf } from "../machine/kernel.ts";
+import { liveWordsOf } from "../machine/live-data.ts";
 import type { LivePatch } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Snapshot } from "../machine/snapshot.ts";
@@ -39,6 +40,7 @@ function statusOf(
   loaded: ReadonlySet<string>,
 ): PatchStatus {
   const record = kept?.module;
+  const live = liveWordsOf(now.machine, name);
   return {
     name,
     enabled,
@@ -54,6 +56,7 @@ function statusOf(
     proven: record?.manifest?.proof.proven,
     fixes: record?.manifest?.fixes ?? [],
     damage: kept?.damage,
+    ...(live.length === 0 ? {} : { live }),
   };
 }
 

@@ -15,6 +15,21 @@ const HOSTILE = manifestOf({
   notes: [{ object: EVIL, text: EVIL }],
   handed: [{ object: EVIL, function: EVIL, kind: "string", name: EVIL }],
   shadows: [{ id: 1, name: EVIL, size: 8 }],
+  live: [
+    {
+      object: EVIL,
+      owner: EVIL,
+      variable: EVIL,
+      at: 8,
+      size: 8,
+      was: EVIL,
+      becomes: EVIL,
+      fills: true,
+      holds: true,
+      readOnly: true,
+      state: 1,
+    },
+  ],
   compiler: EVIL,
   inputs: [{ kind: "patch", name: EVIL, version: EVIL, sha256: EVIL }],
   fixes: [{ subject: EVIL, cves: [EVIL] }],
@@ -24,6 +39,7 @@ const HOSTILE = manifestOf({
     rebuild: [EVIL],
     acceptLayouts: [EVIL],
     acceptInits: [EVIL],
+    acceptData: [EVIL],
   },
 });
 
@@ -42,14 +58,21 @@ test("what keeps a module from being loaded, and what somebody accepted, stands 
     bytes: moduleWith(
       manifestOf({
         proof: { proven: false, functions: 0, reason: "not tried" },
-        made: { patches: [], sources: [], rebuild: [], acceptLayouts: ["task_struct"], acceptInits: ["setup_it"] },
+        made: {
+          patches: [],
+          sources: [],
+          rebuild: [],
+          acceptLayouts: ["task_struct"],
+          acceptInits: ["setup_it"],
+          acceptData: ["limit_of"],
+        },
       }),
     ),
     file: "x.ko",
     originals: new Map(),
   });
   const top = page.slice(0, page.indexOf("<h2"));
-  for (const said of ["It is not proven: not tried", "task_struct", "setup_it", "it is not what its manifest was written for"])
+  for (const said of ["It is not proven: not tried", "task_struct", "setup_it", "limit_of", "it is not what its manifest was written for"])
     expect(top).toContain(said);
 });
 

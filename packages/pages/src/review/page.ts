@@ -135,6 +135,9 @@ function alarms({ faults, manifest, livepatch }: Inspection): Content {
       : []),
     ...(manifest !== undefined && !manifest.proof.proven ? [`It is not proven: ${manifest.proof.reason ?? "no proof was made"}.`] : []),
     ...(manifest?.made?.acceptLayouts ?? []).map((name) => `Somebody accepted that ${name} is otherwise than the running kernel has it.`),
+    ...(manifest?.made?.acceptData ?? []).map(
+      (name) => `Somebody accepted that ${name} is changed in the running kernel, whatever has gone by its old value.`,
+    ),
     ...(manifest?.made?.acceptInits ?? []).map((name) => `Somebody accepted that the change to ${name}, which has run, is left out.`),
   ];
   return when(told.length > 0, () => html`<div class="box alarm" role="note">${told.map((text) => html`<p>${text}</p>`)}</div>`);
@@ -228,7 +231,7 @@ function dataHtml({ manifest, descriptor }: Inspection): Html {
   const variables = (manifest?.added ?? []).filter(({ kind }) => kind === "variable");
   const shadows = manifest?.shadows ?? [];
   const states = descriptor?.states ?? [];
-  const none = variables.length + shadows.length + states.length === 0;
+  const none = variables.length + shadows.length + states.length + (manifest?.live ?? []).length === 0;
   return html`<h2 id="data">Data that it brings</h2>
 ${when(none, () => html`<p>${manifest === undefined ? "What it brings is not known: the module does not say." : "No variable of its own, no shadow variables, no states."}</p>`)}
 ${table(
@@ -240,6 +243,18 @@ ${table(
   "Shadow variables",
   ["id", "name", "bytes"],
   shadows.map(({ id, name, size }) => [`0x${id.toString(16)}`, name, size]),
+)}
+${table(
+  "Changed in the kernel's data by somebody's word (--accept-data), when every task runs the new code, and put back before the first goes to the old",
+  ["variable", "byte", "of", "from", "to", "and"],
+  (manifest?.live ?? []).map(({ variable, at, owner, was, becomes, holds, readOnly }) => [
+    variable,
+    at,
+    owner,
+    was,
+    becomes,
+    [...(holds ? ["the module stays in memory"] : []), ...(readOnly ? ["read-only there"] : [])].join("; "),
+  ]),
 )}
 ${table(
   "States",

@@ -1,8 +1,9 @@
 /**
- * Where an indirect branch must end on a landing pad, the kernel takes away the pads of functions that it only calls by name, which a table lists: a fix that is the first to keep such a function's address would stop the machine where it calls it.
+ * Where an indirect branch must end on a landing pad, the kernel takes away the pads of functions that it only calls by name, which a table lists; and the compiler makes none for a function of one file that is only called by name there. A fix that is the first to keep such a
+ * function's address would stop the machine where it calls it.
  */
-import type { Arch } from "@suture/arch";
-import { type ElfObject, isSection, relocationSections, type Section, viewOf } from "@suture/elf";
+import { type Arch, archOf } from "@suture/arch";
+import { type ElfObject, isSection, relocationSections, type Section, STT, viewOf } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
 import { type KernelAddress, type KernelImage, type KernelModule, offsetBy } from "@suture/kernel";
 import { isBranch, parseKlpSymbol, splitUser } from "@suture/livepatch";
@@ -11,6 +12,9 @@ import { fail } from "../errors.ts";
 
 type Seals = Arch["tables"]["all"][number];
 type IsSealed = (name: string, sympos: number) => boolean;
+
+/** Of a kernel that checks no branches every function will do. */
+const NONE: IsSealed = () => false;
 
 /** @param livepatch as it is linked: with names for all that it reaches. @throws BUILD_SEALED */
 export async function checkSealed(task: Task, kernel: KernelContext, livepatch: ElfObject): Promise<void> {
@@ -24,7 +28,8 @@ export async function checkSealed(task: Task, kernel: KernelContext, livepatch: 
       if (klp === undefined || isBranch(livepatch, target, relocation) || relocation.addend > 0) continue;
       let isSealed = known.get(klp.object);
       if (isSealed === undefined) {
-        isSealed = klp.object === "vmlinux" ? inImage(kernel.image, seals) : inModule(await kernel.module(task, klp.object), seals);
+        const image = inImage(kernel.image, seals);
+        isSealed = klp.object === "vmlinux" || image === NONE ? image : inModule(await kernel.module(task, klp.object), seals);
         known.set(klp.object, isSealed);
       }
       if (isSealed(klp.name, klp.sympos))
@@ -37,20 +42,30 @@ export async function checkSealed(task: Task, kernel: KernelContext, livepatch: 
     }
 }
 
+/** Of kallsyms: functions. */
+const CODE = /^[tw]$/i;
+
 function inImage(image: KernelImage, seals: Seals): IsSealed {
   const section = image.sections.find(({ name }) => name === seals.section);
   const bytes = section === undefined ? undefined : image.read(section.address, section.size);
   const table =
     image.table(seals.start, seals.stop) ??
     (section === undefined || bytes === undefined ? undefined : { address: section.address, bytes });
-  if (table === undefined) return () => false;
+  if (table === undefined) return NONE;
   const view = viewOf(table.bytes, image.arch.format.order);
   const sealed = new Set<KernelAddress>();
   for (let at = 0; at + 4 <= view.length; at += 4) sealed.add(offsetBy(table.address, at + view.i32(at)));
   const { symbols } = image;
+  const { landingPad } = image.arch.code;
+  const isPadless = (address: KernelAddress): boolean =>
+    Buffer.compare(image.read(address, landingPad.length) ?? Buffer.alloc(0), landingPad) !== 0;
   return (name, sympos) => {
     const named = symbols.named(name);
-    return named.some((symbol) => sealed.has(symbol.address) && (named.length === 1 || symbols.sympos(symbol) === sympos));
+    return named.some(
+      (symbol) =>
+        (sealed.has(symbol.address) || (CODE.test(symbol.type) && isPadless(symbol.address))) &&
+        (named.length === 1 || symbols.sympos(symbol) === sympos),
+    );
   };
 }
 
@@ -64,12 +79,14 @@ function inModule(module: KernelModule, seals: Seals): IsSealed {
       sealed.set(symbol.place, offsets.add(symbol.value + addend));
     }
   }
+  const { landingPad } = archOf(module.elf).code;
+  const isPadless = ({ data }: Section, at: number): boolean => Buffer.compare(data.subarray(at, at + landingPad.length), landingPad) !== 0;
   return (name, sympos) => {
     const named = module.named(name);
     return named.some(
       (symbol) =>
         isSection(symbol.place) &&
-        sealed.get(symbol.place)?.has(symbol.value) === true &&
+        (sealed.get(symbol.place)?.has(symbol.value) === true || (symbol.type === STT.FUNC && isPadless(symbol.place, symbol.value))) &&
         (named.length === 1 || module.sympos(symbol) === sympos),
     );
   };

@@ -34,6 +34,8 @@ export interface CatchUpOptions extends Asked {
   predecessor?: Predecessor | undefined;
   acceptLayouts: readonly string[];
   acceptInits: readonly string[];
+  /** See BuildOptions. */
+  plain?: boolean | undefined;
   unproven: boolean;
   /** Where each CVE stands, by what became of the units, for the manifest. */
   account?: ((report: CatchUpReport) => Promise<AccountSummary>) | undefined;
@@ -63,6 +65,7 @@ export async function catchUp(task: Task, kernel: KernelContext, plan: Plan, opt
     {
       acceptLayouts: new Set(acceptLayouts),
       acceptInits: new Set(acceptInits),
+      acceptData: options.plain === true ? undefined : new Set(),
       unproven,
       from: `catch-up to ${plan.target.version ?? "commits"}`,
       jobs,
@@ -313,6 +316,7 @@ class Rounds {
       predecessor,
       acceptLayouts: options.acceptLayouts,
       acceptInits: options.acceptInits,
+      plain: options.plain === true,
       unproven: options.unproven,
       account: options.account,
     });

@@ -4,6 +4,7 @@ import type { KernelContext } from "@suture/kbuild";
 import { combine } from "@suture/livepatch";
 import { type AccountSummary, type CatchUpReport, type Manifest, writeReport } from "@suture/protocol";
 import type { Task } from "@suture/task";
+import { statesOf, writingParts } from "../link/live.ts";
 import { type Livepatch, linkLivepatch } from "../link/livepatch.ts";
 import { manifestOf } from "../manifest.ts";
 import { patchName } from "../name.ts";
@@ -21,6 +22,7 @@ export interface LinkOptions {
   predecessor: Predecessor | undefined;
   acceptLayouts: readonly string[];
   acceptInits: readonly string[];
+  plain: boolean;
   unproven: boolean;
   /** Where each CVE stands, by what became of the units, for the manifest. */
   account: ((report: CatchUpReport) => Promise<AccountSummary>) | undefined;
@@ -35,17 +37,27 @@ export async function linkRelease(
   options: LinkOptions,
 ): Promise<Livepatch | undefined> {
   const carrying = parts.filter(({ delta }) => delta.object !== undefined);
-  if (!carrying.some(({ delta }) => delta.functions.length > 0 || delta.callbacks.length > 0)) return undefined;
+  if (!carrying.some(({ delta }) => delta.functions.length + delta.callbacks.length + delta.live.length > 0)) return undefined;
   const name = patchName(options.name, [], []);
   const patch = await parseSourcePatch(Buffer.from(options.patchText, "latin1"), `${name}.patch`);
-  const { predecessor, unproven, acceptLayouts, acceptInits } = options;
-  const given: BuildOptions = { patches: [patch], predecessor, name, replace: true, unproven, acceptLayouts, acceptInits };
+  const { predecessor, unproven, acceptLayouts, acceptInits, plain } = options;
+  const given: BuildOptions = {
+    patches: [patch],
+    predecessor,
+    name,
+    replace: true,
+    unproven,
+    acceptLayouts,
+    acceptInits,
+    plain,
+  };
   const built = withPredecessor(given, kernel);
   const account = await options.account?.(report);
   return task.stage("link", async (stage) => {
     stage.note("joining what changed");
-    const states = [...(built.states ?? [])];
-    const combined = combine(parts, { name, replace: true, states, symbolSources: kernel.symbolSources, btf: kernel.btf });
+    const states = statesOf(built.states ?? [], parts);
+    const all = [...parts, ...(await writingParts(task, kernel, parts, name))];
+    const combined = combine(all, { name, replace: true, states, symbolSources: kernel.symbolSources, btf: kernel.btf });
     const draft = await manifestOf(kernel, built, name, { parts, objects: records, notes: [], combined, authored: undefined, states });
     stage.note("ld, modpost, and a look at every relocation");
     const catchUp = summaryOf(report, sha256(writeReport(report)));

@@ -33,6 +33,7 @@ const VARIANT: Variant = "types";
 export interface ReleaseOptions {
   acceptLayouts: ReadonlySet<string>;
   acceptInits: ReadonlySet<string>;
+  acceptData: ReadonlySet<string> | undefined;
   unproven: boolean;
   /** Names what is built, for messages. */
   from: string;
@@ -327,7 +328,7 @@ export class ReleaseObjects {
       state.refusals = verdict.refusals.map(({ code, why, where, mend }) => new SutureError(code, why, where, mend));
       return;
     }
-    const { acceptLayouts, acceptInits, unproven, from, jobs } = this.#options;
+    const { acceptLayouts, acceptInits, acceptData, unproven, from, jobs } = this.#options;
     const run = new PatchRun(this.#task, this.#kernel, {
       view: at.view,
       overlay: at.overlay,
@@ -336,6 +337,7 @@ export class ReleaseObjects {
       asked: new Map(),
       acceptLayouts,
       acceptInits,
+      acceptData,
       unproven,
       from,
       jobs,
@@ -361,8 +363,9 @@ export class ReleaseObjects {
 
   async #verdictPath({ object }: ObjectCommand, key: string): Promise<string> {
     const { target, cache, compiler } = this.#kernel;
-    const { acceptLayouts, acceptInits, unproven } = this.#options;
-    const what = ["verdict", await codeIdentity(), compiler, object, key, [...acceptLayouts].sort(), [...acceptInits].sort(), unproven];
+    const { acceptLayouts, acceptInits, acceptData, unproven } = this.#options;
+    const accepted = [acceptLayouts, acceptInits, acceptData].map((names) => (names === undefined ? null : [...names].sort()));
+    const what = ["verdict", await codeIdentity(), compiler, object, key, ...accepted, unproven];
     const name = sha256(keyOf(target, what));
     return join(cache, "release", "verdicts", name.slice(0, 2), `${name.slice(2)}.json`);
   }

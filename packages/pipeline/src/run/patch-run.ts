@@ -21,6 +21,7 @@ import { type Decision, decisionsOf } from "./decisions.ts";
 import { detached } from "./detached.ts";
 import { type Moves, movesBetween, type Outline, outlineOf } from "./elsewhere.ts";
 import { escapingNotes } from "./escaping-notes.ts";
+import { accepts, checkTogether, checkTypes, holdAdded, liveNotes } from "./live.ts";
 import { checkMemory } from "./memory.ts";
 import { type Asked, forceOf, leftOut } from "./rebuild.ts";
 import { RoomViews, recompileWithRoom, type Wide, wantsRoom } from "./recompile-with-room.ts";
@@ -58,6 +59,8 @@ export interface RunOptions extends Looks {
   asked: ReadonlyMap<string, Asked>;
   acceptLayouts: ReadonlySet<string>;
   acceptInits: ReadonlySet<string>;
+  /** As --accept-data names them. Undefined: functions are replaced, and nothing else of the kernel is changed. */
+  acceptData: ReadonlySet<string> | undefined;
   unproven: boolean;
   /** Names of the patches, for messages. */
   from: string;
@@ -118,9 +121,11 @@ export class PatchRun {
         }
         const refusals = [...unproven, ...refused];
         if (refusals.length > 0) throw refuseAll(refusals);
+        holdAdded(this.#parts, this.#parts);
         this.#tell();
         this.#refuseNothing();
         refuseMissed(this.#parts);
+        checkTogether(this.#parts, this.#options.acceptData ?? new Set());
         const functions = this.#parts.flatMap(({ delta }) => delta.functions.map(({ name }) => name));
         const callbacks = this.#parts.reduce((sum, { delta }) => sum + delta.callbacks.length, 0);
         const changed = functions.length === 0 ? "0 changed" : `${functions.length} changed: ${functions.join(", ")}`.slice(0, 200);
@@ -210,7 +215,7 @@ export class PatchRun {
   }
 
   #tell(): void {
-    for (const { delta } of this.#parts) delta.notes.push(...escapingNotes(delta.handed));
+    for (const { delta } of this.#parts) delta.notes.push(...liveNotes(delta.live), ...escapingNotes(delta.handed));
     for (const { object, delta } of this.#parts) for (const note of delta.notes) this.#task.reporter.warn(`${object}: ${note}`);
   }
 
@@ -218,7 +223,7 @@ export class PatchRun {
   #refuseNothing(): void {
     const parts = this.#parts;
     const { from } = this.#options;
-    if (parts.some(({ delta }) => delta.functions.length > 0 || delta.callbacks.length > 0)) return;
+    if (parts.some(({ delta }) => delta.functions.length + delta.callbacks.length + delta.live.length > 0)) return;
     const notTaken = parts.flatMap((part) => part.notTaken);
     if (notTaken.length > 0)
       throw fail("BUILD_REBUILD", `nothing can be replaced: ${notTaken.map(({ name, why }) => `${name} ${why}`).join("; ")}`, {
@@ -254,11 +259,12 @@ export class PatchRun {
     elsewhere: ReadonlyMap<string, Elsewhere>,
   ): Promise<{ delta: Delta; through: (locate: Locate) => Locate }> {
     const kernel = this.#kernel;
-    const { variant, acceptLayouts: accepted, acceptInits, overlay } = this.#options;
+    const { variant, acceptLayouts: accepted, acceptInits, acceptData: data, overlay } = this.#options;
     const before = original.elf;
     const after = readElf(patched, command.object);
     const acceptInit = (name: string): boolean => acceptInits.has(name);
-    const options = { ...diffOptions(kernel, command, owner), force, acceptInit, reach: reachOf(proof), elsewhere };
+    const acceptData = data === undefined ? undefined : accepts(data, command.object);
+    const options = { ...diffOptions(kernel, command, owner), force, acceptInit, acceptData, reach: reachOf(proof), elsewhere };
     const differ: string[] = [];
     try {
       differ.push(...checkLayouts(before, after, accepted));
@@ -268,6 +274,7 @@ export class PatchRun {
     }
     const compared = (one: ElfObject, other: ElfObject): Delta => {
       const delta = diff(one, other, options);
+      checkTypes(one, command.object, delta);
       delta.notes.push(...differ, ...checkVariables(one, other, delta.externals, accepted));
       return delta;
     };

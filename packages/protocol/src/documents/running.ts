@@ -152,6 +152,12 @@ export const statusDocument = documentKind(
           proven: maybe(said(flag, "absent if it was not loaded by Suture")),
           fixes,
           damage: maybe(said(text, "what is damaged of what was noted when it was loaded")),
+          live: maybe(
+            said(
+              v.array(v.strictObject({ object: text, variable: text, in: said(flag, "false also while its module is not loaded") })),
+              "words of the kernel's variables that it changes where they stand; absent where it changes none",
+            ),
+          ),
         }),
       ),
       "in the order in which they were enabled, the last on top",

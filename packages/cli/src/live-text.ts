@@ -1,0 +1,17 @@
+/** What a livepatch changes in the kernel's data, for people. */
+import type { Manifest } from "@suture/protocol";
+import { tableText } from "./text.ts";
+
+export function liveText(live: NonNullable<Manifest["live"]>): string {
+  return tableText(
+    ["variable", "at", "in", "from", "to", "and"],
+    live.map(({ variable, at, owner, was, becomes, holds, readOnly }) => [
+      variable,
+      `0x${at.toString(16)}`,
+      owner,
+      was,
+      becomes,
+      [...(holds ? ["the module stays in memory"] : []), ...(readOnly ? ["it is read-only there"] : [])].join("; "),
+    ]),
+  );
+}
