@@ -29,8 +29,8 @@ export class Chore {
   #next(after: number): void {
     if (this.#ended) return;
     this.#timer = setTimeout(() => {
-      const began = Date.now();
-      this.#running = this.#work().finally(() => this.#next(this.#pause(Date.now() - began)));
+      const began = performance.now();
+      this.#running = this.#work().finally(() => this.#next(this.#pause(performance.now() - began)));
     }, after);
   }
 }

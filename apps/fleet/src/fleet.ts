@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { Chore } from "./chore.ts";
 import { Database } from "./database/database.ts";
 import { exportRoutes } from "./exports/routes.ts";
+import { countsOf } from "./hosts/counts.ts";
 import { hostRoutes } from "./hosts/routes.ts";
 import { Metrics } from "./http/metrics.ts";
 import { ownRoutes } from "./http/own-routes.ts";
@@ -25,6 +26,7 @@ import { rolloutPages } from "./page/rollouts.ts";
 import { tokenPages } from "./page/tokens.ts";
 import { Ingest } from "./reports/ingest.ts";
 import { sweepLevels } from "./reports/sweep.ts";
+import { Rested } from "./rested.ts";
 import { note } from "./rollouts/observed.ts";
 import { rolloutRoutes } from "./rollouts/routes.ts";
 import { tick } from "./rollouts/tick.ts";
@@ -39,8 +41,9 @@ import type { Principal } from "./users/roles.ts";
 import { userRoutes } from "./users/routes.ts";
 import { principalOfSession } from "./users/sessions.ts";
 import { Addresses } from "./webhooks/address.ts";
-import { deliver, sweepDeliveries } from "./webhooks/deliver.ts";
+import { sweepDeliveries } from "./webhooks/deliver.ts";
 import { webhookRoutes } from "./webhooks/routes.ts";
+import { Sender } from "./webhooks/sender.ts";
 
 export const VERSION = "0.1.0";
 
@@ -48,6 +51,8 @@ const TICK_MS = 5000;
 /** Of a large fleet a look takes long: as many times that it rests. */
 const TICK_REST = 10;
 const SAMPLE_MS = 60_000;
+/** Those that are done are counted once in so many times. */
+const DONE_SAMPLES = 60;
 const TELL_MS = 2000;
 const SWEEP_MS = 3600_000;
 
@@ -78,7 +83,7 @@ export class Fleet {
   readonly #addresses: Addresses;
   readonly #knowledge: Knowledge;
   readonly #chores: Chore[] = [];
-  #closing = false;
+  #sender: Sender | undefined;
 
   private constructor(
     database: Database,
@@ -89,25 +94,26 @@ export class Fleet {
     this.#log = log;
     this.#steering = steering;
     this.database = database;
-    const { sql } = database;
+    const { sql, first } = database;
     const knowledge = new Knowledge(sql);
     this.#knowledge = knowledge;
     this.#addresses = new Addresses(webhookNetworks);
-    const metrics = new Metrics(sql, knowledge, steering);
+    const counts = new Rested(() => countsOf(sql));
+    const metrics = new Metrics(sql, knowledge, counts, steering);
     this.learner = steering === undefined ? undefined : new Learner(sql, steering);
     const rolling = { steering, trialChannels, log };
     this.routes = [
       ...ownRoutes(sql, metrics, VERSION, () => this.routes),
       ...userRoutes(sql),
       ...accountRoutes(sql),
-      ...hostRoutes(sql, new Ingest(sql, note), knowledge),
+      ...hostRoutes(sql, new Ingest(first, note), knowledge),
       ...knowledgeRoutes(sql, knowledge, steering),
       ...exportRoutes(sql, knowledge),
       ...webhookRoutes(sql, this.#addresses),
-      ...rolloutRoutes(sql, rolling),
+      ...rolloutRoutes(first, rolling),
       ...entryRoutes(sql, oidc === undefined ? undefined : new Provider(oidc)),
-      ...glanceRoutes(sql, knowledge),
-      ...rolloutPages(sql, rolling),
+      ...glanceRoutes(sql, knowledge, counts),
+      ...rolloutPages(first, rolling),
       ...hostPages(sql, knowledge),
       ...cvePages(knowledge),
       ...livepatchPages(sql, knowledge, steering),
@@ -131,21 +137,21 @@ export class Fleet {
 
   /** From now on roll-outs go on by themselves, the policy is kept good, and others are told what happens. */
   steer(): void {
-    const { sql } = this.database;
+    const { sql, first } = this.database;
     const steering = this.#steering;
     if (steering !== undefined)
       this.#chores.push(
         new Chore(
           async () => {
-            await this.#trying("roll-outs cannot be looked at, or the policy cannot be published", () => tick(sql, steering));
+            await this.#trying("roll-outs cannot be looked at, or the policy cannot be published", () => tick(first, steering));
             await this.#learn();
           },
           (took) => Math.max(TICK_MS, TICK_REST * took),
         ),
       );
-    const others = async (): Promise<void> => {
-      while ((await deliver(sql, this.#addresses)) > 0 && !this.#closing);
-    };
+    this.#sender = new Sender(sql, this.#addresses, (error) => this.#log.error({ err: error }, "a webhook cannot be told"));
+    const sender = this.#sender;
+    let looks = 0;
     const sweep = async (): Promise<void> => {
       await sweepDeliveries(sql);
       await sweepLevels(sql);
@@ -153,11 +159,11 @@ export class Fleet {
     };
     this.#chores.push(
       new Chore(
-        () => this.#trying("roll-outs cannot be noted", () => sampleRollouts(sql)),
+        () => this.#trying("roll-outs cannot be noted", () => sampleRollouts(sql, looks++ % DONE_SAMPLES === 0)),
         () => SAMPLE_MS,
       ),
       new Chore(
-        () => this.#trying("webhooks cannot be told", others),
+        () => this.#trying("webhooks cannot be told", () => sender.look()),
         () => TELL_MS,
       ),
       new Chore(
@@ -182,15 +188,15 @@ export class Fleet {
   }
 
   async close(): Promise<void> {
-    this.#closing = true;
     for (const chore of this.#chores) await chore.end();
+    await this.#sender?.end();
     await this.server.close();
     await this.database.close();
   }
 
   /** @throws FLEET_LOGIN */
   async #principalOf(request: FastifyRequest): Promise<Principal | undefined> {
-    const { sql } = this.database;
+    const { first: sql } = this.database;
     const { authorization } = request.headers;
     const session = sessionIn(request);
     if (authorization === undefined) return session === undefined ? undefined : principalOfSession(sql, session);

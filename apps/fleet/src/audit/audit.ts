@@ -29,9 +29,14 @@ export interface Deed {
 const hashOf = ({ n, at, who, what, about, detail, previous }: Omit<AuditRow, "hash">): string =>
   sha256(Buffer.from(JSON.stringify([n, at, who, what, about, detail, previous])));
 
+/** By who deletes what others' deeds write beside the audit: before it holds what they wait for. */
+export async function auditAlone(within: Within): Promise<void> {
+  await within`select pg_advisory_xact_lock(${AUDIT_LOCK})`;
+}
+
 /** In the transaction that does it: neither is there without the other. The lock is held until its end, so it comes last in it. */
 export async function audit(within: Within, { who, what, about, detail = {} }: Deed): Promise<void> {
-  await within`select pg_advisory_xact_lock(${AUDIT_LOCK})`;
+  await auditAlone(within);
   const [last] = await within<AuditRow>`select n, hash from audit order by n desc limit 1`;
   const row = {
     n: (last?.n ?? 0) + 1,

@@ -11,10 +11,13 @@ const ANSWER_MS = 120_000;
 
 export class Database {
   readonly sql: Sql;
+  /** Connections that pages and metrics cannot take: for reports, roll-outs, and who asks. */
+  readonly first: Sql;
   readonly #cluster: PrivateCluster | undefined;
 
-  private constructor(sql: Sql, cluster: PrivateCluster | undefined) {
+  private constructor(sql: Sql, first: Sql, cluster: PrivateCluster | undefined) {
     this.sql = sql;
+    this.first = first;
     this.#cluster = cluster;
   }
 
@@ -25,8 +28,9 @@ export class Database {
    */
   static async open(task: Task, { url, folder }: { url: string | undefined; folder: string }, log: Logger): Promise<Database> {
     const cluster = url === undefined ? await PrivateCluster.open(task, folder, log) : undefined;
-    const sql = connect(url === undefined ? (cluster?.reached ?? {}) : { connectionString: url });
-    const database = new Database(sql, cluster);
+    const reached = url === undefined ? (cluster?.reached ?? {}) : { connectionString: url };
+    const sql = connect(reached);
+    const database = new Database(sql, connect(reached), cluster);
     try {
       await answers(sql, url === undefined ? ANSWER_MS : 15_000);
       await migrate(sql);
@@ -39,6 +43,7 @@ export class Database {
 
   async close(): Promise<void> {
     await this.sql.end();
+    await this.first.end();
     await this.#cluster?.close();
   }
 }

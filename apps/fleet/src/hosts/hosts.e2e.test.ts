@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BUILD_ID, STATE, send, TestMachine, tokenOf } from "../../test/machine.ts";
 import { dataFolder, Served } from "../../test/served.ts";
+import { MOST_MOVES } from "../reports/level.ts";
 
 const data = dataFolder();
 let served: Served;
@@ -149,7 +150,6 @@ describe("reports", () => {
       { ...good, signature: other.sign(`suture report\n${good.body}`) },
       { ...other.report(), host: machine.host },
       signed({ ...body, host: other.host }),
-      signed({ ...body, more: 1 }),
       signed({ ...body, counter: 1.5 }),
       signed({ ...body, bootId: "zero\u0000" }),
       signed({ ...body, bootId: "half\ud800" }),
@@ -274,4 +274,50 @@ describe("what is known of machines", () => {
     });
     expect((await served.ask("viewer", "GET", `/v1/hosts/${"0".repeat(32)}`)).status).toBe(404);
   });
+});
+
+test("a machine makes no more rows than it has need of, and is told of again when it stays", async () => {
+  const { sql } = served.fleet.database;
+  const machine = new TestMachine("restless");
+  await machine.enrol(served, await tokenOf(served));
+  const rows = async () => (await sql<{ n: number }>`select count(*)::integer as n from level`)[0]?.n ?? 0;
+  const level = async () => (await sql<{ level: string | null }>`select level from host_state where host = ${machine.host}`)[0]?.level;
+  const before = await rows();
+  for (let i = 0; i < 30; i++) {
+    machine.state = { ...STATE, version: `6.1.${i}-1` };
+    expect(await send(served, machine.report())).toEqual(["taken"]);
+  }
+  expect((await rows()) - before).toBe(MOST_MOVES);
+  expect(await level()).toBeNull();
+  await sql`update host_state set level_since = now() - interval '61 minutes' where host = ${machine.host}`;
+  expect(await send(served, machine.report(false))).toEqual(["taken"]);
+  expect(await level()).not.toBeNull();
+});
+
+test("pages and metrics, however many, keep no report, no roll-out and nobody who asks from the database", async () => {
+  const { sql } = served.fleet.database;
+  let end: () => void = () => {};
+  const ended = new Promise<void>((done) => {
+    end = done;
+  });
+  const busy = Array.from({ length: 12 }, () => sql.begin(async (within) => within`select 1`.then(() => ended)));
+  const machine = new TestMachine("urgent");
+  try {
+    expect((await served.ask("operator", "POST", "/v1/rollouts/none/hold", { why: "x" })).status).toBe(409);
+    expect(await send(served, { ...machine.report(), host: "0".repeat(32) })).toEqual(["no such host"]);
+  } finally {
+    end();
+    await Promise.all(busy);
+  }
+});
+
+test("what a newer machine says besides is let be", async () => {
+  const machine = new TestMachine("newer");
+  await machine.enrol(served, await tokenOf(served));
+  const livepatches = [{ name: "fix", sha256: "ab".repeat(32), inEffect: true, kept: true, more: 1 }];
+  machine.state = { ...STATE, livepatches, ofTheFuture: { a: 1 } } as typeof STATE;
+  expect(await send(served, machine.report(true, { ofTheFuture: 1 } as object))).toEqual(["taken"]);
+  const { report } = (await served.ask("viewer", "GET", `/v1/hosts/${machine.host}`)).body as { report: object };
+  expect(report).toMatchObject({ livepatches: [{ name: "fix", inEffect: true }] });
+  expect(report).not.toHaveProperty("ofTheFuture");
 });

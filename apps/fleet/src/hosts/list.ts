@@ -44,9 +44,7 @@ export function conditionsOf(sql: Sql, filter: Omit<HostFilter, "limit" | "after
     label === undefined ? undefined : sql`${label} = any (h.labels)`,
     cve === undefined ? undefined : sql`h.state = 'approved' and ${standsSo(sql, cve)}`,
     buildId === undefined ? undefined : sql`s.build_id = ${buildId}`,
-    livepatch === undefined
-      ? undefined
-      : sql`s.report->'livepatches' @> ${JSON.stringify([{ sha256: livepatch, inEffect: true }])}::text::jsonb`,
+    livepatch === undefined ? undefined : sql`s.level in (select id from level where ${livepatch} = any (livepatches))`,
     status === undefined
       ? undefined
       : status === "never seen"

@@ -1,11 +1,27 @@
 /** What Prometheus reads of the fleet: counted when it asks. */
 import { Gauge, type Registry } from "prom-client";
 import type { Sql } from "../database/sql.ts";
-import { countsOf } from "../hosts/counts.ts";
+import type { Counts } from "../hosts/counts.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
+import { Rested } from "../rested.ts";
 import type { Steering } from "../steering/steering.ts";
 
-export function fleetMetrics(registers: Registry[], sql: Sql, knowledge: Knowledge, steering: Steering | undefined): void {
+export function fleetMetrics(
+  registers: Registry[],
+  sql: Sql,
+  knowledge: Knowledge,
+  counts: Rested<Counts>,
+  steering: Steering | undefined,
+): void {
+  // Whoever asks as often as the limits let him costs no more than these.
+  const outcomes = new Rested(
+    () => sql<{ rollout: string; outcome: string; n: number }>`
+      select h.rollout, h.outcome, count(*)::integer as n from rollout_host h join rollout r on r.id = h.rollout
+      where r.phase in ('rolling', 'paused', 'held') group by h.rollout, h.outcome`,
+  );
+  const deliveries = new Rested(
+    () => sql<{ state: string; n: number }>`select state, count(*)::integer as n from webhook_delivery group by state`,
+  );
   const gauge = <T extends string>(
     name: string,
     help: string,
@@ -24,9 +40,9 @@ export function fleetMetrics(registers: Registry[], sql: Sql, knowledge: Knowled
     });
   };
   gauge("hosts", "Approved machines, by how they are.", ["status"], async (set) => {
-    for (const [status, n] of Object.entries((await countsOf(sql)).statuses)) set({ status }, n);
+    for (const [status, n] of Object.entries((await counts.now()).statuses)) set({ status }, n);
   });
-  gauge("hosts_waiting", "Machines that wait for approval.", [], async (set) => set({}, (await countsOf(sql)).pending));
+  gauge("hosts_waiting", "Machines that wait for approval.", [], async (set) => set({}, (await counts.now()).pending));
   gauge("level_hosts", "Machines by kernel and effective level.", ["release", "level"], async (set) => {
     const sums = new Map<string, { labels: { release: string; level: string }; n: number }>();
     for (const { release, level, machines } of await knowledge.kernels()) {
@@ -63,17 +79,11 @@ export function fleetMetrics(registers: Registry[], sql: Sql, knowledge: Knowled
       set({ phase }, n);
   });
   gauge("rollout_hosts", "Machines of roll-outs that are on, by what became of them.", ["rollout", "outcome"], async (set) => {
-    const rows = await sql<{ rollout: string; outcome: string; n: number }>`
-      select h.rollout, h.outcome, count(*)::integer as n from rollout_host h join rollout r on r.id = h.rollout
-      where r.phase in ('rolling', 'paused', 'held') group by h.rollout, h.outcome`;
+    const rows = await outcomes.now();
     for (const { rollout, outcome, n } of rows) set({ rollout, outcome }, n);
   });
   gauge("webhook_deliveries", "What webhooks were told, are to be, or could not be.", ["state"], async (set) => {
-    for (const { state, n } of await sql<{
-      state: string;
-      n: number;
-    }>`select state, count(*)::integer as n from webhook_delivery group by state`)
-      set({ state }, n);
+    for (const { state, n } of await deliveries.now()) set({ state }, n);
   });
   gauge("role_expires_seconds", "When the repository's metadata expire, seconds since 1970.", ["role"], async (set) => {
     for (const { role, expires } of (await steering?.status())?.roles ?? [])

@@ -2,7 +2,9 @@
 
 import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
 import type { Sql } from "../database/sql.ts";
+import type { Counts } from "../hosts/counts.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
+import type { Rested } from "../rested.ts";
 import type { Steering } from "../steering/steering.ts";
 import { fleetMetrics } from "./fleet-metrics.ts";
 
@@ -21,9 +23,9 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor(sql: Sql, knowledge: Knowledge, steering: Steering | undefined) {
+  constructor(sql: Sql, knowledge: Knowledge, counts: Rested<Counts>, steering: Steering | undefined) {
     collectDefaultMetrics({ register: this.registry });
-    fleetMetrics([this.registry], sql, knowledge, steering);
+    fleetMetrics([this.registry], sql, knowledge, counts, steering);
   }
 
   request(method: string, route: string, status: number, seconds: number): void {

@@ -35,7 +35,7 @@ export function makeServer({ routes, log, metrics, principalOf }: Serving): Fast
   server.setErrorHandler((error, request, reply) => {
     const refusal = refusalOf(error);
     const { status, document, ours } = refusal;
-    if (ours) log.error({ err: error, method: request.method, url: request.url }, "a request failed");
+    if (ours) log.error({ err: error, method: request.method, url: request.url.split("?")[0] }, "a request failed");
     if (request.routeOptions.config.page === true) return refusedPage(request, reply, refusal);
     return reply.code(status).send(document);
   });

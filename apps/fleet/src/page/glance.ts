@@ -2,9 +2,10 @@
 import { html, when } from "@suture/pages";
 import type { FleetHost } from "@suture/protocol";
 import type { Sql } from "../database/sql.ts";
-import { countsOf } from "../hosts/counts.ts";
+import type { Counts } from "../hosts/counts.ts";
 import type { Route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
+import type { Rested } from "../rested.ts";
 import { rollouts } from "../rollouts/store.ts";
 import { levelSeries } from "../samples/samples.ts";
 import { ROLES } from "../users/roles.ts";
@@ -18,9 +19,9 @@ const SHOWN: readonly FleetHost["status"][] = ["well", "soaking", "trouble", "si
 const MOST = 100;
 const OPEN = new Set(["approved", "rolling", "paused", "held"]);
 
-export const glanceRoutes = (sql: Sql, knowledge: Knowledge): Route[] => [
+export const glanceRoutes = (sql: Sql, knowledge: Knowledge, counted: Rested<Counts>): Route[] => [
   pageRoute({ path: "/", what: "The fleet at a glance", who: ROLES }, async () => {
-    const counts = await countsOf(sql);
+    const counts = await counted.now();
     const kernels = await knowledge.kernels();
     const open = (await rollouts(sql)).filter(({ phase }) => OPEN.has(phase));
     return {

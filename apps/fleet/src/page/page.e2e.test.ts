@@ -73,12 +73,12 @@ test("each page is there, loads nothing from elsewhere, and shows what others wr
 test("lines show how a roll-out went and how levels change, where there is time between two numbers", async () => {
   const { sql } = of.served.fleet.database;
   const fix = await of.begun();
-  await sampleRollouts(sql);
+  await sampleRollouts(sql, true);
   await sql`update rollout_sample set at = at - interval '10 minutes'`;
   await of.become(of.machines.slice(0, 3), "intent", fix);
-  await sampleRollouts(sql);
+  await sampleRollouts(sql, true);
   // The same again is no other number.
-  await sampleRollouts(sql);
+  await sampleRollouts(sql, true);
   expect(await sql`select exposed from rollout_sample where rollout = ${fix.id} order by at`).toEqual([{ exposed: 0 }, { exposed: 3 }]);
   expect((await browse(`/rollouts/${fix.id}`)).text).toContain('aria-label="Machines; now exposed: 3, took and keep it: 0, failed: 0"');
   await sampleLevels(sql, new Knowledge(sql));

@@ -17,7 +17,7 @@ import type { Sql, Within } from "../database/sql.ts";
 import { fail } from "../errors.ts";
 import { isSignedBy, publicKeyOf } from "../hosts/enrol.ts";
 import { eventsBetween, statusOf } from "./judge.ts";
-import { levelOf, putLevels } from "./level.ts";
+import { levelOf, placeAt, putLevels } from "./level.ts";
 
 /** More than these in one transaction gain nothing. */
 const BATCH = 1000;
@@ -46,6 +46,9 @@ interface Known {
   boot_id: string | null;
   digest: string | null;
   report: HostReportState | null;
+  level: string | null;
+  level_moves: number | null;
+  level_recent: boolean | null;
 }
 
 /** What else is to be done with what machines now say, in the same transaction. */
@@ -139,7 +142,8 @@ export class Ingest {
       const ids = [...new Set(reports.map(({ host }) => host))].sort();
       await within`select host from host_state where host = any(${ids}) order by host for update`;
       const rows = await within<Known>`
-        select h.id, h.machine_id, h.labels, h.state, h.public_key, s.counter, s.boot_id, s.digest, s.report
+        select h.id, h.machine_id, h.labels, h.state, h.public_key, s.counter, s.boot_id, s.digest, s.report, s.level, s.level_moves,
+          s.level_since between now() - interval '1 hour' and now() + interval '1 minute' as level_recent
         from host h left join host_state s on s.host = h.id where h.id = any(${ids})`;
       const known = new Map(rows.map((row) => [row.id, row]));
       const news = new Map<string, News>();
@@ -147,11 +151,13 @@ export class Ingest {
       const outcomes: ReportOutcome[] = [];
       for (const report of reports) outcomes.push(this.#judge(report, known, changed, news));
       if (changed.size > 0) {
-        await put(within, changed);
+        await put(within, changed, known);
         await events(within, news);
-        if (news.size > 0) await this.#told(within, [...news.values()]);
       }
       const held = await heldOf(within, changed);
+      // What it is told not to load it is not about to load.
+      const told = [...news.values()].map((one) => (held.has(one.host) ? withoutIntent(one) : one));
+      if (told.length > 0) await this.#told(within, told);
       return outcomes.map((outcome, i) => (outcome === "taken" && held.has(reports[i]?.host ?? "") ? "held" : outcome));
     }) as Promise<ReportOutcome[]>;
   }
@@ -218,11 +224,23 @@ function wellFormed(_key: string, value: unknown): unknown {
   return value;
 }
 
-async function put(within: Within, changed: ReadonlyMap<string, Change>): Promise<void> {
+function withoutIntent({ now, told, ...news }: News): News {
+  return { ...news, now: { ...now, intent: null }, told: told.map((state) => ({ ...state, intent: null })) };
+}
+
+async function put(within: Within, changed: ReadonlyMap<string, Change>, known: ReadonlyMap<string, Known>): Promise<void> {
   const now = new Date();
   const rows = [...changed].sort(([a], [b]) => (a < b ? -1 : 1));
-  const levels = new Map(rows.flatMap(([host, { state, whole }]) => (whole ? [[host, levelOf(state)]] : [])));
-  await putLevels(within, [...levels.values()]);
+  const levels = rows.map(([host, { state }]) => {
+    const { level = null, level_moves: moves, level_recent: recent } = known.get(host) ?? {};
+    const row = levelOf(state);
+    return { host, row, before: level, place: placeAt(row.id, { level, moves: moves ?? 0, recent: recent === true }) };
+  });
+  const places = new Map(levels.map(({ host, place }) => [host, place]));
+  await putLevels(
+    within,
+    levels.flatMap(({ row, before, place }) => (place.level === null || place.level === before ? [] : [row])),
+  );
   const columns = rows.map(([host, { body, state, whole }]) => ({
     host,
     counter: body.counter,
@@ -236,31 +254,40 @@ async function put(within: Within, changed: ReadonlyMap<string, Change>): Promis
     beat_seconds: state.beatSeconds,
     accepted: state.counter,
     status: statusOf(state),
-    level: levels.get(host)?.id ?? null,
+    level: places.get(host)?.level ?? null,
+    moves: places.get(host)?.moves ?? 0,
+    recent: places.get(host)?.recent === true,
     report: whole ? state : null,
   }));
   // One value for all of them: as many parameters as columns, however many rows there are.
   await within`
-    insert into host_state (host, counter, seen_at, boot_id, clock_offset, digest, release, build_id, channel, beat_seconds, accepted, status, level, report)
+    insert into host_state (host, counter, seen_at, boot_id, clock_offset, digest, release, build_id, channel, beat_seconds, accepted, status, level, level_moves,
+      level_since, report)
     select r.host, r.counter, now(), r.boot_id, r.clock_offset, r.digest, r.release, r.build_id, r.channel, r.beat_seconds, r.accepted, r.status,
-      coalesce(r.level, old.level), coalesce(r.report, old.report)
+      r.level, r.moves, case when r.recent then old.level_since else now() end, coalesce(r.report, old.report)
     from jsonb_to_recordset(${JSON.stringify(columns)}::text::jsonb) as r (host text, counter bigint, boot_id text, clock_offset real, digest text,
-      release text, build_id text, channel text, beat_seconds integer, accepted bigint, status text, level text, report jsonb)
+      release text, build_id text, channel text, beat_seconds integer, accepted bigint, status text, level text, moves integer, recent boolean,
+      report jsonb)
     left join host_state old on old.host = r.host
     on conflict (host) do update set counter = excluded.counter, seen_at = excluded.seen_at, boot_id = excluded.boot_id, clock_offset = excluded.clock_offset,
       digest = excluded.digest, release = excluded.release, build_id = excluded.build_id, channel = excluded.channel, beat_seconds = excluded.beat_seconds, accepted = excluded.accepted,
-      status = excluded.status, level = excluded.level, report = excluded.report
+      status = excluded.status, level = excluded.level, level_moves = excluded.level_moves, level_since = excluded.level_since, report = excluded.report
     where host_state.counter < excluded.counter`;
 }
 
 /** A machine that asked a mirror which is behind does not know that a roll-out is held. Of others' roll-outs the policy alone tells. */
 async function heldOf(within: Within, changed: ReadonlyMap<string, Change>): Promise<Set<string>> {
-  const intents = [...changed].flatMap(([host, { state }]) => (state.intent === null ? [] : [{ host, id: state.intent.rollOut }]));
+  const intents = [...changed].flatMap(([host, { state }]) => (state.intent === null ? [] : [{ host, ...state.intent }]));
   if (intents.length === 0) return new Set();
-  const rows = await within<{ id: string }>`
-    select id from rollout where id = any(${[...new Set(intents.map(({ id }) => id))]}) and phase not in ('rolling', 'done')`;
-  const held = new Set(rows.map(({ id }) => id));
-  return new Set(intents.flatMap(({ host, id }) => (held.has(id) ? [host] : [])));
+  const rows = await within<{ id: string; livepatch: string; goes: boolean }>`
+    select id, livepatch, phase in ('rolling', 'done') as goes from rollout where id = any(${[...new Set(intents.map(({ rollOut }) => rollOut))]})`;
+  const known = new Map(rows.map((row) => [row.id, row]));
+  const isHeld = ({ rollOut, sha256 }: (typeof intents)[number]): boolean => {
+    const of = known.get(rollOut);
+    // By this roll-out another livepatch comes.
+    return of !== undefined && (!of.goes || of.livepatch !== sha256);
+  };
+  return new Set(intents.flatMap((intent) => (isHeld(intent) ? [intent.host] : [])));
 }
 
 async function events(within: Within, news: ReadonlyMap<string, News>): Promise<void> {

@@ -4,7 +4,8 @@ import type { Knowledge } from "../knowledge/knowledge.ts";
 
 const DAYS = 90;
 
-export async function sampleRollouts(sql: Sql): Promise<void> {
+/** @param done also those that are done, if they changed within a week: machines come later, and are many to count */
+export async function sampleRollouts(sql: Sql, done: boolean): Promise<void> {
   await sql`
     insert into rollout_sample (rollout, at, exposed, succeeded, failed)
     select n.* from (
@@ -12,8 +13,11 @@ export async function sampleRollouts(sql: Sql): Promise<void> {
         count(h.host) filter (where h.outcome = 'succeeded')::integer as succeeded,
         count(h.host) filter (where h.outcome in ('failed', 'crashed', 'booted'))::integer as failed
       from rollout r left join rollout_host h on h.rollout = r.id
-      where r.phase in ('rolling', 'paused', 'held', 'done') group by r.id) n
-    left join lateral (select * from rollout_sample s where s.rollout = n.id order by s.at desc limit 1) as last on true
+      where r.phase in ('rolling', 'paused', 'held') or r.phase = 'done' and (
+        not exists (select from rollout_sample s where s.rollout = r.id)
+        or ${done} and exists (select from rollout_sample s where s.rollout = r.id and s.at > now() - interval '7 days'))
+      group by r.id) n
+    left join lateral (select * from rollout_sample s where s.rollout = n.id and s.at <= now() order by s.at desc limit 1) as last on true
     where (last.exposed, last.succeeded, last.failed) is distinct from (n.exposed, n.succeeded, n.failed)
     on conflict (rollout, at) do update set exposed = excluded.exposed, succeeded = excluded.succeeded, failed = excluded.failed`;
 }
@@ -27,7 +31,13 @@ export async function sampleLevels(sql: Sql, knowledge: Knowledge): Promise<void
     insert into level_sample (at, level, machines)
     select date_trunc('hour', now()), level, machines from jsonb_to_recordset(${rows}::text::jsonb) as r (level text, machines integer) order by level
     on conflict (at, level) do update set machines = excluded.machines`;
-  await sql`delete from level_sample where at < now() - make_interval(days => ${DAYS})`;
+  await sweepSamples(sql);
+}
+
+/** What is old, and what was written when the clock was ahead. */
+async function sweepSamples(sql: Sql): Promise<void> {
+  await sql`delete from level_sample where at < now() - make_interval(days => ${DAYS}) or at > now() + interval '1 hour'`;
+  await sql`delete from rollout_sample where at > now() + interval '1 hour'`;
 }
 
 export interface Series {
@@ -38,7 +48,7 @@ export interface Series {
 
 export async function rolloutSeries(sql: Sql, id: string): Promise<Series[]> {
   const rows = await sql<{ at: Date; exposed: number; succeeded: number; failed: number }>`
-    select at, exposed, succeeded, failed from rollout_sample where rollout = ${id} order by at desc limit 2000`;
+    select at, exposed, succeeded, failed from rollout_sample where rollout = ${id} and at <= now() order by at desc limit 2000`;
   const all = [...rows].reverse();
   const of = (name: string, value: (row: (typeof all)[number]) => number): Series => ({
     name,
@@ -56,7 +66,7 @@ const MOST = 5;
 /** The levels at which most machines are at the end, of a month. */
 export async function levelSeries(sql: Sql): Promise<Series[]> {
   const rows = await sql<{ at: Date; level: string; machines: number }>`
-    select at, level, machines from level_sample where at > now() - interval '31 days' order by at`;
+    select at, level, machines from level_sample where at between now() - interval '31 days' and now() order by at`;
   const times = [...new Set(rows.map(({ at }) => at.getTime()))];
   const byLevel = new Map<string, Map<number, number>>();
   for (const { at, level, machines } of rows)

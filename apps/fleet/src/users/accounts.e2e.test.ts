@@ -63,6 +63,21 @@ test("a session changes nothing by what another site can send, ends by leaving, 
   expect(await bob.ask("GET", "/v1/me")).toMatchObject(login);
 });
 
+test("what was done by a clock that was ahead neither lasts longer nor keeps anybody out", async () => {
+  const { sql } = served.fleet.database;
+  const amy = await Person.ready(served, "amy", ["viewer"]);
+  await sql`update session set made_at = now() + interval '1 year', seen_at = now() + interval '1 year' where account = 'amy'`;
+  expect(await amy.ask("GET", "/v1/me")).toMatchObject(login);
+  await amy.later();
+  await sql`update account set last_step = last_step + 100000000, wrong = 12, wrong_at = now() + interval '1 year' where name = 'amy'`;
+  expect((await amy.logIn()).status).toBe(200);
+  // The same code once more.
+  expect((await amy.logIn()).status).toBe(401);
+  const late = await Person.invited(served, "late", ["viewer"]);
+  await sql`update account set invited_until = now() + interval '1 year' where name = 'late'`;
+  expect(await late.confirm()).toMatchObject(login);
+});
+
 test("after wrong tries the next one waits, also with the right words", async () => {
   const { sql } = served.fleet.database;
   const eve = await Person.ready(served, "eve", ["viewer"]);

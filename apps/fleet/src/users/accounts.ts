@@ -78,7 +78,7 @@ export async function changeAccount(sql: Sql, who: string, name: string, change:
 /** @throws FLEET_LOGIN */
 async function invited(within: Within, invitation: string): Promise<AccountRow & { second: string }> {
   const [row] = await within<AccountRow>`
-    select * from account where invitation = ${digestOfSecret(invitation)} and invited_until > now() and disabled_at is null for update`;
+    select * from account where invitation = ${digestOfSecret(invitation)} and invited_until between now() and now() + make_interval(hours => ${INVITED_HOURS + 1}) and disabled_at is null for update`;
   if (row === undefined || row.second === null) throw fail("FLEET_LOGIN", "the invitation is not known, was used or has expired");
   return { ...row, second: row.second };
 }

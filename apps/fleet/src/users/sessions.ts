@@ -15,6 +15,8 @@ const IDLE_MINUTES = 60;
 /** After so many wrong tries the next one waits: twice as long after each, and a quarter of an hour at most. */
 const FREE_TRIES = 5;
 const LONGEST_WAIT = 900;
+/** No code of now is of a later half minute: it was used when the clock was ahead. */
+const AHEAD = 2;
 
 export interface Login {
   name: string;
@@ -37,7 +39,7 @@ export async function beginSession(within: Within, account: string, before: stri
 /** @param before the session that is left. @returns the new one. @throws FLEET_LOGIN, FLEET_BUSY */
 export async function logIn(sql: Sql, { name, password, code }: Login, before: string | undefined): Promise<string> {
   const [row] = await sql<AccountRow & { wait: number }>`
-    select *, case when wrong < ${FREE_TRIES} then 0
+    select *, case when wrong < ${FREE_TRIES} or wrong_at > now() then 0
         else least(${LONGEST_WAIT}, power(2, least(wrong - ${FREE_TRIES}, 10))) - extract(epoch from now() - wrong_at) end::real as wait
     from account where name = ${name}`;
   if (row !== undefined && row.wait > 0)
@@ -48,7 +50,7 @@ export async function logIn(sql: Sql, { name, password, code }: Login, before: s
     if (row === undefined || row.disabled_at !== null || !isRight || step === undefined) return undefined;
     // Of two at once with one code one comes in.
     const used =
-      await within`update account set last_step = ${step}, wrong = 0 where name = ${name} and last_step < ${step} and password = ${row.password}`;
+      await within`update account set last_step = ${step}, wrong = 0 where name = ${name} and (last_step < ${step} or last_step > ${step + AHEAD}) and password = ${row.password}`;
     if (used.count === 0) return undefined;
     const begun = await beginSession(within, name, before);
     await audit(within, { who: name, what: "logged in", about: name });
@@ -69,7 +71,7 @@ export async function principalOfSession(sql: Sql, session: string): Promise<Pri
   const digest = digestOfSecret(session);
   const [row] = await sql<Pick<AccountRow, "name" | "roles"> & { aged: boolean }>`
     select a.name, a.roles, s.seen_at < now() - interval '1 minute' as aged from session s join account a on a.name = s.account
-    where s.digest = ${digest} and a.disabled_at is null and s.made_at > now() - make_interval(hours => ${HOURS})
+    where s.digest = ${digest} and a.disabled_at is null and s.made_at between now() - make_interval(hours => ${HOURS}) and now() + interval '5 minutes'
       and s.seen_at > now() - make_interval(mins => ${IDLE_MINUTES})`;
   if (row === undefined) return undefined;
   if (row.aged) await sql`update session set seen_at = now() where digest = ${digest}`;

@@ -1,4 +1,4 @@
-/** What waits is sent, and sent again until it is taken, or for a day. Of several servers each takes what no other has. */
+/** What waits for a webhook is sent, and sent again until it is taken, or for a day. Of several servers each takes what no other has. */
 import { createHmac } from "node:crypto";
 import { request as plain } from "node:http";
 import { request as secure } from "node:https";
@@ -29,12 +29,25 @@ export function signatureOf(secret: string, id: string, seconds: number, body: s
   return `v1,${createHmac("sha256", key).update(`${id}.${seconds}.${body}`).digest("base64")}`;
 }
 
-/** @returns how many were sent, taken or not */
-export async function deliver(sql: Sql, addresses: Addresses): Promise<number> {
+/** By whose clock was ahead when it was put off, it would be for as long. */
+const isDue = (sql: Sql) =>
+  sql`d.state = 'waiting' and (d.due_at <= now() or d.due_at > now() + make_interval(secs => ${2 * LONGEST_SECONDS}))`;
+
+/** Webhooks for which something is due. */
+export async function dueWebhooks(sql: Sql): Promise<string[]> {
+  const rows = await sql<{
+    id: string;
+  }>`select w.id from webhook w where exists (select from webhook_delivery d where d.webhook = w.id and ${isDue(sql)})`;
+  return rows.map(({ id }) => id);
+}
+
+/** @returns how many were sent to it, taken or not */
+export async function deliver(sql: Sql, addresses: Addresses, webhook: string): Promise<number> {
   const due = await sql<Delivery>`
+    with mine as materialized (
+      select d.n from webhook_delivery d where d.webhook = ${webhook} and ${isDue(sql)} order by d.due_at limit ${AT_ONCE} for update skip locked)
     update webhook_delivery d set tries = d.tries + 1, due_at = now() + make_interval(secs => ${CLAIM_SECONDS})
-    from webhook w where w.id = d.webhook and d.n in (
-      select n from webhook_delivery where state = 'waiting' and due_at <= now() order by due_at limit ${AT_ONCE} for update skip locked)
+    from mine, webhook w where w.id = d.webhook and d.n = mine.n
     returning d.n, d.webhook, d.body, d.tries, w.url, w.secret`;
   await Promise.all(
     due.map(async (delivery) => {

@@ -1,7 +1,8 @@
 /** Who is told. */
 import { randomBytes } from "node:crypto";
+import { sha256 } from "@suture/files";
 import type { FleetDelivery, FleetWebhook, NewWebhook } from "@suture/protocol";
-import { audit } from "../audit/audit.ts";
+import { audit, auditAlone } from "../audit/audit.ts";
 import type { Sql } from "../database/sql.ts";
 import { fail } from "../errors.ts";
 import type { Addresses } from "./address.ts";
@@ -23,10 +24,16 @@ export async function newWebhook(
     const [row] = await within<{ n: number }>`select count(*)::integer as n from webhook`;
     if ((row?.n ?? 0) >= MOST) throw fail("FLEET_STATE", `there are ${MOST} webhooks already`);
     await within`insert into webhook ${within.columns({ id, name, url: href, events: [...events], secret, made_by: who })}`;
-    await audit(within, { who, what: "webhook made", about: id, detail: { name, url: href, events } });
+    await audit(within, { who, what: "webhook made", about: id, detail: { name, ...shownOf(href), events } });
   });
   return { id, secret };
 }
+
+/** The audit is read by all, and for ever: what stands behind the host may be a secret. */
+const shownOf = (href: string): { address: string; sha256: string } => ({
+  address: new URL(href).origin,
+  sha256: sha256(Buffer.from(href)),
+});
 
 export async function webhooks(sql: Sql): Promise<FleetWebhook[]> {
   const rows = await sql<Omit<FleetWebhook, "made"> & { made: Date }>`
@@ -40,6 +47,8 @@ export async function webhooks(sql: Sql): Promise<FleetWebhook[]> {
 /** What waits for it goes with it. @throws FLEET_NONE */
 export async function removeWebhook(sql: Sql, who: string, id: string): Promise<void> {
   await sql.begin(async (within) => {
+    // What each deed tells is a row that holds the webhook's.
+    await auditAlone(within);
     const found = await within`delete from webhook where id = ${id}`;
     if (found.count === 0) throw fail("FLEET_NONE", `there is no webhook ${id}`);
     await audit(within, { who, what: "webhook removed", about: id });

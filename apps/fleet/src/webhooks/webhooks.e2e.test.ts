@@ -2,12 +2,15 @@
 import { createHmac } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tokenOf } from "../../test/machine.ts";
 import { Served } from "../../test/served.ts";
+import { audit, auditAlone } from "../audit/audit.ts";
 import { refusalOf } from "../http/refusals.ts";
 import { Addresses } from "./address.ts";
-import { deliver, MOST_TRIES, sweepDeliveries } from "./deliver.ts";
+import { deliver, dueWebhooks, MOST_TRIES, sweepDeliveries } from "./deliver.ts";
+import { Sender } from "./sender.ts";
+import { removeWebhook } from "./store.ts";
 
 interface Told {
   headers: Record<string, unknown>;
@@ -41,7 +44,7 @@ afterAll(async () => {
 
 const sql = () => served.fleet.database.sql;
 const all = async (addresses = here): Promise<void> => {
-  while ((await deliver(sql(), addresses)) > 0);
+  for (const id of await dueWebhooks(sql())) while ((await deliver(sql(), addresses, id)) > 0);
 };
 /** What waits is due. */
 const later = () => sql()`update webhook_delivery set due_at = now()`;
@@ -120,6 +123,54 @@ test("what is not taken is told again, later each time, and is given up in the e
   await sql()`update webhook_delivery set done_at = now() - interval '8 days'`;
   await sweepDeliveries(sql());
   expect(await states(id)).toEqual([]);
+  await gone(id);
+});
+
+test("one that does not answer keeps no other waiting; and what was put off by a clock that was ahead is sent", async () => {
+  told.length = 0;
+  answer = 200;
+  let asked = 0;
+  const silent = createServer(() => {
+    asked++;
+  });
+  await new Promise<void>((done) => silent.listen(0, "127.0.0.1", done));
+  const hangs = await made(["host"], `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`);
+  const { id } = await made(["host"]);
+  for (let i = 0; i < 30; i++) await served.ask("admin", "POST", `/v1/webhooks/${hangs.id}/test`);
+  await served.ask("admin", "POST", `/v1/webhooks/${id}/test`);
+  await sql()`update webhook_delivery set due_at = now() + interval '1 year' where webhook = ${id}`;
+  const failed = vi.fn();
+  const sender = new Sender(sql(), here, failed);
+  await sender.look();
+  await expect.poll(() => told.length).toBe(1);
+  expect(asked).toBeLessThanOrEqual(20);
+  silent.closeAllConnections();
+  silent.close();
+  await sender.end();
+  expect(failed).not.toHaveBeenCalled();
+  await gone(id);
+  await gone(hangs.id);
+});
+
+test("removing one ends no other deed that is told to it", async () => {
+  const { id } = await made(["administration"]);
+  let removed: Promise<void> | undefined;
+  await sql().begin(async (within) => {
+    await auditAlone(within);
+    removed = removeWebhook(sql(), "test", id);
+    removed.catch(() => {});
+    // It waits for the audit.
+    await expect.poll(async () => (await sql()`select from pg_locks where locktype = 'advisory' and not granted`).length).toBe(1);
+    await audit(within, { who: "test", what: "something", about: "" });
+  });
+  await removed;
+});
+
+test("what stands behind an address is not for all who read the audit", async () => {
+  const { id } = await made(["host"], `${url}/services/T000/a-secret`);
+  const { body } = await served.ask("viewer", "GET", "/v1/audit");
+  expect(JSON.stringify(body)).toContain(new URL(url).origin);
+  expect(JSON.stringify(body)).not.toContain("a-secret");
   await gone(id);
 });
 

@@ -3,16 +3,9 @@
 import { hostname } from "node:os";
 import { SutureError } from "@suture/errors";
 import type { Machine } from "@suture/host";
-import {
-  type AgentConfiguration,
-  type AgentReport,
-  enrolAnswerSchema,
-  enrolText,
-  type HostReportState,
-  type ReportOutcome,
-  reportsAnswerSchema,
-} from "@suture/protocol";
+import { type AgentConfiguration, type AgentReport, enrolAnswerSchema, enrolText, type HostReportState } from "@suture/protocol";
 import type { Task } from "@suture/task";
+import * as v from "valibot";
 import type { Facts } from "../decision/facts.ts";
 import { fail } from "../errors.ts";
 import { factsOf } from "../machine-facts.ts";
@@ -24,6 +17,9 @@ import { type Intent, reportState, stateDigest } from "./state.ts";
 import { ask } from "./talk.ts";
 
 const LIMIT = 4096;
+/** Of what a newer server says, as much as this agent knows. */
+const answerSchema = v.object({ outcomes: v.array(v.string()) });
+const enrolledSchema = v.object(enrolAnswerSchema.entries);
 type Server = NonNullable<AgentConfiguration["server"]>;
 
 /**
@@ -86,13 +82,13 @@ async function send(
   facts: Facts,
   digest: string,
   state: HostReportState | undefined,
-): Promise<ReportOutcome | undefined> {
+): Promise<string | undefined> {
   const at = new Date();
   const counter = nextCounter(known.counter, at);
   await remember(machine, { ...known, counter });
   const { bootId } = facts;
   const report = signedReport({ host: known.host, bootId, digest, state, at }, counter, identity.sign);
-  const { outcomes } = await ask(task, new URL("v1/reports", known.server).href, { reports: [report] }, reportsAnswerSchema, proxy);
+  const { outcomes } = await ask(task, new URL("v1/reports", known.server).href, { reports: [report] }, answerSchema, proxy);
   const [outcome] = outcomes;
   if (outcome === "taken") await remember(machine, { ...known, counter, sent: { digest, bootId, at: at.toISOString() } });
   return outcome;
@@ -114,7 +110,7 @@ async function enrolled(
   if (bytes === undefined) throw fail("AGENT_SERVER", "there is no token to enrol with", { file });
   const request = { token: bytes.toString("utf8").trim(), name: hostname(), machineId };
   const body = { ...request, publicKey: identity.publicKey, proof: identity.sign(enrolText(request)) };
-  const { host } = await ask(task, new URL("v1/enrol", url).href, body, enrolAnswerSchema, proxy);
+  const { host } = await ask(task, new URL("v1/enrol", url).href, body, enrolledSchema, proxy);
   const known: Known = { "suture-host": 1, server: url, host, publicKey: identity.publicKey, counter: 0, sent: null };
   await remember(machine, known);
   return known;

@@ -31,8 +31,11 @@ export const enrolAnswerSchema = v.strictObject({
   state: v.picklist(HOST_STATES),
 });
 
-/** What a machine is and has; no time is in it, so that it is the same as long as nothing changes. */
-export const hostReportStateSchema = v.strictObject({
+/**
+ * What a machine is and has; no time is in it, so that it is the same as long as nothing changes. What a newer machine says besides, an older server lets be:
+ * else it would have to refuse all of it, and the machine would load nothing.
+ */
+export const hostReportStateSchema = v.object({
   release: words(200),
   buildId: v.nullable(v.pipe(text, v.regex(/^[0-9a-f]{16,64}$/))),
   version: maybe(said(words(100), "of the kernel's package, where it is Debian's")),
@@ -40,52 +43,47 @@ export const hostReportStateSchema = v.strictObject({
   channel: words(100),
   labels: v.pipe(v.array(label), v.maxLength(100)),
   beatSeconds: said(v.pipe(v.number(), v.safeInteger(), v.minValue(60), v.maxValue(30 * 86_400)), "so often it tells that nothing changed"),
-  intent: v.nullable(said(v.strictObject({ sha256: digest, rollOut: word }), "what it is about to load")),
+  intent: v.nullable(said(v.object({ sha256: digest, rollOut: word }), "what it is about to load")),
   soak: v.nullable(
     said(
-      v.strictObject({
+      v.object({
         sha256: digest,
         rollOut: word,
         phase: v.picklist(["loading", "soaking", "leaving"]),
         after: v.nullable(v.number()),
-        failure: v.nullable(v.strictObject({ code: words(64), why: words(500) })),
+        failure: v.nullable(v.object({ code: words(64), why: words(500) })),
       }),
       "what it is trying; after: seconds after the load at which all was well; failure: why it is leaving, also where it cannot be taken out",
     ),
   ),
   livepatches: said(
-    v.pipe(
-      v.array(v.strictObject({ name: words(100), sha256: v.nullable(digest), inEffect: v.boolean(), kept: v.boolean() })),
-      v.maxLength(200),
-    ),
+    v.pipe(v.array(v.object({ name: words(100), sha256: v.nullable(digest), inEffect: v.boolean(), kept: v.boolean() })), v.maxLength(200)),
     "in its kernel",
   ),
   counter: said(count, "the highest that was accepted for its kernel; 0: none"),
   refused: said(
-    v.pipe(v.array(v.strictObject({ sha256: digest, code: words(64), why: words(500) })), v.maxLength(50)),
+    v.pipe(v.array(v.object({ sha256: digest, code: words(64), why: words(500) })), v.maxLength(50)),
     "what it does not take again by itself",
   ),
   offers: said(
     v.pipe(
-      v.array(
-        v.strictObject({ sha256: digest, counter: count, rollOut: v.nullable(word), obstacle: v.nullable(words(64)), why: words(500) }),
-      ),
+      v.array(v.object({ sha256: digest, counter: count, rollOut: v.nullable(word), obstacle: v.nullable(words(64)), why: words(500) })),
       v.maxLength(20),
     ),
     "what it makes of the repository's livepatches for its kernel, the newest first",
   ),
   failed: said(
-    v.pipe(v.array(v.strictObject({ what: words(64), name: words(100), code: words(64), why: words(500) })), v.maxLength(20)),
+    v.pipe(v.array(v.object({ what: words(64), name: words(100), code: words(64), why: words(500) })), v.maxLength(20)),
     "steps of its last run",
   ),
   rebootWanted: v.pipe(v.array(words(100)), v.maxLength(200)),
   hold: v.nullable(said(words(500), "why a person holds it")),
-  problem: v.nullable(said(v.strictObject({ code: words(64), why: words(500) }), "why it does not believe the repository")),
+  problem: v.nullable(said(v.object({ code: words(64), why: words(500) }), "why it does not believe the repository")),
 });
 export type HostReportState = v.InferOutput<typeof hostReportStateSchema>;
 
 /** The text of it is what a machine signs. */
-export const reportBodySchema = v.strictObject({
+export const reportBodySchema = v.object({
   "suture-report": v.literal(1),
   host: hostId,
   counter: said(v.pipe(v.number(), v.safeInteger(), v.minValue(1)), "greater with each report: a late or repeated one changes nothing"),

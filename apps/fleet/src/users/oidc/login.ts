@@ -17,7 +17,7 @@ const MINUTES = 10;
 export async function beginOidc(sql: Sql, provider: Provider, next: string): Promise<{ address: string; browser: string }> {
   const { address, state, nonce, verifier } = await provider.begin();
   const browser = newSecret(PREFIX);
-  await sql`delete from oidc_login where at < now() - make_interval(mins => ${MINUTES})`;
+  await sql`delete from oidc_login where at not between now() - make_interval(mins => ${MINUTES}) and now() + interval '1 minute'`;
   await sql`insert into oidc_login ${sql.columns({ state: digestOfSecret(state), browser: digestOfSecret(browser), verifier, nonce, next })}`;
   return { address: address.href, browser };
 }
@@ -38,7 +38,7 @@ export async function endOidc(
   // Once: whatever comes of it.
   const [begun] = await sql<{ verifier: string; nonce: string; next: string }>`
     delete from oidc_login where state = ${digestOfSecret(state)} and browser = ${digestOfSecret(browser ?? "")}
-      and at > now() - make_interval(mins => ${MINUTES}) returning verifier, nonce, next`;
+      and at between now() - make_interval(mins => ${MINUTES}) and now() + interval '1 minute' returning verifier, nonce, next`;
   if (begun === undefined) throw fail("FLEET_LOGIN", "no login of this browser has begun, it has ended already, or it took too long");
   const claims = await provider.end(search, { state, nonce: begun.nonce, verifier: begun.verifier });
   const { issuer } = provider.configuration;

@@ -69,7 +69,7 @@ export class Provider {
   /** @throws FLEET_LOGIN */
   #discovered(): Promise<client.Configuration> {
     const { issuer, clientId, clientSecret } = this.configuration;
-    if (this.#found === undefined || Date.now() - this.#found.at > GOOD_MS) {
+    if (this.#found === undefined || performance.now() - this.#found.at > GOOD_MS) {
       const of = client
         .discovery(
           new URL(issuer),
@@ -86,7 +86,7 @@ export class Provider {
           this.#found = undefined;
           throw fail("FLEET_LOGIN", `the provider of logins does not answer: ${saidBy(cause)}`, {}, { cause });
         });
-      this.#found = { at: Date.now(), of };
+      this.#found = { at: performance.now(), of };
     }
     return this.#found.of;
   }
