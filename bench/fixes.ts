@@ -1,5 +1,5 @@
 /** Real fixes end to end against gcc and objtool alone on the same objects, in the same run: what a build costs beside compiling. */
-import { existsSync, mkdirSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { SutureError } from "@suture/errors";
 import { KernelContext, pick } from "@suture/kbuild";
@@ -14,13 +14,9 @@ const COUNT = 10;
 
 /** @param corpus a folder of real fixes, as `npm run qualify -- corpus` takes it */
 export async function fixes(corpus: string | undefined, cache: string, folder: string): Promise<void> {
-  if (corpus === undefined || !existsSync(join(corpus, "manifest.json"))) {
-    console.log(
-      `\nfixes: no corpus${corpus === undefined ? "" : ` in ${corpus}`}. Name its folder: npm run bench -- fixes --corpus DIR, or SUTURE_CORPUS`,
-    );
-    return;
-  }
-  const { release, patches } = readManifest(corpus);
+  const given = corpusOr(corpus, "fixes");
+  if (given === undefined) return;
+  const { release, patches } = readManifest(given);
   const target = await prepareTarget(new Task(), release, { cache });
   const kernel = await KernelContext.open(new Task(), target, cache);
   const fresh = await KernelContext.open(new Task(), target, withoutObjects(cache, folder));
@@ -34,13 +30,13 @@ export async function fixes(corpus: string | undefined, cache: string, folder: s
         1,
       ),
     );
-    console.log(`\n${COUNT} fixes of ${corpus}, ${release}: cold: nothing of the object was compiled before`);
+    console.log(`\n${COUNT} fixes of ${given}, ${release}: cold: nothing of the object was compiled before`);
     console.log(row(["object", "gcc+objtool", "cold", "ratio", "warm", "ratio", "compile", "diff", "link"]));
     const ratios: [number, number][] = [];
     for (const fix of suitable.filter(({ name }) => chosen.has(name))) {
       const [object] = fix.objects;
       if (object === undefined) continue;
-      const options = { patches: [await readPatch(join(corpus, fix.patch))], replace: false, unproven: false };
+      const options = { patches: [await readPatch(join(given, fix.patch))], replace: false, unproven: false };
       const cold = await timed(() => buildLivepatch(new Task(), fresh, options));
       await timed(() => buildLivepatch(new Task(), kernel, options));
       const warm = await timed((task) => buildLivepatch(task, kernel, options));
@@ -66,15 +62,22 @@ export async function fixes(corpus: string | undefined, cache: string, folder: s
   }
 }
 
+/** @returns undefined, said, where there is none */
+export function corpusOr(corpus: string | undefined, name: string): string | undefined {
+  if (corpus !== undefined && existsSync(join(corpus, "manifest.json"))) return corpus;
+  const where = corpus === undefined ? "" : ` in ${corpus}`;
+  console.log(`\n${name}: no corpus${where}. Name its folder: npm run bench -- ${name} --corpus DIR, or SUTURE_CORPUS`);
+  return undefined;
+}
+
 /** A cache that has what is known of kernels, and no compiled objects. */
-function withoutObjects(cache: string, folder: string): string {
-  const fresh = join(folder, "fresh");
-  mkdirSync(fresh);
+export function withoutObjects(cache: string, folder: string): string {
+  const fresh = mkdtempSync(join(folder, "fresh-"));
   for (const name of ["images", "kbuild"]) symlinkSync(join(cache, name), join(fresh, name));
   return fresh;
 }
 
-async function timed(
+export async function timed(
   work: (task: Task) => Promise<unknown>,
 ): Promise<{ ms: number; stages: ReadonlyMap<string, number>; refused?: string }> {
   const task = new Task();

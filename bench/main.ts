@@ -1,6 +1,8 @@
 /**
- * `npm run bench [-- warm cold diff scaling fixes load proof proof-all peer] [--corpus DIR] [--kernel R] [--most MB]`: the times that we hold ourselves to, each
- * against a limit or a peer. `fixes` wants a folder of real fixes, by --corpus or SUTURE_CORPUS. --most: the largest object that `scaling` makes.
+ * `npm run bench [-- all warm cold diff scaling fixes headers many load proof proof-all peer] [--corpus DIR] [--kernel R] [--most MB] [--fixes N]`: the times
+ * that we hold ourselves to, each against a limit or a peer. `all` is all but proof-all; without a word it is all but headers, many, peer and proof-all.
+ * `fixes`, `headers` and `many` want a folder of real fixes, by --corpus or SUTURE_CORPUS. --most: the largest object that `scaling` makes; --fixes: so
+ * many go into `many`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +14,9 @@ import { Task } from "@suture/task";
 import { cold } from "./cold.ts";
 import { differ } from "./diff.ts";
 import { fixes } from "./fixes.ts";
+import { headers } from "./headers.ts";
 import { load } from "./load.ts";
+import { many } from "./many.ts";
 import { peer } from "./peer.ts";
 import { proof } from "./proof.ts";
 import { scaling } from "./scaling.ts";
@@ -21,9 +25,15 @@ import { warm } from "./warm.ts";
 const suture = join(import.meta.dirname, "..", "suture");
 const { values, positionals: wanted } = parseArgs({
   allowPositionals: true,
-  options: { corpus: { type: "string" }, kernel: { type: "string" }, most: { type: "string", default: "64" } },
+  options: {
+    corpus: { type: "string" },
+    kernel: { type: "string" },
+    most: { type: "string", default: "64" },
+    fixes: { type: "string", default: "1000" },
+  },
 });
-const wants = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
+const isAll = wanted.includes("all");
+const wants = (name: string): boolean => wanted.length === 0 || isAll || wanted.includes(name);
 const task = new Task();
 const cache = cacheRoot(process.env);
 const release = values.kernel ?? (await ownKernel(task));
@@ -37,10 +47,12 @@ try {
   if (wants("diff")) await differ(kernel, folder);
   if (wants("scaling")) await scaling(kernel, folder, Number(values.most));
   if (wants("fixes")) await fixes(values.corpus ?? process.env.SUTURE_CORPUS, cache, folder);
+  if (isAll || wanted.includes("headers")) await headers(values.corpus ?? process.env.SUTURE_CORPUS, cache, folder);
+  if (isAll || wanted.includes("many")) await many(values.corpus ?? process.env.SUTURE_CORPUS, cache, folder, Number(values.fixes));
   if (wants("load")) await load(kernel);
   if (wants("proof")) await proof(kernel, folder, { seed: 1, vmlinux: 16, modules: 6, flips: 1000, changed: 4 });
   // Of a kernel whose source has klp-build.
-  if (wanted.includes("peer")) await peer(kernel, folder);
+  if (isAll || wanted.includes("peer")) await peer(kernel, folder);
   // Takes an hour.
   if (wanted.includes("proof-all")) await proof(kernel, folder, { seed: 1, vmlinux: 200, modules: 40, flips: 10_000, changed: 20 });
 } finally {

@@ -32,13 +32,16 @@ export async function warm(kernel: KernelContext, folder: string, suture: string
 
 /** What kbuild runs for the object, without kbuild. @returns milliseconds */
 export function compileAlone(kernel: KernelContext, object: string, folder: string): number {
-  const { compile, objtool, depfile } = kernel.commands.of(object);
-  const out = join(folder, "alone.o");
-  const line = compile.replace(depfile, join(folder, "alone.d")).replace(` -c -o ${object} `, ` -g0 -c -o ${out} `);
-  const check = objtool === undefined ? "true" : objtool.replace(new RegExp(`${object}\\s*$`), out);
   const started = performance.now();
-  run("sh", ["-c", `${line} && ${check}`], kernel.target.tree);
+  run("sh", ["-c", aloneCommand(kernel, object, join(folder, "alone"))], kernel.target.tree);
   return performance.now() - started;
+}
+
+/** For a shell in the tree. @param to where the object and what it depends on go, without their endings */
+export function aloneCommand(kernel: KernelContext, object: string, to: string): string {
+  const { compile, objtool, depfile } = kernel.commands.of(object);
+  const line = compile.replace(depfile, `${to}.d`).replace(` -c -o ${object} `, ` -g0 -c -o ${to}.o `);
+  return `${line} && ${objtool === undefined ? "true" : objtool.replace(new RegExp(`${object}\\s*$`), `${to}.o`)}`;
 }
 
 function run(program: string, args: string[], cwd?: string): void {
