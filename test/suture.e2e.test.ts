@@ -230,8 +230,8 @@ test("of what is refused of two objects all is told, and kept", () => {
 });
 
 test("of several functions of one name the right one is patched", () => {
-  const patch = patchOf("namesake", "mm/vmalloc.c", /"(?=0x%pK-0x%pK %7ld")/, '"patched ');
-  const probe = "grep -c ^patched /proc/vmallocinfo; grep -c ^patched /proc/kallsyms; grep -c ' s_show$' /proc/kallsyms";
+  const patch = patchOf("namesake", "kernel/kallsyms.c", /"%p[xK] %c %s\\n"/, '"%px %c patched %s\\n"');
+  const probe = "grep -c ' patched ' /proc/kallsyms; grep -c patched /proc/slabinfo; grep -c ' s_show$' /proc/kallsyms";
   const { stdout } = run(["try", patch, "--kernel", release, "--probe", probe, "--json"]);
   const report = documentIn(stdout);
   const numbers = (text: string): number[] => text.trim().split("\n").map(Number);
@@ -316,7 +316,12 @@ test.each<[string, () => string, string, number]>([
 });
 
 test("a copy of a changed file in purgatory stays as it is, which is told, and a new header is taken", () => {
-  const file = patchOf("copy", "lib/crypto/sha256.c", "\tpartial = ", "\tif (unlikely(len == SUTURE_LENGTH))\n\t\treturn;\n\tpartial = ");
+  const file = patchOf(
+    "copy",
+    "lib/crypto/sha256.c",
+    /(\nvoid sha256_update\([^{]*\{\n)/,
+    "$1\tif (unlikely(len == SUTURE_LENGTH))\n\t\treturn;\n",
+  );
   const header = `--- a/lib/crypto/sha256.c\n+++ b/lib/crypto/sha256.c\n@@ -1,1 +1,2 @@\n+#include "suture-length.h"\n ${readFileSync(join(tree, "lib/crypto/sha256.c"), "utf8").split("\n")[0]}\n`;
   const made = "--- /dev/null\n+++ b/lib/crypto/suture-length.h\n@@ -0,0 +1 @@\n+#define SUTURE_LENGTH 0xabcdef\n";
   writeFileSync(file, `${readFileSync(file, "utf8")}${header}${made}`);
