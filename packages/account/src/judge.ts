@@ -80,7 +80,7 @@ function leftOutText(unit: ReleaseUnit | undefined, files: Judged["files"], tied
   const why =
     reason === undefined
       ? unit !== undefined && unit.leftWith.length > 0
-        ? `it needs ${unit.leftWith.join(", ")}, left out too`
+        ? `it is left out with ${unit.leftWith.join(", ")}`
         : "it is left out"
       : `${reason.file === undefined ? "" : `${reason.file}: `}${reason.why}`;
   if (!partly) return why;

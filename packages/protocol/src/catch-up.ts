@@ -51,7 +51,10 @@ const unit = v.object({
   state: said(v.picklist(UNIT_STATES), STATE_MEANS),
   reasons: said(v.array(reason), "of one that is left out: every refusal that was found; of one that needs nothing: what it is"),
   dependsOn: said(texts, "units without which it is not the same change"),
-  leftWith: said(texts, "of one that is left out: the units on which it depends that are left out too"),
+  leftWith: said(
+    texts,
+    "of one that is left out: the units on which it depends, or of which it may be the other half, that are left out too",
+  ),
 });
 
 const kernel = v.object({
