@@ -5,7 +5,7 @@ import * as v from "valibot";
 import type { Sql } from "../database/sql.ts";
 import { type Route, route } from "../http/route.ts";
 import { confirm, welcome } from "../users/accounts.ts";
-import { begunIn, sessionIn, setBegun, setSession } from "../users/cookie.ts";
+import { begunIn, hasLeft, sessionIn, setBegun, setSession } from "../users/cookie.ts";
 import { beginOidc, endOidc } from "../users/oidc/login.ts";
 import type { Provider } from "../users/oidc/provider.ts";
 import { ROLES } from "../users/roles.ts";
@@ -36,7 +36,7 @@ const oidcRoutes = (sql: Sql, provider: Provider): Route[] => [
     perMinute: TRIES,
     query: v.strictObject({ to }),
     handle: async ({ query, reply }) => {
-      const { address, browser } = await beginOidc(sql, provider, here(query.to));
+      const { address, browser } = await beginOidc(sql, provider, here(query.to), hasLeft(reply.request));
       setBegun(reply, browser);
       reply.redirect(address, 303);
     },

@@ -48,10 +48,11 @@ function accountCells(principal: Principal, { name, roles, password, issuer, mad
   ];
 }
 
-function keyCells(principal: Principal, { id, name, roles, made_at, expires_at, revoked_at, used_at }: KeyRow): Content[] {
+function keyCells(principal: Principal, { id, name, roles, made_at, expires_at, revoked_at, used_at, person, own }: KeyRow): Content[] {
   const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
   return [
     html`${name}<br><span class="m dim">${id}</span>`,
+    html`${person.startsWith("account ") ? person.slice("account ".length) : "made on the server"}${own ? html`<br><span class="dim">ends with the roles</span>` : ""}`,
     roles.join(", "),
     timeHtml(iso(made_at)),
     timeHtml(iso(used_at)),
@@ -105,7 +106,7 @@ ${
   keys.length === 0
     ? html`<p class="dim">There is none.</p>`
     : tableHtml(
-        ["key", "roles", "made", "used", "expires", ""],
+        ["key", "of", "roles", "made", "used", "expires", ""],
         keys.slice(0, KEYS_SHOWN).map((one) => keyCells(principal, one)),
       )
 }

@@ -33,7 +33,7 @@ export async function ownKey(
   if (principal.csrf === undefined) throw fail("FLEET_ROLE", "a key makes no keys: log in");
   const more = roles.filter((role) => !principal.roles.includes(role));
   if (more.length > 0) throw fail("FLEET_ROLE", `${principal.name} is not: ${more.join(", ")}`);
-  return newApiKey(sql, principal, { name, roles, days: Math.min(days ?? 90, 90) });
+  return newApiKey(sql, principal, { name, roles, days: Math.min(days ?? 90, 90), own: true });
 }
 
 export const accountRoutes = (sql: Sql): Route[] => [

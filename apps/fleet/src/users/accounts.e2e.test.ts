@@ -78,6 +78,16 @@ test("what was done by a clock that was ahead neither lasts longer nor keeps any
   expect(await late.confirm()).toMatchObject(login);
 });
 
+test("by TLS the cookie is of a name that no other host of the domain can set", async () => {
+  const tls = (headers: object) => served.fleet.server.inject({ url: "/v1/me", headers: { "x-forwarded-proto": "https", ...headers } });
+  const joe = await Person.ready(served, "joe", ["viewer"]);
+  const [, session = ""] = /=(ss_[^;]+)/.exec(joe.cookie) ?? [];
+  expect((await tls({ cookie: `suture-fleet=${session}` })).statusCode).toBe(401);
+  expect((await tls({ cookie: `__Host-suture-fleet=${session}` })).statusCode).toBe(200);
+  const left = await served.fleet.server.inject({ method: "POST", url: "/v1/logout", headers: { "x-forwarded-proto": "https" } });
+  for (const one of [left.headers["set-cookie"]].flat()) expect(one).toMatch(/^__Host-suture-fleet\S*=.*; Path=\/; HttpOnly; .*Secure$/);
+});
+
 test("after wrong tries the next one waits, also with the right words", async () => {
   const { sql } = served.fleet.database;
   const eve = await Person.ready(served, "eve", ["viewer"]);
@@ -103,4 +113,33 @@ test("a person's key is the person's word, has no more roles, and makes no keys"
   const [key] = await served.fleet.database.sql<{ person: string; days: number }>`
     select person, extract(day from expires_at - now())::integer as days from api_key where name = 'cli'`;
   expect(key).toEqual({ person: "account ida", days: 89 });
+  const may = async () =>
+    (await served.fleet.database.sql<{ role: string }>`select role from standing where person = 'account ida' order by role`).map(
+      ({ role }) => role,
+    );
+  const me = async () => (await served.fleet.server.inject({ url: "/v1/me", headers })).json() as object;
+  expect(await me()).toMatchObject({ roles: ["releaser"] });
+  expect((await served.ask("admin", "GET", "/v1/keys")).body.keys).toEqual(
+    expect.arrayContaining([expect.objectContaining({ name: "cli", person: "account ida", own: true })]),
+  );
+  // It ends with her roles, and with her account.
+  expect((await served.ask("admin", "POST", "/v1/accounts/ida", { roles: ["viewer"] })).status).toBe(200);
+  expect(await may()).toEqual(["viewer"]);
+  const hold = await served.fleet.server.inject({ method: "POST", url: "/v1/rollouts/x/approve", headers, payload: { what: "start" } });
+  expect(hold.statusCode).toBe(403);
+  expect((await served.ask("admin", "POST", "/v1/accounts/ida", { roles: ["releaser"], disabled: true })).status).toBe(200);
+  expect(await me()).toMatchObject({ error: { code: "FLEET_LOGIN" } });
+  expect(await may()).toEqual([]);
+});
+
+test("a key that an admin made for a program goes on without the admin, but approves nothing any more", async () => {
+  const { sql } = served.fleet.database;
+  const max = await Person.ready(served, "max", ["admin"]);
+  const { body } = await max.ask("POST", "/v1/keys", { name: "prometheus", roles: ["viewer", "releaser"] });
+  const headers = { authorization: `Bearer ${body.key}` };
+  const standing = () => sql`select from standing where person = 'account max' and role = 'releaser'`;
+  expect(await standing()).toHaveLength(1);
+  expect((await served.ask("admin", "POST", "/v1/accounts/max", { disabled: true })).status).toBe(200);
+  expect((await served.fleet.server.inject({ url: "/v1/me", headers })).statusCode).toBe(200);
+  expect(await standing()).toHaveLength(0);
 });

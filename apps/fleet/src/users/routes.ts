@@ -19,7 +19,7 @@ export const userRoutes = (sql: Sql): Route[] => [
     handle: async () => {
       const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
       return {
-        keys: (await apiKeys(sql)).map(({ id, name, roles, made_at, expires_at, revoked_at, used_at }) => ({
+        keys: (await apiKeys(sql)).map(({ id, name, roles, made_at, expires_at, revoked_at, used_at, person, own }) => ({
           id,
           name,
           roles,
@@ -27,6 +27,8 @@ export const userRoutes = (sql: Sql): Route[] => [
           expires: iso(expires_at),
           revoked: iso(revoked_at),
           used: iso(used_at),
+          person,
+          own,
         })),
       };
     },

@@ -29,6 +29,8 @@ export const fleetKeysSchema = v.strictObject({
       expires: v.nullable(time),
       revoked: v.nullable(time),
       used: v.nullable(time),
+      person: said(text, "whose word it is: account NAME, or the key itself where it was made on the server's machine"),
+      own: said(v.boolean(), "it has the roles that the person has at the moment, and ends with them"),
     }),
   ),
 });

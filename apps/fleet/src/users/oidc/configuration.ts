@@ -17,6 +17,10 @@ const schema = v.strictObject({
   scope: v.optional(text, "openid profile"),
   /** Of the ID token: a name, of small letters, digits and . _ - after what is before an @. */
   nameClaim: v.optional(text, "preferred_username"),
+  /** What may be behind the @ of that name; anything unless given. Where people choose their names themselves, somebody has another one's. */
+  nameDomains: v.optional(v.array(text)),
+  /** So long after a login its roles hold, for approvals and for keys of one's own. */
+  rolesHours: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(90 * 24)), 24),
   /** Of the ID token: a text, or a list of them. */
   rolesClaim: v.optional(text, "groups"),
   /** What is said in it, and the roles that it gives. */

@@ -13,9 +13,9 @@ import type { Claims, Provider } from "./provider.ts";
 const PREFIX = "so_";
 const MINUTES = 10;
 
-/** @returns where to send the browser, and what it is to bring back. @throws FLEET_LOGIN */
-export async function beginOidc(sql: Sql, provider: Provider, next: string): Promise<{ address: string; browser: string }> {
-  const { address, state, nonce, verifier } = await provider.begin();
+/** @param again who is there shows anew who it is. @returns where to send the browser, and what it is to bring back. @throws FLEET_LOGIN */
+export async function beginOidc(sql: Sql, provider: Provider, next: string, again: boolean): Promise<{ address: string; browser: string }> {
+  const { address, state, nonce, verifier } = await provider.begin(again);
   const browser = newSecret(PREFIX);
   await sql`delete from oidc_login where at not between now() - make_interval(mins => ${MINUTES}) and now() + interval '1 minute'`;
   await sql`insert into oidc_login ${sql.columns({ state: digestOfSecret(state), browser: digestOfSecret(browser), verifier, nonce, next })}`;
@@ -41,7 +41,7 @@ export async function endOidc(
       and at between now() - make_interval(mins => ${MINUTES}) and now() + interval '1 minute' returning verifier, nonce, next`;
   if (begun === undefined) throw fail("FLEET_LOGIN", "no login of this browser has begun, it has ended already, or it took too long");
   const claims = await provider.end(search, { state, nonce: begun.nonce, verifier: begun.verifier });
-  const { issuer } = provider.configuration;
+  const { issuer, nameClaim, rolesHours } = provider.configuration;
   const name = nameIn(provider.configuration, claims);
   const roles = rolesIn(provider.configuration, claims);
   if (roles.length === 0) {
@@ -50,26 +50,36 @@ export async function endOidc(
   }
   const session = await sql.begin(async (within) => {
     const made = await within<{ name: string; disabled_at: Date | null }>`
-      insert into account (name, roles, issuer, subject) values (${name}, ${roles}, ${issuer}, ${claims.subject})
-      on conflict (issuer, subject) do update set roles = excluded.roles returning name, disabled_at`.catch((error: unknown) => {
-      // Another one's name: it is nobody's to take over.
-      if (error instanceof Error && "code" in error && error.code === "23505")
-        throw fail("FLEET_LOGIN", `there is another account ${name} already`);
-      throw error;
-    });
+      insert into account (name, roles, issuer, subject, roles_until)
+      values (${name}, ${roles}, ${issuer}, ${claims.subject}, now() + make_interval(hours => ${rolesHours}))
+      on conflict (issuer, subject) do update set roles = excluded.roles, roles_until = excluded.roles_until returning name, disabled_at`.catch(
+      (error: unknown) => {
+        // Another one's name: it is nobody's to take over.
+        if (error instanceof Error && "code" in error && error.code === "23505")
+          throw fail("FLEET_LOGIN", `there is another account ${name} already`);
+        throw error;
+      },
+    );
     const [account] = made;
     if (account === undefined || account.disabled_at !== null) throw fail("FLEET_LOGIN", `the account ${name} is disabled`);
     const begunNow = await beginSession(within, account.name, before);
-    await audit(within, { who: account.name, what: "logged in", about: account.name, detail: { issuer, subject: claims.subject, roles } });
+    await audit(within, {
+      who: account.name,
+      what: "logged in",
+      about: account.name,
+      detail: { issuer, subject: claims.subject, said: claims.of[nameClaim], roles },
+    });
     return begunNow;
   });
   return { session, next: begun.next };
 }
 
 /** @throws FLEET_LOGIN */
-function nameIn({ nameClaim }: OidcConfiguration, { of }: Claims): string {
+function nameIn({ nameClaim, nameDomains }: OidcConfiguration, { of }: Claims): string {
   const said = of[nameClaim];
-  const name = typeof said === "string" ? said.split("@")[0]?.toLowerCase() : undefined;
+  const [name, domain] = typeof said === "string" ? said.toLowerCase().split("@") : [];
+  if (nameDomains !== undefined && !nameDomains.some((one) => one.toLowerCase() === domain))
+    throw fail("FLEET_LOGIN", `its ${nameClaim} is not of ${nameDomains.join(", ")}: ${JSON.stringify(said) ?? "none"}`.slice(0, 300));
   if (!v.is(newAccountSchema.entries.name, name))
     throw fail("FLEET_LOGIN", `its ${nameClaim} is no name of an account: ${JSON.stringify(said) ?? "none"}`.slice(0, 300));
   return name;

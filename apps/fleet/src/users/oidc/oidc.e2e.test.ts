@@ -9,6 +9,8 @@ import { silent } from "../../../test/silent.ts";
 import { Fleet } from "../../fleet.ts";
 import { changeAccount, newAccount } from "../accounts.ts";
 import { readOidc } from "./configuration.ts";
+import { beginOidc, endOidc } from "./login.ts";
+import { Provider } from "./provider.ts";
 
 let provider: TestProvider;
 let fleet: Fleet;
@@ -105,6 +107,47 @@ test.each([
   await refused(why);
 });
 
+test("what the provider said holds for approvals and keys until it is asked again, and a name is of whom it may be", async () => {
+  const { sql } = fleet.database;
+  const cookie = await loggedIn();
+  const csrf = ((await fleet.server.inject({ url: "/v1/me", headers: { cookie } })).json() as { csrf: string }).csrf;
+  const made = await fleet.server.inject({
+    method: "POST",
+    url: "/v1/me/keys",
+    headers: { cookie, "x-csrf": csrf },
+    payload: { name: "cli", roles: ["releaser"] },
+  });
+  const headers = { authorization: `Bearer ${(made.json() as { key: string }).key}` };
+  const me = async () => (await fleet.server.inject({ url: "/v1/me", headers })).statusCode;
+  const standing = () => sql`select from standing where person = 'account ada'`;
+  expect([await me(), (await standing()).length]).toEqual([200, 2]);
+  await sql`update account set roles_until = now() - interval '1 minute' where name = 'ada'`;
+  expect([await me(), (await standing()).length]).toEqual([401, 0]);
+  await loggedIn();
+  expect([await me(), (await standing()).length]).toEqual([200, 2]);
+  const [deed] = await sql<{ detail: string }>`select detail from audit where what = 'logged in' order by n desc limit 1`;
+  expect(deed?.detail).toContain("ada@example.org");
+  const at = async (nameDomains: string[]) => {
+    const narrow = new Provider({ ...(await readOidc(file)), nameDomains });
+    const { address: there, browser } = await beginOidc(sql, narrow, "/", false);
+    const back = new URL((await fetch(there, { redirect: "manual" })).headers.get("location") ?? "");
+    return endOidc(sql, narrow, back.search, browser, undefined);
+  };
+  await expect(at(["example.com"])).rejects.toMatchObject({ code: "FLEET_LOGIN", message: expect.stringContaining("example.com") });
+  expect(await at(["example.com", "Example.org"])).toMatchObject({ next: "/" });
+});
+
+test("who comes after somebody who has left is asked by the provider who it is", async () => {
+  const prompt = async (cookie: string) => {
+    const answer = await fleet.server.inject({ url: "/login/oidc", headers: { cookie }, remoteAddress: from() });
+    return new URL(String(answer.headers.location)).searchParams.get("prompt");
+  };
+  const left = await fleet.server.inject({ method: "POST", url: "/v1/logout", remoteAddress: from() });
+  const cookies = [left.headers["set-cookie"]].flat().map(String);
+  const mark = cookies.find((one) => one.startsWith("suture-fleet-left=yes"))?.split(";")[0] ?? "";
+  expect([await prompt(""), await prompt(mark)]).toEqual([null, "login"]);
+});
+
 test("a token that the provider has not signed is refused, though it came from it", async () => {
   provider.forged = true;
   await refused(/signature/i);
@@ -153,6 +196,7 @@ test("the page of the login leads there, and a file that is not right is refused
     [{ address: "http://fleet.example.org" }, "https"],
     [{ roles: { x: ["king"] } }, "roles"],
     [{ more: 1 }, "more"],
+    [{ rolesHours: 0 }, "rolesHours"],
     [{ clientSecretFile: join(folder, "none") }, "none"],
   ] as const) {
     writeFileSync(file, JSON.stringify({ ...configuration(), ...more }));

@@ -32,8 +32,8 @@ export class Provider {
     return new URL("login/oidc/callback", this.configuration.address.replace(/\/?$/, "/"));
   }
 
-  /** @throws FLEET_LOGIN */
-  async begin(): Promise<Begun> {
+  /** @param again also of somebody whom it knows it asks who it is. @throws FLEET_LOGIN */
+  async begin(again: boolean): Promise<Begun> {
     const found = await this.#discovered();
     const verifier = client.randomPKCECodeVerifier();
     const [state, nonce] = [client.randomState(), client.randomNonce()];
@@ -44,6 +44,7 @@ export class Provider {
       code_challenge_method: "S256",
       state,
       nonce,
+      ...(again ? { prompt: "login" } : {}),
     });
     return { address, state, nonce, verifier };
   }
