@@ -57,6 +57,24 @@ int two(int a)
 	return a > 16;
 }
 `;
+/** `two` is called, too. */
+const TABLE = `static int one(struct file *file, int a)
+{
+	return a + 2;
+}
+static int two(struct file *file, int a)
+{
+	return a + 3;
+}
+static const struct file_operations fops = {
+	.open = one,
+	.release = two,
+};
+int three(struct file *file)
+{
+	return two(file, 9);
+}
+`;
 const APART = `static int one(struct file *file)
 {
 	return 1;
@@ -301,6 +319,30 @@ const EDITS: readonly [string, string, string[]][] = [
   ["second-global-function", STATE, ["+void global_one(void);", "+void global_one(void)", "+{", NOP, "+return;", "+}", NOP]],
   ["second-global-variable", STATE, ["+int panic_timeout = 3;", "+WRITE_ONCE(panic_timeout, READ_ONCE(panic_timeout) + 1);"]],
   ["new-static-function-of-known-name", STATE, ["+static noinline void helper_there(void)", "+{", NOP, "+}", "+helper_there();"]],
+  [
+    "another-function-in-its-place",
+    TABLE,
+    [
+      "-static int one(struct file *file, int a)",
+      "+static int edit_in_its_place(struct file *file, int a)",
+      NOP,
+      "-.open = one,",
+      "+.open = edit_in_its_place,",
+    ],
+  ],
+  [
+    "function-around-it-in-its-place",
+    TABLE,
+    [
+      "+static int edit_in_its_place(struct file *file, int a)",
+      "+{",
+      NOP,
+      "+return one(file, a);",
+      "+}",
+      "-.open = one,",
+      "+.open = edit_in_its_place,",
+    ],
+  ],
 ];
 
 describe("edits of C", () => {

@@ -13,7 +13,7 @@ import { Task } from "@suture/task";
 import { bootWith, kernelOf, said } from "@suture/testkit/authoring";
 import { OWN } from "@suture/testkit/series";
 import { createTwoFilesPatch } from "diff";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 
 const task = new Task();
 const folder = mkdtempSync(join(tmpdir(), "suture-means-"));
@@ -82,6 +82,16 @@ const PIPE: readonly Edit[] = [
   ["fs/pipe.c", /unlikely\(total_len == 0\)/, "unlikely(total_len == 0 || !to)"],
 ];
 
+/** One that the kernel's callers of the table would give too little. */
+const OTHER: readonly Edit[] = [
+  [
+    "drivers/net/dummy.c",
+    /dummy_get_stats64\(struct net_device \*dev,\s+struct rtnl_link_stats64 \*stats\)\s+\{/,
+    "dummy_get_more(struct net_device *dev, struct rtnl_link_stats64 *stats, int more)\n{\n\tstats->rx_errors = more;",
+  ],
+  ["drivers/net/dummy.c", /(\.ndo_get_stats64\s+= )dummy_get_stats64/, "$1(void *)dummy_get_more"],
+];
+
 /** What BPF programs that were loaded before have in their code. */
 const HELPER: readonly Edit[] = [
   ["kernel/bpf/task_iter.c", /(bpf_find_vma_proto = \{\s+\.func\s+= bpf_find_vma,\s+\.ret_type\s+= )RET_INTEGER/, "$1RET_VOID"],
@@ -116,7 +126,7 @@ function peek(): Buffer {
   return readFileSync(program);
 }
 
-async function build(kernel: KernelContext, name: string, edits: readonly Edit[], more: Partial<BuildOptions> = {}): Promise<Livepatch> {
+async function build(name: string, edits: readonly Edit[], more: Partial<BuildOptions> = {}): Promise<Livepatch> {
   const { tree } = kernel.target;
   const texts = [...new Set(edits.map(([file]) => file))].map((file) => {
     const before = readFileSync(join(tree, file), "latin1");
@@ -157,53 +167,92 @@ const TABLES = [
   { variable: "uts_kern_table", owner: "vmlinux", was: "proc_do_uts_string", becomes: "proc_do_ostype", holds: true, readOnly: false },
 ];
 
-test("tables of the kernel and of a module, and a number, by somebody's word", async () => {
-  const kernel = await kernelOf(task, OWN);
-  try {
-    const first = await build(kernel, "tables", [...OSTYPE, ...CONSOLES], {
-      acceptData: ["kernel/utsname_sysctl.o:uts_kern_table", "consoles_op"],
-    });
-    expect(first.manifest.live).toMatchObject(TABLES);
-    expect(first.manifest.made?.acceptData).toEqual(["fs/proc/consoles.o:consoles_op", "kernel/utsname_sysctl.o:uts_kern_table"]);
-    expect(first.manifest.states).toHaveLength(2);
-    expect(first.manifest.handed).toEqual(
-      expect.arrayContaining([expect.objectContaining({ function: "consoles_op", name: "show_mended" })]),
-    );
-    const next = await build(kernel, "next", NEXT, { predecessor: await readPredecessor(join(folder, first.file)) });
-    const ignorant = await build(kernel, "ignorant", NEXT, { replace: true });
-    const module = await build(kernel, "module", DUMMY, { acceptData: ["dummy_netdev_ops"] });
-    expect(module.manifest).toMatchObject({
-      modules: [{ name: "dummy" }],
-      live: [{ variable: "dummy_netdev_ops", owner: "dummy", readOnly: true }],
-    });
-    const pipe = await build(kernel, "pipe", PIPE, { acceptData: ["pipe_max_size"] });
-    expect(pipe.manifest.live).toMatchObject([{ was: "0x100000", becomes: "0x80000", holds: false }]);
-    await expect(build(kernel, "helper", HELPER, { acceptData: ["bpf_find_vma_proto"] })).rejects.toMatchObject({
-      code: "BUILD_LIVE_DATA",
-      message: expect.stringContaining("bpf_find_vma_proto is a struct bpf_func_proto, of which the kernel has made code"),
-    });
-    await inGuest(kernel, [first, next, ignorant, module, pipe], async (guest) => {
-      await inTables(guest);
-      await replaced(guest);
-      await out(guest, "livepatch_next");
-      await inModule(guest);
-      await turnedBack(guest);
-      await byWord(guest);
-    });
-  } finally {
-    kernel.close();
-  }
+let kernel: KernelContext;
+let guest: Guest;
+
+beforeAll(async () => {
+  kernel = await kernelOf(task, OWN);
+  guest = await bootWith(task, kernel, []);
+  await guest.put("/m/peek", peek(), 0o755);
+}, 600_000);
+afterAll(async () => {
+  expect(guest.events()).toEqual([]);
+  await guest.stop();
+  kernel.close();
 });
 
-async function inGuest(kernel: KernelContext, livepatches: readonly Livepatch[], work: (guest: Guest) => Promise<void>): Promise<void> {
-  const guest = await bootWith(task, kernel, livepatches);
-  try {
-    await guest.put("/m/peek", peek(), 0o755);
-    await work(guest);
-    expect(guest.events()).toEqual([]);
-  } finally {
-    await guest.stop();
+async function put(livepatches: readonly Livepatch[]): Promise<void> {
+  for (const { file, bytes } of livepatches) await guest.put(`/m/${file}`, Buffer.from(bytes));
+}
+
+test("functions take the place of those that only tables lead to", async () => {
+  const places = await build("places", [...CONSOLES, ...DUMMY]);
+  expect(places.manifest).toMatchObject({
+    functions: [
+      { owner: "dummy", name: "dummy_get_stats64" },
+      { owner: "vmlinux", name: "show_console_dev" },
+    ],
+    successors: [
+      { owner: "dummy", function: "dummy_get_stats64", becomes: "dummy_get_mended", variable: "dummy_netdev_ops" },
+      { owner: "vmlinux", function: "show_console_dev", becomes: "show_mended", variable: "consoles_op", at: 24 },
+    ],
+  });
+  expect(places.manifest).not.toHaveProperty("live");
+  expect(places.manifest).not.toHaveProperty("handed");
+  await expect(build("plain", CONSOLES, { plain: true })).rejects.toMatchObject({ code: "DIFF_RODATA_CHANGED" });
+  await expect(build("other", OTHER)).rejects.toMatchObject({
+    code: "BUILD_SUCCESSOR",
+    message: expect.stringContaining("it takes 3 parameters, not 2"),
+  });
+  await put([places]);
+  await inPlaces(guest);
+});
+
+test("tables of the kernel and of a module, and a number, by somebody's word", async () => {
+  const first = await build("tables", [...OSTYPE, ...CONSOLES], {
+    acceptData: ["kernel/utsname_sysctl.o:uts_kern_table", "consoles_op"],
+  });
+  expect(first.manifest.live).toMatchObject(TABLES);
+  expect(first.manifest.made?.acceptData).toEqual(["fs/proc/consoles.o:consoles_op", "kernel/utsname_sysctl.o:uts_kern_table"]);
+  expect(first.manifest.states).toHaveLength(2);
+  expect(first.manifest.handed).toEqual(
+    expect.arrayContaining([expect.objectContaining({ function: "consoles_op", name: "show_mended" })]),
+  );
+  const next = await build("next", NEXT, { predecessor: await readPredecessor(join(folder, first.file)) });
+  const ignorant = await build("ignorant", NEXT, { replace: true });
+  const module = await build("module", DUMMY, { acceptData: ["dummy_netdev_ops"] });
+  expect(module.manifest).toMatchObject({
+    modules: [{ name: "dummy" }],
+    live: [{ variable: "dummy_netdev_ops", owner: "dummy", readOnly: true }],
+  });
+  const pipe = await build("pipe", PIPE, { acceptData: ["pipe_max_size"] });
+  expect(pipe.manifest.live).toMatchObject([{ was: "0x100000", becomes: "0x80000", holds: false }]);
+  await expect(build("helper", HELPER, { acceptData: ["bpf_find_vma_proto"] })).rejects.toMatchObject({
+    code: "BUILD_LIVE_DATA",
+    message: expect.stringContaining("bpf_find_vma_proto is a struct bpf_func_proto, of which the kernel has made code"),
+  });
+  await put([first, next, ignorant, module, pipe]);
+  await inTables(guest);
+  await replaced(guest);
+  await out(guest, "livepatch_next");
+  await inModule(guest);
+  await turnedBack(guest);
+  await byWord(guest);
+});
+
+/** In, out and in again, beside the module, before it comes and when it has gone: the tables stay as they are. */
+async function inPlaces(guest: Guest): Promise<void> {
+  const look = "cut -d' ' -f1 /proc/consoles; cat /sys/class/net/dummy0/statistics/rx_packets";
+  const [old, mended] = ["ttyS0\n0\n", "mended\n777\n"];
+  const remember = "memory consoles_op dummy_netdev_ops";
+  expect(await said(guest, `${WORDS} insmod /m/dummy.ko; ${remember} >/run/memory; ${look}`)).toBe(old);
+  const same = `${remember} | cmp - /run/memory`;
+  for (let i = 0; i < 2; i++) {
+    expect(await said(guest, `${WORDS} load livepatch-places; ${look}; ${same}`)).toBe(mended);
+    expect(await said(guest, `${WORDS} unload livepatch_places; ${look}; ${same}`)).toBe(old);
   }
+  expect(await said(guest, `${WORDS} rmmod dummy; load livepatch-places; insmod /m/dummy.ko; ${look}; rmmod dummy`)).toBe(mended);
+  expect(await said(guest, `${WORDS} unload livepatch_places; insmod /m/dummy.ko; ${look}; rmmod dummy; loaded`)).toMatch(/^ttyS0\n0\n0\n/);
 }
 
 const LOOK = "cat /proc/sys/kernel/ostype; cut -d' ' -f1 /proc/consoles";

@@ -4,6 +4,7 @@ import { attributeKinds } from "./kinds/attributes.ts";
 import { codeEdits } from "./kinds/code.ts";
 import { initKinds } from "./kinds/init.ts";
 import { nameKinds } from "./kinds/names.ts";
+import { placeKinds } from "./kinds/places.ts";
 import { refactorings } from "./kinds/refactorings.ts";
 import { retypeKinds } from "./kinds/retypes.ts";
 import { typeKinds } from "./kinds/types.ts";
@@ -18,4 +19,5 @@ export const KINDS: readonly Kind[] = [
   ...typeKinds,
   ...initKinds,
   ...nameKinds,
+  ...placeKinds,
 ];

@@ -5,4 +5,4 @@ export { type LiveTable, liveParts } from "./live.ts";
 export { definedIn, type Found, hasEntry, Originals } from "./originals.ts";
 export { buildOwnModule, enablesItself } from "./own-module.ts";
 export { type AuthoredSource, readSources } from "./read.ts";
-export { comparePrototypes, compareVariables } from "./signatures.ts";
+export { comparePrototypes, compareVariables, prototypeDifference } from "./signatures.ts";

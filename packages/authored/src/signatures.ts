@@ -15,7 +15,7 @@ export interface Held {
 /** @throws AUTHORED_SIGNATURE */
 export function comparePrototypes({ at, old, own }: Held, kernel: BtfPrototype | undefined, written: BtfPrototype | undefined): void {
   if (kernel === undefined || written === undefined) return;
-  const why = difference(kernel, written);
+  const why = prototypeDifference(kernel, written);
   if (why === undefined) return;
   throw fail("AUTHORED_SIGNATURE", `${why}: ${textOf(old, kernel)} is the kernel's, ${textOf(own, written)} was written`, {
     file: at,
@@ -34,7 +34,8 @@ export function compareVariables({ at, old, own }: Held, kernel: BtfVariable | u
   });
 }
 
-function difference(kernel: BtfPrototype, written: BtfPrototype): string | undefined {
+/** Undefined if one can be called as the other. */
+export function prototypeDifference(kernel: BtfPrototype, written: BtfPrototype): string | undefined {
   if (kernel.parameters.length !== written.parameters.length)
     return `it takes ${written.parameters.length} parameters, not ${kernel.parameters.length}`;
   for (const [i, parameter] of kernel.parameters.entries()) {

@@ -29,6 +29,7 @@ import { Referrers } from "./referrers.ts";
 import { Refusals } from "./refusals.ts";
 import type { Build } from "./sections.ts";
 import type { Side } from "./side.ts";
+import { pairSuccessors, reasonOf, recordsOfSuccessors, type SuccessorRecord } from "./successors.ts";
 import { entriesOf } from "./tables.ts";
 
 export interface ChangedFunction {
@@ -77,6 +78,8 @@ export interface Delta {
   live: LiveRecord[];
   /** The symbol of the table of these in `object`: packages/livepatch/c/live.c. */
   liveTable: string | undefined;
+  /** Functions that nothing but these words leads to, replaced by those that the fix has there. */
+  successors: SuccessorRecord[];
   /** By what names code that the old values of `live` lead to, and that nothing else does now, comes to other objects' functions or is one of them. */
   leans: readonly string[];
   /** Functions that begin to call by pointers, but for those that only the words of `live` lead to; none where no word may be changed. */
@@ -114,7 +117,10 @@ export interface DiffOptions {
   keepEntry?: KeepEntry;
   /** Where the running kernel has strings and the like. Without it, the new object has copies of them. */
   reach?: Reach;
-  /** Of which variables of the running kernel any value may be changed where it stands, since somebody knows that nothing went by it. Undefined: of none. */
+  /**
+   * Of which variables of the running kernel any value may be changed where it stands, since somebody knows that nothing went by it. Undefined: functions are replaced
+   * by those of their name, and nothing else of the kernel is changed.
+   */
   acceptData?: AcceptData | undefined;
   /** By the names in the patched object: what another object of the running kernel defines. */
   elsewhere?: ReadonlyMap<string, Elsewhere>;
@@ -130,13 +136,15 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   const correlation = correlate(before.itemized, after.itemized, before.referrers, after.referrers);
   const isElsewhere = (name: string): boolean => elsewhere.has(name);
   pairRenamedFunctions(before, after, correlation, isElsewhere);
+  const { acceptData } = options;
+  const successors = acceptData === undefined ? [] : pairSuccessors(before, after, correlation, { isElsewhere, accept: acceptData, marks });
   const renamed = pairRenamed(before, after, correlation, isElsewhere);
   checkExchanged(before, after, correlation);
   const plan = new Plan(
     { original: before, patched: after, correlation, build: options.build, marks },
     options.reach ?? (() => undefined),
     elsewhere,
-    options.acceptData,
+    { successors, acceptData },
   );
   noteRenamed(plan, renamed);
   const refusals = new Refusals();
@@ -172,6 +180,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       live: [],
       liveTable: undefined,
       leans,
+      successors: [],
       newCallsByPointer: byPointer,
       keys,
       writes,
@@ -200,6 +209,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     live: recordsOf(plan),
     liveTable: plan.live.length === 0 ? undefined : liveTable(plan),
     leans,
+    successors: recordsOfSuccessors(plan.successors, plan.changed),
     newCallsByPointer: byPointer,
     keys,
     writes,
@@ -228,7 +238,8 @@ function changedOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Pick<Delt
     const change = plan.changed.get(item);
     const symbol = symbols.get(item);
     if (change === undefined || symbol === undefined) continue;
-    const { why, through } = change;
+    const { through } = change;
+    const why = `${reasonOf(plan.successors, item)}${change.why}`;
     const elsewhere = plan.elsewhere.get(item)?.symbol;
     if (elsewhere !== undefined)
       functions.push({ name: elsewhere.name, why, through, sizeBefore: elsewhere.size, size: symbol.size, original: elsewhere, symbol });

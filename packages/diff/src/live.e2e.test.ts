@@ -236,8 +236,8 @@ describe("by nobody's word", () => {
     ],
     [
       "pointers that are not aligned",
-      `${OPS} struct { char c; void *at; } __attribute__((packed)) v = { 1, f }; void *get(void) { return v.at; } void set(void *x) { v.at = x; }`,
-      `${OPS} struct { char c; void *at; } __attribute__((packed)) v = { 1, g }; void *get(void) { return v.at; } void set(void *x) { v.at = x; }`,
+      `${OPS} struct { char c; void *at; } __attribute__((packed)) v = { 1, f }; void *get(void) { return v.at; } void set(void *x) { v.at = x; } int use(int x) { return f(x) + g(x); }`,
+      `${OPS} struct { char c; void *at; } __attribute__((packed)) v = { 1, g }; void *get(void) { return v.at; } void set(void *x) { v.at = x; } int use(int x) { return f(x) + g(x); }`,
       "is no whole pointer",
     ],
     [

@@ -11,6 +11,7 @@ import { type Marks, sourceName } from "./marks.ts";
 import { coldParent, stem } from "./names.ts";
 import type { Build } from "./sections.ts";
 import type { Side } from "./side.ts";
+import type { Successor } from "./successors.ts";
 import type { Entry } from "./tables.ts";
 
 export interface Inputs {
@@ -110,6 +111,8 @@ export class Plan {
   /** Functions that differ and are to be ignored. */
   readonly ignored = new Set<Item>();
   readonly notes: string[] = [];
+  /** Functions that tables lead to, replaced by those that the fix has there. */
+  readonly successors: readonly Successor[];
   /** Variables of the running kernel that are changed where they stand. */
   readonly live: LiveVariable[] = [];
   /** Undefined: functions are replaced, and nothing else of the kernel is changed. */
@@ -119,9 +122,15 @@ export class Plan {
   readonly #anchors = new Map<Item, Anchor | undefined>();
   #named: ReadonlyMap<string, ElfSymbol> | undefined;
 
-  constructor(inputs: Inputs, reach: Reach, elsewhere: ReadonlyMap<string, Elsewhere>, acceptData?: AcceptData) {
+  constructor(
+    inputs: Inputs,
+    reach: Reach,
+    elsewhere: ReadonlyMap<string, Elsewhere>,
+    means: { successors: readonly Successor[]; acceptData: AcceptData | undefined },
+  ) {
     this.in = inputs;
-    this.acceptData = acceptData;
+    this.successors = means.successors;
+    this.acceptData = means.acceptData;
     this.#reach = reach;
     this.#elsewhere = elsewhere;
     for (const item of elsewhere.size === 0 ? [] : inputs.patched.itemized.items) {

@@ -101,6 +101,7 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
     live: [],
     liveTable: undefined,
     leans: [],
+    successors: [],
     newCallsByPointer: [],
     keys: [],
     writes: [],

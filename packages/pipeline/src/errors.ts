@@ -68,6 +68,10 @@ export const pipelineErrors = defineErrors({
       "A value in the running kernel's data is to be changed where it stands, and what another object of the fix does, or what the variable is, makes that wrong.",
     mend: "Let a callback set it (docs/authoring.md#changed-initial-values), or leave the change out of the fix.",
   },
+  BUILD_SUCCESSOR: {
+    cause: "A function of the fix takes the place of the kernel's in a table, and does not take and return the same.",
+    mend: "Let it take and return what the old one does: code that is not part of the fix calls it by the table as it called the old one.",
+  },
   BUILD_ALIGNMENT: {
     cause: "The fix wants a variable to be aligned more than the running kernel's is.",
     mend: "Leave the variable as it is, and make a new one with another name for what needs the alignment.",

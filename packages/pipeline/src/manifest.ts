@@ -30,6 +30,7 @@ export async function manifestOf(
   const { parts, combined, objects, authored, states } = results;
   const { sources = [], predecessor } = options;
   const live = parts.flatMap(({ object, owner, delta }) => delta.live.map((one) => ({ object, owner: owner.name, ...one })));
+  const successors = parts.flatMap(({ object, owner, delta }) => delta.successors.map((one) => ({ object, owner: owner.name, ...one })));
   const handed = parts.flatMap(({ object, delta }) => delta.handed.map((one) => ({ object, ...one })));
   const named = (authored?.originals ?? []).filter(({ command }) => !objects.some((other) => other.object === command.object));
   const proofs = [...objects.map(({ proof }) => proof), ...named.map(({ proof }) => recordOf(proof))];
@@ -60,6 +61,7 @@ export async function manifestOf(
     ...(combined.callbacks.length === 0 ? {} : { callbacks: combined.callbacks }),
     ...(states.length === 0 ? {} : { states }),
     ...(shadows.length === 0 ? {} : { shadows }),
+    ...(successors.length === 0 ? {} : { successors }),
     ...(live.length === 0 ? {} : { live }),
     added: parts.flatMap(({ object, delta }) => delta.added.map((added) => ({ object, ...added }))),
     skipped: parts.flatMap(({ object, delta }) => delta.skipped.map((skipped) => ({ object, ...skipped }))),

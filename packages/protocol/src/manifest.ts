@@ -74,6 +74,21 @@ export const manifestSchema = v.object({
       "shadow variables that it declares, and frees when it is taken out",
     ),
   ),
+  successors: v.exactOptional(
+    said(
+      v.array(
+        v.object({
+          object: text,
+          owner: text,
+          function: said(text, "the kernel's, which is replaced"),
+          becomes: said(text, "the function that the fix has in its place"),
+          variable: said(text, "the table that leads to it, which stays as it is"),
+          at: said(count, "bytes from the table's start"),
+        }),
+      ),
+      "functions that are replaced since the fix has others in their place in tables, and nothing but those leads to them",
+    ),
+  ),
   live: v.exactOptional(
     said(
       v.array(

@@ -5,7 +5,7 @@ import type { AddCommand } from "../answer.ts";
 import { type Accepted, addAcceptData, addAccepted, addExplain, buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions } from "../kernel-option.ts";
-import { liveText } from "../live-text.ts";
+import { liveText, successorsText } from "../means-text.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
 import { checkWritable, writeWhole } from "../write-file.ts";
 
@@ -109,6 +109,7 @@ function buildText({ bytes, manifest }: Livepatch, file: string): string {
         (manifest.callbacks ?? []).map((c) => [c.kind, c.name, c.owner]),
       ),
     ),
+    headedText("replaced by what the fix has in their place", successorsText(manifest.successors ?? [])),
     headedText("changed in the kernel's data", liveText(manifest.live ?? [])),
     headedText(
       "added",

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Inspection } from "@suture/livepatch";
 import { inspectDocument, UNIT_STATES } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { liveText } from "../live-text.ts";
+import { liveText, successorsText } from "../means-text.ts";
 import { signerText } from "../signer-text.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
@@ -56,6 +56,7 @@ function inspectionText(found: Inspection): string {
         (descriptor?.objects ?? []).flatMap(({ name, callbacks }) => callbacks.map((c) => [c.kind, c.name, name])),
       ),
     ),
+    headedText("replaced by what the fix has in their place", successorsText(manifest?.successors ?? [])),
     headedText("changed in the kernel's data", liveText(manifest?.live ?? [])),
     headedText(
       "states",

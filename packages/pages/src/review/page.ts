@@ -41,6 +41,11 @@ ${summary(found, bytes, sha)}
 <h2 id="functions">Functions that it replaces (${functions.length})</h2>
 ${when(functions.length > 0 && originals.size === 0, () => html`<p class="dim">The instructions that the kernel runs now are not shown: this page was made without them (--kernel, --tree or --keep of suture review gives them).</p>`)}
 ${functions.map((one) => functionHtml(one, own, before, files))}
+${table(
+  "Replaced by what the fix has in their place in tables, which stay as they are: nothing but those leads to them",
+  ["function", "by", "of", "in", "byte"],
+  (found.manifest?.successors ?? []).map((one) => [one.function, one.becomes, one.owner, one.variable, one.at]),
+)}
 ${others(found, own)}
 ${sourceHtml(found, patches, files)}
 ${dataHtml(found)}

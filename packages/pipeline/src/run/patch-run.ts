@@ -26,6 +26,7 @@ import { checkMemory } from "./memory.ts";
 import { type Asked, forceOf, leftOut } from "./rebuild.ts";
 import { RoomViews, recompileWithRoom, type Wide, wantsRoom } from "./recompile-with-room.ts";
 import { refuseAll, refusedOr } from "./refusals.ts";
+import { checkSuccessors, successorNotes } from "./successors.ts";
 
 /** What changed in an object, and what was to be replaced by itself and is not. */
 export interface Compared extends Part {
@@ -215,7 +216,8 @@ export class PatchRun {
   }
 
   #tell(): void {
-    for (const { delta } of this.#parts) delta.notes.push(...liveNotes(delta.live), ...escapingNotes(delta.handed));
+    for (const { delta } of this.#parts)
+      delta.notes.push(...successorNotes(delta.successors), ...liveNotes(delta.live), ...escapingNotes(delta.handed));
     for (const { object, delta } of this.#parts) for (const note of delta.notes) this.#task.reporter.warn(`${object}: ${note}`);
   }
 
@@ -275,6 +277,7 @@ export class PatchRun {
     const compared = (one: ElfObject, other: ElfObject): Delta => {
       const delta = diff(one, other, options);
       checkTypes(one, command.object, delta);
+      checkSuccessors(one, other, command.object, delta);
       delta.notes.push(...differ, ...checkVariables(one, other, delta.externals, accepted));
       return delta;
     };

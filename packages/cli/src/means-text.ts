@@ -1,4 +1,4 @@
-/** What a livepatch changes in the kernel's data, for people. */
+/** What a livepatch does besides replacing functions by those of their name, for people. */
 import type { Manifest } from "@suture/protocol";
 import { tableText } from "./text.ts";
 
@@ -13,5 +13,12 @@ export function liveText(live: NonNullable<Manifest["live"]>): string {
       becomes,
       [...(holds ? ["the module stays in memory"] : []), ...(readOnly ? ["it is read-only there"] : [])].join("; "),
     ]),
+  );
+}
+
+export function successorsText(successors: NonNullable<Manifest["successors"]>): string {
+  return tableText(
+    ["function", "by", "of", "in", "at"],
+    successors.map(({ function: old, becomes, owner, variable, at }) => [old, becomes, owner, variable, `0x${at.toString(16)}`]),
   );
 }
