@@ -12,6 +12,7 @@ import { COMPLETION_FILES, completionScript, SHELLS } from "../packages/cli/src/
 import { manualPages } from "../packages/cli/src/words/manual.ts";
 import { outlineOf } from "../packages/cli/src/words/outline.ts";
 import { schemaFiles } from "./json-page.ts";
+import { thirdParty } from "./third-party.ts";
 
 const root = join(import.meta.dirname, "..");
 const out = join(process.argv[2] ?? join(root, "dist"), "package");
@@ -68,7 +69,7 @@ const outline = outlineOf(
 const manual = writeAll("man/man1", manualPages(outline));
 writeAll("completion", new Map(SHELLS.map((shell) => [COMPLETION_FILES[shell], completionScript(shell, outline)])));
 writeAll("schemas", schemaFiles());
-writeFileSync(join(out, "THIRD-PARTY.txt"), thirdParty([...new Set(Object.keys(metafile.inputs).flatMap(packageOf))].sort()));
+writeFileSync(join(out, "THIRD-PARTY.txt"), thirdParty(metafile));
 writeFileSync(
   join(out, "package.json"),
   `${JSON.stringify(
@@ -98,21 +99,4 @@ function writeAll(folder: string, files: ReadonlyMap<string, string>): string[] 
     writeFileSync(join(out, folder, name), text);
     return `./${folder}/${name}`;
   });
-}
-
-/** The package that a bundled file is of; none for our own. */
-function packageOf(input: string): string[] {
-  const [, name] = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*\/node_modules\/)/.exec(input) ?? [];
-  return name === undefined ? [] : [name];
-}
-
-/** Their licences ask to go along with the code. */
-function thirdParty(names: string[]): string {
-  return names
-    .map((name) => {
-      const file = readdirSync(join(modules, name)).find((entry) => /^licen[cs]e/i.test(entry));
-      if (file === undefined) throw new Error(`${name} has no licence file`);
-      return `${name} ${readPackage(join(modules, name)).version}\n\n${readFileSync(join(modules, name, file), "utf8").trim()}\n`;
-    })
-    .join(`\n${"-".repeat(80)}\n\n`);
 }

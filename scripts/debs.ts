@@ -10,11 +10,14 @@ import { parseArgs } from "node:util";
 import { unitTexts } from "@suture/host";
 import { cacheRoot } from "@suture/sources";
 import { buildDeb, Tree } from "./debs/deb.ts";
-import { type Package, SUTURE, SUTURE_AGENT, SUTURE_NODE } from "./debs/packages.ts";
+import { type Package, SUTURE, SUTURE_AGENT, SUTURE_FLEET, SUTURE_NODE } from "./debs/packages.ts";
+import { bundleFleet } from "./fleet-bundle.ts";
 import { NODES, registryPackage } from "./nodes/binaries.ts";
+import { thirdParty } from "./third-party.ts";
 
 const root = join(import.meta.dirname, "..");
 const AGENT_UNITS = join(root, "packages/agent/units");
+const FLEET_UNITS = join(root, "apps/fleet/units");
 /** What `suture install` has unless it is told otherwise: units of the package are used where they are the ones that it would write. */
 const SETTLE_SECONDS = 300;
 const PROGRAM = "/usr/bin/suture";
@@ -81,12 +84,29 @@ function sutureDeb(scratch: string): string {
   return buildDeb(tree, { one: SUTURE, version, time, conffiles: hooks, scripts: scriptsOf(SUTURE) }, out);
 }
 
-function agentDeb(scratch: string): string {
-  const tree = new Tree(join(scratch, "suture-agent"));
-  for (const name of readdirSync(AGENT_UNITS)) {
-    const text = readFileSync(join(AGENT_UNITS, name), "utf8");
+function addUnits(tree: Tree, folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const text = readFileSync(join(folder, name), "utf8");
     tree.write(name.endsWith(".sysusers") ? `usr/lib/sysusers.d/${name.replace(".sysusers", ".conf")}` : `${UNITS}/${name}`, text);
   }
+}
+
+async function fleetDeb(scratch: string): Promise<string> {
+  const tree = new Tree(join(scratch, "suture-fleet"));
+  const metafile = await bundleFleet(tree.path("usr/lib/suture-fleet"));
+  tree.write("usr/bin/suture-fleet", script(SUTURE_FLEET, "command"), 0o755);
+  const settings = "/etc/default/suture-fleet";
+  tree.write(settings, script(SUTURE_FLEET, "default"));
+  addUnits(tree, FLEET_UNITS);
+  cpSync(join(root, "docs/fleet.md"), tree.path("usr/share/doc/suture-fleet/fleet.md"));
+  const words = "With it go these packages, each under the licence that follows it.";
+  addDoc(tree, SUTURE_FLEET, version, `${OURS}\n${words}\n\n${thirdParty(metafile)}`);
+  return buildDeb(tree, { one: SUTURE_FLEET, version, time, conffiles: [settings], scripts: scriptsOf(SUTURE_FLEET) }, out);
+}
+
+function agentDeb(scratch: string): string {
+  const tree = new Tree(join(scratch, "suture-agent"));
+  addUnits(tree, AGENT_UNITS);
   mkdirSync(tree.path("etc/suture"));
   addDoc(tree, SUTURE_AGENT, version, OURS);
   return buildDeb(tree, { one: SUTURE_AGENT, version, time, scripts: scriptsOf(SUTURE_AGENT) }, out);
@@ -104,7 +124,7 @@ function nodeDeb(scratch: string): string {
 
 const scratch = mkdtempSync(join(tmpdir(), "suture-debs-"));
 try {
-  for (const deb of [sutureDeb(scratch), agentDeb(scratch), nodeDeb(scratch)]) console.log(deb);
+  for (const deb of [sutureDeb(scratch), agentDeb(scratch), await fleetDeb(scratch), nodeDeb(scratch)]) console.log(deb);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

@@ -42,6 +42,16 @@ export function makeDebs(out: string, version: string): string[] {
 
 const sha256 = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex");
 
+const FLEET_DATA = "/var/lib/suture-fleet";
+/** Without systemd, as its unit starts it: until it answers, and until it has ended. */
+const fleetServes = (command: string): string =>
+  `setpriv --reuid=suture-fleet --regid=suture-fleet --clear-groups suture-fleet serve --listen 127.0.0.1:18780 2>/root/fleet.log & server=$!
+        node=/usr/lib/suture-node/node; [ -x $node ] || node=/usr/bin/node
+        page() { $node -e 'fetch("http://127.0.0.1:18780" + process.argv[1]).then(async (a) => console.log(a.status, await a.text()), () => process.exit(1))' "$1"; }
+        for i in $(seq 120); do page /healthz >/dev/null && break; sleep 0.5; done
+        ${command}
+        kill $server; wait $server; echo it ended with $?; ! pgrep -u suture-fleet; tail -3 /root/fleet.log`;
+
 /** What is typed in a system, and what has to be in what it prints, or must not be. */
 interface Step {
   what: string;
@@ -54,6 +64,7 @@ function stepsIn(own: boolean, release: string): Step[] {
   const node = own ? " /root/debs/suture-node_*.deb" : "";
   const installing = (version: string): string => `${APT} install /root/debs/suture_${version}_all.deb${node}`;
   const agent = (version: string): string => `/root/debs/suture-agent_${version}_all.deb`;
+  const fleet = (version: string): string => `/root/debs/suture-fleet_${version}_all.deb`;
   const kernelGone = own
     ? `${APT} purge linux-image-${release}`
     : `rm -r /boot/vmlinuz-${release} /lib/modules/${release}; run-parts --verbose --arg=${release} --arg=/boot/vmlinuz-${release} /etc/kernel/postrm.d`;
@@ -96,6 +107,31 @@ function stepsIn(own: boolean, release: string): Step[] {
         /units are in order/,
         /^disabled$/m,
       ],
+    },
+    {
+      what: "the fleet's server is installed",
+      command: `${APT} install procps ${fleet(VERSIONS[0])} && getent passwd suture-fleet && systemd-analyze verify suture-fleet.service && echo units are in order
+        systemctl is-enabled suture-fleet.service; suture-fleet --version; stat -c '%U %a' ${FLEET_DATA}`,
+      says: [/suture-fleet account NAME --role admin/, /nologin/, /units are in order/, /^enabled$/m, /^0\.1\.0$/m, /^suture-fleet 711$/m],
+    },
+    {
+      what: "the fleet's server serves, and the first person is invited",
+      command: fleetServes(
+        `page /login | grep -o '^200 \\|<title>[^<]*'; suture-fleet account ada --role admin; stat -c '%U' ${FLEET_DATA}/postgres/data`,
+      ),
+      says: [/^200 $/m, /<title>Log in/, /^si_[\w-]{43}$/m, /^suture-fleet$/m, /it ended with 0/],
+      silent: [/"level":(?:50|60)/],
+    },
+    {
+      what: "the fleet's server is upgraded, with its data",
+      command: `${APT} install ${fleet(VERSIONS[1])} && dpkg-query -W suture-fleet
+        ${fleetServes("suture-fleet account ada --role admin")}`,
+      says: [/suture-fleet\s+0\.1\.1/, /^si_[\w-]{43}$/m, /it ended with 0/],
+    },
+    {
+      what: "the fleet's server is removed",
+      command: `${APT} purge suture-fleet && ls ${FLEET_DATA} && ! ls /usr/lib/suture-fleet /etc/default/suture-fleet && ! systemctl is-enabled suture-fleet.service; rm -r ${FLEET_DATA}`,
+      says: [/stays: rm -r \/var\/lib\/suture-fleet/, /^postgres$/m],
     },
     {
       what: "upgrade",

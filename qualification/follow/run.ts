@@ -131,7 +131,10 @@ async function systemWith(context: RunContext, folder: string): Promise<string> 
   try {
     copyOf(bareSystem(SYSTEM, work), root);
     mkdirSync(join(root, "root/debs"));
-    const debs = makeDebs(join(root, "root/debs"), "0.1.0").map((file) => `/root/debs/${basename(file)}`);
+    // A machine that follows has no server.
+    const debs = makeDebs(join(root, "root/debs"), "0.1.0").flatMap((file) =>
+      basename(file).startsWith("suture-fleet") ? [] : [`/root/debs/${basename(file)}`],
+    );
     const apt = "DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends";
     const command = `apt-get -qq update && ${apt} install ${INCLUDE.join(" ")} && ${apt} install ${debs.join(" ")} && rm -r /root/debs`;
     const { code, text } = await within(root, "root", command, log);

@@ -51,6 +51,24 @@ export const SUTURE_AGENT: Package = {
   ],
 };
 
+export const SUTURE_FLEET: Package = {
+  name: "suture-fleet",
+  architecture: "all",
+  // Its programs: the server keeps a database of its own.
+  depends: [`nodejs (>= ${OLDEST_NODE}) | suture-node`, "postgresql", "systemd", "util-linux"],
+  recommends: ["suture"],
+  suggests: ["nginx"],
+  section: "admin",
+  summary: "server of a fleet of machines with livepatches",
+  description: [
+    "Machines that follow a signed repository of livepatches report to this server.",
+    "It shows which kernel each has, which CVEs are open where, and steers staged",
+    "roll-outs that stop by themselves when machines fail or fall silent. It keeps",
+    "a PostgreSQL of its own, and is reached on this machine alone until a web",
+    "server with TLS stands in front of it.",
+  ],
+};
+
 export const SUTURE_NODE: Package = {
   name: "suture-node",
   architecture: "amd64",

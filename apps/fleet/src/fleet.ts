@@ -42,6 +42,7 @@ import { userRoutes } from "./users/routes.ts";
 import { principalOfSession } from "./users/sessions.ts";
 import { Addresses } from "./webhooks/address.ts";
 import { sweepDeliveries } from "./webhooks/deliver.ts";
+import { markFull } from "./webhooks/outbox.ts";
 import { webhookRoutes } from "./webhooks/routes.ts";
 import { Sender } from "./webhooks/sender.ts";
 
@@ -160,6 +161,10 @@ export class Fleet {
     this.#chores.push(
       new Chore(
         () => this.#trying("roll-outs cannot be noted", () => sampleRollouts(sql, looks++ % DONE_SAMPLES === 0)),
+        () => SAMPLE_MS,
+      ),
+      new Chore(
+        () => this.#trying("webhooks cannot be looked at", () => markFull(sql)),
         () => SAMPLE_MS,
       ),
       new Chore(

@@ -77,6 +77,7 @@ test("what a livepatch in effect carries is closed; the newest that speaks of it
   expect(found.get("what")).toMatchObject({ standing: "closed", reason: "no need" });
   expect(levelOf("6.1.190-1", [first])).toBe("6.1.192-2");
   expect(levelOf("6.1.190-1", [])).toBe("6.1.190-1");
+  expect(levelOf("6.1.190-1", [{ ...first, targetVersion: `9${"ab".repeat(19)}0` }])).toBe("6.1.190-1");
   // One that was withdrawn, or is out of the list, is nothing that could be had.
   const gone = [first, { ...second, withdrawn: true }];
   expect(kernelStandings("6.1.190-1", gone, fixesOf(gone)).get("later")).toMatchObject({ reason: "left out" });

@@ -235,8 +235,11 @@ function whatIsCarried({ name, counter, withdrawn, targetVersion }: KnownLivepat
   return { standing: "closed", reason: "carried", why: what, mend: null };
 }
 
-/** The release whose level it has: of the kernel, or what a catch-up brings it to. */
+const VERSION = /^(?:\d+:)?\d+\.\d+/;
+
+/** The release whose level it has: of the kernel, or what a catch-up brings it to. One that was made of commits has a commit for that, which is older or newer than nothing. */
 export function levelOf(version: string | null, inEffect: readonly KnownLivepatch[]): string | null {
-  const all = [version, ...inEffect.map(({ targetVersion }) => targetVersion)].filter((one) => one !== null);
+  const targets = inEffect.flatMap(({ targetVersion }) => (targetVersion !== null && VERSION.test(targetVersion) ? [targetVersion] : []));
+  const all = [version, ...targets].filter((one) => one !== null);
   return all.sort(compareVersions).at(-1) ?? null;
 }

@@ -9,6 +9,7 @@ import { audit, auditAlone } from "../audit/audit.ts";
 import { refusalOf } from "../http/refusals.ts";
 import { Addresses } from "./address.ts";
 import { deliver, dueWebhooks, MOST_TRIES, sweepDeliveries } from "./deliver.ts";
+import { markFull } from "./outbox.ts";
 import { Sender } from "./sender.ts";
 import { removeWebhook } from "./store.ts";
 
@@ -150,6 +151,22 @@ test("one that does not answer keeps no other waiting; and what was put off by a
   expect(failed).not.toHaveBeenCalled();
   await gone(id);
   await gone(hangs.id);
+});
+
+test("of one that nobody takes ten thousand wait, and it is told again when they are gone", async () => {
+  const { id } = await made(["administration"]);
+  const waiting = async () =>
+    (await sql()<{ n: number }>`select count(*)::integer as n from webhook_delivery where webhook = ${id} and state = 'waiting'`)[0]?.n;
+  await sql()`insert into webhook_delivery (webhook, body) select ${id}, '{}' from generate_series(1, 10000)`;
+  await markFull(sql());
+  const before = await waiting();
+  await tokenOf(served);
+  expect(await waiting()).toBe(before);
+  await sql()`delete from webhook_delivery where webhook = ${id}`;
+  await markFull(sql());
+  await tokenOf(served);
+  expect(await waiting()).toBe(1);
+  await gone(id);
 });
 
 test("removing one ends no other deed that is told to it", async () => {
