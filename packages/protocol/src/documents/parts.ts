@@ -27,7 +27,13 @@ export const refusal = v.strictObject({
   mend: said(text, "what can be done"),
 });
 
-export const fixes = v.array(v.strictObject({ subject: maybe(said(text, "of the patch")), cves: texts }));
+export const fixes = v.array(
+  v.strictObject({
+    subject: maybe(said(text, "of the patch")),
+    cves: said(texts, "that the patch says it fixes"),
+    mentioned: maybe(said(texts, "other CVEs that it names")),
+  }),
+);
 
 export const straggler = v.strictObject({
   pid: number,
