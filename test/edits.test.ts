@@ -359,6 +359,15 @@ describe("edits of C", () => {
     for (const { name } of KINDS) expect([name, made(name, "/* nothing */\n")]).toEqual([name, undefined]);
   });
 
+  it("put no other function in place of one that code fills in", () => {
+    const text = TABLE.replace(/static const struct file_operations fops = \{[^}]*\};\n/, "").replace(
+      "\treturn two(file, 9);",
+      "\tstruct file_operations fops = { .open = one, };\n\treturn two(file, 9) + given(&fops);",
+    );
+    expect(text).toContain("{ .open = one, }");
+    for (const kind of ["another-function-in-its-place", "function-around-it-in-its-place"]) expect(made(kind, text)).toBeUndefined();
+  });
+
   it("take a moved function out of its file, with what exports it, and change it", () => {
     const text = "int one(int a)\n{\n\treturn a;\n}\nEXPORT_SYMBOL(one);\n\nint two(void)\n{\n\treturn one(2);\n}\n";
     const edit = Array.from({ length: 20 }, (_, i) => i)

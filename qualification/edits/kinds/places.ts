@@ -8,12 +8,16 @@ const NEW = "edit_in_its_place";
 
 /** Static ones with one use, which is the value of a member: `.open = one,`. */
 function inPlaces(subject: Subject): { one: CFunction; use: Change }[] {
-  const { file } = subject;
+  const { file, facts } = subject;
   const { tokens } = file.scan;
   if (!isFree(file, NEW)) return [];
   return runTime(subject).flatMap((one) => {
     const [use, ...others] = uses(file, one.name).filter(({ at }) => at !== one.nameAt);
     if (!one.isStatic || use === undefined || others.length > 0 || inDirectives(file, one.name)) return [];
+    // What a function fills in is code.
+    if (file.functions.some(({ bodyAt, bodyEnd }) => use.at > bodyAt && use.at < bodyEnd)) return [];
+    // The compiler may have read the table for others.
+    if ([...facts.functions].some(([name, { refers }]) => name !== one.name && refers.has(one.name))) return [];
     const i = tokens.indexOf(use);
     const isMember = tokens[i - 1]?.text === "=" && tokens[i - 3]?.text === "." && [",", "}"].includes(tokens[i + 1]?.text ?? "");
     return isMember ? [{ one, use: { at: use.at, end: use.end, text: NEW } }] : [];
