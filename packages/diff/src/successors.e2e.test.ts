@@ -148,6 +148,11 @@ describe("near misses", () => {
       `${table(FRESH, ".one = fresh")} int calls(int x) { return deep(x); }`,
     ],
     [
+      "the compiler has read the table for code",
+      `${table(OLD, ".one = old", "static const struct ops")} int (*get(void))(int) { return ops.one; }`,
+      `${table(FRESH, ".one = fresh", "static const struct ops")} int (*get(void))(int) { return ops.one; }`,
+    ],
+    [
       "code has given a pointer to the old one away",
       `${table(OLD, ".one = old")} extern void give(int (*)(int)); void gives(void) { give(old); }`,
       `${table(FRESH, ".one = fresh")} extern void give(int (*)(int)); void gives(void) { give(elsewhere); }`,
