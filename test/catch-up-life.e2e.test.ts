@@ -3,9 +3,10 @@
  * has noted of live objects, and goes back. By the command, on a small repository with records of CVEs. With reboots: `npm run qualify -- catch-up`.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "@suture/livepatch";
 import { cacheRoot, ownKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { chainOf } from "@suture/testkit/chain";
@@ -23,11 +24,13 @@ const repository = new Repository(join(folder, "repository"));
 const first = join(folder, "first.ko");
 const second = join(folder, "second.ko");
 let release = "";
+let source = "";
 let yard: Yard;
 
 beforeAll(async () => {
   release = await ownKernel(task);
   const { tree } = await prepareTarget(task, release, { cache: cacheRoot(process.env) });
+  source = tree;
   makeLevels(repository, tree, join(folder, "vulns"));
 });
 afterAll(async () => {
@@ -86,4 +89,20 @@ test("one upon the other, in one transition, there and back, and the kernel says
   expect(told.effective).toMatchObject([{ patch: "livepatch_level_two", cves: 3, closed: 2, open: [{ id: "CVE-2026-1002" }] }]);
   expect(guest.events()).toEqual([]);
   await guest.stop();
+});
+
+test("what is built upon one brings the same level, and is of the same account", () => {
+  const uptime = "fs/proc/uptime.c";
+  repository.copy(source, [uptime]);
+  repository.commit("as it is");
+  repository.edit(uptime, /"%lu\.%02lu %lu/, '"up %lu.%02lu %lu');
+  const patch = join(folder, "own.patch");
+  writeFileSync(patch, `CVE: CVE-2026-9999\nIt is not as bad as CVE-2026-9998.\n\n${repository.git("diff")}\n`);
+  const own = join(folder, "own.ko");
+  const words = ["--kernel", release, patch, "--upon", second, "--output", own, "--json"];
+  execFileSync(suture, ["build", ...words], { stdio: ["ignore", "pipe", "pipe"] });
+  const [before, now] = [second, own].map((file) => inspect(readFileSync(file), file).manifest);
+  expect(now).toMatchObject({ catchUp: before?.catchUp, account: before?.account });
+  expect(now?.account?.carried).toHaveLength(2);
+  expect(now?.fixes.at(-1)).toMatchObject({ cves: ["CVE-2026-9999"], mentioned: ["CVE-2026-9998"] });
 });
