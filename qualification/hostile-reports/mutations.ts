@@ -119,6 +119,20 @@ function lied(means: Means): string {
   return whole({ host: machine.host, body, signature: machine.sign(`suture report\n${body}`) });
 }
 
+/** All in order but that it is not so: each time another kernel, and livepatches that nobody has. */
+function madeUp(means: Means): string {
+  const machine = pick(means, means.own);
+  const word = (): string => `${below(means, 1_000_000)}`;
+  const livepatches = Array.from({ length: below(means, 201) }, () => ({
+    name: word().padEnd(100, "x"),
+    sha256: below(means, 2) === 0 ? null : word().padStart(64, "0"),
+    inEffect: true,
+    kept: true,
+  }));
+  machine.state = { ...machine.state, version: pick(means, [`6.1.${word()}-1`, "", "<b>", `${word()}`.padEnd(100, "~")]), livepatches };
+  return whole(machine.report(true));
+}
+
 /** Said before: whether it is late, or the same again, or many times in one. */
 function repeated(means: Means): string {
   const one = pick(means, means.others);
@@ -146,7 +160,7 @@ function shape(means: Means): string {
   return pick(means, forms);
 }
 
-const KINDS: Readonly<Record<string, (means: Means) => string>> = { bytes, signature, taken, lied, repeated, shape };
+const KINDS: Readonly<Record<string, (means: Means) => string>> = { bytes, signature, taken, lied, madeUp, repeated, shape };
 
 export function hostile(means: Means): Hostile {
   const kind = pick(means, Object.keys(KINDS));

@@ -292,6 +292,12 @@ test("a machine makes no more rows than it has need of, and is told of again whe
   await sql`update host_state set level_since = now() - interval '61 minutes' where host = ${machine.host}`;
   expect(await send(served, machine.report(false))).toEqual(["taken"]);
   expect(await level()).not.toBeNull();
+  await sql`update host_state set level_since = now() - interval '2 days' where host = ${machine.host}`;
+  expect(await send(served, machine.report(false))).toEqual(["taken"]);
+  const [since] = await sql<{
+    old: boolean;
+  }>`select level_since < now() - interval '1 day' as old from host_state where host = ${machine.host}`;
+  expect(since).toEqual({ old: true });
 });
 
 test("pages and metrics, however many, keep no report, no roll-out and nobody who asks from the database", async () => {

@@ -44,9 +44,12 @@ export class Learner {
     }
     const listed = all.map(({ sha256 }) => sha256);
     await this.#sql.begin(async (within) => {
+      const isOther = within`listed <> (sha256 = any(${listed})) or withdrawn <> (sha256 = any(${withdrawn}))`;
+      // Where nothing is other nothing is made anew of it.
+      if ((await within`select from livepatch where ${isOther} limit 1`).length === 0) return;
       const changed = await within<{ sha256: string; name: string; listed: boolean; withdrawn: boolean }>`
         update livepatch set listed = sha256 = any(${listed}), withdrawn = sha256 = any(${withdrawn}), learnt_at = clock_timestamp()
-        where listed <> (sha256 = any(${listed})) or withdrawn <> (sha256 = any(${withdrawn})) returning sha256, name, listed, withdrawn`;
+        where ${isOther} returning sha256, name, listed, withdrawn`;
       for (const { sha256, withdrawn: isBack, ...detail } of changed)
         await audit(within, { who: ITSELF, what: isBack ? "livepatch withdrawn" : "livepatch listed otherwise", about: sha256, detail });
     });

@@ -256,7 +256,7 @@ async function put(within: Within, changed: ReadonlyMap<string, Change>, known: 
     status: statusOf(state),
     level: places.get(host)?.level ?? null,
     moves: places.get(host)?.moves ?? 0,
-    recent: places.get(host)?.recent === true,
+    begins: places.get(host)?.begins === true,
     report: whole ? state : null,
   }));
   // One value for all of them: as many parameters as columns, however many rows there are.
@@ -264,9 +264,9 @@ async function put(within: Within, changed: ReadonlyMap<string, Change>, known: 
     insert into host_state (host, counter, seen_at, boot_id, clock_offset, digest, release, build_id, channel, beat_seconds, accepted, status, level, level_moves,
       level_since, report)
     select r.host, r.counter, now(), r.boot_id, r.clock_offset, r.digest, r.release, r.build_id, r.channel, r.beat_seconds, r.accepted, r.status,
-      r.level, r.moves, case when r.recent then old.level_since else now() end, coalesce(r.report, old.report)
+      r.level, r.moves, case when r.begins then now() else old.level_since end, coalesce(r.report, old.report)
     from jsonb_to_recordset(${JSON.stringify(columns)}::text::jsonb) as r (host text, counter bigint, boot_id text, clock_offset real, digest text,
-      release text, build_id text, channel text, beat_seconds integer, accepted bigint, status text, level text, moves integer, recent boolean,
+      release text, build_id text, channel text, beat_seconds integer, accepted bigint, status text, level text, moves integer, begins boolean,
       report jsonb)
     left join host_state old on old.host = r.host
     on conflict (host) do update set counter = excluded.counter, seen_at = excluded.seen_at, boot_id = excluded.boot_id, clock_offset = excluded.clock_offset,

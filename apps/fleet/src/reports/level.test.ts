@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { STATE } from "../../test/machine.ts";
-import { levelOf, MOST_MOVES, type Place, placeAt } from "./level.ts";
+import { levelOf, MOST_MOVES, placeAt } from "./level.ts";
 
 test("a level is short, whatever a machine says", () => {
   const livepatches = Array.from({ length: 200 }, (_, i) => ({ name: `${i}`.padEnd(100, "x"), sha256: null, inEffect: true, kept: false }));
@@ -18,14 +18,17 @@ test("a level is short, whatever a machine says", () => {
 });
 
 test("a machine that comes to another level all the time is at none for the rest of the hour", () => {
-  let place: Place = { level: null, moves: 0, recent: false };
+  let place = placeAt("first", { level: null, moves: 0, recent: false });
+  expect(place).toEqual({ level: "first", moves: 1, begins: true });
   const seen: (string | null)[] = [];
   for (let i = 0; i < MOST_MOVES + 5; i++) {
-    place = { ...placeAt(`${i}`, place), recent: true };
+    place = placeAt(`${i}`, { ...place, recent: true });
     seen.push(place.level);
   }
-  expect(seen.filter((level) => level !== null)).toHaveLength(MOST_MOVES);
+  expect(seen.filter((level) => level !== null)).toHaveLength(MOST_MOVES - 1);
   expect(place.level).toBeNull();
   expect(placeAt("another", { ...place, recent: false })).toMatchObject({ level: "another", moves: 1 });
-  expect(placeAt("same", { level: "same", moves: MOST_MOVES, recent: true }).level).toBe("same");
+  // The hour is that of its moves, and no report without one makes it longer.
+  for (const recent of [true, false])
+    expect(placeAt("same", { level: "same", moves: MOST_MOVES, recent })).toMatchObject({ level: "same", begins: false });
 });

@@ -41,11 +41,16 @@ export interface Place {
 /** A livepatch in and out, a kernel booted and the one before: more in an hour is none's need, and makes rows. */
 export const MOST_MOVES = 20;
 
+export interface Placed extends Pick<Place, "level" | "moves"> {
+  /** Its hour begins with this move. */
+  begins: boolean;
+}
+
 /** @returns with `level` null where it moves too often: then nothing is known of it for the rest of the hour */
-export function placeAt(id: string, { level, moves, recent }: Place): Place {
-  if (level === id) return { level, moves, recent };
-  if (!recent) return { level: id, moves: 1, recent };
-  return moves < MOST_MOVES ? { level: id, moves: moves + 1, recent } : { level: null, moves, recent };
+export function placeAt(id: string, { level, moves, recent }: Place): Placed {
+  if (level === id) return { level, moves, begins: false };
+  if (!recent) return { level: id, moves: 1, begins: true };
+  return { level: moves < MOST_MOVES ? id : null, moves: Math.min(moves + 1, MOST_MOVES), begins: false };
 }
 
 export async function putLevels(within: Within, levels: readonly LevelRow[]): Promise<void> {
