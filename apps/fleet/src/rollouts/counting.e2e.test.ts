@@ -147,6 +147,23 @@ test("what it is about to load by a roll-out that is held is not acknowledged, h
   await of.over(fix);
 });
 
+test("who is late for a beat is missing, however many of those that were report at once", async () => {
+  const { sql } = of.served.fleet.database;
+  const fix = await of.begun();
+  const plan = planOf((await sql<RolloutRow>`select * from rollout where id = ${fix.id}`)[0] as RolloutRow);
+  const usual = () => usualOf(sql, fix.id, plan.limits, new Date());
+  const hosts = sql`select host from host_state order by host limit 5`;
+  await sql`update host_state set seen_at = now()`;
+  const { recent, overdue, heard } = await usual();
+  expect([overdue, heard]).toEqual([0, recent]);
+  await sql`update host_state set seen_at = now() - make_interval(secs => beat_seconds + 1000) where host in (${hosts})`;
+  expect(await usual()).toMatchObject({ recent, overdue: 5, heard: recent - 5 });
+  await sql`update host_state set seen_at = now() - interval '25 hours' where host in (${hosts})`;
+  expect(await usual()).toMatchObject({ recent: recent - 5, overdue: 0 });
+  await sql`update host_state set seen_at = now()`;
+  await of.over(fix);
+});
+
 test("what boots in a fleet that is known for half a day is usual of half a day, not of a whole one", async () => {
   const { sql } = of.served.fleet.database;
   const fix = await of.begun();

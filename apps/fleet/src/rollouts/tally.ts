@@ -11,6 +11,8 @@ const SILENT_MORE_SECONDS = 600;
 /** Who is gone for longer than this is thought to be gone for good, and says nothing any more. */
 const GONE_HOURS = 24;
 const LEAST_HOURS = 6;
+/** Agents look each ten minutes. */
+const LATE_SECONDS = 900;
 
 /** Of a machine's row `s`. */
 const silentSince = (sql: Within, now: Date) =>
@@ -62,10 +64,21 @@ export async function usualOf(sql: Within, id: string, { silentMinutes }: Limits
   const day = new Date(now.getTime() - 24 * 3_600_000);
   const since = new Date(now.getTime() - silentMinutes * 60_000);
   const isOther = (host: Statement<unknown>) => sql`not exists (select from rollout_host r where r.rollout = ${id} and r.host = ${host})`;
-  const [others] = await sql<{ known: number; lost: number; expected: number; heard: number; hours: number }>`
+  const [others] = await sql<{
+    known: number;
+    lost: number;
+    expected: number;
+    heard: number;
+    recent: number;
+    overdue: number;
+    hours: number;
+  }>`
     select count(*)::integer as known, count(*) filter (where s.seen_at < ${silentSince(sql, now)})::integer as lost,
       coalesce(sum(least(1, ${silentMinutes * 60}::real / s.beat_seconds)) filter (where s.seen_at >= ${day}), 0)::real as expected,
       count(*) filter (where s.seen_at >= ${since})::integer as heard,
+      count(*) filter (where s.seen_at >= ${day})::integer as recent,
+      count(*) filter (where s.seen_at >= ${day} and s.seen_at < ${now}::timestamptz - make_interval(secs => s.beat_seconds + ${LATE_SECONDS}))::integer
+        as overdue,
       -- Of a machine that came half a day ago the boots of half a day are known. Of few hours little is: then rather a halt too many.
       coalesce(sum(greatest(${LEAST_HOURS}::real, least(24, extract(epoch from ${now}::timestamptz - h.enrolled_at) / 3600))), 0)::real as hours
     from host_state s join host h on h.id = s.host
@@ -73,8 +86,8 @@ export async function usualOf(sql: Within, id: string, { silentMinutes }: Limits
   // Machines, not boots: one that boots again and again is one.
   const [boots] = await sql<{ n: number }>`
     select count(distinct e.host)::integer as n from host_event e where e.what = 'booted' and e.at >= ${day} and ${isOther(sql`e.host`)}`;
-  const { known = 0, lost = 0, expected = 0, heard = 0, hours = 0 } = others ?? {};
-  return { known, lost, expected, heard, bootRate: hours <= 0 ? 0 : (boots?.n ?? 0) / hours };
+  const { known = 0, lost = 0, expected = 0, heard = 0, recent = 0, overdue = 0, hours = 0 } = others ?? {};
+  return { known, lost, expected, heard, recent, overdue, bootRate: hours <= 0 ? 0 : (boots?.n ?? 0) / hours };
 }
 
 /** The machines with that label for which the livepatch is. What a machine says of itself alone is no label. */

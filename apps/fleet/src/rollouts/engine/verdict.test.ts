@@ -27,7 +27,7 @@ const stage = (name: string, more: Partial<Stage> = {}): Stage => ({
   ...more,
 });
 const STAGES = [stage("canary"), stage("some", { percent: 5 }), stage("all", { percent: 100 })];
-const QUIET = { known: 1000, lost: 5, expected: 1000, heard: 995, bootRate: 0.0014 };
+const QUIET = { known: 1000, lost: 5, expected: 1000, heard: 995, recent: 1000, overdue: 5, bootRate: 0.0014 };
 
 function course(tally: Partial<Tally>, more: Partial<Course> = {}): Course {
   const whole = { ...TALLY, ...tally };
@@ -69,9 +69,18 @@ const usuals = fc
   .record({
     expected: fc.nat({ max: 5000 }),
     share: fc.double({ min: 0, max: 1, noNaN: true }),
+    late: fc.double({ min: 0, max: 1, noNaN: true }),
     bootRate: fc.double({ min: 0, max: 0.1, noNaN: true }),
   })
-  .map(({ expected, share, bootRate }) => ({ known: expected, lost: 0, expected, heard: Math.round(expected * share), bootRate }));
+  .map(({ expected, share, late, bootRate }) => ({
+    known: expected,
+    lost: 0,
+    expected,
+    heard: Math.round(expected * share),
+    recent: expected,
+    overdue: Math.round(expected * late),
+    bootRate,
+  }));
 const courses: fc.Arbitrary<Course> = fc
   .record({ tally: tallies, usual: usuals, at: fc.nat({ max: 2 }), hours: fc.double({ min: 0, max: 100, noNaN: true }), here: n })
   .map(({ tally, usual, at, hours, here }) =>
@@ -153,6 +162,11 @@ describe("it halts", () => {
     expect(verdict({ exposed: 500, succeeded: 300, silent: 200 }, { stage: 1, usual: { ...QUIET, heard: 300 } })).toBe("pause");
     // One in ten is missing everywhere.
     expect(verdict({ exposed: 50, succeeded: 45, silent: 5 }, { usual: { ...QUIET, heard: 900 } })).not.toBe("halt");
+    // It is there again: those that are back report all at once, and those that are not yet are late.
+    const back = { ...QUIET, heard: 1500, overdue: 300 };
+    expect(verdict({ exposed: 121, succeeded: 67, soaking: 27, silent: 27 }, { stage: 2, usual: back })).not.toBe("halt");
+    expect(verdict({ exposed: 121, succeeded: 67, soaking: 27, silent: 27 }, { stage: 2, usual: { ...back, overdue: 5 } })).toBe("halt");
+    expect(verdict({ exposed: 121, succeeded: 67, silent: 54 }, { stage: 2, usual: { ...back, overdue: 550 } })).toBe("pause");
     // Few others: nothing tells that it is the network.
     expect(verdict({ exposed: 3, succeeded: 2, silent: 1 }, { usual: { ...QUIET, known: 2, expected: 2, heard: 0, bootRate: 0 } })).toBe(
       "halt",
@@ -160,7 +174,7 @@ describe("it halts", () => {
   });
 
   test("by machines that took it and are not heard of since, more than of all others", () => {
-    const few = { known: 0, lost: 0, expected: 0, heard: 0, bootRate: 0 };
+    const few = { known: 0, lost: 0, expected: 0, heard: 0, recent: 0, overdue: 0, bootRate: 0 };
     expect(verdict({ exposed: 40, succeeded: 34, lost: 6 }, { stage: 2, usual: few })).toBe("halt");
     expect(verdict({ exposed: 40, succeeded: 38, lost: 2 }, { stage: 2, usual: few })).not.toBe("halt");
     expect(verdict({ exposed: 5, succeeded: 3, lost: 2 }, { usual: few })).toBe("halt");

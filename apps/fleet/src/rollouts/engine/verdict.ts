@@ -13,6 +13,9 @@ export interface Usual {
   /** Reports that were to be expected of them lately, by their beats. */
   expected: number;
   heard: number;
+  /** How many were heard of within a day, and how many of them are late for their beat: when a network is there again, those that are back report all at once. */
+  recent: number;
+  overdue: number;
   /** Boots per machine and hour. */
   bootRate: number;
 }
@@ -64,17 +67,22 @@ export function verdictOf(course: Course): Verdict {
   return haltOf(course) ?? pauseOf(course) ?? onward(course);
 }
 
-const isCut = ({ expected, heard }: Usual): boolean => expected >= LEAST_EXPECTED && heard < expected * CUT;
+/** Of the others as many are not reached now, for what reason ever. */
+function missingOf({ expected, heard, recent, overdue }: Usual): number {
+  if (expected < LEAST_EXPECTED) return 0;
+  return Math.max(0, 1 - heard / expected, recent === 0 ? 0 : overdue / recent);
+}
+
+const isCut = (usual: Usual): boolean => missingOf(usual) > 1 - CUT;
 
 /** Machines on which it went wrong, beyond what goes wrong everywhere. */
 export function badOf({ stage, soakSeconds, tally, usual }: Course): { booted: number; silent: number; all: number } {
   const likely = stage === 0 ? CANARY_CHANCE : LATER_CHANCE;
   const booted = surplus(tally.booted, (tally.exposed * usual.bootRate * soakSeconds) / 3600, likely);
-  const missing = usual.expected < LEAST_EXPECTED ? 0 : Math.max(0, 1 - usual.heard / usual.expected);
   // Of a fleet of which little is known one in a hundred may be switched off in a day.
   const off = (usual.lost + 1) / (usual.known + 100);
   const gone = surplus(tally.lost, (tally.succeeded + tally.lost) * off, likely);
-  const silent = isCut(usual) ? 0 : surplus(tally.silent, tally.exposed * missing, likely) + gone;
+  const silent = isCut(usual) ? 0 : surplus(tally.silent, tally.exposed * missingOf(usual), likely) + gone;
   return { booted, silent, all: tally.crashed + tally.failed + booted + silent };
 }
 
@@ -110,7 +118,7 @@ function pauseOf({ usual }: Course): Verdict | undefined {
   if (!isCut(usual)) return undefined;
   return {
     do: "pause",
-    why: `${usual.heard} of ${Math.round(usual.expected)} reports came that were to be expected of other machines: the network is cut`,
+    why: `${usual.heard} of ${Math.round(usual.expected)} reports came that were to be expected of other machines, and ${usual.overdue} of ${usual.recent} are late: the network is cut`,
   };
 }
 
