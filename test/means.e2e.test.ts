@@ -306,7 +306,7 @@ async function turnedBack(guest: Guest): Promise<void> {
   const limit = "cat /proc/sys/fs/pipe-max-size";
   const held = await said(
     guest,
-    `${WORDS} load livepatch-pipe; mkfifo /run/fifo; exec 3<>/run/fifo; read x <&3 & sleep 0.5
+    `${WORDS} load livepatch-pipe; mkfifo /run/fifo; exec 3<>/run/fifo; dd bs=4 count=1 of=/dev/null <&3 2>/dev/null & until grep -q pipe_read /proc/$!/stack; do sleep 0.1; done
      echo 0 >${enabled}; sleep 1; cat /sys/kernel/livepatch/livepatch_pipe/transition; words livepatch_pipe; ${limit}
      echo 1 >${enabled}; settle; words livepatch_pipe; ${limit}; echo end >&3; wait; unload livepatch_pipe; ${limit}`,
   );

@@ -94,9 +94,7 @@ export function combine(parts: readonly Part[], options: CombineOptions): Combin
   }
   elf.symbols.push(...outside.values());
   const { states = [], replace, btf } = options;
-  // The core goes through them in this order: vmlinux tells the others when a transition begins and ends.
-  const objects = [...described.values()].sort((a, b) => Number(a.module !== undefined) - Number(b.module !== undefined));
-  addDescriptor(elf, { objects, states, replace }, btf);
+  addDescriptor(elf, { objects: [...described.values()], states, replace }, btf);
   addKernel(elf, identityOf(options.symbolSources.kernel, elf));
   const symbols = [...resolved.values()]
     .map((r) => ({ ...r, symbol: splitUser(r.symbol).symbol }))

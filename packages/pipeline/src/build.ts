@@ -42,7 +42,7 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, given: B
   for (const { object, text } of authored?.notes ?? []) task.reporter.warn(`${object}: ${text}`);
   return task.stage("link", async (stage) => {
     const states = statesOf([...(options.states ?? []), ...(authored?.states ?? [])], compared.parts);
-    const parts = [...compared.parts, ...(authored?.parts ?? []), ...(await writingParts(task, kernel, compared.parts, name))];
+    const parts = [...(await writingParts(task, kernel, compared.parts, name)), ...compared.parts, ...(authored?.parts ?? [])];
     holdAdded(compared.parts, parts);
     checkLeans(compared.parts, parts);
     stage.note("joining what changed");

@@ -8,7 +8,11 @@ import type { Compared } from "../run/patch-run.ts";
 /** Of the form of the words, which later livepatches read (packages/livepatch/c/live.c). */
 const VERSION = 1;
 
-/** The code that changes them; nothing where nothing is changed. @param name of the livepatch, without `livepatch-` */
+/**
+ * The code that changes them; nothing where nothing is changed. It goes before all others: the livepatch core calls vmlinux's part of it first, which
+ * tells the others when a transition begins and ends.
+ * @param name of the livepatch, without `livepatch-`
+ */
 export function writingParts(task: Task, kernel: KernelContext, compared: readonly Compared[], name: string): Promise<Part[]> {
   const tables = compared.flatMap(({ owner, delta: { liveTable: table, live } }) =>
     table === undefined ? [] : [{ owner: owner.name, table, count: live.length }],

@@ -56,7 +56,7 @@ export async function linkRelease(
   return task.stage("link", async (stage) => {
     stage.note("joining what changed");
     const states = statesOf(built.states ?? [], parts);
-    const all = [...parts, ...(await writingParts(task, kernel, parts, name))];
+    const all = [...(await writingParts(task, kernel, parts, name)), ...parts];
     const combined = combine(all, { name, replace: true, states, symbolSources: kernel.symbolSources, btf: kernel.btf });
     const draft = await manifestOf(kernel, built, name, { parts, objects: records, notes: [], combined, authored: undefined, states });
     stage.note("ld, modpost, and a look at every relocation");
