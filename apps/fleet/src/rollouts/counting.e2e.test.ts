@@ -177,6 +177,14 @@ test("what boots in a fleet that is known for half a day is usual of half a day,
   expect(await rate()).toBeCloseTo(0.5 / 6);
   await sql`update host set enrolled_at = now() - interval '1 year'`;
   expect(await rate()).toBeCloseTo(0.5 / 24);
+  // Where all have it, their own boots before they took it are what is usual; those since are not, nor any of one on which it went wrong.
+  await sql`insert into rollout_host (rollout, host, attempt, stage, outcome, why, at) select ${fix.id}, host, 1, 0, 'succeeded', '', now() + interval '1 second' from host_state`;
+  expect(await rate()).toBeCloseTo(0.5 / 24, 3);
+  await sql`update rollout_host set at = now() - interval '1 hour' where rollout = ${fix.id}`;
+  expect(await rate()).toBe(0);
+  await sql`update rollout_host set at = now() + interval '1 second', outcome = 'crashed' where rollout = ${fix.id}`;
+  expect(await rate()).toBe(0);
+  await sql`delete from rollout_host where rollout = ${fix.id}`;
   await sql`delete from host_event where what = 'booted'`;
   await of.over(fix);
 });

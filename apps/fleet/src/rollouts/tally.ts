@@ -1,7 +1,7 @@
 /** A roll-out in numbers: what its machines do, and what all others do in the same time. */
 import type { Limits, Tally } from "@suture/protocol";
 import { placeOf } from "@suture/trust";
-import type { Statement, Within } from "../database/sql.ts";
+import type { Within } from "../database/sql.ts";
 import type { Here, Usual } from "./engine/verdict.ts";
 import type { RolloutRow } from "./row.ts";
 
@@ -59,11 +59,14 @@ export async function tallyOf(sql: Within, row: RolloutRow, { silentMinutes }: L
   return { tally: { ...tally, eligible }, here: { succeeded, wrong, open, exposed } };
 }
 
-/** Of the machines that a roll-out does not concern. It reads all of them. */
+/**
+ * Of the machines that a roll-out does not concern; of boots, also of those that took it, before they did: where all have it nobody else is left to tell how
+ * often machines boot. It reads all of them.
+ */
 export async function usualOf(sql: Within, id: string, { silentMinutes }: Limits, now: Date): Promise<Usual> {
   const day = new Date(now.getTime() - 24 * 3_600_000);
   const since = new Date(now.getTime() - silentMinutes * 60_000);
-  const isOther = (host: Statement<unknown>) => sql`not exists (select from rollout_host r where r.rollout = ${id} and r.host = ${host})`;
+  const late = sql`make_interval(secs => s.beat_seconds + ${LATE_SECONDS})`;
   const [others] = await sql<{
     known: number;
     lost: number;
@@ -73,19 +76,22 @@ export async function usualOf(sql: Within, id: string, { silentMinutes }: Limits
     overdue: number;
     hours: number;
   }>`
-    select count(*)::integer as known, count(*) filter (where s.seen_at < ${silentSince(sql, now)})::integer as lost,
-      coalesce(sum(least(1, ${silentMinutes * 60}::real / s.beat_seconds)) filter (where s.seen_at >= ${day}), 0)::real as expected,
-      count(*) filter (where s.seen_at >= ${since})::integer as heard,
-      count(*) filter (where s.seen_at >= ${day})::integer as recent,
-      count(*) filter (where s.seen_at >= ${day} and s.seen_at < ${now}::timestamptz - make_interval(secs => s.beat_seconds + ${LATE_SECONDS}))::integer
-        as overdue,
+    select count(*) filter (where other)::integer as known,
+      count(*) filter (where other and s.seen_at < ${silentSince(sql, now)})::integer as lost,
+      coalesce(sum(least(1, ${silentMinutes * 60}::real / s.beat_seconds)) filter (where other and s.seen_at >= ${day}), 0)::real as expected,
+      count(*) filter (where other and s.seen_at >= ${since})::integer as heard,
+      count(*) filter (where other and s.seen_at >= ${day})::integer as recent,
+      count(*) filter (where other and s.seen_at >= ${day} and s.seen_at < ${now}::timestamptz - ${late})::integer as overdue,
       -- Of a machine that came half a day ago the boots of half a day are known. Of few hours little is: then rather a halt too many.
-      coalesce(sum(greatest(${LEAST_HOURS}::real, least(24, extract(epoch from ${now}::timestamptz - h.enrolled_at) / 3600))), 0)::real as hours
-    from host_state s join host h on h.id = s.host
-    where h.state = 'approved' and ${isNotGone(sql, now)} and ${isOther(sql`s.host`)}`;
+      coalesce(sum(greatest(0, greatest(${LEAST_HOURS}::real, least(24, extract(epoch from ${now}::timestamptz - s.enrolled_at) / 3600))
+        - coalesce(extract(epoch from ${now}::timestamptz - s.at) / 3600, 0))) filter (where other or outcome in ('soaking', 'succeeded')), 0)::real as hours
+    from (select s.seen_at, s.beat_seconds, h.enrolled_at, r.at, r.outcome, r.host is null as other
+      from host_state s join host h on h.id = s.host left join rollout_host r on r.rollout = ${id} and r.host = s.host where h.state = 'approved') s
+    where ${isNotGone(sql, now)}`;
   // Machines, not boots: one that boots again and again is one.
   const [boots] = await sql<{ n: number }>`
-    select count(distinct e.host)::integer as n from host_event e where e.what = 'booted' and e.at >= ${day} and ${isOther(sql`e.host`)}`;
+    select count(distinct e.host)::integer as n from host_event e left join rollout_host r on r.rollout = ${id} and r.host = e.host
+    where e.what = 'booted' and e.at >= ${day} and (r.host is null or r.outcome in ('soaking', 'succeeded') and e.at < r.at)`;
   const { known = 0, lost = 0, expected = 0, heard = 0, recent = 0, overdue = 0, hours = 0 } = others ?? {};
   return { known, lost, expected, heard, recent, overdue, bootRate: hours <= 0 ? 0 : (boots?.n ?? 0) / hours };
 }
