@@ -1,20 +1,20 @@
 import { expect, test } from "vitest";
 import { Choice } from "./choice.ts";
 import { hunksBetween } from "./difference.ts";
-import { halvesOf } from "./halves.ts";
+import { halvesOf, type Part } from "./halves.ts";
 import { namedHunks } from "./pieces.ts";
 import type { Plan, Unit } from "./units.ts";
 
 const F = (name: string, ...body: string[]): string => `int ${name}(int a)\n{\n${body.map((line) => `\t${line}\n`).join("")}}\n\n`;
 
 /** A unit that changes one file. */
-function unit(index: number, path: string, before: string, after: string): Unit {
+function unit(index: number, path: string, before: string, after: string): Unit & Part {
   const hunks = namedHunks({ path, before, after }, hunksBetween(before, after), 0);
   return { index, id: `u${index}`, title: path, files: [], hunks, diff: "", needs: new Set(), idle: false, namesCve: false };
 }
 
 /** Pairs that may be halves, with what both have to do with. @param counts of names that more than two files have */
-function pairs(units: readonly Unit[], counts: Readonly<Record<string, number>> = {}): string[] {
+function pairs(units: readonly Part[], counts: Readonly<Record<string, number>> = {}): string[] {
   const halves = halvesOf(units, (name) => counts[name] ?? 2);
   return [...halves].flatMap(([one, others]) =>
     [...others].filter(([other]) => one < other).map(([other, name]) => `${one} ${other} ${name}`),

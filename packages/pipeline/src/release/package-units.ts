@@ -6,10 +6,11 @@ import type { ReleaseSource } from "@suture/sources";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { linesOf } from "../patch/place.ts";
+import type { NameIndex } from "../reach/names/index.ts";
 import { indexOf } from "../reach/names/open.ts";
 import { changedPaths, hunksBetween, textIn } from "./difference.ts";
-import { halvesOf } from "./halves.ts";
-import { type NamedHunk, namedHunks, piecesOf } from "./pieces.ts";
+import { type Halves, halvesOf, type Part } from "./halves.ts";
+import { type ChangedHunk, changedHunks, type NamedHunk, namedHunks, piecesOf } from "./pieces.ts";
 import { Reaching } from "./reaching.ts";
 import { reasonOf } from "./reasons.ts";
 import { builtFiles, diffText, hunksOf, idOf, mayBeLinked, type Plan, titleOf, type Unit } from "./units.ts";
@@ -63,7 +64,7 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
     stage.note("what belongs together");
     const sees = (reader: string, declarer: string): boolean => reaching.of(declarer).has(reader);
     const groups = piecesOf(hunks, sees);
-    const units = groups.map((group, index) => unitOf(group, index, files));
+    const units = changedHunks(groups).map((group, index) => unitOf(group, index, files));
     for (const [at, unit] of units.entries()) {
       const reasons = [...new Set((groups[at] ?? []).map(({ path }) => path))].flatMap((path) => cannot.get(path) ?? []);
       if (reasons.length > 0) units[at] = { ...unit, known: { state: "left out", reasons } };
@@ -85,7 +86,8 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
         }),
       );
     stage.note("what may be halves of one fix");
-    const index = await indexOf(task, kernel, graph, stage);
+    const parts = groups.map((group, index) => ({ index, idle: units[index]?.idle === true, hunks: group }));
+    const halves = halvesAmong(parts, await indexOf(task, kernel, graph, stage));
     const all = [...units, ...others.map((unit, at) => ({ ...unit, index: units.length + at }))];
     stage.result(
       `${hunks.length} changes in ${built.size} files make ${units.length} units; ${others.length} files are not in this kernel`,
@@ -95,7 +97,7 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
       units: all,
       files,
       ranges: [],
-      halves: halvesOf(units, (name) => index.sourcesWith(name)),
+      halves,
       target: { release: newer.release, version: newer.version },
       graph,
       sees,
@@ -104,9 +106,14 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
   });
 }
 
+/** By itself, so that nothing that stays holds the index. */
+function halvesAmong(parts: readonly Part[], index: NameIndex): Halves {
+  return halvesOf(parts, (name) => index.sourcesWith(name));
+}
+
 const MEND_FILES = "A livepatch replaces functions of C files that stay: boot the newer kernel for this.";
 
-function unitOf(group: readonly NamedHunk[], index: number, weaves: ReadonlyMap<string, Weave>): Unit {
+function unitOf(group: readonly ChangedHunk[], index: number, weaves: ReadonlyMap<string, Weave>): Unit {
   const paths = [...new Set(group.map(({ path }) => path))].sort();
   const files: ReleaseUnit["files"] = [];
   const texts: string[] = [];

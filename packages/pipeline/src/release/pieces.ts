@@ -16,7 +16,8 @@ export interface FileTexts {
   after: string;
 }
 
-export interface NamedHunk extends LineHunk {
+/** As far as it matters once it is known what belongs together. */
+export interface ChangedHunk extends LineHunk {
   path: string;
   /** Of the whole difference, in its order. */
   index: number;
@@ -24,6 +25,13 @@ export interface NamedHunk extends LineHunk {
   inside: readonly Touched[];
   /** Identifiers in its lines, and members that are given a function whose head it changes. */
   mentions: ReadonlySet<string>;
+  /** It changes comments and blanks only. */
+  idle: boolean;
+  /** Identifiers of its whole file: at least those that some hunk is in. */
+  words: ReadonlySet<string>;
+}
+
+export interface NamedHunk extends ChangedHunk {
   calls: ReadonlySet<string>;
   /** Members and called functions that its old lines name and its new ones do not, and the other way round. */
   gone: Uses;
@@ -40,10 +48,6 @@ export interface NamedHunk extends LineHunk {
   operations: ReadonlySet<string>;
   /** It brings the whole file. */
   creates: boolean;
-  /** It changes comments and blanks only. */
-  idle: boolean;
-  /** Identifiers of its whole file. */
-  words: ReadonlySet<string>;
 }
 
 export interface Touched {
@@ -345,4 +349,34 @@ export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, dec
   const groups = new Map<number, NamedHunk[]>();
   for (const [at, hunk] of hunks.entries()) groups.set(union.find(at), [...(groups.get(union.find(at)) ?? []), hunk]);
   return [...groups.entries()].sort(([a], [b]) => a - b).map(([, group]) => group);
+}
+
+/**
+ * All pieces without what a release's thousands of hunks would hold of their files' texts: a word that is cut out of a text holds all of it. Of the words
+ * of files, those stay that a hunk is in.
+ */
+export function changedHunks(pieces: readonly (readonly NamedHunk[])[]): ChangedHunk[][] {
+  const words = new Map<string, string>();
+  const own = (word: string): string => {
+    const known = words.get(word);
+    if (known !== undefined) return known;
+    const copy = Buffer.from(word).toString();
+    words.set(copy, copy);
+    return copy;
+  };
+  const touched = new Set(pieces.flatMap((hunks) => hunks.flatMap(({ inside }) => inside.flatMap(({ name, of = [] }) => [name, ...of]))));
+  const ofFiles = new Map<ReadonlySet<string>, ReadonlySet<string>>();
+  const kept = (all: ReadonlySet<string>): ReadonlySet<string> => {
+    const found = ofFiles.get(all) ?? new Set([...all].filter((word) => touched.has(word)).map(own));
+    ofFiles.set(all, found);
+    return found;
+  };
+  return pieces.map((hunks) =>
+    hunks.map(({ oldStart, old, newStart, now, path, index, inside, mentions, idle, words: all }) => ({
+      ...{ oldStart, old, newStart, now, path, index, idle },
+      inside: inside.map(({ name, of, ...rest }) => ({ ...rest, name: own(name), ...(of === undefined ? {} : { of: of.map(own) }) })),
+      mentions: new Set([...mentions].map(own)),
+      words: kept(all),
+    })),
+  );
 }

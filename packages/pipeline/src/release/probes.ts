@@ -4,7 +4,7 @@
  */
 import type { KernelContext } from "@suture/kbuild";
 import type { Choice } from "./choice.ts";
-import type { NamedHunk } from "./pieces.ts";
+import type { ChangedHunk } from "./pieces.ts";
 import type { Plan } from "./units.ts";
 
 /** So many for each type: not every file that names it uses it. */
@@ -15,7 +15,7 @@ const MANY = 10;
 /** @param headers that the choice changes */
 export function probes(kernel: KernelContext, { units, sees }: Plan, choice: Choice, headers: readonly string[]): string[] {
   const hunks = [...choice.in].sort((a, b) => a - b).flatMap((index) => units[index]?.hunks ?? []);
-  const sources = new Map<string, NamedHunk>();
+  const sources = new Map<string, ChangedHunk>();
   for (const hunk of hunks) if (hunk.path.endsWith(".c")) sources.set(hunk.path, hunk);
   const sorted = [...sources.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   const found = new Set<string>();

@@ -4,7 +4,7 @@ import type { IncludeGraph, KernelContext } from "@suture/kbuild";
 import type { ReleaseUnit, UnitReason } from "@suture/protocol";
 import type { LineHunk } from "./difference.ts";
 import type { Halves } from "./halves.ts";
-import type { NamedHunk } from "./pieces.ts";
+import type { ChangedHunk } from "./pieces.ts";
 import type { Paths } from "./reaching.ts";
 import type { Weave } from "./weave.ts";
 
@@ -16,7 +16,7 @@ export interface Unit {
   commit?: string;
   files: ReleaseUnit["files"];
   /** In files of which this kernel is made. */
-  hunks: readonly NamedHunk[];
+  hunks: readonly ChangedHunk[];
   diff: string;
   /** Units without which it is not the same change. */
   needs: ReadonlySet<number>;
@@ -89,7 +89,7 @@ export function idOf(hunks: readonly (LineHunk & { path: string })[]): string {
 }
 
 /** Made up of the first files and the names that are changed in them. */
-export function titleOf(hunks: readonly NamedHunk[]): string {
+export function titleOf(hunks: readonly ChangedHunk[]): string {
   const paths = [...new Set(hunks.map(({ path }) => path))];
   const main = paths.find((path) => path.endsWith(".c")) ?? paths[0] ?? "";
   const own = hunks.filter(({ path }) => path === main).flatMap(({ inside }) => inside);
@@ -144,7 +144,7 @@ function marked(mark: string, line: string): string {
 }
 
 /** Of hunks, as the report has them. */
-export function hunksOf(hunks: readonly NamedHunk[]): ReleaseUnit["files"][number]["hunks"] {
+export function hunksOf(hunks: readonly ChangedHunk[]): ReleaseUnit["files"][number]["hunks"] {
   return hunks.map(({ oldStart, old, newStart, now, inside }) => ({
     oldStart: oldStart + 1,
     oldCount: old.length,
