@@ -258,7 +258,7 @@ export class TrialRun {
     for (const [done, module] of modules.entries()) {
       this.#stage.note(`module ${module.name}, ${done + 1} of ${modules.length}`);
       const known = leftOut.findIndex((other) => other.module === module.name);
-      if (known >= 0) leftOut.splice(known, 1);
+      const [before] = known >= 0 ? leftOut.splice(known, 1) : [];
       const needed = module.needs.find((name) => leftOut.some((other) => other.module === name));
       if (needed !== undefined) {
         leftOut.push({ module: module.name, why: `it needs ${needed}` });
@@ -270,6 +270,11 @@ export class TrialRun {
       const said = [loaded.output.trim(), ...loaded.log.map(lineText)].join("\n");
       if (NO_DEVICE.includes(loaded.code)) {
         leftOut.push({ module: module.name, why: `it finds no device in the virtual machine (${errnoName(loaded.code)})` });
+        continue;
+      }
+      // One that another has taken the place of, or whose init gives up: the same as without the livepatch.
+      if (before !== undefined) {
+        leftOut.push(before);
         continue;
       }
       if (this.loadedAt > 0)
