@@ -81,8 +81,9 @@ export function findMerged(
   const entity = mergedEntity(section, offset, strings);
   if (entity === undefined) return `refers to ${section.name} + ${offset}, where nothing whole is`;
   const start = (exact ? value : value - addend) - (offset - entity.start);
+  // The linker keeps its section's alignment, which is less than its size where it is a table of smaller ones (gcc 16).
   const kernel =
-    !strings && start % Math.max(section.entsize, 1) !== 0
+    !strings && start % Math.max(Math.min(section.entsize, section.align), 1) !== 0
       ? undefined
       : running.constant(start, entity.bytes.length, isInitOnly(user.name));
   if (kernel === undefined || Buffer.compare(kernel, entity.bytes) !== 0)
