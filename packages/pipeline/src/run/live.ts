@@ -16,7 +16,7 @@ export function nameOf(object: string, variable: string): string {
 
 /**
  * What is in them the kernel has made code of, or its programs have in them: who changes the word changes nothing of that. Source: include/linux/
- * (jump_label.h, static_call_types.h, tracepoint-defs.h, bpf.h), arch/x86/include/asm/paravirt_types.h.
+ * (jump_label.h, static_call_types.h, tracepoint-defs.h, bpf.h), asm/paravirt_types.h.
  */
 const MADE_CODE =
   /^struct (static_key|static_key_true|static_key_false|static_call_key|tracepoint|bpf_func_proto|paravirt_patch_template)(\[|$)/;
