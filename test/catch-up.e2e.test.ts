@@ -157,7 +157,7 @@ function makeShared(): void {
   repository.commit("proc: of another configuration");
 }
 
-const OPTIONS = { only: "all", leaveOut: [], take: [], acceptAlone: [], acceptLayouts: [], acceptInits: [], unproven: false } as const;
+const OPTIONS = { only: "all", leaveOut: [], take: [], acceptDoubt: [], acceptLayouts: [], acceptInits: [], unproven: false } as const;
 
 async function caughtUp(of = task, options: Partial<Parameters<typeof catchUp>[3]> = {}): Promise<CaughtUp> {
   const plan = await commitUnits(of, kernel, [{ folder: repository.folder, range: "from..main" }]);

@@ -71,7 +71,7 @@ async function smallOnes(context: RunContext): Promise<[string, string]> {
     const { livepatch } = await catchUp(task, kernel, await commitUnits(task, kernel, [{ folder: place, range: `from..${to}` }]), {
       only: "all",
       leaveOut: [],
-      acceptAlone: [],
+      acceptDoubt: [],
       take: [],
       acceptLayouts: [],
       acceptInits: [],

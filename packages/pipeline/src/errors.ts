@@ -81,7 +81,7 @@ export const pipelineErrors = defineErrors({
     mend: "Use letters, digits, - and _, at most 40, with --name.",
   },
   CATCHUP_UNIT: {
-    cause: "No unit of the release has the id that --leave-out, --take or --accept-alone gives, and none changes a file of that name.",
+    cause: "No unit of the release has the id that --leave-out, --take or --accept-doubt gives, and none changes a file of that name.",
     mend: "Units have the ids that the report of a run says (docs/catch-up.md); of commits, their first digits do, too.",
   },
   CATCHUP_ASKED: {
@@ -95,7 +95,12 @@ export const pipelineErrors = defineErrors({
   CATCHUP_HALF: {
     cause:
       "A unit of source packages has to do with what few files name, and so has one that is left out: the two may be one fix, and half a fix can be worse than none.",
-    mend: "Read both. Where each is right without the other, --accept-alone UNIT carries it; commits (--git) say themselves what is one fix.",
+    mend: "Read both. Where each is right without the other, --accept-doubt UNIT carries it; commits (--git) say themselves what is one fix.",
+  },
+  CATCHUP_EXISTING: {
+    cause:
+      "By its text a unit meets objects that the old code made: it frees, reads or waits for what only its new constructor gives them. Those that exist never get it, and what the livepatch made stays when it goes.",
+    mend: "Read it. Where it is right for objects that exist already, too, --accept-doubt UNIT carries it; otherwise boot the newer kernel.",
   },
   CATCHUP_RANGE: {
     cause: "The commits that --git and --range name cannot be read.",

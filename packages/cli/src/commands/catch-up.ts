@@ -26,7 +26,7 @@ interface Options extends KernelOptions, Accepted, AccountOptions {
   only: string;
   leaveOut?: string[];
   take?: string[];
-  acceptAlone?: string[];
+  acceptDoubt?: string[];
   upon?: string;
   name?: string;
   output?: string;
@@ -45,7 +45,7 @@ export const catchUpCommand: AddCommand = (program, run) => {
     .option("--leave-out <unit...>", "units that are not to go in: by id, commit, or a file or folder that they change")
     .option("--take <unit...>", "only these units, and what they need")
     .option(
-      "--accept-alone <unit...>",
+      "--accept-doubt <unit...>",
       "units that stay in though they may be halves of fixes of which something is left out: you have read both",
     )
     .option("--upon <module>", "the livepatch of an earlier catch-up: the new one replaces it, and knows its states")
@@ -72,14 +72,14 @@ export const catchUpCommand: AddCommand = (program, run) => {
                   options.git.map((folder, at) => ({ folder, range: options.range?.[at] ?? "" })),
                 );
           const only = options.only === "cve" ? "cve" : "all";
-          const { leaveOut = [], take = [], acceptAlone = [], acceptLayout: acceptLayouts = [], acceptInit: acceptInits = [] } = options;
+          const { leaveOut = [], take = [], acceptDoubt = [], acceptLayout: acceptLayouts = [], acceptInit: acceptInits = [] } = options;
           const running = kernel.target.inputs.find(({ name }) => name.startsWith("linux-source-"))?.version;
           const sources = await sourcesOf([running, plan.target.version]);
           const found = await catchUp(task, kernel, plan, {
             only,
             leaveOut,
             take,
-            acceptAlone,
+            acceptDoubt,
             predecessor,
             acceptLayouts,
             acceptInits,

@@ -21,6 +21,8 @@ function unit(index: number, name: string, needs: number[] = []): Unit {
     gone: NOTHING,
     come: NOTHING,
     creates: false,
+    knew: new Set<string>(),
+    heads: "",
     shared: new Set<string>(),
     counted: new Set<string>(),
     uses: new Set<string>(),

@@ -10,8 +10,8 @@ export interface Asked {
   leaveOut: readonly string[];
   /** Only these, with what they need; empty for all. */
   take: readonly string[];
-  /** These stay in though they may be halves of what is left out: somebody has read both. */
-  acceptAlone: readonly string[];
+  /** These go in though they may be halves of what is left out, or meet objects that exist already: somebody has read them. */
+  acceptDoubt: readonly string[];
 }
 
 export class Choice {
@@ -21,9 +21,9 @@ export class Choice {
   readonly #halves: Halves;
 
   /** What is asked for, and can be at all. @throws CATCHUP_UNIT */
-  constructor({ units, halves = new Map() }: Plan, { leaveOut, take, only, acceptAlone }: Asked) {
+  constructor({ units, halves = new Map() }: Plan, { leaveOut, take, only, acceptDoubt }: Asked) {
     this.#units = units;
-    for (const word of [...leaveOut, ...take, ...acceptAlone])
+    for (const word of [...leaveOut, ...take, ...acceptDoubt])
       if (!units.some((unit) => means(word, unit))) throw fail("CATCHUP_UNIT", `no unit is ${word}, and none changes a file of that name`);
     for (const unit of units) if (unit.known === undefined) this.#in.add(unit.index);
     const asked = new Map<number, Left>();
@@ -32,7 +32,11 @@ export class Choice {
       else if (unit.known === undefined && leaveOut.some((word) => means(word, unit)))
         asked.set(unit.index, { reasons: [reasonOf(fail("CATCHUP_ASKED", "--leave-out names it"))], with: [] });
     }
-    this.#halves = new Map([...halves].filter(([index]) => !acceptAlone.some((word) => means(word, units[index] as Unit))));
+    const isAccepted = (unit: Unit): boolean => acceptDoubt.some((word) => means(word, unit));
+    this.#halves = new Map([...halves].filter(([index]) => !isAccepted(units[index] as Unit)));
+    for (const unit of units)
+      if (unit.doubt !== undefined && this.#in.has(unit.index) && !asked.has(unit.index) && !isAccepted(unit))
+        asked.set(unit.index, { reasons: [reasonOf(unit.doubt)], with: [] });
     this.leave(asked);
     const wanted = (unit: Unit): boolean =>
       (take.length === 0 || take.some((word) => means(word, unit))) && (only === "all" || unit.namesCve);

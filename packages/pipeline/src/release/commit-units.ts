@@ -15,6 +15,7 @@ import type { Hunk } from "../patch/hunk.ts";
 import { linesOf, type Placed, placeHunks } from "../patch/place.ts";
 import { type Commit, commitsOf, type Range } from "./commits.ts";
 import { type LineHunk, textIn } from "./difference.ts";
+import { doubtOf } from "./existing.ts";
 import { changedHunks, type NamedHunk, namedHunks, OWN, type Touched } from "./pieces.ts";
 import { Reaching } from "./reaching.ts";
 import { reasonOf } from "./reasons.ts";
@@ -185,6 +186,7 @@ class Maker {
       commit: commit.id,
       files: files.sort((a, b) => (a.path < b.path ? -1 : 1)),
       hunks: known === undefined ? (changedHunks([hunks])[0] ?? []) : [],
+      doubt: doubtOf(hunks),
       diff: texts.join(""),
       needs,
       idle: known === undefined && hunks.every(({ idle }) => idle),

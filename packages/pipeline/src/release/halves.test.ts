@@ -63,7 +63,7 @@ test("where one is left out its halves are, theirs too, and what needs those; bu
   const fourth = { ...unit(3, "fs/a.c", F("f", "a();"), F("f", "b();")), needs: new Set([2]) };
   const units = [takes, second, third, fourth, unit(4, "fs/b.c", F("g", "c();"), F("g", "d();"))];
   const plan = { units, halves: halvesOf(units, () => 2) } as unknown as Plan;
-  const asked = { only: "all", leaveOut: ["u0"], take: [], acceptAlone: [] } as const;
+  const asked = { only: "all", leaveOut: ["u0"], take: [], acceptDoubt: [] } as const;
   const choice = new Choice(plan, asked);
   expect([...choice.in]).toEqual([4]);
   expect([...choice.left].map(([index, { reasons }]) => `${index} ${reasons[0]?.code}`)).toEqual([
@@ -73,7 +73,7 @@ test("where one is left out its halves are, theirs too, and what needs those; bu
     "3 CATCHUP_NEEDS",
   ]);
   expect(choice.left.get(1)?.reasons[0]?.why).toContain("users");
-  expect([...new Choice(plan, { ...asked, acceptAlone: ["u1"] }).in]).toEqual([1, 2, 3, 4]);
+  expect([...new Choice(plan, { ...asked, acceptDoubt: ["u1"] }).in]).toEqual([1, 2, 3, 4]);
   // Who takes some has chosen them.
   expect([...new Choice(plan, { ...asked, leaveOut: [], take: ["u1"] }).in]).toEqual([1]);
 });

@@ -9,6 +9,7 @@ import { linesOf } from "../patch/place.ts";
 import type { NameIndex } from "../reach/names/index.ts";
 import { indexOf } from "../reach/names/open.ts";
 import { changedPaths, hunksBetween, textIn } from "./difference.ts";
+import { doubtOf } from "./existing.ts";
 import { type Halves, halvesOf, type Part } from "./halves.ts";
 import { type ChangedHunk, changedHunks, type NamedHunk, namedHunks, piecesOf } from "./pieces.ts";
 import { Reaching } from "./reaching.ts";
@@ -64,7 +65,7 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
     stage.note("what belongs together");
     const sees = (reader: string, declarer: string): boolean => reaching.of(declarer).has(reader);
     const groups = piecesOf(hunks, sees);
-    const units = changedHunks(groups).map((group, index) => unitOf(group, index, files));
+    const units = changedHunks(groups).map((group, index) => ({ ...unitOf(group, index, files), doubt: doubtOf(groups[index] ?? []) }));
     for (const [at, unit] of units.entries()) {
       const reasons = [...new Set((groups[at] ?? []).map(({ path }) => path))].flatMap((path) => cannot.get(path) ?? []);
       if (reasons.length > 0) units[at] = { ...unit, known: { state: "left out", reasons } };

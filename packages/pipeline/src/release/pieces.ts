@@ -48,6 +48,10 @@ export interface NamedHunk extends ChangedHunk {
   operations: ReadonlySet<string>;
   /** It brings the whole file. */
   creates: boolean;
+  /** Members that its file named before. */
+  knew: ReadonlySet<string>;
+  /** Of the functions that it is in, all before their bodies. */
+  heads: string;
 }
 
 export interface Touched {
@@ -76,6 +80,7 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
   const olds = new Map(old.flatMap((one) => one.names.map((name) => [`${one.kind} ${name}`, one] as const)));
   const words = new Set([...identifiersOf(file.before ?? ""), ...identifiersOf(file.after)]);
   const slots = slotsOf(file);
+  const knew = usesOf(codeOf([file.before ?? ""], false)).members;
   const [oldComments, newComments] = [linesInComment(file.before ?? ""), linesInComment(file.after)];
   const [oldBodies, newBodies] = [new Bodies(old, oldLines), new Bodies(now, newLines)];
   return hunks.map((hunk, i) => {
@@ -127,6 +132,8 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       around: new Set([...oldBodies.around(inOld), ...newBodies.around(inNew)].flatMap(({ uses }) => [...uses])),
       operations: new Set([...oldBodies.around(inOld), ...newBodies.around(inNew)].flatMap(({ operations }) => [...operations])),
       creates: file.before === undefined,
+      knew,
+      heads: [...inOld, ...inNew].flatMap(({ kind, head }) => (kind === "function" ? [head] : [])).join(";"),
       idle: goesOnAlike && sameTokens(oldCode, newCode),
       words,
     };

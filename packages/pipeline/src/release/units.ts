@@ -1,4 +1,5 @@
 /** Units of a release: what goes into the livepatch whole or not at all, and the source with any choice of them. */
+import type { SutureError } from "@suture/errors";
 import { sha256 } from "@suture/files";
 import type { IncludeGraph, KernelContext } from "@suture/kbuild";
 import type { ReleaseUnit, UnitReason } from "@suture/protocol";
@@ -24,6 +25,8 @@ export interface Unit {
   idle: boolean;
   /** It says that it mends a CVE; only commits say so. */
   namesCve: boolean;
+  /** Why it is left out unless somebody has read it. */
+  doubt?: SutureError | undefined;
   /** Known before anything is compiled. */
   known?: { state: "not built" | "left out" | "in the kernel"; reasons: UnitReason[] };
 }

@@ -1,0 +1,98 @@
+/**
+ * Whether a change meets objects that exist already: made by the old code, they never get what only the new constructor gives them, and what the new
+ * code frees, reads or waits for may not be there. Read from the text alone, it finds the plain forms; where it finds one, the change is in doubt.
+ */
+import type { SutureError } from "@suture/errors";
+import { codeOf } from "../c/comments.ts";
+import { fail } from "../errors.ts";
+import type { NamedHunk } from "./pieces.ts";
+
+const FREED = /\b\w*free\w*\s*\(\s*([^;{}]*?)\)\s*;/g;
+const CONTAINER = /\bcontainer_of\s*\(\s*([^,;{}]+?)\s*,/g;
+const SETS = /(?:->|(?<=[\w\])])\.)([A-Za-z_]\w*)\s*=(?!=)/g;
+const MEMBERS = /(?:->|(?<=[\w\])])\.)([A-Za-z_]\w*)/g;
+const STORED = /\*\s*\(\s*[\w ]+\*+\s*\)\s*\(([^;{}]*)/g;
+const INITIALISES = /^(?:INIT_\w+|\w*_init|init_\w+|timer_setup)$/;
+const BOOT = /\b__(?:mem|net_)?init\b/;
+
+/** @returns undefined where nothing says so */
+export function doubtOf(hunks: readonly NamedHunk[]): SutureError | undefined {
+  const why = meetsExisting(hunks);
+  return why === undefined ? undefined : fail("CATCHUP_EXISTING", `objects that exist already: ${why}`, { file: hunks[0]?.path });
+}
+
+/** In words. */
+function meetsExisting(hunks: readonly NamedHunk[]): string | undefined {
+  const changing = hunks.filter(({ idle, creates }) => !idle && !creates);
+  const [old, now] = [changing.map(({ old }) => codeOf(old, false)), changing.map(({ now }) => codeOf(now, false))];
+  return (
+    headerBefore(old, now) ?? storedElsewhere(old, now) ?? initialisedElsewhere(changing) ?? setBy(changing, now) ?? madeAtBoot(changing)
+  );
+}
+
+/** What was freed as it is, is now part of something that is to be around it. */
+function headerBefore(old: readonly string[], now: readonly string[]): string | undefined {
+  const freed = new Set(old.flatMap((code) => [...code.matchAll(FREED)].map(([, what = ""]) => what.trim())));
+  for (const code of now)
+    for (const [, what = ""] of code.matchAll(CONTAINER))
+      if (freed.has(what)) return `${what}, which the old code allocates and frees by itself, is taken for a part of something`;
+  return undefined;
+}
+
+/** A place in memory that is reckoned is reckoned otherwise. */
+function storedElsewhere(old: readonly string[], now: readonly string[]): string | undefined {
+  const places = (code: string): string[] => [...code.matchAll(STORED)].map(([, place = ""]) => place.replace(/\s+/g, ""));
+  for (const [at, code] of old.entries()) {
+    const [before, after] = [places(code), places(now[at] ?? "")];
+    if (before.length > 0 && after.length > 0 && before.join(";") !== after.join(";"))
+      return `what is stored at ${before[0]} is looked for elsewhere`;
+  }
+  return undefined;
+}
+
+/** The constructor does what another function did before. */
+function initialisedElsewhere(hunks: readonly NamedHunk[]): string | undefined {
+  const functionsOf = ({ inside }: NamedHunk): string[] => inside.flatMap(({ kind, name }) => (kind === "function" ? [name] : []));
+  for (const one of hunks)
+    for (const name of one.gone.calls) {
+      if (!INITIALISES.test(name)) continue;
+      const own = new Set(functionsOf(one));
+      const other = hunks.find((hunk) => hunk.come.calls.has(name) && functionsOf(hunk).some((by) => !own.has(by)));
+      if (other !== undefined) return `${name}() moves from ${[...own][0] ?? one.path} to ${functionsOf(other)[0] ?? other.path}`;
+    }
+  return undefined;
+}
+
+/** A member that the file did not know is read, and set where objects are made. */
+function setBy(hunks: readonly NamedHunk[], now: readonly string[]): string | undefined {
+  const set = new Map<string, Set<string>>();
+  for (const [at, { inside, path }] of hunks.entries())
+    for (const [, member = ""] of (now[at] ?? "").matchAll(SETS)) {
+      const by = set.get(`${path} ${member}`) ?? new Set();
+      for (const { kind, name } of inside) if (kind === "function") by.add(name);
+      set.set(`${path} ${member}`, by);
+    }
+  for (const [at, { inside, path, knew }] of hunks.entries())
+    for (const [, member = ""] of (now[at] ?? "").replace(SETS, " ").matchAll(MEMBERS)) {
+      const by = set.get(`${path} ${member}`);
+      if (by === undefined || knew.has(member)) continue;
+      const reader = inside.find(({ kind, name }) => kind === "function" && !by.has(name));
+      if (reader !== undefined) return `${reader.name} reads ${member}, which only ${[...by][0] ?? "new code"} sets`;
+    }
+  return undefined;
+}
+
+/** A variable that is new is set by code that has run. */
+function madeAtBoot(hunks: readonly NamedHunk[]): string | undefined {
+  for (const { inside } of hunks)
+    for (const { kind, name, contract } of inside) {
+      if (kind !== "variable" || !contract) continue;
+      const sets = hunks.filter(({ now }) => new RegExp(`(?<![\\w.>])${name}\\s*=(?!=)`).test(codeOf(now, false)));
+      const users = hunks.filter(
+        ({ heads, mentions, inside: of }) => mentions.has(name) && !BOOT.test(heads) && of.some((one) => one.kind === "function"),
+      );
+      if (sets.length > 0 && users.length > 0 && sets.every(({ heads }) => BOOT.test(heads)))
+        return `${name} is new, and set by code that runs once, when the kernel or the module begins`;
+    }
+  return undefined;
+}
