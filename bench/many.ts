@@ -31,7 +31,8 @@ export async function many(corpus: string | undefined, cache: string, folder: st
     if (round === ROUNDS) throw new Error(`still refused: ${refused.map(({ code, file }) => `${code} ${file}`).join(", ")}`);
     const files = new Set(refused.map(({ file }) => file));
     const kept = fixes.filter(
-      ({ files: own, objects }) => !own.some((file) => files.has(file)) && !objects.some(({ object }) => files.has(object)),
+      ({ patch, files: own, objects }) =>
+        !files.has(join(given, patch)) && !own.some((file) => files.has(file)) && !objects.some(({ object }) => files.has(object)),
     );
     if (kept.length === fixes.length) throw new Error(`refused, and by none of the fixes: ${JSON.stringify(refused)}`);
     fixes = kept;

@@ -46,7 +46,7 @@ export const catchUpCommand: AddCommand = (program, run) => {
     .option("--take <unit...>", "only these units, and what they need")
     .option(
       "--accept-doubt <unit...>",
-      "units that stay in though they may be halves of fixes of which something is left out: you have read both",
+      "units that go in though they may be halves of fixes, or meet objects that they are not made for: you have read them",
     )
     .option("--upon <module>", "the livepatch of an earlier catch-up: the new one replaces it, and knows its states")
     .option("--name <name>", "the livepatch's name; catch-up-VERSION unless given")
