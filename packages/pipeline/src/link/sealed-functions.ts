@@ -1,6 +1,7 @@
 /**
- * Where an indirect branch must end on a landing pad, the kernel takes away the pads of functions that it only calls by name, which a table lists; and the compiler makes none for a function of one file that is only called by name there. A fix that is the first to keep such a
- * function's address would stop the machine where it calls it.
+ * Where an indirect branch must end on a landing pad, the kernel takes away the pads of functions that it only calls by name, which a table lists; and
+ * the compiler makes none for a function of one file that is only called by name there. A fix that is the first to keep such a function's address would
+ * stop the machine where it calls it.
  */
 import { type Arch, archOf } from "@suture/arch";
 import { type ElfObject, isSection, relocationSections, type Section, STT, viewOf } from "@suture/elf";
