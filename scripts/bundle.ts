@@ -1,24 +1,21 @@
 /**
- * dist/package: what users install. One file with all of our code; beside it what is read at run time: the decoder of x86 instructions
- * (WebAssembly that its own code reads from its own folder) and the C that is compiled into a module. Besides that for people and their
- * programs: manual pages, completion for shells, and the schemas of the JSON documents.
+ * dist/package: what users install. One file with all of our code, and a small one that starts it; beside them what is read at run time: the decoder of
+ * x86 instructions (WebAssembly that its own code reads from its own folder) and the C that is compiled into a module. Besides that for people and
+ * their programs: manual pages, completion for shells, and the schemas of the JSON documents.
  * `npm pack ./dist/package` makes the archive.
  */
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
-import { makeProgram } from "../packages/cli/src/program.ts";
+import { makeProgram as makeWords } from "../packages/cli/src/program.ts";
 import { COMPLETION_FILES, completionScript, SHELLS } from "../packages/cli/src/words/completion.ts";
 import { manualPages } from "../packages/cli/src/words/manual.ts";
 import { outlineOf } from "../packages/cli/src/words/outline.ts";
 import { schemaFiles } from "./json-page.ts";
+import { BESIDE, makeProgram } from "./program.ts";
 import { thirdParty } from "./third-party.ts";
 
 const root = join(import.meta.dirname, "..");
 const out = join(process.argv[2] ?? join(root, "dist"), "package");
-/** Packages that cannot be part of the one file; they go along in node_modules. */
-const BESIDE = ["iced-x86"];
-
 interface PackageJson {
   version: string;
   description: string;
@@ -33,35 +30,13 @@ const modules = join(root, "node_modules");
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-const { metafile } = await build({
-  entryPoints: [join(root, "packages/cli/src/main.ts")],
-  outfile: join(out, "suture.mjs"),
-  bundle: true,
-  platform: "node",
-  target: "node20",
-  format: "esm",
-  conditions: ["source"],
-  external: BESIDE,
-  metafile: true,
-  legalComments: "none",
-  logLevel: "warning",
-  // CommonJS dependencies ask for node's modules at run time.
-  banner: {
-    js: '#!/usr/bin/env node\nimport { createRequire as makeRequire } from "node:module";\nconst require = makeRequire(import.meta.url);',
-  },
-});
-chmodSync(join(out, "suture.mjs"), 0o755);
-
-for (const name of readdirSync(join(root, "packages"))) {
-  const folder = join(root, "packages", name, "c");
-  if (existsSync(folder)) cpSync(folder, join(out, "c"), { recursive: true });
-}
+const metafile = await makeProgram(out);
 for (const name of BESIDE) cpSync(join(modules, name), join(out, "node_modules", name), { recursive: true, dereference: true });
 // Help and refusals name the pages of docs.
 for (const name of ["LICENSE", "LICENSES", "README.md", "docs"])
   if (existsSync(join(root, name))) cpSync(join(root, name), join(out, name), { recursive: true });
 const outline = outlineOf(
-  makeProgram(
+  makeWords(
     () => async () => {},
     () => {},
   ),

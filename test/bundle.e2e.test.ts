@@ -25,7 +25,9 @@ test("the installed command says what it can do", () => {
 
 test("the licences of all that is inside go along", () => {
   const installed = join(scratch, "prefix/lib/node_modules/suture");
-  expect(readdirSync(installed)).toEqual(expect.arrayContaining(["LICENSE", "LICENSES", "THIRD-PARTY.txt", "docs", "suture.mjs"]));
+  expect(readdirSync(installed)).toEqual(
+    expect.arrayContaining(["LICENSE", "LICENSES", "THIRD-PARTY.txt", "docs", "program.cjs", "suture.mjs"]),
+  );
 });
 
 test("the decoder of instructions works where it was installed", () => {

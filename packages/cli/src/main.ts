@@ -37,10 +37,11 @@ function wordsLost(): void {
   if (process.exitCode === 0) process.exitCode = WORDS_LOST;
 }
 
-const code = await runCli(process.argv.slice(2), {
+runCli(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   signal: controller.signal,
   env: process.env,
+}).then((code) => {
+  process.exitCode = code === 0 && lost ? WORDS_LOST : code;
 });
-process.exitCode = code === 0 && lost ? WORDS_LOST : code;

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { openImage } from "@suture/kernel";
 import { type BootOptions, boot, type Guest, type GuestFile, programFiles } from "@suture/lab";
 import { finish, inspect } from "@suture/livepatch";
@@ -58,6 +58,7 @@ export class Yard {
     const files: GuestFile[] = [
       { path: "/etc/passwd", content: Buffer.from("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n") },
       { path: SUTURE, content: { file: join(folder, "package/suture.mjs") } },
+      { path: join(dirname(SUTURE), "program.cjs"), content: { file: join(folder, "package/program.cjs") } },
       ...(await programFiles(task, ["node", "flock"])),
       ...(own ?? [...(await testModules(task, kernel)), { path: TRAMPOLINE, content: compiled(folder, "trampoline"), mode: 0o755 }]),
     ];

@@ -20,7 +20,10 @@ const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
 ];
 
 const FILES: readonly (readonly [path: string, meaning: string])[] = [
-  ["~/.cache/suture", "packages, sources, compilers, decoded kernels and compiled originals; can be deleted at any time"],
+  [
+    "~/.cache/suture",
+    "packages, sources, compilers, decoded kernels, compiled originals and what makes a start quicker; can be deleted at any time",
+  ],
   ["/var/lib/suture", "livepatches that are loaded at each boot"],
   ["/run/suture", "what is known, until the next boot, of the livepatches that are loaded"],
 ];

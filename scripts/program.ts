@@ -1,0 +1,87 @@
+/**
+ * The command as it runs: suture.mjs, which is started, program.cjs, which has all of our code, and the C that is compiled into modules. `./suture` makes
+ * it anew after each change of a source: node --import tsx scripts/program.ts FOLDER
+ */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type BuildOptions, build, type Metafile } from "esbuild";
+
+const root = join(import.meta.dirname, "..");
+/** Of a package that cannot be part of the one file. */
+export const BESIDE = ["iced-x86"];
+
+/** @returns what went into it */
+export async function makeProgram(folder: string): Promise<Metafile> {
+  const options = {
+    bundle: true,
+    write: false,
+    platform: "node",
+    target: "node20",
+    conditions: ["source"],
+    external: BESIDE,
+    legalComments: "none",
+    logLevel: "warning",
+  } satisfies BuildOptions;
+  const start = await build({
+    ...options,
+    entryPoints: [join(root, "packages/cli/src/start/start.ts")],
+    format: "esm",
+    banner: { js: "#!/usr/bin/env node" },
+  });
+  const program = await build({
+    ...options,
+    entryPoints: [join(root, "packages/cli/src/main.ts")],
+    format: "cjs",
+    metafile: true,
+    // Without comments it is all ASCII, as start.ts reads it. An error that nobody catches shows its line.
+    charset: "ascii",
+    minifyWhitespace: true,
+    lineLimit: 120,
+    // Parts of it that are wanted later are in the file as well.
+    supported: { "dynamic-import": false },
+    define: { "import.meta.dirname": "__dirname", "import.meta.url": "__filename" },
+  });
+  const code = program.outputFiles[0]?.contents ?? new Uint8Array();
+  if (code.some((byte) => byte > 0x7f)) throw new Error("program.cjs is not ASCII: a raw template or a name has other letters");
+  for (const from of cFolders()) copyAll(from, join(folder, "c"));
+  write(join(folder, "program.cjs"), code);
+  write(join(folder, "suture.mjs"), start.outputFiles[0]?.contents ?? new Uint8Array(), 0o755);
+  return program.metafile;
+}
+
+function cFolders(): string[] {
+  return readdirSync(join(root, "packages"))
+    .map((name) => join(root, "packages", name, "c"))
+    .filter((folder) => existsSync(folder));
+}
+
+function copyAll(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) copyAll(source, target);
+    else whole(target, (path) => copyFileSync(source, path));
+  }
+}
+
+function write(path: string, content: Uint8Array, mode = 0o644): void {
+  mkdirSync(dirname(path), { recursive: true });
+  whole(path, (unfinished) => writeFileSync(unfinished, content, { mode }));
+}
+
+/** Others may run what is there while it is made anew. */
+function whole(path: string, make: (unfinished: string) => void): void {
+  const unfinished = `${path}.${process.pid}`;
+  make(unfinished);
+  renameSync(unfinished, path);
+}
+
+const [, started, folder] = process.argv;
+if (started === import.meta.filename && folder !== undefined) {
+  const began = new Date();
+  await makeProgram(folder);
+  const stamp = join(folder, "made");
+  write(stamp, new Uint8Array());
+  // What was changed meanwhile is newer than this.
+  utimesSync(stamp, began, began);
+}
