@@ -46,6 +46,18 @@ export const fleetErrors = defineErrors({
     cause: "What is asked for does not follow from the state that it is in.",
     mend: "Look at its state again: somebody else may have changed it.",
   },
+  FLEET_BUILD: {
+    cause: "What is to be built cannot be, as far as builders know the archive; or what a builder has sent is not what was asked for.",
+    mend: "`suture fleet builds` says of each kernel what keeps it; of what a builder sent, see its log, and who has its key.",
+  },
+  FLEET_ROOM: {
+    cause: "There is no room on the disk for what is to be kept.",
+    mend: "Make room: the builds that were signed, or are no good, lie in the folder `builds` of the repository.",
+  },
+  FLEET_BUILDER: {
+    cause: "The builder cannot work: the server does not answer it or refuses it, the command suture is not there, or its disk is full.",
+    mend: "See the reason; the key needs the role builder (`suture-fleet key NAME --role builder` on the server's machine).",
+  },
   FLEET_NONE: {
     cause: "There is nothing of that name here.",
     mend: "List what there is, and use its id.",

@@ -3,6 +3,12 @@ import { join } from "node:path";
 import type { Task } from "@suture/task";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import { builderRoutes } from "./builds/builder-routes.ts";
+import { BuildFolder } from "./builds/files.ts";
+import { keepReady } from "./builds/keep-ready.ts";
+import { giveBack } from "./builds/queue.ts";
+import { buildRoutes } from "./builds/routes.ts";
+import { sweepBuilds } from "./builds/sweep.ts";
 import { Chore } from "./chore.ts";
 import { Database } from "./database/database.ts";
 import { exportRoutes } from "./exports/routes.ts";
@@ -15,6 +21,7 @@ import { makeServer } from "./http/server.ts";
 import { Knowledge } from "./knowledge/knowledge.ts";
 import { Learner } from "./knowledge/learn.ts";
 import { knowledgeRoutes } from "./knowledge/routes.ts";
+import { buildPages } from "./page/builds.ts";
 import { cvePages } from "./page/cves.ts";
 import { entryRoutes } from "./page/entry.ts";
 import { glanceRoutes } from "./page/glance.ts";
@@ -52,6 +59,7 @@ const TICK_MS = 5000;
 /** Of a large fleet a look takes long: as many times that it rests. */
 const TICK_REST = 10;
 const SAMPLE_MS = 60_000;
+const BUILDS_MS = 30_000;
 /** Those that are done are counted once in so many times. */
 const DONE_SAMPLES = 60;
 const TELL_MS = 2000;
@@ -83,6 +91,7 @@ export class Fleet {
   readonly #steering: Steering | undefined;
   readonly #addresses: Addresses;
   readonly #knowledge: Knowledge;
+  readonly #builds: BuildFolder | undefined;
   readonly #chores: Chore[] = [];
   #sender: Sender | undefined;
 
@@ -102,6 +111,7 @@ export class Fleet {
     const counts = new Rested(() => countsOf(sql));
     const metrics = new Metrics(sql, knowledge, counts, steering);
     this.learner = steering === undefined ? undefined : new Learner(sql, steering);
+    this.#builds = steering === undefined ? undefined : new BuildFolder(steering.folder);
     const rolling = { steering, trialChannels, log };
     this.routes = [
       ...ownRoutes(sql, metrics, VERSION, () => this.routes),
@@ -110,6 +120,8 @@ export class Fleet {
       ...hostRoutes(sql, new Ingest(first, note), knowledge),
       ...knowledgeRoutes(sql, knowledge, steering),
       ...exportRoutes(sql, knowledge),
+      ...buildRoutes(sql, knowledge),
+      ...builderRoutes(sql, this.#builds),
       ...webhookRoutes(sql, this.#addresses),
       ...rolloutRoutes(first, rolling),
       ...entryRoutes(sql, oidc === undefined ? undefined : new Provider(oidc)),
@@ -120,6 +132,7 @@ export class Fleet {
       ...livepatchPages(sql, knowledge, steering),
       ...tokenPages(sql),
       ...peoplePages(sql, this.#addresses),
+      ...buildPages(sql, knowledge, steering),
       ...otherPages(sql, steering),
     ];
     this.server = makeServer({ routes: this.routes, log, metrics, principalOf: (request) => this.#principalOf(request) });
@@ -156,12 +169,17 @@ export class Fleet {
     const sweep = async (): Promise<void> => {
       await sweepDeliveries(sql);
       await sweepLevels(sql);
+      await sweepBuilds(sql, this.#builds);
       await sampleLevels(sql, this.#knowledge);
     };
     this.#chores.push(
       new Chore(
         () => this.#trying("roll-outs cannot be noted", () => sampleRollouts(sql, looks++ % DONE_SAMPLES === 0)),
         () => SAMPLE_MS,
+      ),
+      new Chore(
+        () => this.#trying("what is to be built cannot be looked at", () => this.lookAtBuilds()),
+        () => BUILDS_MS,
       ),
       new Chore(
         () => this.#trying("webhooks cannot be looked at", () => markFull(sql)),
@@ -177,6 +195,12 @@ export class Fleet {
       ),
     );
     for (const chore of this.#chores) chore.start();
+  }
+
+  async lookAtBuilds(): Promise<void> {
+    const { sql } = this.database;
+    await giveBack(sql);
+    await keepReady(sql, this.#knowledge);
   }
 
   async #trying(wrong: string, work: () => Promise<unknown>): Promise<void> {

@@ -8,6 +8,8 @@ import { silentReporter, Task } from "@suture/task";
 import { openKeyFile, type Signer } from "@suture/trust";
 import { pino } from "pino";
 import * as v from "valibot";
+import { BuilderClient } from "./builds/worker/client.ts";
+import { work } from "./builds/worker/worker.ts";
 import { fail } from "./errors.ts";
 import { Fleet, VERSION } from "./fleet.ts";
 import type { Repository } from "./steering/steering.ts";
@@ -22,6 +24,8 @@ const HELP = `suture-fleet: the server of a fleet of machines that follow a sign
                      [--trial-channel NAME...] [--webhook-network ADDRESS/BITS...] [--oidc FILE]
   suture-fleet account NAME --role ROLE... [--data FOLDER]  a person is invited, who sets a password and a second factor; of one that is there it is set anew
   suture-fleet key NAME --role ROLE... [--data FOLDER]      a key by which a program asks; shown once
+  suture-fleet builder --server ADDRESS --key-file FILE --work FOLDER [--suture COMMAND] [--once]
+                                                            builds what the server asks for, here or on another machine
 
 --data     all that the server keeps; /var/lib/suture-fleet unless given
 --listen   127.0.0.1:8780 unless given: put a web server with TLS in front of it
@@ -30,6 +34,9 @@ const HELP = `suture-fleet: the server of a fleet of machines that follow a sign
 --trial-channel   what rolls out in it is no production: one person approves it, and it need not be proven; may be given more than once
 --oidc     the provider of OpenID Connect by which people may log in: docs/fleet.md says what is in the file
 --webhook-network   of your own, to which what happens may be told without TLS or to addresses that are not public; may be given more than once
+--server   of a builder: https://..., the fleet's server; --key-file has on its first line a key with the role builder
+--work     of a builder: a folder for what is being built
+--suture   of a builder: the command, \`suture\` unless given; --once: until there is nothing to build
 --role     ${ROLES.join(", ")}; may be given more than once
 
 DATABASE_URL names a PostgreSQL (postgres://...); without it the server keeps one of its own in the data folder.
@@ -46,6 +53,11 @@ const OPTIONS = {
   oidc: { type: "string" },
   "webhook-network": { type: "string", multiple: true, default: [] as string[] },
   role: { type: "string", multiple: true, default: [] as string[] },
+  server: { type: "string" },
+  "key-file": { type: "string" },
+  work: { type: "string" },
+  suture: { type: "string", default: "suture" },
+  once: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
   version: { type: "boolean", default: false },
 } as const;
@@ -62,6 +74,11 @@ interface Words {
   repository?: string | undefined;
   publish?: string | undefined;
   key: string[];
+  server?: string | undefined;
+  "key-file"?: string | undefined;
+  work?: string | undefined;
+  suture: string;
+  once: boolean;
   help: boolean;
   version: boolean;
 }
@@ -169,6 +186,17 @@ async function key(values: Words, name: string | undefined): Promise<void> {
   }
 }
 
+/** Ended, it gives back what it has. */
+async function builder({ server, "key-file": keyFile, work: folder, suture, once }: Words): Promise<void> {
+  if (server === undefined || keyFile === undefined || folder === undefined)
+    throw fail("FLEET_USAGE", "a builder takes --server, --key-file and --work");
+  if (!/^https?:/.test(server) || !URL.canParse(server))
+    throw fail("FLEET_USAGE", `--server ${server} is no address that begins with https://`);
+  const secret = (await readFile(keyFile, "utf8")).split("\n")[0]?.trim() ?? "";
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort());
+  await work(task, { client: new BuilderClient(server, secret), suture: [suture], folder: resolve(folder), once }, log);
+}
+
 try {
   const { values, positionals } = wordsOf();
   const [word, ...rest] = positionals;
@@ -176,6 +204,7 @@ try {
   else if (values.help) process.stdout.write(HELP);
   else if (word === "serve" && rest.length === 0) await serve(values);
   else if (word === "account" && rest.length <= 1) await account(values, rest[0]);
+  else if (word === "builder" && rest.length === 0) await builder(values);
   else if (word === "key" && rest.length <= 1) await key(values, rest[0]);
   else throw fail("FLEET_USAGE", word === undefined ? "nothing was asked for" : `there is no ${positionals.join(" ")}`);
 } catch (error) {

@@ -81,12 +81,8 @@ export class Signed implements Repository {
     manifest: Partial<DraftManifest> = {},
     beside: { account?: object; review?: (sha256: string) => string; retire?: number } = {},
   ): Promise<string> {
-    const object = newObject(`${name}.ko`, X86_64);
-    const modinfo = `license=GPL\0livepatch=Y\0name=${name}\0vermagic=${STATE.release} SMP\0`;
-    object.sections.unshift(new Section({ name: ".modinfo", type: SHT.PROGBITS, flags: SHF.ALLOC, data: Buffer.from(modinfo) }));
     const file = join(this.#base, `${name}.ko`);
-    const draft = draftOf({ name, kernel: { release: STATE.release, buildId: BUILD_ID }, replace: true, ...manifest });
-    const { bytes } = finish(writeElf(object), file, draft, 511);
+    const bytes = livepatchBytes(name, manifest);
     writeFileSync(file, bytes);
     const put = (suffix: string, text: string): string => {
       writeFileSync(`${file}.${suffix}`, text);
@@ -105,6 +101,13 @@ export class Signed implements Repository {
     return sha256;
   }
 
+  /** By its own name. */
+  async addFile(file: string, beside: { account?: string; review?: string } = {}): Promise<void> {
+    await addLivepatch(task, this.folder, file, { now: this.now(), ...beside });
+    await this.#sign(this.#offline.patches);
+    await publish(task, this.folder, this.out, { signers: this.signers, now: this.now() });
+  }
+
   /** What is staged, by its offline keys. */
   async signAll(): Promise<void> {
     for (const key of Object.values(this.#offline)) await this.#sign(key).catch(() => {});
@@ -116,6 +119,15 @@ export class Signed implements Repository {
     this.#store ??= await TrustStore.create(join(this.#base, "store"), readFileSync(join(this.out, "metadata/1.root.json")));
     return (await refresh(task, { store: this.#store, now: this.now(), buildId: BUILD_ID }, [sourceOf(this.out)])).policy;
   }
+}
+
+/** A module that is none but for its manifest. */
+export function livepatchBytes(name: string, manifest: Partial<DraftManifest> = {}): Uint8Array {
+  const object = newObject(`${name}.ko`, X86_64);
+  const modinfo = `license=GPL\0livepatch=Y\0name=${name}\0vermagic=${STATE.release} SMP\0`;
+  object.sections.unshift(new Section({ name: ".modinfo", type: SHT.PROGBITS, flags: SHF.ALLOC, data: Buffer.from(modinfo) }));
+  const draft = draftOf({ name, kernel: { release: STATE.release, buildId: BUILD_ID }, replace: true, ...manifest });
+  return finish(writeElf(object), `${name}.ko`, draft, 511).bytes;
 }
 
 const newKey = (): Signer => newSigner(generateKeyPairSync("ed25519").privateKey);

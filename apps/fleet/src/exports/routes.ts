@@ -7,7 +7,7 @@ import { byCve } from "../hosts/routes.ts";
 import { type Route, route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 import type { Judged } from "../knowledge/picture.ts";
-import { ROLES } from "../users/roles.ts";
+import { SEERS } from "../users/roles.ts";
 import { fleetCsaf } from "./csaf.ts";
 import { cvesCsv, hostsCsv } from "./csv.ts";
 import { fleetOpenVex } from "./openvex.ts";
@@ -27,7 +27,7 @@ export const exportRoutes = (sql: Sql, knowledge: Knowledge): Route[] => {
       method: "GET",
       path: "/v1/exports/openvex.json",
       what: "OpenVEX 0.2.0: how each CVE stands for each kernel with its livepatches",
-      who: ROLES,
+      who: SEERS,
       query: v.strictObject(vexQuery),
       handle: async ({ query: { author, buildId }, reply }) => {
         reply.type("application/json; charset=utf-8");
@@ -38,7 +38,7 @@ export const exportRoutes = (sql: Sql, knowledge: Knowledge): Route[] => {
       method: "GET",
       path: "/v1/exports/csaf-vex.json",
       what: "The same as a VEX of CSAF 2.0",
-      who: ROLES,
+      who: SEERS,
       query: v.strictObject({
         ...vexQuery,
         namespace: v.optional(
@@ -55,7 +55,7 @@ export const exportRoutes = (sql: Sql, knowledge: Knowledge): Route[] => {
       method: "GET",
       path: "/v1/exports/cves.csv",
       what: "CVEs with how many machines are open to each, as CSV",
-      who: ROLES,
+      who: SEERS,
       handle: async ({ reply }) => {
         reply.type(CSV).header("content-disposition", 'attachment; filename="cves.csv"');
         return cvesCsv(knowledge);
@@ -65,7 +65,7 @@ export const exportRoutes = (sql: Sql, knowledge: Knowledge): Route[] => {
       method: "GET",
       path: "/v1/exports/hosts.csv",
       what: "Machines with their level, as CSV",
-      who: ROLES,
+      who: SEERS,
       query: v.strictObject({
         state: v.optional(v.picklist(HOST_STATES)),
         label: v.optional(words),

@@ -19,7 +19,7 @@ import type { Sql } from "../database/sql.ts";
 import { type Route, route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 import type { Ingest } from "../reports/ingest.ts";
-import { ROLES } from "../users/roles.ts";
+import { SEERS } from "../users/roles.ts";
 import { enrol, enrolTokens, labelHost, newEnrolToken, revokeEnrolToken, settleHost } from "./enrol.ts";
 import { listHosts, oneHost } from "./list.ts";
 import type { ByCve } from "./silent.ts";
@@ -102,7 +102,7 @@ export const hostRoutes = (sql: Sql, ingest: Ingest, knowledge: Knowledge): Rout
     method: "GET",
     path: "/v1/hosts",
     what: "Machines by name, page by page",
-    who: ROLES,
+    who: SEERS,
     query: v.strictObject({
       name: v.optional(words),
       state: v.optional(v.picklist(HOST_STATES)),
@@ -122,7 +122,7 @@ export const hostRoutes = (sql: Sql, ingest: Ingest, knowledge: Knowledge): Rout
     method: "GET",
     path: "/v1/hosts/:id",
     what: "A machine, what it reported last, and what became of it",
-    who: ROLES,
+    who: SEERS,
     params: hostParams,
     answer: fleetHostWholeSchema,
     handle: async ({ params }) => oneHost(sql, knowledge, params.id),

@@ -28,6 +28,11 @@ export function openApi(routes: readonly Route[], version: string): object {
   };
 }
 
+function contentOf(body: Schema): object {
+  if (body.type === "instance") return { "application/octet-stream": { schema: { type: "string", format: "binary" } } };
+  return { "application/json": { schema: json(body) } };
+}
+
 function operation({ method, what, who, params, query, body, answer }: Route): object {
   const named = (schema: Schema, place: "path" | "query"): object[] => {
     const { properties = {}, required = [] } = json(schema) as { properties?: Record<string, object>; required?: string[] };
@@ -43,7 +48,7 @@ function operation({ method, what, who, params, query, body, answer }: Route): o
     description: whoText(who),
     ...(who === "anyone" || who === "host" ? {} : { security: [{ key: [] }] }),
     parameters: [...named(params, "path"), ...named(query, "query")],
-    ...(method === "POST" ? { requestBody: { required: true, content: { "application/json": { schema: json(body) } } } } : {}),
+    ...(method === "POST" ? { requestBody: { required: true, content: contentOf(body) } } : {}),
     responses: {
       200: { description: "done", ...(answer === undefined ? {} : { content: { "application/json": { schema: json(answer) } } }) },
       default: { description: "refused, and why: a document suture/error-1" },

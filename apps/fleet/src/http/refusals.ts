@@ -11,6 +11,7 @@ const STATUS: Readonly<Partial<Record<keyof typeof fleetErrors.kinds, number>>> 
   FLEET_ROLE: 403,
   FLEET_NONE: 404,
   FLEET_BUSY: 429,
+  FLEET_ROOM: 507,
   FLEET_DATABASE: 503,
 };
 

@@ -53,6 +53,7 @@ export function makeServer({ routes, log, metrics, principalOf }: Serving): Fast
   server.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, body, done) => {
     done(null, Object.fromEntries(new URLSearchParams(String(body))));
   });
+  server.addContentTypeParser("application/octet-stream", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
   limited(server);
   server.register(async (scope) => {
     for (const each of routes) add(scope, each, principalOf);

@@ -12,7 +12,7 @@ import * as v from "valibot";
 import type { Sql } from "../database/sql.ts";
 import { type Route, route } from "../http/route.ts";
 import type { Steering } from "../steering/steering.ts";
-import { ROLES } from "../users/roles.ts";
+import { SEERS } from "../users/roles.ts";
 import type { Knowledge } from "./knowledge.ts";
 import { besideLivepatch, coverKernel, fleetLivepatch, fleetLivepatches } from "./livepatches.ts";
 import { cvePage } from "./page-of-cves.ts";
@@ -30,7 +30,7 @@ export const knowledgeRoutes = (sql: Sql, knowledge: Knowledge, steering: Steeri
     method: "GET",
     path: "/v1/cves",
     what: "The CVEs that livepatches speak of, and how many machines are open to each",
-    who: ROLES,
+    who: SEERS,
     query: cveQuery,
     answer: fleetCvesSchema,
     handle: async ({ query }) => cvePage(await knowledge.cves(), query, PAGE),
@@ -39,7 +39,7 @@ export const knowledgeRoutes = (sql: Sql, knowledge: Knowledge, steering: Steeri
     method: "GET",
     path: "/v1/cves/:id",
     what: "A CVE: how it stands for each kernel with its livepatches, and why",
-    who: ROLES,
+    who: SEERS,
     params: v.strictObject({ id: cveIdSchema }),
     answer: fleetCveWholeSchema,
     handle: async ({ params }) => knowledge.cve(params.id),
@@ -48,7 +48,7 @@ export const knowledgeRoutes = (sql: Sql, knowledge: Knowledge, steering: Steeri
     method: "GET",
     path: "/v1/kernels",
     what: "Each kernel with the livepatches in it: level, CVEs, whether a reboot is wanted, until when it is covered",
-    who: ROLES,
+    who: SEERS,
     answer: fleetKernelsSchema,
     handle: async () => ({ kernels: await knowledge.kernels() }),
   }),
@@ -65,7 +65,7 @@ export const knowledgeRoutes = (sql: Sql, knowledge: Knowledge, steering: Steeri
     method: "GET",
     path: "/v1/livepatches",
     what: "Livepatches that the repository has or had",
-    who: ROLES,
+    who: SEERS,
     answer: fleetLivepatchesSchema,
     handle: async () => ({ livepatches: await fleetLivepatches(sql, knowledge) }),
   }),
@@ -73,7 +73,7 @@ export const knowledgeRoutes = (sql: Sql, knowledge: Knowledge, steering: Steeri
     method: "GET",
     path: "/v1/livepatches/:sha256",
     what: "A livepatch, and what it says of each CVE",
-    who: ROLES,
+    who: SEERS,
     params: shaParams,
     answer: fleetLivepatchWholeSchema,
     handle: async ({ params }) => fleetLivepatch(sql, knowledge, params.sha256),
@@ -82,7 +82,7 @@ export const knowledgeRoutes = (sql: Sql, knowledge: Knowledge, steering: Steeri
     method: "GET",
     path: "/v1/livepatches/:sha256/account",
     what: "Its account, as it was signed",
-    who: ROLES,
+    who: SEERS,
     params: shaParams,
     handle: async ({ params, reply }) => {
       const bytes = await besideLivepatch(sql, steering, params.sha256, "account");

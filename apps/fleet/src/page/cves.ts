@@ -6,7 +6,7 @@ import type { Route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 import { cvePage } from "../knowledge/page-of-cves.ts";
 import { cveQuery } from "../knowledge/routes.ts";
-import { ROLES } from "../users/roles.ts";
+import { SEERS } from "../users/roles.ts";
 import { pageRoute } from "./route.ts";
 import { queryOf, standingHtml, tableHtml, tilesHtml } from "./words.ts";
 
@@ -29,7 +29,7 @@ function kernelsHtml({ id, kernels }: FleetCveWhole) {
 }
 
 export const cvePages = (knowledge: Knowledge): Route[] => [
-  pageRoute({ path: "/cves", what: "CVEs, and how many machines are open to each", who: ROLES, query: cveQuery }, async ({ query }) => {
+  pageRoute({ path: "/cves", what: "CVEs, and how many machines are open to each", who: SEERS, query: cveQuery }, async ({ query }) => {
     const { cves, next } = cvePage(await knowledge.cves(), query, PAGE);
     return {
       title: "CVEs",
@@ -56,7 +56,7 @@ ${
     };
   }),
   pageRoute(
-    { path: "/cves/:id", what: "A CVE, and the machines that are open to it", who: ROLES, params: v.strictObject({ id: cveIdSchema }) },
+    { path: "/cves/:id", what: "A CVE, and the machines that are open to it", who: SEERS, params: v.strictObject({ id: cveIdSchema }) },
     async ({ params: { id } }) => {
       const cve = await knowledge.cve(id);
       return {

@@ -27,6 +27,7 @@ const PLACES: readonly (readonly [place: string, name: string, who?: readonly Ro
   ["/hosts", "Machines"],
   ["/cves", "CVEs"],
   ["/livepatches", "Livepatches"],
+  ["/builds", "Builds"],
   ["/keys", "Keys"],
   ["/tokens", "Tokens", ["operator", "admin"]],
   ["/people", "People", ["admin"]],

@@ -8,7 +8,7 @@ import type { Knowledge } from "../knowledge/knowledge.ts";
 import type { Rested } from "../rested.ts";
 import { rollouts } from "../rollouts/store.ts";
 import { levelSeries } from "../samples/samples.ts";
-import { ROLES } from "../users/roles.ts";
+import { SEERS } from "../users/roles.ts";
 import { chartHtml } from "./chart.ts";
 import { rolloutRow } from "./rollouts.ts";
 import { pageRoute } from "./route.ts";
@@ -20,7 +20,7 @@ const MOST = 100;
 const OPEN = new Set(["approved", "rolling", "paused", "held"]);
 
 export const glanceRoutes = (sql: Sql, knowledge: Knowledge, counted: Rested<Counts>): Route[] => [
-  pageRoute({ path: "/", what: "The fleet at a glance", who: ROLES }, async () => {
+  pageRoute({ path: "/", what: "The fleet at a glance", who: SEERS }, async () => {
     const counts = await counted.now();
     const kernels = await knowledge.kernels();
     const open = (await rollouts(sql)).filter(({ phase }) => OPEN.has(phase));

@@ -8,7 +8,7 @@ import { listHosts, oneHost } from "../hosts/list.ts";
 import { byCve } from "../hosts/routes.ts";
 import type { Route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
-import { mayBe, ROLES } from "../users/roles.ts";
+import { mayBe, SEERS } from "../users/roles.ts";
 import { csrfField } from "./document.ts";
 import { formRoute, pageRoute } from "./route.ts";
 import { queryOf, statusHtml, tableHtml, timeHtml } from "./words.ts";
@@ -113,7 +113,7 @@ ${when(
 const params = v.strictObject({ id: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)) });
 
 export const hostPages = (sql: Sql, knowledge: Knowledge): Route[] => [
-  pageRoute({ path: "/hosts", what: "Machines", who: ROLES, query: filter }, async ({ query }) => {
+  pageRoute({ path: "/hosts", what: "Machines", who: SEERS, query: filter }, async ({ query }) => {
     const { name, state, status, label, buildId, livepatch, cve, standing, after } = query;
     const { hosts, next } = await listHosts(sql, {
       name: set(name),
@@ -138,7 +138,7 @@ ${hosts.length === 0 ? html`<p class="dim">There is none.</p>` : tableHtml(["mac
 <p>${when(after !== undefined, () => html`<a href="/hosts?${queryOf({ ...query, after: undefined })}">From the beginning</a> `)}${when(next !== null, () => html`<a rel="next" href="/hosts?${queryOf({ ...query, after: next ?? undefined })}">The next ${PAGE}</a>`)}</p>`,
     };
   }),
-  pageRoute({ path: "/hosts/:id", what: "A machine and its history", who: ROLES, params }, async ({ params: { id }, principal }) => {
+  pageRoute({ path: "/hosts/:id", what: "A machine and its history", who: SEERS, params }, async ({ params: { id }, principal }) => {
     const { host, report, level, events } = await oneHost(sql, knowledge, id);
     const next = (["approved", "refused", "retired"] as const).filter((one) => one !== host.state && host.state !== "retired");
     return {

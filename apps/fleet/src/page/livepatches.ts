@@ -7,7 +7,7 @@ import type { Knowledge } from "../knowledge/knowledge.ts";
 import { besideLivepatch, fleetLivepatch, fleetLivepatches } from "../knowledge/livepatches.ts";
 import { shaParams } from "../knowledge/routes.ts";
 import type { Steering } from "../steering/steering.ts";
-import { ROLES } from "../users/roles.ts";
+import { SEERS } from "../users/roles.ts";
 import { NO_REPOSITORY } from "./others.ts";
 import { pageRoute } from "./route.ts";
 import { phaseHtml, queryOf, tableHtml } from "./words.ts";
@@ -27,7 +27,7 @@ interface Of {
 }
 
 export const livepatchPages = (sql: Sql, knowledge: Knowledge, steering: Steering | undefined): Route[] => [
-  pageRoute({ path: "/livepatches", what: "Livepatches that are signed and published", who: ROLES }, async () => {
+  pageRoute({ path: "/livepatches", what: "Livepatches that are signed and published", who: SEERS }, async () => {
     const all = await fleetLivepatches(sql, knowledge);
     const by = await sql<Of>`select id, phase, livepatch from rollout order by made_at`;
     const table = tableHtml(
@@ -51,7 +51,7 @@ export const livepatchPages = (sql: Sql, knowledge: Knowledge, steering: Steerin
     };
   }),
   pageRoute(
-    { path: "/livepatches/:sha256", what: "A livepatch, and what it says of each CVE", who: ROLES, params: shaParams },
+    { path: "/livepatches/:sha256", what: "A livepatch, and what it says of each CVE", who: SEERS, params: shaParams },
     async ({ params: { sha256 } }) => {
       const one = await fleetLivepatch(sql, knowledge, sha256);
       const states = [...new Set(one.cves.map(({ state }) => state))].map(
@@ -84,7 +84,7 @@ ${states.map(
     method: "GET",
     path: "/livepatches/:sha256/review",
     what: "What people read before they signed it",
-    who: ROLES,
+    who: SEERS,
     params: shaParams,
     page: true,
     handle: async ({ params, reply }) => {

@@ -5,7 +5,7 @@ import { auditPage, brokenAudit } from "../audit/audit.ts";
 import type { Sql } from "../database/sql.ts";
 import type { Route } from "../http/route.ts";
 import type { Steering } from "../steering/steering.ts";
-import { ROLES } from "../users/roles.ts";
+import { SEERS } from "../users/roles.ts";
 import { pageRoute } from "./route.ts";
 import { expiryHtml, queryOf, tableHtml, timeHtml } from "./words.ts";
 
@@ -13,7 +13,7 @@ const PAGE = 100;
 export const NO_REPOSITORY = html`<p class="dim">The server was given no repository: it only looks at machines.</p>`;
 
 export const otherPages = (sql: Sql, steering: Steering | undefined): Route[] => [
-  pageRoute({ path: "/keys", what: "The repository's keys, and what expires when", who: ROLES }, async () => {
+  pageRoute({ path: "/keys", what: "The repository's keys, and what expires when", who: SEERS }, async () => {
     const found = await steering?.status();
     if (found === undefined) return { title: "Keys", body: NO_REPOSITORY };
     const table = tableHtml(
@@ -37,7 +37,7 @@ export const otherPages = (sql: Sql, steering: Steering | undefined): Route[] =>
     {
       path: "/audit",
       what: "Who did what",
-      who: ROLES,
+      who: SEERS,
       query: v.strictObject({ before: v.optional(v.pipe(v.string(), v.regex(/^\d{1,15}$/))), check: v.optional(v.literal("1")) }),
     },
     async ({ query }) => {

@@ -9,7 +9,7 @@ import { ACTS, type Act, type ActKind, actOn, type Rolling } from "../rollouts/a
 import { approve } from "../rollouts/approvals.ts";
 import { rollouts } from "../rollouts/store.ts";
 import { rolloutSeries, type Series } from "../samples/samples.ts";
-import { mayBe, type Principal, ROLES } from "../users/roles.ts";
+import { mayBe, type Principal, SEERS } from "../users/roles.ts";
 import { chartHtml } from "./chart.ts";
 import { csrfField } from "./document.ts";
 import { formRoute, pageRoute } from "./route.ts";
@@ -109,7 +109,7 @@ export function rolloutPages(sql: Sql, rolling: Rolling): Route[] {
     return found;
   };
   return [
-    pageRoute({ path: "/rollouts", what: "All roll-outs", who: ROLES }, async () => {
+    pageRoute({ path: "/rollouts", what: "All roll-outs", who: SEERS }, async () => {
       const all = await rollouts(sql);
       const table = tableHtml(["roll-out", "phase", "stage", "machines", "why"], all.map(rolloutRow));
       return {
@@ -118,7 +118,7 @@ export function rolloutPages(sql: Sql, rolling: Rolling): Route[] {
         body: html`<div id="live">${all.length === 0 ? html`<p class="dim">There is none.</p>` : table}</div>`,
       };
     }),
-    pageRoute({ path: "/rollouts/:id", what: "A roll-out, live", who: ROLES, params }, async ({ params: { id }, principal }) => {
+    pageRoute({ path: "/rollouts/:id", what: "A roll-out, live", who: SEERS, params }, async ({ params: { id }, principal }) => {
       const rollout = await one(id);
       const series = await rolloutSeries(sql, id);
       return {

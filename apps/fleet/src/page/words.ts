@@ -1,6 +1,6 @@
 /** Pieces that several pages have. */
 import { type Content, type Html, html } from "@suture/pages";
-import type { CveStanding, FleetHost, RolloutPhase } from "@suture/protocol";
+import type { BuildState, CveStanding, FleetHost, RolloutPhase } from "@suture/protocol";
 
 export const timeHtml = (iso: string | null): Content =>
   iso === null ? html`<span class="dim">never</span>` : html`<time datetime="${iso}">${iso.slice(0, 16).replace("T", " ")} UTC</time>`;
@@ -32,6 +32,19 @@ export const statusHtml = (status: FleetHost["status"]): Html => badge(STATUSES[
 
 const STANDINGS: Readonly<Record<CveStanding, Colour>> = { open: "bad", unknown: "warn", closed: "good" };
 export const standingHtml = (standing: CveStanding): Html => badge(STANDINGS[standing], standing);
+
+const BUILDS: Readonly<Record<BuildState, Colour>> = {
+  waiting: "same",
+  running: "same",
+  ready: "good",
+  nothing: "same",
+  bad: "bad",
+  refused: "warn",
+  failed: "bad",
+  cancelled: "same",
+  superseded: "same",
+};
+export const buildStateHtml = (state: BuildState): Html => badge(BUILDS[state], state);
 
 export const expiryHtml = (state: "good" | "soon" | "expired" | "unpublished"): Html =>
   badge(state === "good" ? "good" : state === "expired" ? "bad" : "warn", state);

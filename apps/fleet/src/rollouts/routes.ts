@@ -4,7 +4,7 @@ import * as v from "valibot";
 import type { Sql } from "../database/sql.ts";
 import { fail } from "../errors.ts";
 import { type Route, route } from "../http/route.ts";
-import { ROLES } from "../users/roles.ts";
+import { SEERS } from "../users/roles.ts";
 import { ACTS, type Act, actOn, type Rolling, steered } from "./acts.ts";
 import { approve } from "./approvals.ts";
 import { makeRollout, rollouts } from "./store.ts";
@@ -45,7 +45,7 @@ export function rolloutRoutes(sql: Sql, rolling: Rolling): Route[] {
       method: "GET",
       path: "/v1/rollouts",
       what: "All roll-outs, the newest first",
-      who: ROLES,
+      who: SEERS,
       answer: fleetRolloutsSchema,
       handle: async () => ({ rollouts: await rollouts(sql) }),
     }),
@@ -53,7 +53,7 @@ export function rolloutRoutes(sql: Sql, rolling: Rolling): Route[] {
       method: "GET",
       path: "/v1/rollouts/:id",
       what: "A roll-out: where it is, and what its machines say",
-      who: ROLES,
+      who: SEERS,
       params,
       answer: fleetRolloutsSchema,
       handle: async ({ params: { id } }) => {

@@ -52,6 +52,10 @@ export class Steering {
     this.#repository = repository;
   }
 
+  get folder(): string {
+    return this.#repository.folder;
+  }
+
   /** Signed, and published. @throws TRUST_* */
   livepatches(): Promise<VerifiedPatch[]> {
     return livepatchesOf(this.#repository.folder);

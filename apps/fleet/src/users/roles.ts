@@ -3,6 +3,9 @@ import { ROLES, type FleetRole as Role } from "@suture/protocol";
 
 export { ROLES, type Role };
 
+/** Who sees the fleet: all but programs that build for it. */
+export const SEERS: readonly Role[] = ROLES.filter((role) => role !== "builder");
+
 /** Somebody who asks, and is known. */
 export interface Principal {
   /** As the audit names it. */

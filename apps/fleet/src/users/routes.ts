@@ -5,7 +5,7 @@ import { auditPage, brokenAudit } from "../audit/audit.ts";
 import type { Sql } from "../database/sql.ts";
 import { type Route, route } from "../http/route.ts";
 import { apiKeys, newApiKey, revokeApiKey } from "./api-keys.ts";
-import { ROLES } from "./roles.ts";
+import { SEERS } from "./roles.ts";
 
 const PAGE = 200;
 
@@ -54,7 +54,7 @@ export const userRoutes = (sql: Sql): Route[] => [
     method: "GET",
     path: "/v1/audit",
     what: "Who did what, the newest first",
-    who: ROLES,
+    who: SEERS,
     query: v.strictObject({ before: v.optional(v.pipe(v.string(), v.regex(/^\d{1,15}$/), v.transform(Number))) }),
     answer: fleetAuditSchema,
     handle: async ({ query }) => ({ rows: await auditPage(sql, { before: query.before, limit: PAGE }) }),
@@ -63,7 +63,7 @@ export const userRoutes = (sql: Sql): Route[] => [
     method: "GET",
     path: "/v1/audit/check",
     what: "Whether the audit is as it was written: the first row that is not",
-    who: ROLES,
+    who: SEERS,
     answer: v.strictObject({ broken: v.nullable(v.number()) }),
     handle: async () => ({ broken: (await brokenAudit(sql)) ?? null }),
   }),

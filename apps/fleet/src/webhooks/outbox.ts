@@ -9,7 +9,7 @@ const MOST_WAITING = 10_000;
 export function eventOf(what: string): WebhookEvent {
   if (/^(?:roll-out|stage)\b/.test(what)) return "rollout";
   if (/^host\b/.test(what)) return "host";
-  if (/^(?:livepatch|kernel|database)\b/.test(what)) return "repository";
+  if (/^(?:livepatch|kernel|database|builds?)\b/.test(what)) return "repository";
   return "administration";
 }
 

@@ -6,8 +6,8 @@ const text = v.string();
 const name = v.pipe(text, v.minLength(1), v.maxLength(100));
 const time = said(text, "such as 2026-01-31T23:59:59.000Z");
 
-/** viewer: sees all; operator: hosts, roll-outs, holds, withdrawals; releaser: approves; key officer: keys and their expiries; admin: users and keys of programs. */
-export const ROLES = ["viewer", "operator", "releaser", "key officer", "admin"] as const;
+/** viewer: sees all; operator: hosts, roll-outs, holds, withdrawals; releaser: approves; key officer: keys and their expiries; admin: users and keys of programs; builder: of a program, takes what is to be built, and sees nothing else. */
+export const ROLES = ["viewer", "operator", "releaser", "key officer", "admin", "builder"] as const;
 export type FleetRole = (typeof ROLES)[number];
 
 export const rolesSchema = v.pipe(v.array(v.picklist(ROLES)), v.minLength(1), v.maxLength(ROLES.length));

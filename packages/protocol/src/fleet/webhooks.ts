@@ -5,7 +5,7 @@ import { count, line, time } from "./parts.ts";
 
 const text = v.string();
 
-/** rollout: each step of a roll-out, by a person or by itself; host: machines come, are approved, labelled, retired; repository: livepatches are published and withdrawn; administration: all other deeds. */
+/** rollout: each step of a roll-out, by a person or by itself; host: machines come, are approved, labelled, retired; repository: livepatches are built, published and withdrawn; administration: all other deeds. */
 export const WEBHOOK_EVENTS = ["rollout", "host", "repository", "administration"] as const;
 export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 

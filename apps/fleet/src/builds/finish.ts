@@ -1,0 +1,103 @@
+/** A builder has done: what it sent is held against what was asked for, and put where holders of keys find it. None of it is signed by being here. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { SutureError } from "@suture/errors";
+import { sha256 } from "@suture/files";
+import { inspect, moduleName } from "@suture/livepatch";
+import { BUILD_FILES, type BuildEnd, type BuildFile, type Built } from "@suture/protocol";
+import * as v from "valibot";
+import type { Sql } from "../database/sql.ts";
+import { fail } from "../errors.ts";
+import type { BuildFolder } from "./files.ts";
+import { type Claim, ended, held } from "./queue.ts";
+import { oneBuild } from "./row.ts";
+
+const GOOD_TRIALS: ReadonlySet<string> = new Set(["passed", "warned"]);
+/** What is looked at of a trial's document; all of it is for people. */
+const trialSchema = v.object({
+  schema: v.pipe(v.string(), v.regex(/^suture\/try-\d+$/)),
+  buildId: v.string(),
+  outcome: v.pipe(v.string(), v.maxLength(50)),
+});
+
+/** @throws FLEET_STATE, FLEET_REQUEST, FLEET_BUILD, FLEET_ROOM */
+export async function finish(sql: Sql, folder: BuildFolder, claimed: Claim, end: BuildEnd): Promise<void> {
+  const { outcome, code, why, mend } = end;
+  await held(sql, claimed);
+  if (outcome !== "built") {
+    await ended(sql, claimed, { outcome, code, why, mend });
+    await folder.drop(claimed);
+    return;
+  }
+  const build = await oneBuild(sql, claimed.id);
+  await folder.check(claimed, end.files);
+  const { name, trial } = await looked(folder, claimed, build.build_id);
+  const good = GOOD_TRIALS.has(trial);
+  const sent = new Map(end.files.map(({ file, sha256: digest }) => [file, digest]));
+  const by = <T>(value: (file: BuildFile) => T): Record<BuildFile, T> => ({
+    module: value("module"),
+    report: value("report"),
+    review: value("review"),
+    trial: value("trial"),
+  });
+  const built: Built = {
+    "suture-build": 1,
+    id: build.id,
+    release: build.release,
+    buildId: build.build_id,
+    targetRelease: build.target_release,
+    targetVersion: build.target_version,
+    builder: claimed.builder,
+    trial,
+    files: by((file) => `${name}${BUILD_FILES[file].suffix}`),
+    sha256: by((file) => sent.get(file) ?? ""),
+  };
+  const place = await folder.settle(claimed, {
+    ...{ name, good },
+    beside: { "build.json": `${JSON.stringify(built, undefined, 1)}\n`, "log.txt": build.log },
+  });
+  try {
+    await ended(sql, claimed, {
+      outcome: good ? "ready" : "bad",
+      code: good ? "" : "TRIAL",
+      why: good ? "it is to be read and signed" : `its trial: ${trial}`,
+      mend: good ? `Read ${place}, then: suture repo add FOLDER --build ${build.id}` : `See the trial in ${place}.`,
+      module: { sha256: built.sha256.module, trial, folder: place },
+    });
+  } catch (error) {
+    // Cancelled in the meantime: what nobody waits for is not put up. Where it is not known, another look or the next time sees to it.
+    if (error instanceof SutureError && error.code === "FLEET_STATE") await folder.remove(build.id);
+    throw error;
+  }
+}
+
+/** Whoever adds it to the repository has all of it checked again. @throws FLEET_BUILD */
+async function looked(folder: BuildFolder, claimed: Claim, buildId: string): Promise<{ name: string; trial: string }> {
+  const path = (file: BuildFile): string => join(folder.partial(claimed), file);
+  const wrong = (file: BuildFile, why: string): Error => fail("FLEET_BUILD", `the ${file}: ${why}`, { file: claimed.id });
+  const bytes = await readFile(path("module"));
+  const { manifest, livepatch, faults, name } = inspect(bytes, "the module");
+  if (!livepatch || manifest === undefined) throw wrong("module", "it is no livepatch that Suture has made");
+  if (faults.length > 0) throw wrong("module", faults.join("; "));
+  if (manifest.kernel.buildId !== buildId)
+    throw wrong("module", `it is for ${manifest.kernel.release} with the build-id ${manifest.kernel.buildId}, and machines run ${buildId}`);
+  if (!manifest.proof.proven) throw wrong("module", "it is not proven to fit");
+  if (manifest.catchUp === undefined) throw wrong("module", "it is no catch-up");
+  const known = moduleName(name);
+  if (!/^\w{1,55}$/.test(known)) throw wrong("module", `"${known}" is no module's name`);
+  const review = await readFile(path("review"));
+  if (!review.includes(sha256(bytes))) throw wrong("review", "it is of another module");
+  const trial = trialIn(await readFile(path("trial"), "utf8"));
+  if (trial === undefined) throw wrong("trial", "it is not what `suture try --json` prints");
+  if (trial.buildId !== buildId) throw wrong("trial", `it was on the build-id ${trial.buildId}`);
+  return { name: known, trial: trial.outcome };
+}
+
+function trialIn(text: string): v.InferOutput<typeof trialSchema> | undefined {
+  try {
+    const checked = v.safeParse(trialSchema, JSON.parse(text));
+    return checked.success ? checked.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
