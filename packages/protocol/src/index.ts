@@ -63,6 +63,8 @@ export { completionDocument, errorDocument } from "./documents/common.ts";
 export type { Document } from "./documents/document.ts";
 export {
   fleetAuditDocument,
+  fleetBuildDocument,
+  fleetBuildsDocument,
   fleetCveDocument,
   fleetCvesDocument,
   fleetHostDocument,

@@ -82,6 +82,14 @@ export function fleetMetrics(
     const rows = await outcomes.now();
     for (const { rollout, outcome, n } of rows) set({ rollout, outcome }, n);
   });
+  gauge("builds", "Livepatches that are to be built, are, or were.", ["state"], async (set) => {
+    for (const { state, n } of await sql<{ state: string; n: number }>`select state, count(*)::integer as n from build group by state`)
+      set({ state }, n);
+  });
+  gauge("builders", "Builders that were heard of within ten minutes.", [], async (set) => {
+    const [row] = await sql<{ n: number }>`select count(*)::integer as n from builder where seen_at > now() - interval '10 minutes'`;
+    set({}, row?.n ?? 0);
+  });
   gauge("webhook_deliveries", "What webhooks were told, are to be, or could not be.", ["state"], async (set) => {
     for (const { state, n } of await deliveries.now()) set({ state }, n);
   });

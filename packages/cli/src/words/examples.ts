@@ -71,6 +71,7 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   fleet: [
     ["fleet login https://fleet.example.org/ --key-file key", "which server is asked, and as whom"],
     ["fleet hosts --status silent --json", "machines that were not heard of"],
+    ["fleet keep-ready on", "livepatches to the newest of each series are built for what the machines run"],
     ["fleet hold fix-7 --why 'the database is slow'", "nothing more is loaded by it, within minutes"],
   ],
   repo: [

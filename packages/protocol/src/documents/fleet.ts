@@ -1,5 +1,6 @@
 /** Documents of `suture fleet`: what the fleet's server answers. */
 import * as v from "valibot";
+import { fleetBuildsSchema, fleetBuildWholeSchema } from "../fleet/builds.ts";
 import { fleetHostSchema, fleetHostsSchema, fleetHostWholeSchema } from "../fleet/hosts.ts";
 import { fleetCvesSchema, fleetCveWholeSchema } from "../fleet/knowledge.ts";
 import { fleetAuditSchema, meSchema } from "../fleet/people.ts";
@@ -52,4 +53,16 @@ export const fleetCveDocument = documentKind(
   1,
   "`suture fleet cve ID`: a CVE, how it stands for each kernel with its livepatches, and the machines that are open to it.",
   { ...fleetCveWholeSchema.entries, hosts: said(v.array(fleetHostSchema), "that are open to it") },
+);
+export const fleetBuildsDocument = documentKind(
+  "fleet-builds",
+  1,
+  "`suture fleet builds` and `keep-ready`: livepatches that are built, and what each kernel of the fleet wants.",
+  fleetBuildsSchema.entries,
+);
+export const fleetBuildDocument = documentKind(
+  "fleet-build",
+  1,
+  "`suture fleet builds ID`: a build, and what its builder printed.",
+  fleetBuildWholeSchema.entries,
 );

@@ -24,6 +24,8 @@ import { completionDocument, errorDocument } from "./common.ts";
 import type { DocumentKind } from "./document.ts";
 import {
   fleetAuditDocument,
+  fleetBuildDocument,
+  fleetBuildsDocument,
   fleetCveDocument,
   fleetCvesDocument,
   fleetHostDocument,
@@ -110,6 +112,8 @@ const KINDS = [
   fleetAuditDocument,
   fleetCvesDocument,
   fleetCveDocument,
+  fleetBuildsDocument,
+  fleetBuildDocument,
   repoKeyDocument,
   repoHoldersDocument,
   repoStagedDocument,

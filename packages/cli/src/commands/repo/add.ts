@@ -1,5 +1,9 @@
 /** What the repository has. */
-import { repoAddDocument } from "@suture/protocol";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { sha256OfFile } from "@suture/files";
+import { builtSchema, fleetAnswer, repoAddDocument } from "@suture/protocol";
+import type { Task } from "@suture/task";
 import { fail } from "../../errors.ts";
 import { partsText, safeText, tableText } from "../../text.ts";
 import { type Add, FOLDER, stagedText, trust } from "./words.ts";
@@ -9,7 +13,8 @@ export const add: Add = (repo, run) => {
     .command("add")
     .description("adds livepatches, each as the next release of its kernel line")
     .argument("<folder>", FOLDER)
-    .argument("<module...>", ".ko files that Suture built")
+    .argument("[module...]", ".ko files that Suture built")
+    .option("--build <id>", "instead: what a builder of the fleet has put up (docs/fleet.md), with its account and its page")
     .option("--account <file>", "what `suture account --json` or `suture catch-up --json` printed of it")
     .option("--review <file>", "the page that `suture review` wrote of it")
     .option("--retire <counter>", "releases of the line up to this one go out of the list")
@@ -19,10 +24,16 @@ export const add: Add = (repo, run) => {
         async (
           task,
           folder: string,
-          modules: string[],
-          options: { account?: string; review?: string; retire?: string; unproven?: boolean },
+          given: string[],
+          words: { account?: string; review?: string; retire?: string; unproven?: boolean; build?: string },
         ) => {
           const { addLivepatch } = await trust();
+          const built = words.build === undefined ? undefined : await builtIn(task, folder, words.build);
+          if ((built === undefined) === (given.length === 0)) throw fail("CLI_USAGE", "either modules are given, or --build");
+          if (built !== undefined && (words.account ?? words.review) !== undefined)
+            throw fail("CLI_USAGE", "a build has its account and its page");
+          const modules = built === undefined ? given : [built.module];
+          const options = { ...words, ...built };
           if (modules.length > 1 && (options.account !== undefined || options.review !== undefined))
             throw fail("CLI_USAGE", "an account and a page are of one livepatch: add it by itself");
           if (options.retire !== undefined && !/^\d{1,9}$/.test(options.retire))
@@ -55,3 +66,19 @@ export const add: Add = (repo, run) => {
       ),
     );
 };
+
+/** All of it as the server had it when it was put up. @throws CLI_USAGE, CLI_FILE */
+async function builtIn(task: Task, folder: string, id: string): Promise<{ module: string; account: string; review: string }> {
+  if (!/^[0-9a-f]{12}$/.test(id)) throw fail("CLI_USAGE", `--build ${id} is no id of a build: \`suture fleet builds\` lists them`);
+  const of = join(folder, "builds", id);
+  const file = join(of, "build.json");
+  const found = fleetAnswer(builtSchema, 200, await readFile(file, "utf8"));
+  if (!("good" in found)) throw fail("CLI_FILE", "it does not say what was built", { file });
+  const { files, sha256 } = found.good;
+  for (const which of ["module", "report", "review"] as const) {
+    const path = join(of, files[which]);
+    if (!/^[\w.]+$/.test(files[which])) throw fail("CLI_FILE", `"${files[which]}" is no file of a build`, { file });
+    if ((await sha256OfFile(task, path)) !== sha256[which]) throw fail("CLI_FILE", "it is not what the builder has sent", { file: path });
+  }
+  return { module: join(of, files.module), account: join(of, files.report), review: join(of, files.review) };
+}
