@@ -20,9 +20,14 @@ export async function readKept<T>(path: string, schema: v.GenericSchema<T>): Pro
 }
 
 /** A full or unwritable disk costs time only: that of making it again. */
-export async function keepJson(task: Task, path: string, value: unknown): Promise<void> {
+export function keepJson(task: Task, path: string, value: unknown): Promise<void> {
+  return keepBytes(task, path, JSON.stringify(value));
+}
+
+/** The same. */
+export async function keepBytes(task: Task, path: string, content: string | Uint8Array): Promise<void> {
   try {
-    await keepFile(path, JSON.stringify(value));
+    await keepFile(path, content);
   } catch (error) {
     if (!(error instanceof Error && "syscall" in error)) throw error;
     task.reporter.warn(`something could not be kept for the next run: ${error.message}`);

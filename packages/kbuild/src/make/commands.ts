@@ -8,14 +8,14 @@
  */
 import { readFile } from "node:fs/promises";
 import { join, normalize } from "node:path";
-import { gunzipWithin, keepJson, literally, readKept } from "@suture/files";
+import { gunzipWithin, literally } from "@suture/files";
 import { moduleName } from "@suture/livepatch";
 import type { Target } from "@suture/sources";
 import { run, type Task } from "@suture/task";
-import * as v from "valibot";
 import { fail } from "../errors.ts";
+import { keepRows, readRows } from "./kept-rows.ts";
 import { keyOf } from "./key.ts";
-import { foldersOf, type OtherProgram, PRINTED, type Printed, type Step, stepsOf } from "./steps.ts";
+import { foldersOf, type OtherProgram, type Printed, type Step, stepsOf } from "./steps.ts";
 
 export interface ObjectCommand {
   /** Path in the source tree. */
@@ -37,15 +37,41 @@ export interface ObjectCommand {
 /** What holds of all objects of a kernel. */
 export type Circumstances = Pick<ObjectCommand, "buildPath" | "writesBtf">;
 
+interface Index {
+  rows: ReadonlyMap<string, Row>;
+  bySource: ReadonlyMap<string, readonly string[]>;
+}
+
+function indexOf(rows: readonly Row[]): Index {
+  const bySource = new Map<string, string[]>();
+  for (const { object, source } of rows) {
+    const list = bySource.get(source);
+    if (list === undefined) bySource.set(source, [object]);
+    else list.push(object);
+  }
+  return { rows: new Map(rows.map((row) => [row.object, row])), bySource };
+}
+
 /** The owner of an object that is linked more than once. No module has this name. */
 const SEVERAL = "";
 
 /** What is kept of a command: the rest follows from the object's name. */
-export type Row = [object: string, source: string, owner: string, compile: string, objtool: string];
+export interface Row {
+  readonly object: string;
+  readonly source: string;
+  readonly owner: string;
+  readonly compile: string;
+  readonly objtool: string;
+  /** That its compiler looks in for what is included. */
+  readonly folders: readonly string[];
+}
+
+export function makeRow(row: Omit<Row, "folders">): Row {
+  return { ...row, folders: foldersOf(row.compile) };
+}
 
 export class Commands {
-  readonly #rows: ReadonlyMap<string, Row>;
-  readonly #bySource = new Map<string, string[]>();
+  readonly #index: Index;
   #groups: readonly { folders: ReadonlySet<string>; sources: ReadonlySet<string> }[] | undefined;
   /** What the build makes besides the objects of C files. */
   readonly steps: readonly Step[];
@@ -53,24 +79,23 @@ export class Commands {
   readonly circumstances: Circumstances;
 
   constructor(
-    rows: readonly Row[],
+    rows: readonly Row[] | Index,
     { steps, programs }: Printed = { steps: [], programs: [] },
     circumstances: Circumstances = { buildPath: undefined, writesBtf: true },
   ) {
     this.circumstances = circumstances;
     this.steps = steps;
     this.#programs = programs;
-    this.#rows = new Map(rows.map((row) => [row[0], row]));
-    for (const [object, source] of rows) {
-      const list = this.#bySource.get(source);
-      if (list === undefined) this.#bySource.set(source, [object]);
-      else list.push(object);
-    }
+    this.#index = "bySource" in rows ? rows : indexOf(rows);
+  }
+
+  get #rows(): ReadonlyMap<string, Row> {
+    return this.#index.rows;
   }
 
   /** The same, where something else holds. */
   under(circumstances: Circumstances): Commands {
-    return new Commands([...this.#rows.values()], { steps: [...this.steps], programs: [...this.#programs] }, circumstances);
+    return new Commands(this.#index, { steps: [...this.steps], programs: [...this.#programs] }, circumstances);
   }
 
   get objects(): string[] {
@@ -85,9 +110,10 @@ export class Commands {
 
   #grouped(): { folders: ReadonlySet<string>; sources: ReadonlySet<string> }[] {
     const groups = new Map<string, { folders: Set<string>; sources: Set<string> }>();
-    for (const [, source, , compile] of this.#rows.values()) {
-      const folders = foldersOf(compile);
-      const key = folders.join(" ");
+    const keys = new Map<readonly string[], string>();
+    for (const { source, folders } of this.#rows.values()) {
+      const key = keys.get(folders) ?? folders.join(" ");
+      keys.set(folders, key);
       const group = groups.get(key) ?? { folders: new Set(folders), sources: new Set<string>() };
       group.sources.add(source);
       groups.set(key, group);
@@ -97,25 +123,24 @@ export class Commands {
 
   /** Files that compilers are told to include before all others. */
   get forced(): string[] {
-    return [...new Set([...this.#rows.values()].flatMap(([, , , compile]) => forcedOf(compile)))];
+    return [...new Set([...this.#rows.values()].flatMap(({ compile }) => forcedOf(compile)))];
   }
 
   /** Those of a C file. */
   forcedBy(source: string): string[] {
     const [object] = this.ofSource(source);
-    return forcedOf(this.#rows.get(object ?? "")?.[3] ?? "");
+    return forcedOf(this.#rows.get(object ?? "")?.compile ?? "");
   }
 
   /** What they are linked into: "vmlinux" and modules; without those that are linked into several. */
   get owners(): Set<string> {
-    return new Set([...this.#rows.values()].map(([, , owner]) => owner).filter((owner) => owner !== SEVERAL));
+    return new Set([...this.#rows.values()].map(({ owner }) => owner).filter((owner) => owner !== SEVERAL));
   }
 
   /** How objtool is run for an object of a module where the build waits for the link; empty where it does not. */
   delayedObjtool(object: string): string {
-    const [known, , , , objtool] =
-      [...this.#rows.values()].find(([, , owner, , command]) => owner !== "vmlinux" && /\s--link\s/.test(command)) ?? [];
-    return known === undefined || objtool === undefined ? "" : `${objtool.slice(0, -known.length)}${object}`;
+    const known = [...this.#rows.values()].find(({ owner, objtool }) => owner !== "vmlinux" && /\s--link\s/.test(objtool));
+    return known === undefined ? "" : `${known.objtool.slice(0, -known.object.length)}${object}`;
   }
 
   /** Those that the kernel itself is linked of, and no module. */
@@ -125,12 +150,12 @@ export class Commands {
 
   /** Those that only "vmlinux" or the module of that name is linked of. */
   ownedBy(owner: string): string[] {
-    return [...this.#rows.values()].filter((row) => row[2] === owner).map(([object]) => object);
+    return [...this.#rows.values()].filter((row) => row.owner === owner).map(({ object }) => object);
   }
 
   /** "vmlinux" or a module; undefined for an object of several, or none. */
   ownerOf(object: string): string | undefined {
-    const owner = this.#rows.get(object)?.[2];
+    const owner = this.#rows.get(object)?.owner;
     return owner === SEVERAL ? undefined : owner;
   }
 
@@ -138,7 +163,7 @@ export class Commands {
   programOf(object: string): string | undefined {
     const path = normalize(object);
     const linked = this.#programs.find(([, objects]) => objects.includes(path))?.[0];
-    const [, , , compile = ""] = this.#rows.get(object) ?? [];
+    const { compile = "" } = this.#rows.get(object) ?? {};
     return linked ?? (/\s-m(?:16|32)\s/.test(compile) ? object.slice(0, object.lastIndexOf("/")) : undefined);
   }
 
@@ -149,12 +174,12 @@ export class Commands {
 
   /** Every C file that an object is compiled from. */
   get sources(): string[] {
-    return [...this.#bySource.keys()];
+    return [...this.#index.bySource.keys()];
   }
 
   /** The objects that are compiled from a C file itself. */
   ofSource(source: string): readonly string[] {
-    return this.#bySource.get(source) ?? [];
+    return this.#index.bySource.get(source) ?? [];
   }
 
   /** Also of an object that is linked more than once. @throws BUILD_KBUILD */
@@ -173,7 +198,7 @@ export class Commands {
   #command(object: string): ObjectCommand {
     const row = this.#rows.get(object);
     if (row === undefined) throw fail("BUILD_KBUILD", "the kernel is not built from such an object", { file: object });
-    const [, source, owner, compile, objtool] = row;
+    const { source, owner, compile, objtool } = row;
     const slash = object.lastIndexOf("/");
     const depfile = `${object.slice(0, slash + 1)}.${object.slice(slash + 1)}.d`;
     // Where objtool waits for the link of the kernel, other programs do not come by.
@@ -185,23 +210,20 @@ export class Commands {
 /** Bytes of what make prints for a whole kernel: ten times what it is for those of Debian. */
 const LARGEST = 2 ** 30;
 
-const ROWS: v.GenericSchema<Row[]> = v.array(v.tuple([v.string(), v.string(), v.string(), v.string(), v.string()]));
-const KEPT = v.object({ rows: ROWS, ...PRINTED.entries });
-
 /** To be raised with every change to what is kept. */
-const VERSION = 6;
+const VERSION = 7;
 
 /** @throws BUILD_KBUILD */
 export async function commandsOf(task: Task, target: Target, cache: string): Promise<Commands> {
-  const path = join(cache, `${keyOf(target, ["commands", VERSION])}.json`);
-  const kept = await readKept(path, KEPT);
-  if (kept !== undefined) return new Commands(kept.rows, kept);
+  const path = join(cache, `${keyOf(target, ["commands", VERSION])}.rows`);
+  const kept = await readRows(path);
+  if (kept !== undefined) return new Commands(kept.rows, kept.printed);
   return task.stage("rules", async (stage) => {
     stage.note("asking the kernel's build how each object is compiled");
     const text = await ask(task, target);
     const [rows, printed] = [rowsOf(text), stepsOf(text)];
     if (rows.length === 0) throw fail("BUILD_KBUILD", "make -n printed no command that compiles an object", { file: target.tree });
-    await keepJson(task, path, { rows, ...printed });
+    await keepRows(task, path, rows, printed);
     stage.result(`${rows.length} objects`);
     return new Commands(rows, printed);
   });
@@ -226,14 +248,14 @@ export function rowsOf(printed: string): Row[] {
     if (row === undefined) {
       const [, objtool, object = ""] = ownObjtool(line) ?? [];
       const compiled = rows.get(object);
-      if (objtool !== undefined && compiled !== undefined) compiled[4] = objtool;
+      if (objtool !== undefined && compiled !== undefined) rows.set(object, { ...compiled, objtool });
       continue;
     }
-    if ((rows.get(row[0])?.[2] ?? row[2]) !== row[2]) row[2] = SEVERAL;
-    rows.set(row[0], row);
+    const isOfSeveral = (rows.get(row.object)?.owner ?? row.owner) !== row.owner;
+    rows.set(row.object, isOfSeveral ? { ...row, owner: SEVERAL } : row);
   }
-  if (delayed !== undefined) for (const row of rows.values()) if (row[4] === "") row[4] = objtoolOf(delayed, row);
-  return [...rows.values()].sort((a, b) => (a[0] < b[0] ? -1 : 1));
+  const found = [...rows.values()].sort((a, b) => (a.object < b.object ? -1 : 1));
+  return delayed === undefined ? found : found.map((row) => (row.objtool === "" ? { ...row, objtool: objtoolOf(delayed, row) } : row));
 }
 
 /** objtool as the last command of a line, which does nothing else: the whole of it, and the object. */
@@ -247,7 +269,7 @@ function delayedObjtool(line: string): string | undefined {
 }
 
 /** vmlinux.o has the same arguments but for --module, and checks that change nothing (scripts/Makefile.vmlinux_o). */
-function objtoolOf(delayed: string, [object, , owner]: Row): string {
+function objtoolOf(delayed: string, { object, owner }: Row): string {
   return `${owner === "vmlinux" ? delayed.replace(/\s+--module(?=\s|$)/, "") : delayed} ${object}`;
 }
 
@@ -268,7 +290,13 @@ function rowOf(line: string): Row | undefined {
   const [compile = "", ...rest] = command.split(/\s*;\s*(?=\S*objtool )/);
   const source = new RegExp(` -c -o ${literally(object)} (\\S+\\.c)\\s*$`).exec(compile)?.[1];
   if (source === undefined) return undefined;
-  return [object, normalize(source), ownerOf(compile, object), compile.trim(), rest.join(" ; ").trim()];
+  return makeRow({
+    object,
+    source: normalize(source),
+    owner: ownerOf(compile, object),
+    compile: compile.trim(),
+    objtool: rest.join(" ; ").trim(),
+  });
 }
 
 /** -DKBUILD_MODNAME='"intel_uncore"' names the module as the kernel has it, or several with colons between; -DMODULE says that it is one. */

@@ -9,7 +9,7 @@ import type { Target } from "@suture/sources";
 import { inScratch } from "@suture/sources";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
-import { Commands, type Row, rowsOf } from "./commands.ts";
+import { Commands, makeRow, type Row, rowsOf } from "./commands.ts";
 import { stepsOf } from "./steps.ts";
 
 /** What the build makes. Objects that come with the source end in _shipped. */
@@ -53,14 +53,12 @@ export async function outsideCommands(task: Task, target: Target, kernel: Comman
 }
 
 /** A row whose command runs in the copy: only object, source and what is written beside the object get whole paths, for `rowInside` to take away. */
-function fromCopy([object, source, owner, compile, objtool]: Row, copy: string): Row {
-  return isAbsolute(object)
-    ? [object, source, owner, compile, objtool]
-    : [`${copy}/${object}`, `${copy}/${source}`, owner, compile, objtool];
+function fromCopy(row: Row, copy: string): Row {
+  return isAbsolute(row.object) ? row : { ...row, object: `${copy}/${row.object}`, source: `${copy}/${row.source}` };
 }
 
 /** The row of an object of the copy, as if it had been made in the folder. */
-function rowInside([object, source, owner, compile, objtool]: Row, copy: string, folder: string, kernel: Commands): Row[] {
+function rowInside({ object, source, owner, compile, objtool }: Row, copy: string, folder: string, kernel: Commands): Row[] {
   if (!object.startsWith(`${copy}/`) || !source.startsWith(`${copy}/`)) return [];
   const name = object.slice(copy.length + 1);
   const slash = object.lastIndexOf("/");
@@ -69,13 +67,13 @@ function rowInside([object, source, owner, compile, objtool]: Row, copy: string,
   const relative = (text: string): string =>
     text.replaceAll(depfile, ownDepfile).replaceAll(object, name).replaceAll(`,./${ownDepfile} `, `,${ownDepfile} `);
   return [
-    [
-      name,
-      source.slice(copy.length + 1),
+    makeRow({
+      object: name,
+      source: source.slice(copy.length + 1),
       owner,
-      relative(compile).replaceAll(copy, folder),
-      objtool === "" ? kernel.delayedObjtool(name) : relative(objtool).replaceAll(copy, folder),
-    ],
+      compile: relative(compile).replaceAll(copy, folder),
+      objtool: objtool === "" ? kernel.delayedObjtool(name) : relative(objtool).replaceAll(copy, folder),
+    }),
   ];
 }
 
