@@ -3,8 +3,10 @@ export { linkDurably, makeFolderDurably, removeDurably, removeEmptyFolder, syncF
 export { exists, mayUse } from "./exists.ts";
 export { sha256, sha256OfFile } from "./hash.ts";
 export { keepBytes, keepFile, keepJson, readKept } from "./kept-file.ts";
+export { knownHash } from "./known-hash.ts";
 export { lockFile } from "./lock.ts";
 export { oddIn } from "./plain-path.ts";
 export { findProgram, onPath, programFolders, SBIN } from "./programs.ts";
 export { literally, shellWord } from "./quote.ts";
+export { stampOf } from "./stamp.ts";
 export { type Compression, compressionOf, gunzipWithin, type NotUnpacked, unpackWithin } from "./unpack.ts";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SutureError } from "@suture/errors";
-import { keepFile, sha256 } from "@suture/files";
+import { keepFile, sha256, stampOf } from "@suture/files";
 import { inScratch } from "@suture/sources";
 import { run, type Task } from "@suture/task";
 import * as v from "valibot";
@@ -44,11 +44,6 @@ const OPTIONS: Record<Variant, string> = {
 /** Without BTF, types are read out of DWARF (packages/types). */
 export function optionsOf({ writesBtf }: ObjectCommand, variant: Variant): string {
   return variant === "types" && writesBtf ? `${OPTIONS[variant]} -gbtf` : OPTIONS[variant];
-}
-
-export async function canWriteBtf(task: Task, compiler: string): Promise<boolean> {
-  const { code } = await run(task, [compiler, "-gbtf", "-E", "-x", "c", "/dev/null"], { accept: [1] });
-  return code === 0;
 }
 
 /** From the changed source. @throws BUILD_COMPILE, BUILD_VIEW */
@@ -122,8 +117,8 @@ export async function compileInto(task: Task, command: ObjectCommand, variant: V
   return { bytes: await readFile(out), ms, inputs: inputsOf(await readFile(depfile, "utf8")) };
 }
 
-/** A kept object: its JSON head in one line, then its bytes. */
-const HEAD = v.object({ sha256: v.string(), inputs: v.array(v.string()), inputsSha256: v.string() });
+/** A kept object: its JSON head in one line, then its bytes. While the inputs have that stamp, they need not be read. */
+const HEAD = v.object({ sha256: v.string(), inputs: v.array(v.string()), inputsSha256: v.string(), stamp: v.optional(v.string()) });
 type Head = v.InferOutput<typeof HEAD>;
 
 /** How often it is written down that a kept object was used: by that old ones are found. */
@@ -138,11 +133,15 @@ async function openKept(path: string, view: SourceView): Promise<Uint8Array | un
   if (file === undefined || end < 0) return undefined;
   const bytes = file.subarray(end + 1);
   try {
-    const { sha256: own, inputs, inputsSha256 } = v.parse(HEAD, JSON.parse(file.toString("utf8", 0, end)));
+    const { sha256: own, inputs, inputsSha256, stamp } = v.parse(HEAD, JSON.parse(file.toString("utf8", 0, end)));
     if (own !== hashParts([bytes])) return undefined;
     const known = found.get(view) ?? new Map<string, string>();
     if (known.get(path) === inputsSha256) return bytes;
-    if (inputsSha256 !== (await hashInputs(inputs, view))) return undefined;
+    const now = stampIn(view, inputs);
+    if (now === undefined || now !== stamp) {
+      if (inputsSha256 !== (await hashInputs(inputs, view))) return undefined;
+      if (now !== undefined) await write(path, { sha256: own, inputs, inputsSha256, stamp: now }, bytes).catch(() => {});
+    }
     found.set(view, known.set(path, inputsSha256));
     await used(path);
     return bytes;
@@ -160,12 +159,22 @@ async function used(path: string): Promise<void> {
 
 /** A full disk costs time only. */
 async function keep(task: Task, path: string, bytes: Uint8Array, inputs: string[], view: SourceView): Promise<void> {
-  const head: Head = { sha256: hashParts([bytes]), inputs, inputsSha256: await hashInputs(inputs, view) };
+  // Before they are read: what is written to them from now on has another.
+  const stamp = stampIn(view, inputs);
+  const head: Head = { sha256: hashParts([bytes]), inputs, inputsSha256: await hashInputs(inputs, view), ...(stamp && { stamp }) };
   try {
-    await keepFile(path, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bytes]));
+    await write(path, head, bytes);
   } catch (error) {
     task.reporter.warn(`a compiled object could not be kept: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+function write(path: string, head: Head, bytes: Uint8Array): Promise<void> {
+  return keepFile(path, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bytes]));
+}
+
+function stampIn(view: SourceView, inputs: readonly string[]): string | undefined {
+  return stampOf(inputs.map((input) => view.path(input)));
 }
 
 async function hashInputs(inputs: readonly string[], view: SourceView): Promise<string> {

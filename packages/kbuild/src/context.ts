@@ -14,8 +14,8 @@ import {
 } from "@suture/kernel";
 import { Answers, type KernelView, moduleName, moduleOwner, type Owner, type SymbolSources, vmlinuxOwner } from "@suture/livepatch";
 import type { Target } from "@suture/sources";
-import { run, type Task } from "@suture/task";
-import { canWriteBtf } from "./compile.ts";
+import type { Task } from "@suture/task";
+import { compilerFacts } from "./compiler.ts";
 import { fail } from "./errors.ts";
 import { kernelTypes } from "./kernel-types.ts";
 import { layoutsOf } from "./layouts.ts";
@@ -111,20 +111,18 @@ export class KernelContext {
     if (image.release !== target.release)
       throw fail("BUILD_KERNEL", `the image is of ${image.release}, the tree of ${target.release}`, { file: target.image });
     await sweepObjects(join(cache, "objects"));
-    const [config, symvers, version, writesBtf, commands, recipe, modules] = await task.together([
+    const [config, symvers, compiler, commands, recipe, modules] = await task.together([
       () => readFile(target.config, "utf8"),
       () => readFile(target.symvers, "utf8"),
-      (part) => run(part, [target.compiler, "--version"]),
-      (part) => canWriteBtf(part, target.compiler),
+      (part) => compilerFacts(part, target.compiler, join(cache, "kbuild")),
       (part) => commandsOf(part, target, join(cache, "kbuild")),
       (part) => recipeOf(part, target, join(cache, "kbuild")),
       async () => (target.modules === undefined ? new Map<string, string>() : modulePaths(target.modules)),
     ]);
     const btf = await kernelTypes(task, image, target, join(cache, "kbuild"));
-    const compiler = version.stdout.split("\n")[0] ?? "";
     const own = KernelConfig.parse(config, target.config);
-    const under = commands.under({ buildPath: buildPathOf(image, own, target.tree), writesBtf });
-    const parts = { target, cache, image, btf, config: own, commands: under, recipe, compiler };
+    const under = commands.under({ buildPath: buildPathOf(image, own, target.tree), writesBtf: compiler.writesBtf });
+    const parts = { target, cache, image, btf, config: own, commands: under, recipe, compiler: compiler.version };
     return new KernelContext({ ...parts, outside: undefined }, parseSymvers(symvers, target.symvers), modules);
   }
 

@@ -1,5 +1,5 @@
 /** Opens a kernel's image: from the cache where it is there and sound, else by decoding it. */
-import { sha256 as sha256Of } from "@suture/files";
+import { knownHash, sha256 as sha256Of } from "@suture/files";
 import type { Task } from "@suture/task";
 import { openCached, writeCached } from "./cache.ts";
 import { type DecodedImage, decodeImage } from "./decode.ts";
@@ -12,14 +12,17 @@ export interface OpenImageOptions {
 }
 
 /**
- * The image's bytes are hashed on every call: the cached form is of exactly this file.
+ * The cached form is of exactly this file: its bytes are hashed, once for as long as the file system says that nobody has written to it.
  * @param path a vmlinuz or an uncompressed vmlinux
  */
 export async function openImage(task: Task, path: string, { cache }: OpenImageOptions = {}): Promise<KernelImage> {
   if (cache !== undefined) {
-    const sha256 = await hashFile(task, path);
-    const cached = openCached(cache, sha256);
-    if (cached !== undefined) return new KernelImage(path, sha256, cached.parts, cached.storage);
+    const known = await knownHash(path, cache, () => hashFile(task, path));
+    const cached = openCached(cache, known.sha256);
+    if (cached !== undefined) {
+      await known.keep(task);
+      return new KernelImage(path, known.sha256, cached.parts, cached.storage);
+    }
   }
   return task.stage("decode", async (stage) => {
     stage.note(path);

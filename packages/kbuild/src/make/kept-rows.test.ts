@@ -21,7 +21,14 @@ async function kept(): Promise<string> {
 test("what is kept is what was given, to the last blank", async () => {
   const read = await readRows(await kept());
   expect(read?.printed).toEqual(printed);
-  const plain = read?.rows.map(({ object, source, owner, compile, objtool, folders }) => ({ object, source, owner, compile, objtool, folders }));
+  const plain = read?.rows.map(({ object, source, owner, compile, objtool, folders }) => ({
+    object,
+    source,
+    owner,
+    compile,
+    objtool,
+    folders,
+  }));
   expect(plain).toEqual(rows);
 });
 
