@@ -100,16 +100,16 @@ export async function compileInto(task: Task, command: ObjectCommand, variant: V
   };
   try {
     const { buildPath } = command;
-    if (buildPath === undefined) await shell(`${flags} ${options} -c -o ${out} ${input}`);
+    const checked = command.objtool === undefined ? "" : ` && { ${replaced(command.objtool, object, out, object)}\n}`;
+    if (buildPath === undefined) await shell(`${flags} ${options} -c -o ${out} ${input}${checked}`);
     else {
       // Macros are left as they are: columns count, too. Line markers then say where the source was.
       const preprocessed = join(scratch, "object.i");
       await shell(`${flags} ${options} -E -fdirectives-only -o ${preprocessed} ${input}`);
       await writeFile(preprocessed, asBuiltIn(buildPath, await readFile(preprocessed, "latin1")), "latin1");
       const again = `-fpreprocessed -fdirectives-only -fmacro-prefix-map=${buildPath}/= -x c`;
-      await shell(`${replaced(flags, `-Wp,-MMD,${depfile}`, "", object)} ${options} ${again} -c -o ${out} ${preprocessed}`);
+      await shell(`${replaced(flags, `-Wp,-MMD,${depfile}`, "", object)} ${options} ${again} -c -o ${out} ${preprocessed}${checked}`);
     }
-    if (command.objtool !== undefined) await shell(replaced(command.objtool, object, out, object));
   } catch (error) {
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
     throw fail("BUILD_COMPILE", error.message.slice(error.message.indexOf("\n") + 1).trim(), { file: source }, { cause: error });

@@ -42,7 +42,8 @@ export class KernelContext {
   /** The directory that keeps what later runs can use. */
   readonly cache: string;
   readonly image: KernelImage;
-  readonly btf: Btf;
+  /** Types that were made since the image has none. */
+  readonly #ownTypes: Btf | undefined;
   readonly config: KernelConfig;
   readonly commands: Commands;
   readonly recipe: Recipe;
@@ -65,15 +66,16 @@ export class KernelContext {
   readonly #exporters = new Map<string, Answers>();
 
   private constructor(
-    parts: Pick<KernelContext, "target" | "cache" | "image" | "btf" | "config" | "commands" | "outside" | "recipe" | "compiler">,
-    symvers: ReadonlyMap<string, Export>,
+    parts: Pick<KernelContext, "target" | "cache" | "image" | "config" | "commands" | "outside" | "recipe" | "compiler">,
+    types: Btf | undefined,
+    exported: () => ReadonlyMap<string, Export>,
     modulePaths: ReadonlyMap<string, string>,
     cwd: string = parts.target.tree,
   ) {
     this.target = parts.target;
     this.cache = parts.cache;
     this.image = parts.image;
-    this.btf = parts.btf;
+    this.#ownTypes = types;
     this.config = parts.config;
     this.commands = parts.commands;
     this.outside = parts.outside;
@@ -83,7 +85,13 @@ export class KernelContext {
     this.#modulePaths = modulePaths;
     // Functions that are moved one by one have no distance from each other.
     const buildId = parts.config.enabled("CONFIG_FG_KASLR") ? undefined : parts.image.buildIdPlace;
-    const kernel: KernelView = { symbols: parts.image.symbols, exports: symvers, buildId };
+    const kernel: KernelView = {
+      symbols: parts.image.symbols,
+      get exports() {
+        return exported();
+      },
+      buildId,
+    };
     this.symbolSources = { kernel, vmlinux: vmlinuxOwner(kernel.symbols), module: (name) => this.#exporter(name) };
   }
 
@@ -119,11 +127,17 @@ export class KernelContext {
       (part) => recipeOf(part, target, join(cache, "kbuild")),
       async () => (target.modules === undefined ? new Map<string, string>() : modulePaths(target.modules)),
     ]);
-    const btf = await kernelTypes(task, image, target, join(cache, "kbuild"));
+    const types = await kernelTypes(task, image, target, join(cache, "kbuild"));
     const own = KernelConfig.parse(config, target.config);
     const under = commands.under({ buildPath: buildPathOf(image, own, target.tree), writesBtf: compiler.writesBtf });
-    const parts = { target, cache, image, btf, config: own, commands: under, recipe, compiler: compiler.version };
-    return new KernelContext({ ...parts, outside: undefined }, parseSymvers(symvers, target.symvers), modules);
+    const parts = { target, cache, image, config: own, commands: under, recipe, compiler: compiler.version };
+    let exports: ReadonlyMap<string, Export> | undefined;
+    // While a compiler runs, not before.
+    const exported = (): ReadonlyMap<string, Export> => {
+      exports ??= parseSymvers(symvers, target.symvers);
+      return exports;
+    };
+    return new KernelContext({ ...parts, outside: undefined }, types, exported, modules);
   }
 
   /**
@@ -150,10 +164,10 @@ export class KernelContext {
         modules.set(module.name, module);
         inputs.push({ kind: "module", name: basename(file), sha256: module.sha256 });
       }
-      const { image, btf, config, recipe, compiler, cache } = this;
+      const { image, config, recipe, compiler, cache } = this;
       const target = { ...this.target, inputs };
-      const parts = { target, cache, image, btf, config, commands, outside: source, recipe, compiler };
-      const context = new KernelContext(parts, this.symbolSources.kernel.exports, this.#modulePaths, cwd);
+      const parts = { target, cache, image, config, commands, outside: source, recipe, compiler };
+      const context = new KernelContext(parts, this.#ownTypes, () => this.symbolSources.kernel.exports, this.#modulePaths, cwd);
       for (const [name, module] of modules) {
         context.#outside.set(name, module);
         context.#identities.set(name, identityOf(name, module));
@@ -195,6 +209,13 @@ export class KernelContext {
 
   close(): void {
     this.image.close();
+  }
+
+  /** The kernel's types. */
+  get btf(): Btf {
+    const types = this.#ownTypes ?? this.image.btf;
+    if (types === undefined) throw new Error("an image without types was opened without others");
+    return types;
   }
 
   get layouts(): TypeLayouts {

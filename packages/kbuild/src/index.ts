@@ -4,6 +4,7 @@ export { KernelContext } from "./context.ts";
 export { buildOf, diffOptions } from "./diff-options.ts";
 export { kbuildErrors } from "./errors.ts";
 export { layoutsOf } from "./layouts.ts";
+export { type Ahead, compilingAhead } from "./link/ahead.ts";
 export { linkModule } from "./link/module.ts";
 export { FOLDER, NAME } from "./link/recipe.ts";
 export { replaced } from "./make/command-line.ts";

@@ -30,9 +30,9 @@ const OPTIONS = "-g0 -gbtf -fno-eliminate-unused-debug-types";
 /** To be raised with every change to what is kept. */
 const VERSION = 1;
 
-/** @throws BUILD_NO_TYPES */
-export async function kernelTypes(task: Task, image: KernelImage, target: Target, cache: string): Promise<Btf> {
-  if (image.btf !== undefined) return image.btf;
+/** @returns undefined where the image has its own. @throws BUILD_NO_TYPES */
+export async function kernelTypes(task: Task, image: KernelImage, target: Target, cache: string): Promise<Btf | undefined> {
+  if (image.hasBtf) return undefined;
   const path = join(cache, `${keyOf(target, ["types", VERSION])}.btf`);
   const kept = await readFile(path).catch(() => undefined);
   if (kept !== undefined) {

@@ -78,9 +78,17 @@ export class KernelImage {
 
   /** Type information, or undefined if the kernel has none. Read when first asked for. @throws KERNEL_BAD_BTF */
   get btf(): Btf | undefined {
-    const section = this.sections.find((s) => s.name === ".BTF" && !s.nobits);
+    const section = this.#btfSection;
     if (this.#btf === undefined && section !== undefined) this.#btf = new Btf(this.#storage.read(section.offset, section.size), this.file);
     return this.#btf;
+  }
+
+  get hasBtf(): boolean {
+    return this.#btfSection !== undefined;
+  }
+
+  get #btfSection(): ImageSection | undefined {
+    return this.sections.find((s) => s.name === ".BTF" && !s.nobits);
   }
 
   /** Where the kernel's own build-id is in memory: so many bytes behind the symbol with which its notes begin. Undefined where that is not certain. */

@@ -1,7 +1,7 @@
 /** The pipeline: source patches in, a livepatch module out. */
 import { availableParallelism } from "node:os";
 import { authoredParts, buildOwnModule, enablesItself } from "@suture/authored";
-import type { KernelContext } from "@suture/kbuild";
+import { type Ahead, compilingAhead, type KernelContext } from "@suture/kbuild";
 import { combine, moduleName } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
@@ -32,6 +32,14 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, given: B
   }
   const name = patchName(given.name, [...given.patches, ...(given.sources ?? [])], given.rebuild ?? []);
   const options = withPredecessor(given, kernel);
+  return compilingAhead(task, kernel, moduleName(`livepatch-${name}`), (ahead) => buildNamed(task, kernel, { options, name, ahead }));
+}
+
+async function buildNamed(
+  task: Task,
+  kernel: KernelContext,
+  { options, name, ahead }: { options: BuildOptions; name: string; ahead: Ahead },
+): Promise<Livepatch> {
   const { patches, rebuild = [], sources = [] } = options;
   const from = [...patches.map((patch) => patch.name), ...rebuild].join(", ");
   const compared = patches.length + rebuild.length === 0 ? NOTHING : await comparePatches(task, kernel, options, from);
@@ -54,7 +62,7 @@ export async function buildLivepatch(task: Task, kernel: KernelContext, given: B
         `${options.predecessor?.file} replaces functions that this one does not: it is not said to have the release's level`,
       );
     stage.note("ld, modpost, and a look at every relocation");
-    const livepatch = await linkLivepatch(task, kernel, combined.object, { ...draft, ...level });
+    const livepatch = await linkLivepatch(task, kernel, combined.object, { ...draft, ...level }, ahead);
     stage.result(`${livepatch.file}, ${livepatch.bytes.length} bytes`);
     return livepatch;
   });

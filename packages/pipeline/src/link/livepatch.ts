@@ -1,7 +1,6 @@
 /** The object that holds a livepatch → the module that may be loaded: linked, its livepatch relocations made, and looked at by the last gates. */
 import { type ElfObject, readElf, writeElf } from "@suture/elf";
-import type { KernelContext } from "@suture/kbuild";
-import { linkModule } from "@suture/kbuild";
+import { type Ahead, type KernelContext, linkModule } from "@suture/kbuild";
 import { finish, longestSymbol, moduleName, verify } from "@suture/livepatch";
 import type { DraftManifest, Manifest } from "@suture/protocol";
 import type { Task } from "@suture/task";
@@ -16,9 +15,15 @@ export interface Livepatch {
 }
 
 /** @throws BUILD_LINK, BUILD_SEALED, KLP_BAD_MODULE */
-export async function linkLivepatch(task: Task, kernel: KernelContext, object: ElfObject, draft: DraftManifest): Promise<Livepatch> {
+export async function linkLivepatch(
+  task: Task,
+  kernel: KernelContext,
+  object: ElfObject,
+  draft: DraftManifest,
+  ahead?: Ahead,
+): Promise<Livepatch> {
   const { name } = draft;
-  const linked = await linkModule(task, kernel.target, kernel.recipe, moduleName(`livepatch-${name}`), writeElf(object));
+  const linked = await linkModule(task, kernel, moduleName(`livepatch-${name}`), writeElf(object), ahead);
   return finishLivepatch(task, kernel, linked, `livepatch-${name}.ko`, draft);
 }
 
