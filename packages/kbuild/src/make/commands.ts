@@ -15,7 +15,8 @@ import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
 import { keepRows, readRows } from "./kept-rows.ts";
 import { keyOf } from "./key.ts";
-import { foldersOf, type OtherProgram, type Printed, type Step, stepsOf } from "./steps.ts";
+import { makeRow, type Row } from "./row.ts";
+import { type OtherProgram, type Printed, type Step, stepsOf } from "./steps.ts";
 
 export interface ObjectCommand {
   /** Path in the source tree. */
@@ -36,6 +37,24 @@ export interface ObjectCommand {
 
 /** What holds of all objects of a kernel. */
 export type Circumstances = Pick<ObjectCommand, "buildPath" | "writesBtf">;
+
+interface Index {
+  rows: ReadonlyMap<string, Row>;
+  bySource: ReadonlyMap<string, readonly string[]>;
+}
+
+function indexOf(rows: readonly Row[]): Index {
+  const bySource = new Map<string, string[]>();
+  for (const { object, source } of rows) {
+    const list = bySource.get(source);
+    if (list === undefined) bySource.set(source, [object]);
+    else list.push(object);
+  }
+  return { rows: new Map(rows.map((row) => [row.object, row])), bySource };
+}
+
+/** The owner of an object that is linked more than once. No module has this name. */
+const SEVERAL = "";
 
 interface Index {
   rows: ReadonlyMap<string, Row>;

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { Task } from "@suture/task";
 import { folderOf } from "@suture/testkit/folders";
 import { expect, test } from "vitest";
-import { makeRow } from "./commands.ts";
 import { keepRows, readRows } from "./kept-rows.ts";
+import { makeRow } from "./row.ts";
 
 const rows = [
   makeRow({ object: "a.o", source: "a.c", owner: "vmlinux", compile: `gcc  -I./x -I y -DX='"a  b"' -c -o a.o a.c`, objtool: "" }),

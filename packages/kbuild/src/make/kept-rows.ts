@@ -12,7 +12,7 @@ import { readFile } from "node:fs/promises";
 import { endianness } from "node:os";
 import { keepBytes } from "@suture/files";
 import type { Task } from "@suture/task";
-import type { Row } from "./commands.ts";
+import type { Row } from "./row.ts";
 import type { Printed } from "./steps.ts";
 
 const DIGEST = 20;

@@ -9,7 +9,8 @@ import type { Target } from "@suture/sources";
 import { inScratch } from "@suture/sources";
 import { run, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
-import { Commands, makeRow, type Row, rowsOf } from "./commands.ts";
+import { Commands, rowsOf } from "./commands.ts";
+import { makeRow, type Row } from "./row.ts";
 import { stepsOf } from "./steps.ts";
 
 /** What the build makes. Objects that come with the source end in _shipped. */

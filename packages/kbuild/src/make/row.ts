@@ -1,0 +1,2 @@
+/** What make printed of an object. */
+import { foldersOf } from "./steps.ts";
