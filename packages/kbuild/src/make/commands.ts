@@ -56,39 +56,6 @@ function indexOf(rows: readonly Row[]): Index {
 /** The owner of an object that is linked more than once. No module has this name. */
 const SEVERAL = "";
 
-interface Index {
-  rows: ReadonlyMap<string, Row>;
-  bySource: ReadonlyMap<string, readonly string[]>;
-}
-
-function indexOf(rows: readonly Row[]): Index {
-  const bySource = new Map<string, string[]>();
-  for (const { object, source } of rows) {
-    const list = bySource.get(source);
-    if (list === undefined) bySource.set(source, [object]);
-    else list.push(object);
-  }
-  return { rows: new Map(rows.map((row) => [row.object, row])), bySource };
-}
-
-/** The owner of an object that is linked more than once. No module has this name. */
-const SEVERAL = "";
-
-/** What is kept of a command: the rest follows from the object's name. */
-export interface Row {
-  readonly object: string;
-  readonly source: string;
-  readonly owner: string;
-  readonly compile: string;
-  readonly objtool: string;
-  /** That its compiler looks in for what is included. */
-  readonly folders: readonly string[];
-}
-
-export function makeRow(row: Omit<Row, "folders">): Row {
-  return { ...row, folders: foldersOf(row.compile) };
-}
-
 export class Commands {
   readonly #index: Index;
   #groups: readonly { folders: ReadonlySet<string>; sources: ReadonlySet<string> }[] | undefined;
