@@ -8,6 +8,7 @@ import { debs } from "./debs/run.ts";
 import { edits } from "./edits/edits.ts";
 import { fleet } from "./fleet/run.ts";
 import { fleetFaults } from "./fleet-faults/run.ts";
+import { fleetScale } from "./fleet-scale/run.ts";
 import { flips } from "./flips/run.ts";
 import { follow } from "./follow/run.ts";
 import { fresh } from "./fresh/run.ts";
@@ -28,6 +29,7 @@ export const RUNS: readonly Run[] = [
   simulatedFleet,
   hostileReports,
   fleetFaults,
+  fleetScale,
   same,
   flips,
   edits,

@@ -58,6 +58,10 @@ export const fleetErrors = defineErrors({
     cause: "The builder cannot work: the server does not answer it or refuses it, the command suture is not there, or its disk is full.",
     mend: "See the reason; the key needs the role builder (`suture-fleet key NAME --role builder` on the server's machine).",
   },
+  FLEET_RELAY: {
+    cause: "The relay of a site cannot reach the fleet's server, and what is asked is for the server to say.",
+    mend: "Nothing: machines ask again. See the relay's log, and that the server answers it.",
+  },
   FLEET_NONE: {
     cause: "There is nothing of that name here.",
     mend: "List what there is, and use its id.",

@@ -12,6 +12,7 @@ import { BuilderClient } from "./builds/worker/client.ts";
 import { work } from "./builds/worker/worker.ts";
 import { fail } from "./errors.ts";
 import { Fleet, VERSION } from "./fleet.ts";
+import { Relay } from "./relay/relay.ts";
 import type { Repository } from "./steering/steering.ts";
 import { accounts, changeAccount, newAccount } from "./users/accounts.ts";
 import { newApiKey } from "./users/api-keys.ts";
@@ -24,6 +25,8 @@ const HELP = `suture-fleet: the server of a fleet of machines that follow a sign
                      [--trial-channel NAME...] [--webhook-network ADDRESS/BITS...] [--oidc FILE]
   suture-fleet account NAME --role ROLE... [--data FOLDER]  a person is invited, who sets a password and a second factor; of one that is there it is set anew
   suture-fleet key NAME --role ROLE... [--data FOLDER]      a key by which a program asks; shown once
+  suture-fleet relay --server ADDRESS [--upstream ADDRESS] [--data FOLDER] [--listen ADDRESS:PORT]
+                                                            for a site: keeps what machines report until the server has it
   suture-fleet builder --server ADDRESS --key-file FILE --work FOLDER [--suture COMMAND] [--once]
                                                             builds what the server asks for, here or on another machine
 
@@ -34,7 +37,8 @@ const HELP = `suture-fleet: the server of a fleet of machines that follow a sign
 --trial-channel   what rolls out in it is no production: one person approves it, and it need not be proven; may be given more than once
 --oidc     the provider of OpenID Connect by which people may log in: docs/fleet.md says what is in the file
 --webhook-network   of your own, to which what happens may be told without TLS or to addresses that are not public; may be given more than once
---server   of a builder: https://..., the fleet's server; --key-file has on its first line a key with the role builder
+--upstream of a relay: the signed repository's address, whose files it keeps and serves below /repository/
+--server   of a relay or a builder: https://..., the fleet's server; --key-file has on its first line a key with the role builder
 --work     of a builder: a folder for what is being built
 --suture   of a builder: the command, \`suture\` unless given; --once: until there is nothing to build
 --role     ${ROLES.join(", ")}; may be given more than once
@@ -54,6 +58,7 @@ const OPTIONS = {
   "webhook-network": { type: "string", multiple: true, default: [] as string[] },
   role: { type: "string", multiple: true, default: [] as string[] },
   server: { type: "string" },
+  upstream: { type: "string" },
   "key-file": { type: "string" },
   work: { type: "string" },
   suture: { type: "string", default: "suture" },
@@ -75,6 +80,7 @@ interface Words {
   publish?: string | undefined;
   key: string[];
   server?: string | undefined;
+  upstream?: string | undefined;
   "key-file"?: string | undefined;
   work?: string | undefined;
   suture: string;
@@ -133,16 +139,47 @@ async function opened(
   );
 }
 
-async function serve(values: Words): Promise<void> {
-  const [, host = "", port = ""] = /^(.+):(\d{1,5})$/.exec(values.listen) ?? [];
-  if (host === "") throw fail("FLEET_USAGE", `--listen ${values.listen} is no ADDRESS:PORT`);
-  const fleet = await opened(values, await repositoryOf(values));
-  fleet.steer();
-  const ended = new Promise<void>((done) => {
+/** @throws FLEET_USAGE */
+function listenOf({ listen }: Words): { host: string; port: number } {
+  const [, host = "", port = ""] = /^(.+):(\d{1,5})$/.exec(listen) ?? [];
+  if (host === "") throw fail("FLEET_USAGE", `--listen ${listen} is no ADDRESS:PORT`);
+  return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
+}
+
+const ended = (): Promise<void> =>
+  new Promise((done) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => done());
   });
-  await fleet.server.listen({ host: host.replace(/^\[|\]$/g, ""), port: Number(port) });
-  await ended;
+
+/** @throws FLEET_USAGE */
+function addressOf(name: string, address: string | undefined): string {
+  if (address === undefined || !/^https?:/.test(address) || !URL.canParse(address))
+    throw fail("FLEET_USAGE", `--${name} takes an address that begins with https://`);
+  return address;
+}
+
+async function relay(values: Words): Promise<void> {
+  const listen = listenOf(values);
+  const { upstream } = values;
+  const options = {
+    data: resolve(values.data),
+    server: addressOf("server", values.server),
+    upstream: upstream === undefined ? undefined : addressOf("upstream", upstream),
+  };
+  const one = await Relay.open(options, log);
+  const end = ended();
+  await one.server.listen(listen);
+  await end;
+  await one.close();
+}
+
+async function serve(values: Words): Promise<void> {
+  const listen = listenOf(values);
+  const fleet = await opened(values, await repositoryOf(values));
+  fleet.steer();
+  const end = ended();
+  await fleet.server.listen(listen);
+  await end;
   log.info("the server ends");
   await fleet.close();
 }
@@ -188,13 +225,11 @@ async function key(values: Words, name: string | undefined): Promise<void> {
 
 /** Ended, it gives back what it has. */
 async function builder({ server, "key-file": keyFile, work: folder, suture, once }: Words): Promise<void> {
-  if (server === undefined || keyFile === undefined || folder === undefined)
-    throw fail("FLEET_USAGE", "a builder takes --server, --key-file and --work");
-  if (!/^https?:/.test(server) || !URL.canParse(server))
-    throw fail("FLEET_USAGE", `--server ${server} is no address that begins with https://`);
+  if (keyFile === undefined || folder === undefined) throw fail("FLEET_USAGE", "a builder takes --server, --key-file and --work");
+  const address = addressOf("server", server);
   const secret = (await readFile(keyFile, "utf8")).split("\n")[0]?.trim() ?? "";
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort());
-  await work(task, { client: new BuilderClient(server, secret), suture: [suture], folder: resolve(folder), once }, log);
+  await work(task, { client: new BuilderClient(address, secret), suture: [suture], folder: resolve(folder), once }, log);
 }
 
 try {
@@ -204,6 +239,7 @@ try {
   else if (values.help) process.stdout.write(HELP);
   else if (word === "serve" && rest.length === 0) await serve(values);
   else if (word === "account" && rest.length <= 1) await account(values, rest[0]);
+  else if (word === "relay" && rest.length === 0) await relay(values);
   else if (word === "builder" && rest.length === 0) await builder(values);
   else if (word === "key" && rest.length <= 1) await key(values, rest[0]);
   else throw fail("FLEET_USAGE", word === undefined ? "nothing was asked for" : `there is no ${positionals.join(" ")}`);

@@ -7,6 +7,7 @@ import { byCve } from "../hosts/routes.ts";
 import { type Route, route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 import type { Judged } from "../knowledge/picture.ts";
+import { countedAt } from "../knowledge/routes.ts";
 import { SEERS } from "../users/roles.ts";
 import { fleetCsaf } from "./csaf.ts";
 import { cvesCsv, hostsCsv } from "./csv.ts";
@@ -30,8 +31,9 @@ export const exportRoutes = (sql: Sql, knowledge: Knowledge): Route[] => {
       who: SEERS,
       query: v.strictObject(vexQuery),
       handle: async ({ query: { author, buildId }, reply }) => {
+        await countedAt(reply, knowledge);
         reply.type("application/json; charset=utf-8");
-        return fleetOpenVex(await levels(buildId), { author, at: new Date() });
+        return fleetOpenVex(await levels(buildId), { author, at: await knowledge.counted() });
       },
     }),
     route({
@@ -47,8 +49,9 @@ export const exportRoutes = (sql: Sql, knowledge: Knowledge): Route[] => {
         ),
       }),
       handle: async ({ query: { author, buildId, namespace }, reply }) => {
+        await countedAt(reply, knowledge);
         reply.type("application/json; charset=utf-8");
-        return fleetCsaf(await levels(buildId), { author, namespace, at: new Date(), titles: await knowledge.titles() });
+        return fleetCsaf(await levels(buildId), { author, namespace, at: await knowledge.counted(), titles: await knowledge.titles() });
       },
     }),
     route({
@@ -57,6 +60,7 @@ export const exportRoutes = (sql: Sql, knowledge: Knowledge): Route[] => {
       what: "CVEs with how many machines are open to each, as CSV",
       who: SEERS,
       handle: async ({ reply }) => {
+        await countedAt(reply, knowledge);
         reply.type(CSV).header("content-disposition", 'attachment; filename="cves.csv"');
         return cvesCsv(knowledge);
       },
@@ -75,6 +79,7 @@ export const exportRoutes = (sql: Sql, knowledge: Knowledge): Route[] => {
       }),
       handle: async ({ query: { cve, standing, ...query }, reply }) => {
         const filter = { ...query, cve: await byCve(knowledge, cve, standing) };
+        await countedAt(reply, knowledge);
         reply.type(CSV).header("content-disposition", 'attachment; filename="hosts.csv"');
         return Readable.from(hostsCsv(sql, knowledge, filter), { objectMode: false });
       },

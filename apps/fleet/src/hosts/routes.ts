@@ -20,7 +20,7 @@ import { type Route, route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 import type { Ingest } from "../reports/ingest.ts";
 import { SEERS } from "../users/roles.ts";
-import { enrol, enrolTokens, labelHost, newEnrolToken, revokeEnrolToken, settleHost } from "./enrol.ts";
+import { Enrolments, enrolTokens, labelHost, newEnrolToken, revokeEnrolToken, settleHost } from "./enrol.ts";
 import { listHosts, oneHost } from "./list.ts";
 import type { ByCve } from "./silent.ts";
 
@@ -40,7 +40,7 @@ export async function byCve(knowledge: Knowledge, cve: string | undefined, stand
   return cve === undefined ? undefined : knowledge.hostsWhere(cve, standing);
 }
 
-export const hostRoutes = (sql: Sql, ingest: Ingest, knowledge: Knowledge): Route[] => [
+export const hostRoutes = (sql: Sql, ingest: Ingest, knowledge: Knowledge, enrolments = new Enrolments(sql)): Route[] => [
   route({
     method: "POST",
     path: "/v1/enrol",
@@ -49,7 +49,7 @@ export const hostRoutes = (sql: Sql, ingest: Ingest, knowledge: Knowledge): Rout
     body: enrolRequestSchema,
     answer: enrolAnswerSchema,
     perMinute: 600,
-    handle: async ({ body }) => enrol(sql, body),
+    handle: async ({ body }) => enrolments.enrol(body),
   }),
   route({
     method: "POST",

@@ -13,6 +13,7 @@ const STATUS: Readonly<Partial<Record<keyof typeof fleetErrors.kinds, number>>> 
   FLEET_BUSY: 429,
   FLEET_ROOM: 507,
   FLEET_DATABASE: 503,
+  FLEET_RELAY: 503,
 };
 
 export interface Refusal {

@@ -24,6 +24,8 @@ const NOTHING_SAID: Standing = {
 interface Counted {
   /** By a clock that is not set. */
   at: number;
+  /** For people. */
+  time: Date;
   took: number;
   judge: Judge;
   levels: Judged[];
@@ -42,6 +44,11 @@ export class Knowledge {
 
   async kernels(): Promise<FleetKernel[]> {
     return (await this.#now()).levels.map(({ kernel }) => kernel);
+  }
+
+  /** Of when what is said here is. */
+  async counted(): Promise<Date> {
+    return (await this.#now()).time;
   }
 
   async levels(): Promise<readonly Judged[]> {
@@ -133,6 +140,7 @@ export class Knowledge {
 
   async #count(): Promise<Counted> {
     const began = performance.now();
+    const time = new Date();
     const judge = await this.#facts();
     const rows = await this.#sql<Omit<LevelGroup, "id"> & { id: string | null }>`
       select l.id, l.release, l.build_id as "buildId", l.version, coalesce(l.livepatches, '{}') as livepatches, c.machines, c.silent
@@ -144,7 +152,7 @@ export class Knowledge {
     const unseen = [...rows.filter(({ id }) => id === null), ...groups.slice(MOST_LEVELS)].reduce((sum, { machines }) => sum + machines, 0);
     const levels = judge.all(shown, today());
     const cves = cvesOf(levels, judge.facts.titles, unseen);
-    this.#counted = { at: performance.now(), took: performance.now() - began, judge, levels, cves };
+    this.#counted = { at: performance.now(), time, took: performance.now() - began, judge, levels, cves };
     return this.#counted;
   }
 

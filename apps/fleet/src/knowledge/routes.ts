@@ -8,6 +8,7 @@ import {
   fleetLivepatchesSchema,
   fleetLivepatchWholeSchema,
 } from "@suture/protocol";
+import type { FastifyReply } from "fastify";
 import * as v from "valibot";
 import type { Sql } from "../database/sql.ts";
 import { type Route, route } from "../http/route.ts";
@@ -25,6 +26,11 @@ export const cveQuery = v.strictObject({
   after: v.optional(v.pipe(v.string(), v.regex(/^\d{1,7}$/))),
 });
 
+/** Of a large fleet what is counted is of a while ago. */
+export async function countedAt(reply: FastifyReply, knowledge: Knowledge): Promise<void> {
+  reply.header("last-modified", (await knowledge.counted()).toUTCString());
+}
+
 export const knowledgeRoutes = (sql: Sql, knowledge: Knowledge, steering: Steering | undefined): Route[] => [
   route({
     method: "GET",
@@ -33,7 +39,10 @@ export const knowledgeRoutes = (sql: Sql, knowledge: Knowledge, steering: Steeri
     who: SEERS,
     query: cveQuery,
     answer: fleetCvesSchema,
-    handle: async ({ query }) => cvePage(await knowledge.cves(), query, PAGE),
+    handle: async ({ query, reply }) => {
+      await countedAt(reply, knowledge);
+      return cvePage(await knowledge.cves(), query, PAGE);
+    },
   }),
   route({
     method: "GET",
@@ -42,7 +51,10 @@ export const knowledgeRoutes = (sql: Sql, knowledge: Knowledge, steering: Steeri
     who: SEERS,
     params: v.strictObject({ id: cveIdSchema }),
     answer: fleetCveWholeSchema,
-    handle: async ({ params }) => knowledge.cve(params.id),
+    handle: async ({ params, reply }) => {
+      await countedAt(reply, knowledge);
+      return knowledge.cve(params.id);
+    },
   }),
   route({
     method: "GET",
@@ -50,7 +62,10 @@ export const knowledgeRoutes = (sql: Sql, knowledge: Knowledge, steering: Steeri
     what: "Each kernel with the livepatches in it: level, CVEs, whether a reboot is wanted, until when it is covered",
     who: SEERS,
     answer: fleetKernelsSchema,
-    handle: async () => ({ kernels: await knowledge.kernels() }),
+    handle: async ({ reply }) => {
+      await countedAt(reply, knowledge);
+      return { kernels: await knowledge.kernels() };
+    },
   }),
   route({
     method: "POST",
@@ -67,7 +82,10 @@ export const knowledgeRoutes = (sql: Sql, knowledge: Knowledge, steering: Steeri
     what: "Livepatches that the repository has or had",
     who: SEERS,
     answer: fleetLivepatchesSchema,
-    handle: async () => ({ livepatches: await fleetLivepatches(sql, knowledge) }),
+    handle: async ({ reply }) => {
+      await countedAt(reply, knowledge);
+      return { livepatches: await fleetLivepatches(sql, knowledge) };
+    },
   }),
   route({
     method: "GET",

@@ -72,6 +72,8 @@ export interface News {
   now: HostReportState;
   /** All that it said in the meantime, and now last. */
   told: readonly HostReportState[];
+  /** In which boot it said each. */
+  boots: readonly string[];
 }
 
 export class Ingest {
@@ -183,6 +185,7 @@ export class Ingest {
       const first = news.get(host);
       const { machine_id: machineId, labels } = row;
       const told = [...(first?.told ?? []), state];
+      const boots = [...(first?.boots ?? []), body.bootId];
       news.set(host, {
         host,
         machineId,
@@ -191,6 +194,7 @@ export class Ingest {
         before: first === undefined ? before : first.before,
         now: state,
         told,
+        boots,
       });
     }
     changed.set(host, { body, state, whole: body.state !== undefined || changed.get(host)?.whole === true });
@@ -291,9 +295,15 @@ async function heldOf(within: Within, changed: ReadonlyMap<string, Change>): Pro
 }
 
 async function events(within: Within, news: ReadonlyMap<string, News>): Promise<void> {
-  const rows = [...news.values()].flatMap(({ host, bootId, before, now }) =>
-    eventsBetween(before, bootId, now).map((event) => ({ host, ...event })),
-  );
+  const rows = [...news.values()].flatMap(({ host, before, told, boots }) => {
+    let last = before;
+    return told.flatMap((state, i) => {
+      const bootId = boots[i] ?? "";
+      const found = eventsBetween(last, bootId, state).map((event) => ({ host, ...event }));
+      last = { bootId, state };
+      return found;
+    });
+  });
   if (rows.length === 0) return;
   await within`
     insert into host_event (host, what, detail)

@@ -2,7 +2,8 @@
 import type { Sql } from "../database/sql.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 
-const DAYS = 90;
+/** Of 90 days. By count, not by the clock: one that is wrong for a while takes nothing away. */
+const HOURS_KEPT = 90 * 24;
 
 /** @param done also those that are done, if they changed within a week: machines come later, and are many to count */
 export async function sampleRollouts(sql: Sql, done: boolean): Promise<void> {
@@ -34,10 +35,14 @@ export async function sampleLevels(sql: Sql, knowledge: Knowledge): Promise<void
   await sweepSamples(sql);
 }
 
-/** What is old, and what was written when the clock was ahead. */
-async function sweepSamples(sql: Sql): Promise<void> {
-  await sql`delete from level_sample where at < now() - make_interval(days => ${DAYS}) or at > now() + interval '1 hour'`;
-  await sql`delete from rollout_sample where at > now() + interval '1 hour'`;
+/** What is old; and what was written while the clock was ahead: where most is in what is the future, the clock is behind now. */
+export async function sweepSamples(sql: Sql): Promise<void> {
+  await sql`
+    delete from level_sample where at < (select at from (select distinct at from level_sample) as hours order by at desc offset ${HOURS_KEPT - 1} limit 1)`;
+  for (const table of [sql`level_sample`, sql`rollout_sample`])
+    await sql`
+      delete from ${table} where at > now() + interval '1 hour'
+        and (select count(*) filter (where at > now()) * 2 < count(*) from ${table})`;
 }
 
 export interface Series {

@@ -1,0 +1,259 @@
+/**
+ * Reports on the disk until the server has them: files of lines, written at the end and read from the front. What is given is on the disk when `add` is done; what is
+ * taken off may come again after a crash, which is harmless: the server knows it.
+ */
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { syncFolder, writeDurably } from "@suture/files";
+import { type SignedReport, signedReportSchema } from "@suture/protocol";
+import * as v from "valibot";
+import { fail } from "../errors.ts";
+
+const SEGMENT_BYTES = 8 * 1024 * 1024;
+const MOST_BYTES = 512 * 1024 * 1024;
+/** Of one machine: who fills it with one name keeps no other out. */
+const MOST_OF_ONE = 500;
+const PLACE = "acknowledged";
+
+/** Of what comes next: the number of a file, and the byte in it. */
+interface Place {
+  segment: number;
+  offset: number;
+}
+
+export interface Spooled {
+  /** Counts up, in this process. */
+  n: number;
+  report: SignedReport;
+}
+
+interface Adding {
+  reports: readonly SignedReport[];
+  done(first: number): void;
+  failed(error: unknown): void;
+}
+
+export class Spool {
+  readonly #folder: string;
+  readonly #most: number;
+  readonly #segmentBytes: number;
+  #file: FileHandle;
+  /** The one that is written. */
+  #segment: number;
+  #size = 0;
+  #read: Place;
+  /** Of what is read next. */
+  #next = 0;
+  /** Of what is added next. */
+  #last = 0;
+  #bytes = 0;
+  readonly #hosts = new Map<string, number>();
+  #adding: Adding[] = [];
+  #busy: Promise<void> | undefined;
+
+  private constructor(folder: string, file: FileHandle, segment: number, read: Place, { most, segmentBytes }: Required<SpoolOptions>) {
+    this.#folder = folder;
+    this.#file = file;
+    this.#segment = segment;
+    this.#read = read;
+    this.#most = most;
+    this.#segmentBytes = segmentBytes;
+  }
+
+  /** What a process that died has left is there; the half of a line that it was writing is not. */
+  static async open(folder: string, { most = MOST_BYTES, segmentBytes = SEGMENT_BYTES }: SpoolOptions = {}): Promise<Spool> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const segments = await segmentsIn(folder);
+    const known = await placeIn(folder);
+    // One of its own: behind what was cut off nothing is written.
+    const segment = (segments.at(-1) ?? known?.segment ?? 0) + 1;
+    const [first = segment] = segments;
+    const read = known !== undefined && known.segment >= first ? known : { segment: first, offset: 0 };
+    const file = await open(pathOf(folder, segment), "ax", 0o600);
+    await syncFolder(folder);
+    const spool = new Spool(folder, file, segment, read, { most, segmentBytes });
+    for (const each of segments) {
+      const { size } = await stat(pathOf(folder, each));
+      if (each < read.segment) await rm(pathOf(folder, each));
+      else {
+        const { lines } = await linesOf(folder, { segment: each, offset: each === read.segment ? Math.min(read.offset, size) : 0 }, size);
+        for (const { report, length } of lines) spool.#count(report, length);
+      }
+    }
+    return spool;
+  }
+
+  get waiting(): { reports: number; bytes: number } {
+    return { reports: this.#last - this.#next, bytes: this.#bytes };
+  }
+
+  /** @returns the number of the first of them, which are on the disk. @throws FLEET_BUSY, FLEET_ROOM */
+  async add(reports: readonly SignedReport[]): Promise<number> {
+    const bytes = reports.reduce((sum, { body }) => sum + body.length + 200, 0);
+    if (this.#bytes + bytes > this.#most) throw fail("FLEET_BUSY", `${this.#bytes} bytes of reports wait for the server`);
+    const many = reports.find(({ host }) => (this.#hosts.get(host) ?? 0) >= MOST_OF_ONE);
+    if (many !== undefined) throw fail("FLEET_BUSY", `${MOST_OF_ONE} reports of ${many.host} wait for the server`);
+    return new Promise((done, failed) => {
+      this.#adding.push({ reports, done, failed });
+      this.#busy ??= this.#write().finally(() => {
+        this.#busy = undefined;
+      });
+    });
+  }
+
+  /** What comes while one write is on its way goes in with the next: one flush for all of it. */
+  async #write(): Promise<void> {
+    while (this.#adding.length > 0) {
+      const batch = this.#adding;
+      this.#adding = [];
+      const lines = batch.flatMap(({ reports }) => reports.map((report) => Buffer.from(`${JSON.stringify(report)}\n`)));
+      try {
+        if (this.#size > this.#segmentBytes) await this.#turn();
+        await this.#file.appendFile(Buffer.concat(lines));
+        await this.#file.datasync();
+      } catch (error) {
+        // What of it is there is cut off, or is read and sent, which is harmless; nobody was told that it is kept.
+        await this.#turn().catch(() => {});
+        const isFull = error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
+        for (const { failed } of batch)
+          failed(isFull ? fail("FLEET_ROOM", error.message, { file: this.#folder }, { cause: error }) : error);
+        continue;
+      }
+      let at = 0;
+      for (const { reports, done } of batch) {
+        const first = this.#last;
+        for (const report of reports) {
+          const { length } = lines[at++] ?? { length: 0 };
+          this.#size += length;
+          this.#count(report, length);
+        }
+        done(first);
+      }
+    }
+  }
+
+  #count({ host }: SignedReport, length: number): void {
+    this.#last += 1;
+    this.#bytes += length;
+    this.#hosts.set(host, (this.#hosts.get(host) ?? 0) + 1);
+  }
+
+  async #turn(): Promise<void> {
+    await this.#file.close().catch(() => {});
+    this.#segment += 1;
+    this.#size = 0;
+    this.#file = await open(pathOf(this.#folder, this.#segment), "ax", 0o600);
+    await syncFolder(this.#folder);
+  }
+
+  /** The oldest; they stay until `taken` is said of them. @param bytes as much as that together, but one at least */
+  async oldest(most: number, bytes: number): Promise<{ reports: Spooled[]; taken(count: number): Promise<void> }> {
+    // Of the one that is written, what is on the disk.
+    for (;;) {
+      const place = this.#read;
+      const isWritten = place.segment === this.#segment;
+      const end = isWritten ? this.#size : (await stat(pathOf(this.#folder, place.segment)).catch(() => ({ size: 0 }))).size;
+      const { lines } = await linesOf(this.#folder, place, end, most, bytes);
+      if (lines.length === 0 && place.segment < this.#segment) {
+        const after = place.segment + 1;
+        await this.#goTo({ segment: after, offset: 0 });
+        continue;
+      }
+      const first = this.#next;
+      return {
+        reports: lines.map(({ report }, i) => ({ n: first + i, report })),
+        taken: async (count) => {
+          const gone = lines.slice(0, count);
+          for (const { report, length } of gone) {
+            this.#bytes -= length;
+            const left = (this.#hosts.get(report.host) ?? 1) - 1;
+            if (left > 0) this.#hosts.set(report.host, left);
+            else this.#hosts.delete(report.host);
+          }
+          this.#next += count;
+          const last = gone.at(-1);
+          if (last !== undefined) await this.#goTo({ segment: place.segment, offset: last.end });
+        },
+      };
+    }
+  }
+
+  async #goTo(place: Place): Promise<void> {
+    const before = this.#read.segment;
+    this.#read = place;
+    await writeDurably(join(this.#folder, PLACE), `${JSON.stringify(place)}\n`, 0o600);
+    for (let segment = before; segment < place.segment; segment++) await rm(pathOf(this.#folder, segment), { force: true });
+  }
+
+  async close(): Promise<void> {
+    await this.#busy;
+    await this.#file.close();
+  }
+}
+
+export interface SpoolOptions {
+  most?: number;
+  segmentBytes?: number;
+}
+
+const pathOf = (folder: string, segment: number): string => join(folder, `${String(segment).padStart(9, "0")}.reports`);
+
+async function segmentsIn(folder: string): Promise<number[]> {
+  const names = await readdir(folder);
+  return names.flatMap((name) => (/^\d{9}\.reports$/.test(name) ? [Number(name.slice(0, 9))] : [])).sort((a, b) => a - b);
+}
+
+async function placeIn(folder: string): Promise<Place | undefined> {
+  const text = await readFile(join(folder, PLACE), "utf8").catch(() => "");
+  try {
+    const checked = v.safeParse(v.strictObject({ segment: v.number(), offset: v.number() }), JSON.parse(text));
+    return checked.success ? checked.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface Line {
+  report: SignedReport;
+  length: number;
+  /** The byte behind it. */
+  end: number;
+}
+
+/** Whole lines that are reports: what is none was half written. */
+async function linesOf(
+  folder: string,
+  { segment, offset }: Place,
+  end: number,
+  most = Number.POSITIVE_INFINITY,
+  bytes = end,
+): Promise<{ lines: Line[] }> {
+  const lines: Line[] = [];
+  if (end <= offset) return { lines };
+  const file = await open(pathOf(folder, segment), "r");
+  try {
+    // One line at least: a report is no longer than that.
+    const buffer = Buffer.alloc(Math.min(end - offset, Math.max(bytes, 1024 * 1024)));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
+    let at = 0;
+    while (lines.length < most) {
+      const stop = buffer.subarray(0, bytesRead).indexOf(10, at);
+      if (stop < 0) break;
+      const report = reportIn(buffer.toString("utf8", at, stop));
+      if (report !== undefined) lines.push({ report, length: stop + 1 - at, end: offset + stop + 1 });
+      at = stop + 1;
+    }
+    return { lines };
+  } finally {
+    await file.close();
+  }
+}
+
+function reportIn(text: string): SignedReport | undefined {
+  try {
+    const checked = v.safeParse(signedReportSchema, JSON.parse(text));
+    return checked.success ? checked.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
