@@ -99,17 +99,17 @@ export async function fill(sql: Sql, count: number, reporting: number, token: st
   for (let from = 0; from < count; from += BLOCK)
     await sql`
       insert into host_state (host, counter, seen_at, boot_id, clock_offset, digest, release, build_id, channel, accepted, status, level, report)
-      select h.id, 1, now() - make_interval(secs => (h.n * 7919) % 3600) - case when h.n % 100 = 3 then interval '1 day' else interval '0' end, 'a boot', 0, k.digest,
+      select h.id, 1, now() - make_interval(secs => (h.n % 3600) * 7919 % 3600) - case when h.n % 100 = 3 then interval '1 day' else interval '0' end, 'a boot', 0, k.digest,
         k.release, k.build_id, 'stable', k.accepted, case h.n % 200 when 1 then 'trouble' when 2 then 'reboot wanted' else 'well' end, k.level, k.state
       from (select id, right(name, 7)::integer as n from host where name >= ${nameOf(from)} and name < ${nameOf(from + BLOCK)}) h
       join jsonb_to_recordset(${text}::text::jsonb) as k (n integer, state jsonb, digest text, level text, release text, build_id text, accepted integer)
         on k.n = h.n % ${kinds.length}`;
-  // What machines have been through: five entries each.
+  // What machines have been through: two entries each.
   for (let from = 0; from < count; from += BLOCK)
     await sql`
       insert into host_event (host, at, what, detail)
       select id, now() - make_interval(hours => e * 100), case e when 1 then 'booted' else 'in effect' end, 'catch_up_' || e
-      from host cross join generate_series(1, 5) e where name >= ${nameOf(from)} and name < ${nameOf(from + BLOCK)}`;
+      from host cross join generate_series(1, 2) e where name >= ${nameOf(from)} and name < ${nameOf(from + BLOCK)}`;
   await rollout(sql, count);
   for (const table of ["host", "host_state", "host_event", "level", "rollout_host", "livepatch_cve"])
     await sql.script(`vacuum analyze ${table}`);

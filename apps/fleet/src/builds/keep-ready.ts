@@ -36,7 +36,7 @@ async function runKernels(knowledge: Knowledge): Promise<RunKernel[]> {
 
 export async function wantedNow(sql: Sql, knowledge: Knowledge): Promise<FleetWanted[]> {
   const livepatches = await sql<Bringing>`
-    select build_id as "buildId", target_version as "targetVersion", listed, withdrawn from livepatch where target_version is not null`;
+    select build_id as "buildId", target_version as "targetVersion", listed, withdrawn from livepatch where target_version is not null and whole`;
   const builds = await sql<Made>`
     select distinct on (build_id, target_release) id, build_id as "buildId", target_release as "targetRelease", target_version as "targetVersion", state, why,
       true as whole

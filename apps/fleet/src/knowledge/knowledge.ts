@@ -163,7 +163,7 @@ export class Knowledge {
     if (this.#judge?.stamp === stamp) return this.#judge.judge;
     const livepatches = await this.#sql<Omit<KnownLivepatch, "cves">>`
       select sha256, name, release, build_id as "buildId", counter, base_version as "baseVersion", target_version as "targetVersion",
-        target_release as "targetRelease", listed, withdrawn from livepatch order by build_id, counter`;
+        target_release as "targetRelease", whole, listed, withdrawn from livepatch order by build_id, counter`;
     const cves = new Map<string, Map<string, KnownCve>>(livepatches.map(({ sha256 }) => [sha256, new Map()]));
     for (const { livepatch, cve, ...known } of await this.#sql<KnownCve & { livepatch: string; cve: string }>`
       select livepatch, cve, state, why, code, mend, first_in as "firstIn", fixed_in as "fixedIn", own from livepatch_cve`)

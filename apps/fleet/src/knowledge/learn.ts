@@ -9,7 +9,7 @@ import { accountIn, manifestIn, type Told, toldBy } from "./told.ts";
 const ITSELF = "the server";
 const LEARN_LOCK = 7_710_005;
 /** Of what is made of the files: with another one they are read again. */
-const FORM = 1;
+const FORM = 2;
 /** What cannot be read is looked at again when something is published, or after this. */
 const AGAIN_MS = 600_000;
 
@@ -81,6 +81,7 @@ export class Learner {
       base_version: told.baseVersion,
       target_version: told.targetVersion,
       target_release: told.targetRelease,
+      whole: told.whole,
       account: beside.account === null ? null : JSON.stringify(beside.account),
       review: beside.review === null ? null : JSON.stringify(beside.review),
       learnt_of: learntOf(patch),
@@ -94,7 +95,7 @@ export class Learner {
       else {
         await within`
           update livepatch set counter = ${counter}, base_version = ${row.base_version}, target_version = ${row.target_version},
-            target_release = ${row.target_release}, account = ${row.account}, review = ${row.review}, learnt_of = ${row.learnt_of},
+            target_release = ${row.target_release}, whole = ${row.whole}, account = ${row.account}, review = ${row.review}, learnt_of = ${row.learnt_of},
             learnt_at = clock_timestamp() where sha256 = ${sha256}`;
         await within`delete from livepatch_cve where livepatch = ${sha256}`;
       }

@@ -26,6 +26,7 @@ function livepatch(counter: number, cves: Record<string, KnownCve>, more: Partia
     baseVersion: "6.1.190-1",
     targetVersion: "6.1.192-2",
     targetRelease: "6.1.0-58-amd64",
+    whole: true,
     listed: true,
     withdrawn: false,
     ...more,
@@ -77,6 +78,7 @@ test("what a livepatch in effect carries is closed; the newest that speaks of it
   expect(found.get("what")).toMatchObject({ standing: "closed", reason: "no need" });
   expect(levelOf("6.1.190-1", [first])).toBe("6.1.192-2");
   expect(levelOf("6.1.190-1", [])).toBe("6.1.190-1");
+  expect(levelOf("6.1.190-1", [{ ...first, whole: false }])).toBe("6.1.190-1");
   expect(levelOf("6.1.190-1", [{ ...first, targetVersion: `9${"ab".repeat(19)}0` }])).toBe("6.1.190-1");
   // One that was withdrawn, or is out of the list, is nothing that could be had.
   const gone = [first, { ...second, withdrawn: true }];

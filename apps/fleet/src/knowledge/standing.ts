@@ -10,6 +10,8 @@ export interface KnownLivepatch {
   baseVersion: string | null;
   targetVersion: string | null;
   targetRelease: string | null;
+  /** It brings all of that release that can be carried, not a part that somebody has asked for. */
+  whole: boolean;
   listed: boolean;
   withdrawn: boolean;
   cves: ReadonlyMap<string, KnownCve>;
@@ -239,7 +241,9 @@ const VERSION = /^(?:\d+:)?\d+\.\d+/;
 
 /** The release whose level it has: of the kernel, or what a catch-up brings it to. One that was made of commits has a commit for that, which is older or newer than nothing. */
 export function levelOf(version: string | null, inEffect: readonly KnownLivepatch[]): string | null {
-  const targets = inEffect.flatMap(({ targetVersion }) => (targetVersion !== null && VERSION.test(targetVersion) ? [targetVersion] : []));
+  const targets = inEffect.flatMap(({ targetVersion, whole }) =>
+    whole && targetVersion !== null && VERSION.test(targetVersion) ? [targetVersion] : [],
+  );
   const all = [version, ...targets].filter((one) => one !== null);
   return all.sort(compareVersions).at(-1) ?? null;
 }

@@ -24,6 +24,21 @@ test("an account of another report, or of other kernels, says nothing", () => {
   expect(states(manifest({ fixes: [] }), as("not built"))).toMatchObject({ "CVE-2026-1001": "not built" });
 });
 
+test("one that was asked to bring a part of the release is not of its level", () => {
+  const { catchUp } = manifest();
+  if (catchUp === undefined) throw new Error("no catch-up");
+  const leftOut = (code: string) => ({
+    ...catchUp,
+    units: [{ id: "u1", title: "", state: "left out" as const, files: [], functions: [], code }],
+  });
+  expect(toldBy(manifest(), account).whole).toBe(true);
+  expect(toldBy(manifest({ catchUp: leftOut("BUILD_LAYOUT") }), account).whole).toBe(true);
+  expect(toldBy(manifest({ catchUp: leftOut("CATCHUP_ASKED") }), account)).toMatchObject({
+    whole: false,
+    targetVersion: account.target.version,
+  });
+});
+
 test("what the module says that it leaves out no account closes", () => {
   expect(states(manifest(), as("carried"))).toMatchObject({ "CVE-2026-1002": "left out", "CVE-2026-1005": "carried" });
   expect(states(manifest(), { ...account, cves: [] })).toMatchObject({ "CVE-2026-1002": "left out" });

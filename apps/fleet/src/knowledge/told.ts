@@ -20,6 +20,8 @@ export interface Told {
   baseVersion: string | null;
   targetVersion: string | null;
   targetRelease: string | null;
+  /** Nothing was left out because somebody has asked for it (--take, --leave-out, --only). */
+  whole: boolean;
   cves: ToldCve[];
 }
 
@@ -93,6 +95,7 @@ export function toldBy(manifest: Manifest, beside: Account | undefined): Told {
     baseVersion: catchUp?.base.version ?? null,
     targetVersion: catchUp?.target.version ?? null,
     targetRelease: catchUp?.target.release ?? null,
+    whole: catchUp?.units.some(({ code }) => code === "CATCHUP_ASKED") !== true,
     cves: [...all.values()].filter(({ cve }) => CVE.test(cve)),
   };
 }

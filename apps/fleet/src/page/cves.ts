@@ -8,7 +8,7 @@ import { cvePage } from "../knowledge/page-of-cves.ts";
 import { cveQuery } from "../knowledge/routes.ts";
 import { SEERS } from "../users/roles.ts";
 import { pageRoute } from "./route.ts";
-import { queryOf, standingHtml, tableHtml, tilesHtml } from "./words.ts";
+import { countedHtml, queryOf, standingHtml, tableHtml, tilesHtml } from "./words.ts";
 
 const PAGE = 100;
 
@@ -38,6 +38,7 @@ export const cvePages = (knowledge: Knowledge): Route[] => [
 <label>Shown <select name="open"><option value="">all</option><option value="1"${query.open === "1" ? html` selected` : ""}>with open machines</option></select></label>
 <button>Find</button></form>
 <p class="dim">Those that the repository's livepatches speak of. What is closed on a machine is not known any more when it is silent.</p>
+${countedHtml(await knowledge.counted())}
 ${
   cves.length === 0
     ? html`<p class="dim">There is none.</p>`
@@ -67,6 +68,7 @@ ${tilesHtml([
   { name: "nothing says", count: cve.unknown, href: hostsOf(id, "unknown") },
   { name: "closed", count: cve.closed, href: hostsOf(id, "closed") },
 ])}
+${countedHtml(await knowledge.counted())}
 <h2>By kernel</h2>
 ${cve.kernels.length === 0 ? html`<p class="dim">No machine has said what it has.</p>` : kernelsHtml(cve)}
 <h2>Livepatches that speak of it</h2>

@@ -9,7 +9,7 @@ import { begunIn, hasLeft, sessionIn, setBegun, setSession } from "../users/cook
 import { beginOidc, endOidc } from "../users/oidc/login.ts";
 import type { Provider } from "../users/oidc/provider.ts";
 import { ROLES } from "../users/roles.ts";
-import { logIn, logOut } from "../users/sessions.ts";
+import { isProviders, logIn, logOut } from "../users/sessions.ts";
 import { formRoute, pageRoute } from "./route.ts";
 import { queryOf } from "./words.ts";
 
@@ -83,9 +83,13 @@ ${when(provider !== undefined, () => html`<p><a href="/login/oidc?${queryOf({ to
   ),
   formRoute({ path: "/logout", what: "Log out", who: ROLES }, async ({ reply }) => {
     const session = sessionIn(reply.request);
+    const next = session !== undefined && (await isProviders(sql, session)) ? await provider?.leaving() : undefined;
     if (session !== undefined) await logOut(sql, session);
     setSession(reply, undefined);
-    return "/login";
+    // Its own session is ended there: not by a redirection, which a form may not follow elsewhere.
+    return next === undefined
+      ? "/login"
+      : { title: "Logged out", next, body: html`<p><a href="${next}">Log out at your organisation as well</a></p>` };
   }),
   pageRoute({ path: "/welcome", what: "Set up an account", who: "anyone" }, async () => ({
     title: "Set up your account",

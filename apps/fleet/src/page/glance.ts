@@ -12,7 +12,7 @@ import { SEERS } from "../users/roles.ts";
 import { chartHtml } from "./chart.ts";
 import { rolloutRow } from "./rollouts.ts";
 import { pageRoute } from "./route.ts";
-import { queryOf, tableHtml, tilesHtml } from "./words.ts";
+import { countedHtml, queryOf, tableHtml, tilesHtml } from "./words.ts";
 
 const SHOWN: readonly FleetHost["status"][] = ["well", "soaking", "trouble", "silent", "reboot wanted", "held", "never seen"];
 /** With most machines. */
@@ -36,6 +36,7 @@ ${tilesHtml([
 <h2>Roll-outs</h2>
 ${open.length === 0 ? html`<p class="dim">Nothing is rolling.</p>` : tableHtml(["roll-out", "phase", "stage", "machines", "why"], open.map(rolloutRow))}
 <h2>Level</h2>
+${countedHtml(await knowledge.counted())}
 ${chartHtml("Machines by effective level", await levelSeries(sql))}
 ${when(kernels.length === 0, () => html`<p class="dim">No machine has reported yet.</p>`)}
 ${when(kernels.length > 0, () =>

@@ -49,6 +49,9 @@ export const buildStateHtml = (state: BuildState): Html => badge(BUILDS[state], 
 export const expiryHtml = (state: "good" | "soon" | "expired" | "unpublished"): Html =>
   badge(state === "good" ? "good" : state === "expired" ? "bad" : "warn", state);
 
+/** Of a large fleet it may be of a while ago. */
+export const countedHtml = (at: Date): Html => html`<p class="dim">Counted at ${timeHtml(at.toISOString())}.</p>`;
+
 export interface Tile {
   name: string;
   count: number;

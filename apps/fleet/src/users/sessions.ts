@@ -66,6 +66,13 @@ export async function logOut(sql: Sql, session: string): Promise<void> {
   await sql`delete from session where digest = ${digestOfSecret(session)}`;
 }
 
+/** It began at the provider. */
+export async function isProviders(sql: Sql, session: string): Promise<boolean> {
+  const rows = await sql`
+    select from session s join account a on a.name = s.account where s.digest = ${digestOfSecret(session)} and a.issuer is not null`;
+  return rows.length > 0;
+}
+
 /** @returns undefined if it is over */
 export async function principalOfSession(sql: Sql, session: string): Promise<Principal | undefined> {
   const digest = digestOfSecret(session);

@@ -148,6 +148,20 @@ test("who comes after somebody who has left is asked by the provider who it is",
   expect([await prompt(""), await prompt(mark)]).toEqual([null, "login"]);
 });
 
+test("who came from the provider and logs out here is sent there, where its own session ends", async () => {
+  const cookie = await loggedIn();
+  const { csrf } = (await fleet.server.inject({ url: "/v1/me", headers: { cookie } })).json() as { csrf: string };
+  const answer = await fleet.server.inject({
+    method: "POST",
+    url: "/logout",
+    headers: { cookie, "content-type": "application/x-www-form-urlencoded" },
+    payload: `csrf=${encodeURIComponent(csrf)}`,
+  });
+  expect(answer.statusCode).toBe(200);
+  expect(answer.body).toContain(`content="0;url=${provider.issuer}/leave?client_id=${CLIENT.id}`);
+  expect((await fleet.server.inject({ url: "/v1/me", headers: { cookie } })).statusCode).toBe(401);
+});
+
 test("a token that the provider has not signed is refused, though it came from it", async () => {
   provider.forged = true;
   await refused(/signature/i);

@@ -67,6 +67,13 @@ export class Provider {
     }
   }
 
+  /** Where its own session ends; undefined: it has no such place, or does not answer. */
+  async leaving(): Promise<string | undefined> {
+    const found = await this.#discovered().catch(() => undefined);
+    if (found?.serverMetadata().end_session_endpoint === undefined) return undefined;
+    return client.buildEndSessionUrl(found).href;
+  }
+
   /** @throws FLEET_LOGIN */
   #discovered(): Promise<client.Configuration> {
     const { issuer, clientId, clientSecret } = this.configuration;
