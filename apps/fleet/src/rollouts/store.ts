@@ -1,9 +1,10 @@
 /** Roll-outs in the database: what people do to them, each in the audit. What is decided by itself is in tick.ts. */
-import type { Approvable, FleetRollout, NewRollout } from "@suture/protocol";
+import type { Approvable, FleetRollout, NewRollout, Tally } from "@suture/protocol";
 import type { VerifiedPatch } from "@suture/trust";
 import { audit } from "../audit/audit.ts";
 import type { Sql } from "../database/sql.ts";
 import { fail } from "../errors.ts";
+import { Rested } from "../rested.ts";
 import type { Principal } from "../users/roles.ts";
 import { demand } from "./approvals.ts";
 import { change, locked } from "./lock.ts";
@@ -116,6 +117,33 @@ export async function withdrawRollout(sql: Sql, who: string, id: string, why: st
   });
 }
 
+interface Shown {
+  row: RolloutRow;
+  tally: Rested<Tally>;
+}
+
+/** Of a large one it takes long: what people look at is of a while ago then. What is decided is decided by what is so at the moment. */
+const shown = new WeakMap<Sql, Map<string, Shown>>();
+
+function tallyShown(sql: Sql, row: RolloutRow): Promise<Tally> {
+  const all = shown.get(sql) ?? new Map<string, Shown>();
+  shown.set(sql, all);
+  const before = all.get(row.id);
+  const isSame = before?.row.phase === row.phase && before.row.stage === row.stage && before.row.attempt === row.attempt;
+  if (before !== undefined && isSame) {
+    before.row = row;
+    return before.tally.now();
+  }
+  const of: Shown = { row, tally: new Rested(() => tallyNow(sql, of.row), 0) };
+  all.set(row.id, of);
+  return of.tally.now();
+}
+
+async function tallyNow(sql: Sql, row: RolloutRow): Promise<Tally> {
+  const [{ now } = { now: new Date() }] = await sql<{ now: Date }>`select now() as now`;
+  return (await tallyOf(sql, row, planOf(row).limits, now)).tally;
+}
+
 /** The newest first. */
 export async function rollouts(sql: Sql, id?: string): Promise<FleetRollout[]> {
   const rows = await sql<RolloutRow>`select * from rollout where ${id === undefined ? sql`true` : sql`id = ${id}`} order by made_at desc`;
@@ -124,7 +152,6 @@ export async function rollouts(sql: Sql, id?: string): Promise<FleetRollout[]> {
     what: Approvable;
     who: string;
   }>`select rollout, what, who from rollout_approval order by at`;
-  const [{ now } = { now: new Date() }] = await sql<{ now: Date }>`select now() as now`;
   const found: FleetRollout[] = [];
   for (const row of rows) {
     const { phase, why, stage, stage_since, attempt, release, build_id, counter, production, made_by, made_at } = row;
@@ -142,7 +169,7 @@ export async function rollouts(sql: Sql, id?: string): Promise<FleetRollout[]> {
       madeBy: made_by,
       made: made_at.toISOString(),
       approvedBy: approvals.filter(({ rollout }) => rollout === row.id).map(({ what, who }) => ({ what, who })),
-      tally: (await tallyOf(sql, row, plan.limits, now)).tally,
+      tally: await tallyShown(sql, row),
     });
   }
   return found;
