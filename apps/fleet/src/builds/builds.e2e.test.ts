@@ -285,6 +285,21 @@ test("a builder's key sees and does nothing else; what cannot be built for canno
   expect(await ask({})).toMatchObject({ status: 409, body: { error: { code: "FLEET_STATE" } } });
 });
 
+test("a page is followed by the next, also where all were asked for at once", async () => {
+  await served.fleet.database.sql`
+    insert into build (id, release, build_id, target_release, options, by_setting, machines, why, made_by, state)
+    select lpad(to_hex(n), 12, '0'), '6.1.0-1-amd64', ${BUILD_ID}, '6.1.0-2-amd64', '{"take":[],"leaveOut":[],"acceptDoubt":[]}', true, 1, 'w', 'x', 'cancelled'
+    from generate_series(1, 250) n`;
+  const seen: string[] = [];
+  for (let next: string | null = ""; next !== null; ) {
+    const { body } = await served.ask("viewer", "GET", `/v1/builds${next === "" ? "" : `?before=${next}`}`);
+    seen.push(...(body.builds as FleetBuild[]).map(({ id }) => id));
+    next = body.next as string | null;
+  }
+  expect(new Set(seen).size).toBe(250);
+  expect(seen).toHaveLength(250);
+});
+
 /** A stand-in for the command: what it is told to print, and the files that it is told to write. */
 function command(parts: { trial?: string; catchUp?: string }): { argv: string; calls: () => string[] } {
   const folder = dataFolder();

@@ -41,14 +41,15 @@ const selected = (sql: Sql) => sql`
 
 /** The newest first. @param before of the last of the page before: its time and id */
 export async function buildsPage(sql: Sql, before: string | undefined): Promise<{ rows: BuildRow[]; next: string | null }> {
-  const [, at = "", id = ""] = /^(\d{1,15})-([0-9a-f]{12})$/.exec(before ?? "") ?? [];
+  const [, at = "", id = ""] = /^(\d{1,17})-([0-9a-f]{12})$/.exec(before ?? "") ?? [];
   if (before !== undefined && id === "") throw fail("FLEET_REQUEST", "`before` is none that was given");
-  const rows = await sql<BuildRow>`
-    select ${selected(sql)} from build b
-    where ${before === undefined ? sql`true` : sql`(b.made_at, b.id) < (${new Date(Number(at))}::timestamptz, ${id})`}
+  // To the microsecond: those that the setting asks for are all of one moment.
+  const rows = await sql<BuildRow & { us: number }>`
+    select ${selected(sql)}, (extract(epoch from b.made_at) * 1000000)::bigint as us from build b
+    where ${before === undefined ? sql`true` : sql`(b.made_at, b.id) < (timestamptz 'epoch' + ${at}::bigint * interval '1 microsecond', ${id})`}
     order by b.made_at desc, b.id desc limit ${PAGE + 1}`;
   const last = rows[PAGE - 1];
-  return { rows: rows.slice(0, PAGE), next: rows.length > PAGE && last !== undefined ? `${last.made_at.getTime()}-${last.id}` : null };
+  return { rows: rows.slice(0, PAGE), next: rows.length > PAGE && last !== undefined ? `${last.us}-${last.id}` : null };
 }
 
 /** @throws FLEET_NONE */
