@@ -66,18 +66,21 @@ export class Choice {
   leave(gone: ReadonlyMap<number, Left>): number {
     const before = this.#in.size;
     let left = this.#leaveWithNeeds(gone);
-    while (left.length > 0) left = this.#leaveWithNeeds(this.#halvesOf(left));
+    for (let isRefused = true; left.length > 0; isRefused = false) left = this.#leaveWithNeeds(this.#halvesOf(left, isRefused));
     return before - this.#in.size;
   }
 
-  #halvesOf(gone: readonly number[]): Map<number, Left> {
+  /** @param isRefused `gone` are no halves themselves */
+  #halvesOf(gone: readonly number[], isRefused: boolean): Map<number, Left> {
     const found = new Map<number, Left>();
     for (const index of this.#in) {
       const others = this.#halves.get(index);
-      const other = others === undefined ? undefined : gone.find((one) => others.has(one));
-      if (other === undefined) continue;
+      const other =
+        others === undefined ? undefined : gone.find((one) => (isRefused ? others.has(one) : others.get(one)?.isStrong === true));
+      const tie = other === undefined ? undefined : others?.get(other);
+      if (other === undefined || tie === undefined) continue;
       const { id = "", title = "" } = this.#units[other] ?? {};
-      const why = `it has to do with ${others?.get(other)}, as has ${id} (${title}), which is left out: the two may be one fix`;
+      const why = `it has to do with ${tie.name}, as has ${id} (${title}), which is left out: the two may be one fix`;
       found.set(index, { reasons: [reasonOf(fail("CATCHUP_HALF", why))], with: [other] });
     }
     return found;

@@ -17,36 +17,51 @@ function unit(index: number, path: string, before: string, after: string): Unit 
 function pairs(units: readonly Part[], counts: Readonly<Record<string, number>> = {}): string[] {
   const halves = halvesOf(units, (name) => counts[name] ?? 2);
   return [...halves].flatMap(([one, others]) =>
-    [...others].filter(([other]) => one < other).map(([other, name]) => `${one} ${other} ${name}`),
+    [...others].filter(([other]) => one < other).map(([other, { name }]) => `${one} ${other} ${name}`),
   );
 }
 
 const takes = unit(0, "net/x/in.c", F("taken", "hold(p->users);"), F("taken", "if (p)", "  hold(p->users);"));
-const gives = unit(1, "net/x/out.c", F("given", "x();", "q->users = 0;"), F("given", "y();", "q->users = 0;"));
+const gives = unit(1, "net/x/out.c", F("given", "x();", "refcount_dec(&q->users);"), F("given", "y();", "refcount_dec(&q->users);"));
 
-test("lines of one and a function of the other with a name that few files have", () => {
+test("lines of one with a member that few files have, and a function of the other that counts by it", () => {
   expect(pairs([takes, gives])).toEqual(["0 1 users"]);
+  const reads = unit(1, "net/x/out.c", F("given", "x();", "q->users = 0;"), F("given", "y();", "q->users = 0;"));
+  expect(pairs([takes, reads])).toEqual([]);
+});
+
+test("lines of both with a member that few files have", () => {
+  const sets = unit(1, "net/x/out.c", F("given", "q->users = 0;"), F("given", "q->users = 1;"));
+  expect(pairs([takes, sets])).toEqual(["0 1 users"]);
 });
 
 test("a name that many files have says nothing, in one folder less than in one file", () => {
   expect(pairs([takes, gives], { users: 9 })).toEqual([]);
-  const inOne = [takes, unit(1, "net/x/in.c", F("given", "x();", "q->users = 0;"), F("given", "y();", "q->users = 0;"))];
+  const inOne = [takes, unit(1, "net/x/in.c", F("given", "q->users = 0;"), F("given", "q->users = 1;"))];
   expect(pairs(inOne, { users: 9 })).toEqual(["0 1 users"]);
   expect(pairs(inOne, { users: 99 })).toEqual([]);
 });
 
 test("what is used around both changes only, and in folders that are far from each other, says nothing", () => {
-  const far = unit(1, "net/y/out.c", F("given", "x();", "q->users = 0;"), F("given", "y();", "q->users = 0;"));
+  const far = unit(1, "net/y/out.c", F("given", "q->users = 0;"), F("given", "q->users = 1;"));
   expect(pairs([takes, far])).toEqual([]);
-  const around = unit(0, "net/x/in.c", F("taken", "a();", "hold(p->users);"), F("taken", "b();", "hold(p->users);"));
+  const around = unit(0, "net/x/in.c", F("taken", "a();", "kref_get(&p->users);"), F("taken", "b();", "kref_get(&p->users);"));
   expect(pairs([around, gives])).toEqual([]);
 });
 
 test("a function, and who calls it by a member of operations whose name its name ends with", () => {
-  const finish = unit(0, "net/four/in.c", F("four_in_finish", "a();"), F("four_in_finish", "b();"));
+  const finish = unit(0, "net/four/in.c", F("four_in_finish", "c();"), F("four_in_finish", "d();"));
   const caller = unit(1, "net/core/in.c", F("resume", "ops->in_finish(1);", "x();"), F("resume", "ops->in_finish(1);", "y();"));
   const reader = unit(2, "net/core/log.c", F("log", "say(ops->in_finish);", "v();"), F("log", "say(ops->in_finish);", "w();"));
   expect(pairs([finish, caller, reader])).toEqual(["0 1 in_finish, as four_in_finish"]);
+});
+
+test("a static function is called by the members that its file puts it into, and by no others", () => {
+  const ops = "static struct ops o = {\n\t.in_finish = done,\n};\n\n";
+  const slot = unit(0, "net/four/in.c", `static ${F("done", "a();")}${ops}`, `static ${F("done", "b();")}${ops}`);
+  const like = unit(2, "net/four/x.c", `static ${F("four_in_finish", "c();")}`, `static ${F("four_in_finish", "d();")}`);
+  const caller = unit(1, "net/core/in.c", F("resume", "ops->in_finish(1);", "x();"), F("resume", "ops->in_finish(1);", "y();"));
+  expect(pairs([slot, caller, like])).toEqual(["0 1 in_finish, as done"]);
 });
 
 test("a static function that a changed one hands on is of what it does", () => {
@@ -74,6 +89,17 @@ test("where one is left out its halves are, theirs too, and what needs those; bu
   ]);
   expect(choice.left.get(1)?.reasons[0]?.why).toContain("users");
   expect([...new Choice(plan, { ...asked, acceptDoubt: ["u1"] }).in]).toEqual([1, 2, 3, 4]);
+  // What is tied by what its functions count, goes with what is refused, and takes nothing with it that is tied so.
+  const counts = unit(
+    1,
+    "net/x/out.c",
+    F("given", "r();", "kref_put(&q->users);", "kref_put(&q->kept);"),
+    F("given", "s();", "kref_put(&q->users);", "kref_put(&q->kept);"),
+  );
+  const chained = [takes, counts, unit(2, "net/x/end.c", F("end", "w(q->kept);"), F("end", "v(q->kept);"))];
+  const tied = { units: chained, halves: halvesOf(chained, () => 2) } as unknown as Plan;
+  expect([...new Choice(tied, asked).in]).toEqual([2]);
+  expect([...new Choice(tied, { ...asked, leaveOut: ["u1"] }).in]).toEqual([]);
   // Who takes some has chosen them.
   expect([...new Choice(plan, { ...asked, leaveOut: [], take: ["u1"] }).in]).toEqual([1]);
 });

@@ -1,13 +1,21 @@
 /**
  * Units of source packages that may be halves of one fix: packages do not say which lines are one, and half a fix can be worse than none. Where one is
- * left out, those are in doubt that use what its functions use, or the other way round, and few files of the kernel do: a member, a called function, one
- * that is put into the operations that it calls. What is asked is only what keeps a unit out, so that it may be asked widely.
+ * left out, those are in doubt that have to do with the same as it, and few files of the kernel do: both change lines with a member or a call; one
+ * changes what the other's functions call, themselves or by a member of operations; one changes lines with a member, and the other's functions lock by
+ * it or count it. What is asked is only what keeps a unit out, so that it may be asked widely.
  */
 import { areNear } from "./near.ts";
 import type { NamedHunk } from "./pieces.ts";
 
-/** By unit, those that may be its other half, and what both have to do with. */
-export type Halves = ReadonlyMap<number, ReadonlyMap<number, string>>;
+export interface Tie {
+  /** What both have to do with. */
+  name: string;
+  /** Both change lines that have to do with it. What is tied otherwise is in doubt where the other is refused, not where that is in doubt itself. */
+  isStrong: boolean;
+}
+
+/** By unit, those that may be its other half. */
+export type Halves = ReadonlyMap<number, ReadonlyMap<number, Tie>>;
 
 /** In how many C files of the kernel a name is that says something between functions of one file, and of one folder or one below it. */
 const IN_FILE = 15;
@@ -20,74 +28,76 @@ export interface Part {
   hunks: readonly NamedHunk[];
 }
 
+/** How a unit has to do with a name: its lines have it; it is a function that they are in; functions that they are in call it, or lock or count by it. */
+type Role = "lines" | "inside" | "calls" | "guards";
+
+/** Pairs of roles that make two units one fix, perhaps. */
+const STRONG: ReadonlySet<string> = new Set(["lines lines", "lines inside"]);
+const WEAK: ReadonlySet<string> = new Set(["calls inside", "guards lines"]);
+
 interface Place {
   unit: number;
   path: string;
-  /** Its lines have the name, or declare it; and not only its functions. */
-  isChange: boolean;
+  role: Role;
 }
 
 /** @param filesWith in how many C files of the kernel a name is */
 export function halvesOf(units: readonly Part[], filesWith: (name: string) => number): Halves {
-  const found = new Map<number, Map<number, string>>();
-  const join = (one: Place, other: Place, name: string): void => {
-    if (one.unit === other.unit || !(one.isChange || other.isChange)) return;
+  const found = new Map<number, Map<number, Tie>>();
+  const tie = (one: number, other: number, by: Tie): void => {
+    if (one === other) return;
     for (const [a, b] of [
-      [one.unit, other.unit],
-      [other.unit, one.unit],
+      [one, other],
+      [other, one],
     ] as const) {
-      const known = found.get(a) ?? new Map<number, string>();
-      if (!known.has(b)) known.set(b, name);
+      const known = found.get(a) ?? new Map<number, Tie>();
+      if (by.isStrong ? known.get(b)?.isStrong !== true : !known.has(b)) known.set(b, by);
       found.set(a, known);
     }
   };
-  const places = placesOf(units);
-  for (const [name, all] of [...places].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [name, all] of [...placesOf(units)].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const count = filesWith(name);
     if (count > IN_FILE) continue;
-    for (const [i, one] of all.entries())
-      for (const other of all.slice(0, i))
-        if (one.path === other.path || (count <= IN_FOLDER && areNear(one.path, other.path))) join(one, other, name);
+    for (const one of all)
+      for (const other of all) {
+        const isStrong = STRONG.has(`${one.role} ${other.role}`);
+        if (!isStrong && !WEAK.has(`${one.role} ${other.role}`)) continue;
+        if (one.path === other.path || (count <= IN_FOLDER && areNear(one.path, other.path))) tie(one.unit, other.unit, { name, isStrong });
+      }
   }
   const operations = operationsOf(units);
   for (const { index, hunks } of units)
-    for (const { inside, path } of hunks)
-      for (const { name, kind } of inside)
-        if (kind === "function")
-          for (const slot of slotsLike(name))
-            if (filesWith(slot) <= IN_FOLDER)
-              for (const other of operations.get(slot) ?? [])
-                join({ unit: index, path, isChange: true }, { unit: other, path: "", isChange: false }, `${slot}, as ${name}`);
+    for (const { name, slots } of hunks.flatMap(calledBy))
+      for (const slot of slots)
+        if (filesWith(slot) <= IN_FOLDER)
+          for (const other of operations.get(slot) ?? []) tie(index, other, { name: `${slot}, as ${name}`, isStrong: false });
   return found;
 }
 
-/** Of each name, where it is used, each file of a unit once. */
+/** Of each name, where it is, each file of a unit once for each role. */
 function placesOf(units: readonly Part[]): Map<string, Place[]> {
-  const found = new Map<string, Place[]>();
-  for (const { index, idle, hunks } of units) {
-    if (idle) continue;
-    const own = new Map<string, Map<string, boolean>>();
-    const put = (hunk: NamedHunk, names: Iterable<string>, isChange: boolean): void => {
-      for (const name of names) {
-        const files = own.get(name) ?? new Map<string, boolean>();
-        files.set(hunk.path, isChange || files.get(hunk.path) === true);
-        own.set(name, files);
-      }
-    };
-    for (const hunk of hunks) {
-      if (hunk.idle) continue;
-      put(hunk, hunk.around, false);
-      put(hunk, hunk.uses, true);
-      put(
-        hunk,
-        hunk.inside.map(({ name }) => name),
-        true,
-      );
+  const found = new Map<string, Map<string, Place>>();
+  const put = (unit: number, path: string, role: Role, names: Iterable<string>): void => {
+    for (const name of names) {
+      const places = found.get(name) ?? new Map<string, Place>();
+      places.set(`${unit} ${role} ${path}`, { unit, path, role });
+      found.set(name, places);
     }
-    for (const [name, files] of own)
-      found.set(name, [...(found.get(name) ?? []), ...[...files].map(([path, isChange]) => ({ unit: index, path, isChange }))]);
-  }
-  return found;
+  };
+  for (const { index, idle, hunks } of units)
+    for (const hunk of idle ? [] : hunks) {
+      if (hunk.idle) continue;
+      put(index, hunk.path, "lines", hunk.uses);
+      put(
+        index,
+        hunk.path,
+        "inside",
+        hunk.inside.map(({ name }) => name),
+      );
+      put(index, hunk.path, "calls", hunk.callsAround);
+      put(index, hunk.path, "guards", hunk.guardsAround);
+    }
+  return new Map([...found].map(([name, places]) => [name, [...places.values()]]));
 }
 
 /** Of each member that is called, the units in whose functions. */
@@ -99,7 +109,15 @@ function operationsOf(units: readonly Part[]): Map<string, Set<number>> {
   return found;
 }
 
-/** What operations may call a function by: the end of its name, two words at least. */
+/** Functions that changed lines are in, and the members that they may be called by: those that the file puts them into, or, of one that other files may, by its name. */
+function calledBy({ inside, slots, idle }: NamedHunk): { name: string; slots: Iterable<string> }[] {
+  if (idle) return [];
+  return inside.flatMap(({ kind, name, isStatic }) =>
+    kind === "function" ? [{ name, slots: new Set([...(slots.get(name) ?? []), ...(isStatic ? [] : slotsLike(name))]) }] : [],
+  );
+}
+
+/** The ends of a function's name, two words at least. */
 function slotsLike(name: string): string[] {
   const words = name.split("_");
   return words.slice(1, -1).map((_, at) => words.slice(at + 1).join("_"));

@@ -7,7 +7,7 @@ import { codeOf, linesInComment, sameTokens } from "../c/comments.ts";
 import { type Declaration, declarationsIn, identifiersOf } from "../c/declarations.ts";
 import type { LineHunk } from "./difference.ts";
 import { areNear } from "./near.ts";
-import { allOf, countedIn, operationsIn, sharedIn, type Uses, usesOf, without } from "./uses.ts";
+import { allOf, countedIn, guardedIn, operationsIn, sharedIn, type Uses, usesOf, without } from "./uses.ts";
 
 /** A file of which this kernel is made, before and after. */
 export interface FileTexts {
@@ -42,10 +42,14 @@ export interface NamedHunk extends ChangedHunk {
   counted: ReadonlySet<string>;
   /** Members and called functions of its lines, old and new. */
   uses: ReadonlySet<string>;
-  /** The same of the whole functions that it is in, and of the static ones that they call. */
-  around: ReadonlySet<string>;
+  /** Of the whole functions that it is in, and of the static ones that they call: called functions, and those that are handed on. */
+  callsAround: ReadonlySet<string>;
+  /** Of the same: members that are locked by or counted. */
+  guardsAround: ReadonlySet<string>;
   /** Members that those call what they hold of. */
   operations: ReadonlySet<string>;
+  /** Members that functions are put into, in its file, by function. */
+  slots: ReadonlyMap<string, ReadonlySet<string>>;
   /** It brings the whole file. */
   creates: boolean;
   /** Members that its file named before. */
@@ -117,6 +121,7 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
         // What the member is declared as has to become another type with it.
         if (twin?.head !== one.head) for (const name of one.names) for (const member of slots.get(name) ?? []) mentions.add(member);
       }
+    const around = [...oldBodies.around(inOld), ...newBodies.around(inNew)];
     return {
       ...hunk,
       path: file.path,
@@ -129,8 +134,10 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       shared: sharedIn(`${oldCode};${newCode}`),
       counted: countedIn(`${oldCode};${newCode}`),
       uses: new Set([...allOf(oldUses), ...allOf(newUses)]),
-      around: new Set([...oldBodies.around(inOld), ...newBodies.around(inNew)].flatMap(({ uses }) => [...uses])),
-      operations: new Set([...oldBodies.around(inOld), ...newBodies.around(inNew)].flatMap(({ operations }) => [...operations])),
+      callsAround: new Set(around.flatMap(({ calls }) => [...calls])),
+      guardsAround: new Set(around.flatMap(({ guards }) => [...guards])),
+      operations: new Set(around.flatMap(({ operations }) => [...operations])),
+      slots,
       creates: file.before === undefined,
       knew,
       heads: [...inOld, ...inNew].flatMap(({ kind, head }) => (kind === "function" ? [head] : [])).join(";"),
@@ -141,7 +148,9 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
 }
 
 interface Body {
-  uses: ReadonlySet<string>;
+  /** With those that it hands on: they are called, too. */
+  calls: ReadonlySet<string>;
+  guards: ReadonlySet<string>;
   operations: ReadonlySet<string>;
 }
 
@@ -165,7 +174,7 @@ class Bodies {
       if (one.kind === "function") {
         const body = this.#of(one);
         found.add(body);
-        for (const name of body.uses) {
+        for (const name of body.calls) {
           const called = this.#static.get(name);
           if (called !== undefined) found.add(this.#of(called));
         }
@@ -178,19 +187,18 @@ class Bodies {
     if (body === undefined) {
       const lines = this.#lines.slice(one.first, one.last + 1).map((line) => `${line}\n`);
       const code = codeOf(lines, false);
-      // One that is handed on is called, too.
       const handed = [...identifiersOf(code)].filter((name) => this.#static.has(name));
-      body = { uses: new Set([...allOf(usesOf(code)), ...handed]), operations: operationsIn(code) };
+      body = { calls: new Set([...usesOf(code).calls, ...handed]), guards: guardedIn(code), operations: operationsIn(code) };
       this.#read.set(one, body);
     }
     return body;
   }
 }
 
-/** Members that functions of a file are put into where variables are initialised, by function. */
+/** Members that functions of a file are put into, by function. */
 function slotsOf({ before = "", after }: FileTexts): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
-  for (const [, member = "", name = ""] of `${before}\n${after}`.matchAll(/\.(\w+)\s*=\s*&?(\w+)\s*[,}\n]/g))
+  for (const [, member = "", name = ""] of `${before}\n${after}`.matchAll(/(?:\.|->)(\w+)\s*=\s*&?(\w+)\s*[,;}\n]/g))
     found.set(name, (found.get(name) ?? new Set()).add(member));
   return found;
 }

@@ -82,10 +82,17 @@ async function functionsOf(kernel: KernelContext, plan: Plan, settled: Settled):
     };
     const names = [...delta.functions.map(({ name }) => name), ...delta.carriedAlong.map(({ name }) => name)];
     const open: string[] = [];
+    // Code that has run is not in the livepatch, whatever names it.
+    const hasRun = new Set(delta.skipped.flatMap(({ name }) => sourceNames(name)));
+    for (const name of names.flatMap(sourceNames)) hasRun.delete(name);
     const touched = new Map(
       near.map((unit) => [
         unit,
-        new Set(unit.hunks.flatMap(({ path, inside }) => (inputs?.has(path) === true ? inside.map(({ name }) => name) : []))),
+        new Set(
+          unit.hunks.flatMap(({ path, inside }) =>
+            inputs?.has(path) === true ? inside.flatMap(({ name }) => (hasRun.has(name) ? [] : [name])) : [],
+          ),
+        ),
       ]),
     );
     for (const name of names) {

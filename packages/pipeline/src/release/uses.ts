@@ -40,6 +40,8 @@ export function operationsIn(code: string): Set<string> {
 const SHARING =
   /\b(?:atomic\w*|refcount\w*|kref\w*|\w*lock\w*|INIT_\w+|init_\w+|\w+_init|list_\w+|hlist_\w+|wait_\w+|wake_\w+|complete\w*|READ_ONCE|WRITE_ONCE|rcu_\w+|smp_\w+|\w*(?:set|clear|test)_bit|queue_\w+|cancel_\w+|xa_\w+|idr_\w+)\s*\(([^;{}]*)/g;
 
+const GUARDING = /\b(?:atomic\w*|refcount\w*|kref\w*|\w*lock\w*|mutex\w*|\w*down_\w+|up_\w+|rcu_\w+)\s*\(([^;{}]*)/g;
+
 const COUNTING = /\b(?:atomic\w*|refcount\w*|kref\w*)\s*\(([^;{}]*)/g;
 
 /** Members that are given to what counts, locks, initialises, links, waits or wakes. */
@@ -49,6 +51,11 @@ export function sharedIn(code: string): Set<string> {
 
 export function countedIn(code: string): Set<string> {
   return givenTo(COUNTING, code);
+}
+
+/** Members that are given to what locks or counts. */
+export function guardedIn(code: string): Set<string> {
+  return givenTo(GUARDING, code);
 }
 
 /** Members that are given to calls; and those that are counted up or down. */
