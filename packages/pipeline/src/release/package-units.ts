@@ -63,8 +63,7 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
       hunks.push(...namedHunks({ path, before, after: after ?? "" }, hunksBetween(before ?? "", after ?? ""), hunks.length));
     }
     stage.note("what belongs together");
-    const sees = (reader: string, declarer: string): boolean => reaching.of(declarer).has(reader);
-    const groups = piecesOf(hunks, sees);
+    const groups = piecesOf(hunks, (reader, declarer) => reaching.of(declarer).has(reader));
     const units = changedHunks(groups).map((group, index) => ({ ...unitOf(group, index, files), doubt: doubtOf(groups[index] ?? []) }));
     for (const [at, unit] of units.entries()) {
       const reasons = [...new Set((groups[at] ?? []).map(({ path }) => path))].flatMap((path) => cannot.get(path) ?? []);
@@ -93,18 +92,19 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
     stage.result(
       `${hunks.length} changes in ${built.size} files make ${units.length} units; ${others.length} files are not in this kernel`,
     );
-    return {
-      from: "packages",
-      units: all,
-      files,
-      ranges: [],
-      halves,
-      target: { release: newer.release, version: newer.version },
-      graph,
-      sees,
-      reaching: (path) => reaching.of(path),
-    };
+    return planOf({ units: all, files, halves, target: { release: newer.release, version: newer.version }, graph }, reaching);
   });
+}
+
+/** By itself, so that nothing that stays holds the texts of all hunks. */
+function planOf(plan: Pick<Plan, "units" | "files" | "halves" | "target" | "graph">, reaching: Reaching): Plan {
+  return {
+    ...plan,
+    from: "packages",
+    ranges: [],
+    sees: (reader, declarer) => reaching.of(declarer).has(reader),
+    reaching: (path) => reaching.of(path),
+  };
 }
 
 /** By itself, so that nothing that stays holds the index. */

@@ -388,7 +388,7 @@ export function changedHunks(pieces: readonly (readonly NamedHunk[])[]): Changed
   };
   return pieces.map((hunks) =>
     hunks.map(({ oldStart, old, newStart, now, path, index, inside, mentions, idle, words: all }) => ({
-      ...{ oldStart, old, newStart, now, path, index, idle },
+      ...{ oldStart, old: old.map(own), newStart, now: now.map(own), path, index, idle },
       inside: inside.map(({ name, of, ...rest }) => ({ ...rest, name: own(name), ...(of === undefined ? {} : { of: of.map(own) }) })),
       mentions: new Set([...mentions].map(own)),
       words: kept(all),
