@@ -31,6 +31,7 @@ import type { Build } from "./sections.ts";
 import type { Side } from "./side.ts";
 import { pairSuccessors, reasonOf, recordsOfSuccessors, type SuccessorRecord } from "./successors.ts";
 import { entriesOf } from "./tables.ts";
+import { type ThreadFunction, threadFunctions } from "./threads.ts";
 
 export interface ChangedFunction {
   /** Its name in the original, which is the kernel's. */
@@ -72,6 +73,8 @@ export interface Delta {
   notTaken: (Named & { code: string })[];
   /** What a person should know of the patch. */
   notes: string[];
+  /** Those of `functions` that kernel threads are begun with. */
+  threads: ThreadFunction[];
   /** What the patch's own code makes pointers to that may outlive it. Without `reach`, which says what is the kernel's, none is told. */
   handed: EscapingPointer[];
   /** Words of the kernel's variables that are changed where they stand. */
@@ -176,6 +179,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       skipped,
       notTaken,
       notes,
+      threads: [],
       handed: [],
       live: [],
       liveTable: undefined,
@@ -205,6 +209,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     skipped,
     notTaken,
     notes,
+    threads: threadFunctions(plan),
     handed: options.reach === undefined ? [] : [...handedBy(plan), ...handedByData(plan)],
     live: recordsOf(plan),
     liveTable: plan.live.length === 0 ? undefined : liveTable(plan),

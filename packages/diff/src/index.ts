@@ -11,4 +11,5 @@ export { stem } from "./names.ts";
 export type { Anchor, Elsewhere, KeyedEntry, Literal, Named } from "./plan.ts";
 export type { Build } from "./sections.ts";
 export { layoutsOfObjects } from "./shapes.ts";
+export type { ThreadFunction } from "./threads.ts";
 export { type Variable, variablesOf } from "./variables.ts";

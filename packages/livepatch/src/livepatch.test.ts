@@ -97,6 +97,7 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
     skipped: [],
     notTaken: [],
     notes: [],
+    threads: [],
     handed: [],
     live: [],
     liveTable: undefined,

@@ -102,6 +102,11 @@ export const pipelineErrors = defineErrors({
       "By its text a unit meets objects that the old code made: it frees, reads or waits for what only its new constructor gives them. Those that exist never get it, and what the livepatch made stays when it goes.",
     mend: "Read it. Where it is right for objects that exist already, too, --accept-doubt UNIT carries it; otherwise boot the newer kernel.",
   },
+  CATCHUP_THREAD: {
+    cause:
+      "A kernel thread is begun with a function that changes, and is in it for as long as it lives. The kernel waits until no task is in what is replaced: on a machine that has such a thread, the whole livepatch would neither come in nor go out.",
+    mend: "Where no machine has such a thread, --accept-doubt UNIT carries it; otherwise boot the newer kernel.",
+  },
   CATCHUP_RANGE: {
     cause: "The commits that --git and --range name cannot be read.",
     mend: "Give a folder that git knows and a range of it, A..B, with A the release that runs: `git -C FOLDER log --oneline A..B` shows it.",

@@ -15,7 +15,7 @@ import { catchUpBefore } from "../predecessor.ts";
 import { refuseMissed } from "../run/patch-run.ts";
 import { refusedOr } from "../run/refusals.ts";
 import { blamed, blamedOfMany, type Refused, suspects } from "./blame.ts";
-import { type Asked, Choice } from "./choice.ts";
+import { type Asked, Choice, functionsRead } from "./choice.ts";
 import { ChosenSource } from "./chosen-source.ts";
 import { ChosenView } from "./chosen-view.ts";
 import { linkRelease } from "./link.ts";
@@ -66,6 +66,7 @@ export async function catchUp(task: Task, kernel: KernelContext, plan: Plan, opt
       acceptLayouts: new Set(acceptLayouts),
       acceptInits: new Set(acceptInits),
       acceptData: options.plain === true ? undefined : new Set(),
+      acceptThreads: functionsRead(plan.units, options.acceptDoubt),
       unproven,
       from: `catch-up to ${plan.target.version ?? "commits"}`,
       jobs,

@@ -109,6 +109,14 @@ export class Choice {
   }
 }
 
+/** Functions that units which somebody has read change. */
+export function functionsRead(units: readonly Unit[], acceptDoubt: readonly string[]): Set<string> {
+  const read = units.filter((unit) => acceptDoubt.some((word) => means(word, unit)));
+  return new Set(
+    read.flatMap(({ hunks }) => hunks.flatMap(({ inside }) => inside.flatMap(({ kind, name }) => (kind === "function" ? [name] : [])))),
+  );
+}
+
 function means(word: string, { id, commit, files }: Unit): boolean {
   if (id === word || (word.length >= 7 && (id.startsWith(word) || commit?.startsWith(word) === true))) return true;
   const folder = word.endsWith("/") ? word : `${word}/`;

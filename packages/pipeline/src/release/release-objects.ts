@@ -19,10 +19,12 @@ import {
 } from "@suture/kbuild";
 import { inParallel, type Stage, type Task } from "@suture/task";
 import * as v from "valibot";
+import { fail } from "../errors.ts";
 import type { Compiled } from "../run/built-objects.ts";
 import { type Builds, type Moves, movesBetween, type Outline, outlineOf } from "../run/elsewhere.ts";
 import { type Compared, type ObjectRecord, PatchRun } from "../run/patch-run.ts";
 import { refusedOr } from "../run/refusals.ts";
+import { sourceNames } from "./blame.ts";
 import type { ChosenView } from "./chosen-view.ts";
 import { codeIdentity } from "./code-identity.ts";
 import { between, type NamedBetween } from "./named-between.ts";
@@ -34,6 +36,8 @@ export interface ReleaseOptions {
   acceptLayouts: ReadonlySet<string>;
   acceptInits: ReadonlySet<string>;
   acceptData: ReadonlySet<string> | undefined;
+  /** Functions that go in though kernel threads are begun with them. */
+  acceptThreads: ReadonlySet<string>;
   unproven: boolean;
   /** Names what is built, for messages. */
   from: string;
@@ -348,6 +352,7 @@ export class ReleaseObjects {
       // Of a text that says the same of another choice, or so it seemed: looked at again before anything is made of it.
       isThis = sha256(built.patched) === state.digest;
       await run.object(built, moves);
+      checkThreads(run.parts, this.#options.acceptThreads);
       state.part = run.parts[0];
       state.record = run.recordOf(command);
       state.notes = run.unchanged;
@@ -363,8 +368,10 @@ export class ReleaseObjects {
 
   async #verdictPath({ object }: ObjectCommand, key: string): Promise<string> {
     const { target, cache, compiler } = this.#kernel;
-    const { acceptLayouts, acceptInits, acceptData, unproven } = this.#options;
-    const accepted = [acceptLayouts, acceptInits, acceptData].map((names) => (names === undefined ? null : [...names].sort()));
+    const { acceptLayouts, acceptInits, acceptData, acceptThreads, unproven } = this.#options;
+    const accepted = [acceptLayouts, acceptInits, acceptData, acceptThreads].map((names) =>
+      names === undefined ? null : [...names].sort(),
+    );
     const what = ["verdict", await codeIdentity(), compiler, object, key, ...accepted, unproven];
     const name = sha256(keyOf(target, what));
     return join(cache, "release", "verdicts", name.slice(0, 2), `${name.slice(2)}.json`);
@@ -389,6 +396,19 @@ export class ReleaseObjects {
       return { before: readElf(before, command.object), after: readElf(after.bytes, command.object) };
     },
   });
+}
+
+/** One livepatch for all that a release has is not to wait for one thread. @throws CATCHUP_THREAD */
+function checkThreads(parts: readonly Compared[], accepted: ReadonlySet<string>): void {
+  const refusals = parts.flatMap(({ object, delta }) =>
+    delta.threads.flatMap(({ function: symbol, by, call }) =>
+      sourceNames(symbol).some((name) => accepted.has(name))
+        ? []
+        : [fail("CATCHUP_THREAD", `${by} begins kernel threads with it (${call})`, { file: object, symbol })],
+    ),
+  );
+  const [first, ...others] = refusals;
+  if (first !== undefined) throw first.with(others);
 }
 
 function emptyState(command: ObjectCommand): State {

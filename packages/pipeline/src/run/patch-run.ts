@@ -27,6 +27,7 @@ import { type Asked, forceOf, leftOut } from "./rebuild.ts";
 import { RoomViews, recompileWithRoom, type Wide, wantsRoom } from "./recompile-with-room.ts";
 import { refuseAll, refusedOr } from "./refusals.ts";
 import { checkSuccessors, successorNotes } from "./successors.ts";
+import { threadNotes } from "./thread-notes.ts";
 
 /** What changed in an object, and what was to be replaced by itself and is not. */
 export interface Compared extends Part {
@@ -217,7 +218,12 @@ export class PatchRun {
 
   #tell(): void {
     for (const { delta } of this.#parts)
-      delta.notes.push(...successorNotes(delta.successors), ...liveNotes(delta.live), ...escapingNotes(delta.handed));
+      delta.notes.push(
+        ...successorNotes(delta.successors),
+        ...liveNotes(delta.live),
+        ...threadNotes(delta.threads),
+        ...escapingNotes(delta.handed),
+      );
     for (const { object, delta } of this.#parts) for (const note of delta.notes) this.#task.reporter.warn(`${object}: ${note}`);
   }
 
