@@ -24,8 +24,7 @@ export function failureText(error: SutureError, options: { verbose: boolean; col
     lines.push(`  ${code}: ${message}`, ...(at === "" ? [] : [`    at: ${at}`]));
   }
   if (options.verbose || error.code === "CLI_INTERNAL") {
-    const deepest = error.cause instanceof Error ? error.cause : error;
-    if (deepest.stack !== undefined) lines.push(deepest.stack);
+    if (error.cause instanceof Error && error.cause.stack !== undefined) lines.push(error.cause.stack);
   }
   return lines.join("\n");
 }

@@ -37,7 +37,11 @@ export class SutureError extends Error {
   readonly others: readonly SutureError[];
 
   constructor(code: string, why: string, where: Where, mend: string, cause?: unknown, others: readonly SutureError[] = []) {
+    // Frames of a stack hold what their functions see, whole builds among it, for as long as the error is kept; where it is, `where` says.
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
     super(why, cause === undefined ? undefined : { cause });
+    Error.stackTraceLimit = limit;
     this.name = "SutureError";
     this.code = code;
     this.where = where;
