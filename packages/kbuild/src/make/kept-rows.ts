@@ -61,10 +61,10 @@ export async function readRows(path: string): Promise<{ rows: Row[]; printed: Pr
   const file = await readFile(path).catch(() => undefined);
   // The numbers are as the machine has them.
   if (file === undefined || file.length < HEADER || !digestOf(file.subarray(DIGEST)).equals(file.subarray(0, DIGEST))) return undefined;
-  const size = file.readUInt32LE(DIGEST);
+  const [size = 0] = numbersIn(file, DIGEST, HEADER);
   const { words, folders, rows, printed } = JSON.parse(file.toString("utf8", HEADER, HEADER + size)) as Head;
   const start = pad4(HEADER + size);
-  const numbers = new Uint32Array(file.buffer.slice(file.byteOffset + start, file.byteOffset + file.length));
+  const numbers = numbersIn(file, start, file.length);
   const line = (from: number, to: number): string => Array.from(numbers.subarray(from, to), (number) => words[number]).join(" ");
   let at = 0;
   const read = rows.map((row) => {
@@ -93,8 +93,7 @@ export async function keepRows(task: Task, path: string, rows: readonly Row[], p
   });
   const head: Head = { words: [...words.keys()], folders: [...folders.values()].map(({ set }) => [...set]), rows: lines, printed };
   const json = Buffer.from(JSON.stringify(head));
-  const size = Buffer.alloc(4);
-  size.writeUInt32LE(json.length);
+  const size = Buffer.from(Uint32Array.of(json.length).buffer);
   const padding = Buffer.alloc(pad4(HEADER + json.length) - HEADER - json.length);
   const rest = Buffer.concat([size, json, padding, Buffer.from(Uint32Array.from(numbers).buffer)]);
   await keepBytes(task, path, Buffer.concat([digestOf(rest), rest]));
@@ -104,6 +103,10 @@ function numberOf(words: Map<string, number>, word: string): number {
   const known = words.get(word) ?? words.size;
   words.set(word, known);
   return known;
+}
+
+function numbersIn(file: Buffer, from: number, to: number): Uint32Array {
+  return new Uint32Array(file.buffer.slice(file.byteOffset + from, file.byteOffset + to));
 }
 
 /** Finds damage. Whoever may write to a cache is trusted. */
