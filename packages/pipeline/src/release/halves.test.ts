@@ -35,6 +35,13 @@ test("lines of both with a member that few files have", () => {
   expect(pairs([takes, sets])).toEqual(["0 1 users"]);
 });
 
+test("a constant that goes in one and comes in the other", () => {
+  const goes = unit(0, "net/x/in.c", F("taken", "set(SOME_BIT, p);"), F("taken", "look(p);"));
+  const comes = unit(1, "net/x/out.c", F("given", "r();"), F("given", "put(SOME_BIT);"));
+  const stays = unit(2, "net/x/end.c", F("end", "one(SOME_BIT);"), F("end", "two(SOME_BIT);"));
+  expect(pairs([goes, comes, stays])).toEqual(["0 1 SOME_BIT"]);
+});
+
 test("a name that many files have says nothing, in one folder less than in one file", () => {
   expect(pairs([takes, gives], { users: 9 })).toEqual([]);
   const inOne = [takes, unit(1, "net/x/in.c", F("given", "q->users = 0;"), F("given", "q->users = 1;"))];

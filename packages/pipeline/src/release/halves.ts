@@ -1,6 +1,6 @@
 /**
  * Units of source packages that may be halves of one fix: packages do not say which lines are one, and half a fix can be worse than none. Where one is
- * left out, those are in doubt that have to do with the same as it, and few files of the kernel do: both change lines with a member or a call; one
+ * left out, those are in doubt that have to do with the same as it, and few files of the kernel do: both change lines with a member or a call, or a constant that goes or comes; one
  * changes what the other's functions call, themselves or by a member of operations; one changes lines with a member, and the other's functions lock by
  * it or count it. What is asked is only what keeps a unit out, so that it may be asked widely.
  */
@@ -88,6 +88,7 @@ function placesOf(units: readonly Part[]): Map<string, Place[]> {
     for (const hunk of idle ? [] : hunks) {
       if (hunk.idle) continue;
       put(index, hunk.path, "lines", hunk.uses);
+      put(index, hunk.path, "lines", hunk.constants);
       put(
         index,
         hunk.path,

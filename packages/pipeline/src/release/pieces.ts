@@ -7,7 +7,7 @@ import { codeOf, linesInComment, sameTokens } from "../c/comments.ts";
 import { type Declaration, declarationsIn, identifiersOf } from "../c/declarations.ts";
 import type { LineHunk } from "./difference.ts";
 import { areNear } from "./near.ts";
-import { allOf, countedIn, guardedIn, operationsIn, sharedIn, type Uses, usesOf, without } from "./uses.ts";
+import { allOf, constantsIn, countedIn, guardedIn, operationsIn, sharedIn, type Uses, usesOf, without } from "./uses.ts";
 
 /** A file of which this kernel is made, before and after. */
 export interface FileTexts {
@@ -42,6 +42,8 @@ export interface NamedHunk extends ChangedHunk {
   counted: ReadonlySet<string>;
   /** Members and called functions of its lines, old and new. */
   uses: ReadonlySet<string>;
+  /** Enumerators and macros that are in its old lines or its new ones, and not in both. */
+  constants: ReadonlySet<string>;
   /** Of the whole functions that it is in, and of the static ones that they call: called functions, and those that are handed on. */
   callsAround: ReadonlySet<string>;
   /** Of the same: members that are locked by or counted. */
@@ -134,6 +136,7 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       shared: sharedIn(`${oldCode};${newCode}`),
       counted: countedIn(`${oldCode};${newCode}`),
       uses: new Set([...allOf(oldUses), ...allOf(newUses)]),
+      constants: inOne(constantsIn(oldCode), constantsIn(newCode)),
       callsAround: new Set(around.flatMap(({ calls }) => [...calls])),
       guardsAround: new Set(around.flatMap(({ guards }) => [...guards])),
       operations: new Set(around.flatMap(({ operations }) => [...operations])),
@@ -145,6 +148,10 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       words,
     };
   });
+}
+
+function inOne(a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> {
+  return new Set([...[...a].filter((name) => !b.has(name)), ...[...b].filter((name) => !a.has(name))]);
 }
 
 interface Body {

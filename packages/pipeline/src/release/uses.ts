@@ -37,6 +37,11 @@ export function operationsIn(code: string): Set<string> {
   return new Set([...code.replace(STRING, " ").matchAll(/(?:->|\.)([A-Za-z_]\w*)\s*\)?\s*\(/g)].map(([, name = ""]) => name));
 }
 
+/** Enumerators and macros, as the kernel writes them. */
+export function constantsIn(withStrings: string): Set<string> {
+  return new Set(withStrings.replace(STRING, " ").match(/\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b/g) ?? []);
+}
+
 const SHARING =
   /\b(?:atomic\w*|refcount\w*|kref\w*|\w*lock\w*|INIT_\w+|init_\w+|\w+_init|list_\w+|hlist_\w+|wait_\w+|wake_\w+|complete\w*|READ_ONCE|WRITE_ONCE|rcu_\w+|smp_\w+|\w*(?:set|clear|test)_bit|queue_\w+|cancel_\w+|xa_\w+|idr_\w+)\s*\(([^;{}]*)/g;
 
