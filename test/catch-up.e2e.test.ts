@@ -44,8 +44,11 @@ const FILES = {
   loadavg: "fs/proc/loadavg.c",
   softirqs: "fs/proc/softirqs.c",
   header: "fs/proc/internal.h",
+  reaper: "mm/oom_kill.c",
 } as const;
 
+/** A kernel thread of every machine is in it. */
+const REAPER = "oom: the reaper says more";
 /** Nothing is made of it. */
 const NO_OBJECT = "kernel/dma.c";
 /** Five commits each: a helper, which then says another thing; a text that is taken back; a comment between. */
@@ -124,6 +127,8 @@ function makeCommits(): void {
     '\tif (m->private && counted(m->private))\n\t\tseq_puts(m, "counted\\n");\n$1',
   );
   repository.commit("version: and counted", `Fixes: ${wanting.slice(0, 12)} ("version: say which")`);
+  repository.edit(FILES.reaper, /(^static int oom_reaper\(void \*unused\)\n\{\n)/m, '$1\tif (unused)\n\t\tpr_info("for nobody\\n");\n');
+  repository.commit(REAPER);
 }
 
 function makeChain({ path, shows, file }: (typeof CHAINS)[number]): void {
@@ -207,6 +212,7 @@ test("commits go in whole, or are left out with what needs them and for what is 
     // What mends it needs what is left out.
     "version: say which": "left out CATCHUP_NEEDS",
     "version: and counted": "left out CATCHUP_NEEDS",
+    [REAPER]: "left out CATCHUP_THREAD",
     ...Object.fromEntries(
       CHAINS.flatMap(({ path }) => [
         [`${path}: a helper`, "carried"],
@@ -223,6 +229,7 @@ test("commits go in whole, or are left out with what needs them and for what is 
     "proc: of another configuration": "not built",
   });
   expect(of.get("proc: entries count who opens them")?.reasons[0]).toMatchObject({ symbol: "proc_dir_entry" });
+  expect(of.get(REAPER)?.reasons[0]).toMatchObject({ symbol: "oom_reaper", file: "mm/oom_kill.o" });
   expect(of.get("uptime: more of them")?.leftWith).toContain(idOf("proc: entries count who opens them"));
   expect(of.get("cmdline: the helper says more")?.dependsOn).toContain(idOf("cmdline: a helper"));
   expect(of.get("version: say which")?.leftWith).toEqual([idOf("version: and counted")]);
@@ -249,6 +256,8 @@ test("units are chosen by name, with what they need or without what needs them",
   const taken = await caughtUp(task, { take: ["fs/proc/cmdline.c"], leaveOut: [idOfSubject("cmdline: the helper says more")] });
   expect(taken.livepatch?.manifest.functions.map(({ name }) => name)).toEqual(["cmdline_proc_show"]);
   expect(taken.report.units.filter(({ state }) => state === "carried").map(({ title }) => title)).toEqual(["cmdline: a helper"]);
+  const read = await caughtUp(task, { take: [FILES.reaper], acceptDoubt: [FILES.reaper] });
+  expect(read.livepatch?.manifest.functions.map(({ name }) => name)).toEqual(["oom_reaper"]);
   // The only one needs its own mend, which needs what cannot be carried.
   const cve = await caughtUp(task, { only: "cve" });
   expect(cve.report.units.filter(({ state }) => state === "carried").map(({ title }) => title)).toEqual(["version: say more"]);
