@@ -75,6 +75,8 @@ export class TrialRun {
   readonly #stage: Stage;
   readonly #start: number;
   readonly #timeouts: Limits;
+  /** Going back is not given up as early as what was asked for, however little that was given. */
+  readonly #wayBackMs: number;
   readonly #modules: readonly KernelModuleFile[];
   /** Those of the modules that the livepatch is for, and those that need one. */
   readonly #coming: Set<string>;
@@ -95,7 +97,9 @@ export class TrialRun {
     this.#stage = stage;
     this.#start = start;
     const size = options.size ?? { functions: options.functions?.length ?? 0, relocations: prepared.bytes / BYTES_FOR_A_RELOCATION };
-    this.#timeouts = { ...limitsFor(size, guest.accelerator), ...options.timeouts };
+    const limits = limitsFor(size, guest.accelerator);
+    this.#timeouts = { ...limits, ...options.timeouts };
+    this.#wayBackMs = Math.max(limits.transitionMs, this.#timeouts.transitionMs);
     this.#modules = prepared.modules;
     this.#coming = comingOf(prepared.modules, laterOf(options.patchedModules ?? [], report.moduleOrder));
     const { workload } = options;
@@ -326,7 +330,7 @@ export class TrialRun {
   /** @returns whether every task has moved over to the new code. */
   async #patch(): Promise<boolean> {
     this.#begin("patch");
-    const waited = await this.#settle(1);
+    const waited = await this.#settle(1, this.#timeouts.transitionMs);
     this.#report.patchMs = waited.ms;
     if (!waited.there) {
       await this.#run(`rmmod ${this.#report.name}`, this.#timeouts.unloadMs);
@@ -352,11 +356,13 @@ export class TrialRun {
     this.#begin("disable");
     const disabled = await this.#run(`echo 0 >${this.#sys}/enabled`, this.#timeouts.unloadMs);
     if (disabled.code !== 0) throw new TrialEnd("stuck", `the livepatch cannot be disabled: ${disabled.output.trim()}`);
-    const waited = await this.#settle(0);
+    const waited = await this.#settle(0, this.#wayBackMs);
     this.#report.unpatchMs = waited.ms;
     if (waited.done) return;
-    this.#report.blockers = await this.#blockers(0);
-    throw new TrialEnd("stuck", `disabling did not end within ${this.#timeouts.transitionMs} ms: ${blockerNames(this.#report.blockers)}`);
+    const blockers = await this.#blockers(0);
+    // Where the way in did not end, that is the failure that is reported, with those who held it up.
+    if (this.#report.outcome !== "stuck") this.#report.blockers = blockers;
+    throw new TrialEnd("stuck", `disabling did not end within ${this.#wayBackMs} ms: ${blockerNames(blockers)}`);
   }
 
   async #unload(): Promise<void> {
@@ -377,10 +383,10 @@ export class TrialRun {
   }
 
   /** Waits until no transition is under way. `to` is 1 for patching, 0 for going back. */
-  async #settle(to: 0 | 1): Promise<{ there: boolean; done: boolean; ms: number | undefined }> {
+  async #settle(to: 0 | 1, limitMs: number): Promise<{ there: boolean; done: boolean; ms: number | undefined }> {
     // When a patch is disabled its directory goes away with the end of the transition.
     const script = `cd ${this.#sys} 2>/dev/null || exit 3; while read -r on <transition && [ "$on" = 1 ]; do usleep 20000; done; true`;
-    const waited = await this.#run(script, this.#timeouts.transitionMs);
+    const waited = await this.#run(script, limitMs);
     const there = waited.code !== 3;
     const done = !waited.timedOut && (to === 0 || there);
     const logged = transitionMs(this.#guest.kernelLog(this.loadedAt), this.#report.name, to);

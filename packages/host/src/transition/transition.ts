@@ -20,6 +20,8 @@ export interface Patience {
   onTimeout: Choice;
 }
 
+/** What undoes is not given up as early as what was asked for, however little that was given. */
+const LEAST_WAY_BACK_MS = 30_000;
 const SHORTEST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 250;
 /** Looking through all tasks costs more than asking whether it is over: where it takes up to 20 ms it stays under a hundredth of a processor. */
@@ -89,7 +91,7 @@ export async function seeThrough(task: Task, machine: Machine, name: string, pat
     }
   } catch (error) {
     // Cancelled, or worse: the machine is to be left as it was.
-    await undoing(error, () => bringTo(machine, name, goal ? "unpatched" : "patched", patience.timeoutMs));
+    await undoing(error, () => bringTo(machine, name, goal ? "unpatched" : "patched", wayBackMs(patience)));
     throw error;
   }
   if (patience.onTimeout === "force") {
@@ -99,8 +101,13 @@ export async function seeThrough(task: Task, machine: Machine, name: string, pat
     return done("forced", left);
   }
   task.reporter.warn("turning the transition back");
-  await bringTo(machine, name, goal ? "unpatched" : "patched", patience.timeoutMs);
+  await bringTo(machine, name, goal ? "unpatched" : "patched", wayBackMs(patience));
   return done("reversed", left);
+}
+
+/** How long a livepatch may take to be as it was. */
+export function wayBackMs({ timeoutMs }: Pick<Patience, "timeoutMs">): number {
+  return Math.max(timeoutMs, LEAST_WAY_BACK_MS);
 }
 
 /** What is lost with it. The kernel's documentation says no more. */
