@@ -51,6 +51,51 @@ test("a variable that only code sets which has run", () => {
   expect(doubt(late(before), late(after))).toBe("");
 });
 
+test("a reference that one function now takes and another gives back; a caller and what it calls are one", () => {
+  const before = F("attach", "a();") + F("release", "b();") + F("run", "release(p);");
+  const after = F("attach", "a();", "get_device(&p->dev);") + F("release", "b();", "put_device(&p->dev);") + F("run", "release(p);");
+  expect(doubt(before, after)).toContain("release now has put_device(&p->dev), for the get_device(&p->dev) that attach has now");
+  expect(doubt(before, after.replace("get_device(&p->dev);", "get_device(&p->dev);\n\trelease(p);"))).toBe("");
+  expect(
+    doubt(
+      F("attach", "a();") + F("drop", "put_device(&p->dev);", "b();"),
+      F("attach", "a();", "get_device(&p->dev);") + F("drop", "b();", "put_device(&p->dev);"),
+    ),
+  ).toBe("");
+});
+
+test("a reference for what is handed on to be called later, of which there was another already", () => {
+  const drop = F("drop", "parent = find(p);", "put_device(parent);", "put_device(&p->dev);");
+  const before = drop + F("add", "get_device(&p->dev);", "return later(p, drop);");
+  const after =
+    F("drop", "put_device(&p->dev);", "put_device(p->host);") +
+    F("add", "get_device(p->host);", "get_device(&p->dev);", "return later(p, drop);");
+  expect(doubt(before, after)).toContain("drop now has put_device(p->host), for the get_device(p->host) that add has now");
+});
+
+test("a count that begins otherwise", () => {
+  const before = F("make", "refcount_set(&p->ref, 1);") + F("drop", "b();");
+  const after = F("make", "refcount_set(&p->ref, 2);") + F("drop", "b();", "c();");
+  expect(doubt(before, after)).toContain("p->ref begins with 2 in place of 1, and drop changes with it");
+  expect(doubt(before, F("make", "refcount_set(&p->ref, 2);") + F("drop", "b();"))).toBe("");
+});
+
+test("a count that is counted down and gone by, neither of which it was before", () => {
+  const before = F("add", "del(p);", "make(p);");
+  const after = F("add", "del(p);", "atomic_dec(&p->entries);", "if (atomic_read(&p->entries) > p->max)", "  return 0;", "make(p);");
+  expect(doubt(before, after)).toContain("entries is gone by, which add did not count down before");
+  const drop = F("drop", "if (atomic_read(&p->entries) > 3)", "  atomic_dec(&p->entries);", "");
+  expect(doubt(`${drop}${before}`, drop.replace("> 3", "> 4") + after)).toBe("");
+});
+
+test("a member that is left empty by who makes it, and another goes by", () => {
+  const before = F("make", "p = dst_alloc(o);", "a();") + F("drop", "if (!list_empty(&p->l))", "  lock(p->list);");
+  const after = F("make", "p = dst_alloc(o);", "p->list = NULL;", "a();") + F("drop", "if (p->list)", "  lock(p->list);");
+  expect(doubt(before, after)).toContain("drop goes by list, which only make leaves empty");
+  expect(doubt(before.replace("dst_alloc", "kzalloc"), after.replace("dst_alloc", "kzalloc"))).toBe("");
+  expect(doubt(F("drop", "free(p->list);", "a();"), F("drop", "free(p->list);", "p->list = NULL;", "a();"))).toBe("");
+});
+
 test("a fix of a function's body meets nothing", () => {
   expect(doubt(F("run", "p->count = 1;", "use(p->count);"), F("run", "p->count = 2;", "if (p->count)", "  use(p->count);"))).toBe("");
 });

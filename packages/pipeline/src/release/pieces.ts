@@ -7,7 +7,7 @@ import { codeOf, linesInComment, sameTokens } from "../c/comments.ts";
 import { type Declaration, declarationsIn, identifiersOf } from "../c/declarations.ts";
 import type { LineHunk } from "./difference.ts";
 import { areNear } from "./near.ts";
-import { allOf, constantsIn, countedIn, guardedIn, operationsIn, sharedIn, type Uses, usesOf, without } from "./uses.ts";
+import { allOf, constantsIn, countedIn, emptiedIn, guardedIn, operationsIn, sharedIn, type Uses, usesOf, without } from "./uses.ts";
 
 /** A file of which this kernel is made, before and after. */
 export interface FileTexts {
@@ -40,12 +40,16 @@ export interface NamedHunk extends ChangedHunk {
   shared: ReadonlySet<string>;
   /** Those among them that are counts. */
   counted: ReadonlySet<string>;
+  /** Members that its new lines set to nothing and its old ones do not, where memory is allocated that is not zeroed. */
+  emptied: ReadonlySet<string>;
   /** Members and called functions of its lines, old and new. */
   uses: ReadonlySet<string>;
   /** Enumerators and macros that are in its old lines or its new ones, and not in both. */
   constants: ReadonlySet<string>;
   /** Of the whole functions that it is in, and of the static ones that they call: called functions, and those that are handed on. */
   callsAround: ReadonlySet<string>;
+  /** Those among them that are called there, by their names. */
+  callsByName: ReadonlySet<string>;
   /** Of the same: members that are locked by or counted. */
   guardsAround: ReadonlySet<string>;
   /** Members that those call what they hold of. */
@@ -135,9 +139,11 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       come: without(newUses, oldUses),
       shared: sharedIn(`${oldCode};${newCode}`),
       counted: countedIn(`${oldCode};${newCode}`),
+      emptied: around.some(({ byName }) => allocates(byName)) ? less(emptiedIn(newCode), emptiedIn(oldCode)) : new Set(),
       uses: new Set([...allOf(oldUses), ...allOf(newUses)]),
       constants: inOne(constantsIn(oldCode), constantsIn(newCode)),
       callsAround: new Set(around.flatMap(({ calls }) => [...calls])),
+      callsByName: new Set(around.flatMap(({ byName }) => [...byName])),
       guardsAround: new Set(around.flatMap(({ guards }) => [...guards])),
       operations: new Set(around.flatMap(({ operations }) => [...operations])),
       slots,
@@ -150,13 +156,22 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
   });
 }
 
+function allocates(calls: ReadonlySet<string>): boolean {
+  return [...calls].some((name) => /alloc/.test(name) && !/zalloc|calloc|dealloc/.test(name));
+}
+
+function less(a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> {
+  return new Set([...a].filter((name) => !b.has(name)));
+}
+
 function inOne(a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> {
-  return new Set([...[...a].filter((name) => !b.has(name)), ...[...b].filter((name) => !a.has(name))]);
+  return new Set([...less(a, b), ...less(b, a)]);
 }
 
 interface Body {
   /** With those that it hands on: they are called, too. */
   calls: ReadonlySet<string>;
+  byName: ReadonlySet<string>;
   guards: ReadonlySet<string>;
   operations: ReadonlySet<string>;
 }
@@ -195,7 +210,9 @@ class Bodies {
       const lines = this.#lines.slice(one.first, one.last + 1).map((line) => `${line}\n`);
       const code = codeOf(lines, false);
       const handed = [...identifiersOf(code)].filter((name) => this.#static.has(name));
-      body = { calls: new Set([...usesOf(code).calls, ...handed]), guards: guardedIn(code), operations: operationsIn(code) };
+      // Its own head looks like a call of it.
+      const byName = new Set([...usesOf(code).calls].filter((name) => !one.names.includes(name)));
+      body = { calls: new Set([...usesOf(code).calls, ...handed]), byName, guards: guardedIn(code), operations: operationsIn(code) };
       this.#read.set(one, body);
     }
     return body;
@@ -232,7 +249,7 @@ const INCLUDE = /^\s*#\s*include\s*[<"](?:[^>"]*\/)?([^>"/]+)[>"]/;
 
 /**
  * Hunks that belong together by what they do, in one file: one stops using what another stops using too, or begins to (a count that two members
- * hold, a call that moves); conditions that begin in one and end in another. In one folder: what shares a member's state. And a new header, with those
+ * hold, a call that moves); one leaves a member empty that another's lines name; conditions that begin in one and end in another. In one folder: what shares a member's state. And a new header, with those
  * who include it. What many files name says nothing.
  */
 function* byWhatTheyDo(hunks: readonly NamedHunk[]): Generator<[number, number]> {
@@ -258,6 +275,10 @@ function* byWhatTheyDo(hunks: readonly NamedHunk[]): Generator<[number, number]>
     if (creates) put(created, path.slice(path.lastIndexOf("/") + 1), at);
   }
   for (const [key, all] of gone) if (key.startsWith("member ")) for (const at of all.slice(1)) yield [all[0] as number, at];
+  for (const [at, hunk] of hunks.entries())
+    for (const name of hunk.idle ? [] : hunk.emptied)
+      if (isRare(name))
+        for (const [other, { path, idle, uses }] of hunks.entries()) if (!idle && path === hunk.path && uses.has(name)) yield [other, at];
   for (const all of counted.values()) for (const at of all.slice(1)) yield [all[0] as number, at];
   for (const [name, all] of shared)
     for (const [i, at] of all.entries())

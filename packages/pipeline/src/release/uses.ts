@@ -32,6 +32,11 @@ function membersIn(code: string): Set<string> {
   return new Set([...code.matchAll(MEMBER)].map(([, name = ""]) => name));
 }
 
+/** Members that are set to nothing. */
+export function emptiedIn(code: string): Set<string> {
+  return new Set([...code.matchAll(/(?:->|\.)([A-Za-z_]\w*)\s*=\s*(?:NULL|false)\s*;/g)].map(([, name = ""]) => name));
+}
+
 /** Members that are called. */
 export function operationsIn(code: string): Set<string> {
   return new Set([...code.replace(STRING, " ").matchAll(/(?:->|\.)([A-Za-z_]\w*)\s*\)?\s*\(/g)].map(([, name = ""]) => name));
