@@ -17,7 +17,7 @@ import { removeIdle } from "../module/remove-idle.ts";
 import { isLoadedFrom } from "../module/same-module.ts";
 import { guarded, outOfEffect } from "../store/crash-guard.ts";
 import { dropRecord, keepRecord, recordOf } from "../store/records.ts";
-import { bringTo, isLeft, type Patience, seeThrough, shown, undoing, wayBackMs } from "./transition.ts";
+import { bringTo, isLeft, type Patience, seeThrough, shown, undoing, decidedMs } from "./transition.ts";
 
 export interface LoadOptions extends CheckOptions, Patience {
   /** Of the module: NAME=VALUE. Those that Suture builds have none. */
@@ -71,7 +71,7 @@ async function insertAndFollow(
   const { name, file } = module;
   const { parameters = [] } = options;
   const known = recordOf(machine, name).module?.sha256 === module.sha256;
-  const undo = (): Promise<string | undefined> => takeOut(machine, name, wayBackMs(options), known);
+  const undo = (): Promise<string | undefined> => takeOut(machine, name, decidedMs(options), known);
   const path = await keepRecord(machine, module, parameters);
   await insert(task, machine, module, { path, parameters, known, log, undo });
   let transition: Transition;

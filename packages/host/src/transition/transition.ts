@@ -20,8 +20,8 @@ export interface Patience {
   onTimeout: Choice;
 }
 
-/** What undoes is not given up as early as what was asked for, however little that was given. */
-const LEAST_WAY_BACK_MS = 30_000;
+/** What is decided is not given up as early as what was only tried, however little that was given. */
+const LEAST_DECIDED_MS = 30_000;
 const SHORTEST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 250;
 /** Looking through all tasks costs more than asking whether it is over: where it takes up to 20 ms it stays under a hundredth of a processor. */
@@ -91,23 +91,23 @@ export async function seeThrough(task: Task, machine: Machine, name: string, pat
     }
   } catch (error) {
     // Cancelled, or worse: the machine is to be left as it was.
-    await undoing(error, () => bringTo(machine, name, goal ? "unpatched" : "patched", wayBackMs(patience)));
+    await undoing(error, () => bringTo(machine, name, goal ? "unpatched" : "patched", decidedMs(patience)));
     throw error;
   }
   if (patience.onTimeout === "force") {
     await force(task, machine, name);
-    const forced = await follow(task, machine, name, patience.timeoutMs);
+    const forced = await follow(task, machine, name, decidedMs(patience));
     if (!forced.ended) throw leftInTransition(machine, name, forced.stragglers);
     return done("forced", left);
   }
   task.reporter.warn("turning the transition back");
-  await bringTo(machine, name, goal ? "unpatched" : "patched", wayBackMs(patience));
+  await bringTo(machine, name, goal ? "unpatched" : "patched", decidedMs(patience));
   return done("reversed", left);
 }
 
-/** How long a livepatch may take to be as it was. */
-export function wayBackMs({ timeoutMs }: Pick<Patience, "timeoutMs">): number {
-  return Math.max(timeoutMs, LEAST_WAY_BACK_MS);
+/** How long a transition may take that is turned back, or forced. */
+export function decidedMs({ timeoutMs }: Pick<Patience, "timeoutMs">): number {
+  return Math.max(timeoutMs, LEAST_DECIDED_MS);
 }
 
 /** What is lost with it. The kernel's documentation says no more. */
