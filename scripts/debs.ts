@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { unitTexts } from "@suture/host";
 import { cacheRoot } from "@suture/sources";
 import { buildDeb, Tree } from "./debs/deb.ts";
-import { type Package, SUTURE, SUTURE_AGENT, SUTURE_FLEET, SUTURE_NODE } from "./debs/packages.ts";
+import { type Package, SUTURE, SUTURE_AGENT, SUTURE_BUILDER, SUTURE_FLEET, SUTURE_NODE, SUTURE_RELAY } from "./debs/packages.ts";
 import { bundleFleet } from "./fleet-bundle.ts";
 import { NODES, registryPackage } from "./nodes/binaries.ts";
 import { thirdParty } from "./third-party.ts";
@@ -91,17 +91,31 @@ function addUnits(tree: Tree, folder: string): void {
   }
 }
 
-async function fleetDeb(scratch: string): Promise<string> {
-  const tree = new Tree(join(scratch, "suture-fleet"));
-  const metafile = await bundleFleet(tree.path("usr/lib/suture-fleet"));
-  tree.write("usr/bin/suture-fleet", script(SUTURE_FLEET, "command"), 0o755);
-  const settings = "/etc/default/suture-fleet";
-  tree.write(settings, script(SUTURE_FLEET, "default"));
-  addUnits(tree, FLEET_UNITS);
-  cpSync(join(root, "docs/fleet.md"), tree.path("usr/share/doc/suture-fleet/fleet.md"));
-  const words = "With it go these packages, each under the licence that follows it.";
-  addDoc(tree, SUTURE_FLEET, version, `${OURS}\n${words}\n\n${thirdParty(metafile)}`);
-  return buildDeb(tree, { one: SUTURE_FLEET, version, time, conffiles: [settings], scripts: scriptsOf(SUTURE_FLEET) }, out);
+/** The fleet's program as each of its parts; a relay or a builder takes no database, and its program is started by its unit alone. */
+async function fleetDebs(scratch: string): Promise<string[]> {
+  const bundle = join(scratch, "fleet-bundle");
+  const copyright = `${OURS}\nWith it go these packages, each under the licence that follows it.\n\n${thirdParty(await bundleFleet(bundle))}`;
+  const debOf = (one: Package, part: string, command: string): string => {
+    const { name } = one;
+    const tree = new Tree(join(scratch, name));
+    for (const file of readdirSync(bundle))
+      if (one === SUTURE_FLEET || file !== "migrations")
+        cpSync(join(bundle, file), tree.path(`usr/lib/${name}/${file}`), { recursive: true });
+    tree.write(command, script(one, "command"), 0o755);
+    const settings = `/etc/default/${name}`;
+    tree.write(settings, script(one, "default"));
+    addUnits(tree, join(FLEET_UNITS, part));
+    // Of its key.
+    if (one === SUTURE_BUILDER) mkdirSync(tree.path("etc/suture"));
+    cpSync(join(root, "docs/fleet.md"), tree.path(`usr/share/doc/${name}/fleet.md`));
+    addDoc(tree, one, version, copyright);
+    return buildDeb(tree, { one, version, time, conffiles: [settings], scripts: scriptsOf(one) }, out);
+  };
+  return [
+    debOf(SUTURE_FLEET, "server", "usr/bin/suture-fleet"),
+    debOf(SUTURE_RELAY, "relay", "usr/lib/suture-relay/suture-relay"),
+    debOf(SUTURE_BUILDER, "builder", "usr/lib/suture-builder/suture-builder"),
+  ];
 }
 
 function agentDeb(scratch: string): string {
@@ -124,7 +138,7 @@ function nodeDeb(scratch: string): string {
 
 const scratch = mkdtempSync(join(tmpdir(), "suture-debs-"));
 try {
-  for (const deb of [sutureDeb(scratch), agentDeb(scratch), await fleetDeb(scratch), nodeDeb(scratch)]) console.log(deb);
+  for (const deb of [sutureDeb(scratch), agentDeb(scratch), ...(await fleetDebs(scratch)), nodeDeb(scratch)]) console.log(deb);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

@@ -65,6 +65,7 @@ function stepsIn(own: boolean, release: string): Step[] {
   const installing = (version: string): string => `${APT} install /root/debs/suture_${version}_all.deb${node}`;
   const agent = (version: string): string => `/root/debs/suture-agent_${version}_all.deb`;
   const fleet = (version: string): string => `/root/debs/suture-fleet_${version}_all.deb`;
+  const sites = (version: string): string => ["relay", "builder"].map((name) => `/root/debs/suture-${name}_${version}_all.deb`).join(" ");
   const kernelGone = own
     ? `${APT} purge linux-image-${release}`
     : `rm -r /boot/vmlinuz-${release} /lib/modules/${release}; run-parts --verbose --arg=${release} --arg=/boot/vmlinuz-${release} /etc/kernel/postrm.d`;
@@ -132,6 +133,38 @@ function stepsIn(own: boolean, release: string): Step[] {
       what: "the fleet's server is removed",
       command: `${APT} purge suture-fleet && ls ${FLEET_DATA} && ! ls /usr/lib/suture-fleet /etc/default/suture-fleet && ! systemctl is-enabled suture-fleet.service; rm -r ${FLEET_DATA}`,
       says: [/stays: rm -r \/var\/lib\/suture-fleet/, /^postgres$/m],
+    },
+    {
+      what: "a relay and a builder are installed",
+      command: `${APT} install ${sites(VERSIONS[0])} && getent passwd suture-relay suture-builder && id suture-builder
+        systemd-analyze verify suture-relay.service suture-builder.service && echo units are in order
+        systemctl is-enabled suture-relay.service suture-builder.service; ! command -v postgres suture-fleet
+        /usr/lib/suture-relay/suture-relay --listen nowhere; /usr/lib/suture-builder/suture-builder --once`,
+      says: [
+        /does nothing until \/etc\/default\/suture-relay/,
+        /does nothing until \/etc\/default\/suture-builder/,
+        /groups=.*\(kvm\)/,
+        /units are in order/,
+        /^enabled\nenabled$/m,
+        /FLEET_USAGE: --listen nowhere/,
+        /FLEET_USAGE: a builder takes/,
+      ],
+    },
+    {
+      what: "the relay takes reports as its user, without its server",
+      command: `install -d -m 700 -o suture-relay -g suture-relay /var/lib/suture-relay
+        setpriv --reuid=suture-relay --regid=suture-relay --clear-groups /usr/lib/suture-relay/suture-relay --data /var/lib/suture-relay --listen 127.0.0.1:18781 --server http://127.0.0.1:9/ 2>/root/relay.log & relay=$!
+        node=/usr/lib/suture-node/node; [ -x $node ] || node=/usr/bin/node
+        tell() { $node -e 'const body = JSON.stringify({ reports: [{ host: "0".repeat(32), body: "{}", signature: "0".repeat(128) }] });
+          fetch("http://127.0.0.1:18781/v1/reports", { method: "POST", headers: { "content-type": "application/json" }, body }).then(async (a) => console.log(a.status, await a.text()), () => process.exit(1))'; }
+        for i in $(seq 120); do tell && break; sleep 0.5; done
+        kill $relay; wait $relay; echo it ended with $?; stat -c '%U %s' /var/lib/suture-relay/spool/*.reports`,
+      says: [/^200 /m, /it ended with 0/, /^suture-relay [1-9]/m],
+    },
+    {
+      what: "a relay and a builder are removed",
+      command: `touch /etc/suture/builder-key; ${APT} purge suture-relay suture-builder && ls /var/lib/suture-relay && ! ls -d /usr/lib/suture-relay /usr/lib/suture-builder /etc/default/suture-relay /etc/default/suture-builder /var/lib/suture-builder /var/cache/suture-builder && ! systemctl is-enabled suture-relay.service; rm -r /var/lib/suture-relay /etc/suture/builder-key`,
+      says: [/its key stays in/, /^spool$/m, /stay in \/var\/lib\/suture-relay/],
     },
     {
       what: "upgrade",

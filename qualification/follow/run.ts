@@ -133,7 +133,7 @@ async function systemWith(context: RunContext, folder: string): Promise<string> 
     mkdirSync(join(root, "root/debs"));
     // A machine that follows has no server.
     const debs = makeDebs(join(root, "root/debs"), "0.1.0").flatMap((file) =>
-      basename(file).startsWith("suture-fleet") ? [] : [`/root/debs/${basename(file)}`],
+      /^suture-(?:fleet|relay|builder)_/.test(basename(file)) ? [] : [`/root/debs/${basename(file)}`],
     );
     const apt = "DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends";
     const command = `apt-get -qq update && ${apt} install ${INCLUDE.join(" ")} && ${apt} install ${debs.join(" ")} && rm -r /root/debs`;

@@ -69,6 +69,37 @@ export const SUTURE_FLEET: Package = {
   ],
 };
 
+export const SUTURE_RELAY: Package = {
+  name: "suture-relay",
+  architecture: "all",
+  depends: [`nodejs (>= ${OLDEST_NODE}) | suture-node`, "systemd", "util-linux"],
+  suggests: ["nginx"],
+  section: "admin",
+  summary: "relay of a site for a fleet of machines with livepatches",
+  description: [
+    "Machines of a site that do not reach the fleet's server by themselves, or",
+    "whose line fails at times, report to this relay: it keeps what they report",
+    "until the server has it, and the files of the signed repository at hand.",
+    "Nothing is done until /etc/default/suture-relay names the server.",
+  ],
+};
+
+export const SUTURE_BUILDER: Package = {
+  name: "suture-builder",
+  architecture: "all",
+  // It runs the command of the same release, which recommends what building and trying take.
+  depends: ["suture (= VERSION)", `nodejs (>= ${OLDEST_NODE}) | suture-node`, "systemd", "util-linux"],
+  section: "admin",
+  summary: "builds livepatches for a fleet of machines",
+  description: [
+    "Takes from a fleet's server which livepatches are wanted, builds each, tries",
+    "it in a virtual machine, and sends what came of it for people to read and",
+    "sign. It runs as a user of its own, and holds no key that signs. Nothing is",
+    "done until /etc/default/suture-builder names the server, and a key for it is",
+    "in /etc/suture/builder-key.",
+  ],
+};
+
 export const SUTURE_NODE: Package = {
   name: "suture-node",
   architecture: "amd64",

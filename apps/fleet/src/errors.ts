@@ -54,6 +54,10 @@ export const fleetErrors = defineErrors({
     cause: "There is no room on the disk for what is to be kept.",
     mend: "Make room: the builds that were signed, or are no good, lie in the folder `builds` of the repository.",
   },
+  FLEET_FOLDER: {
+    cause: "The folder of a relay or a builder is another process's at the moment.",
+    mend: "End the one that runs (systemctl status suture-relay suture-builder), or give each a folder of its own (--data, --work).",
+  },
   FLEET_BUILDER: {
     cause: "The builder cannot work: the server does not answer it or refuses it, the command suture is not there, or its disk is full.",
     mend: "See the reason; the key needs the role builder (`suture-fleet key NAME --role builder` on the server's machine).",

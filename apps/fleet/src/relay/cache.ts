@@ -4,6 +4,7 @@
  */
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { sha256, writeAtomic } from "@suture/files";
 import type { Task } from "@suture/task";
 import { type Source, sourceOf } from "@suture/trust";
@@ -24,10 +25,15 @@ export class Cache {
   readonly #fetching = new Map<string, Promise<Uint8Array | undefined>>();
   /** What the repository has not, and until when it is not asked again. */
   readonly #missing = new Map<string, number>();
+  /** The newest timestamp that came here: also where the disk has no room for it. */
+  #news: Uint8Array | undefined;
   #asked = Number.NEGATIVE_INFINITY;
+  readonly #patience: number;
 
-  constructor(task: Task, folder: string, upstream: string) {
+  /** @param patience milliseconds, after which what is here is served while the repository is still asked */
+  constructor(task: Task, folder: string, upstream: string, patience: number) {
     this.#task = task;
+    this.#patience = patience;
     this.#folder = folder;
     this.#source = sourceOf(upstream);
   }
@@ -35,24 +41,33 @@ export class Cache {
   /** @returns undefined where there is none of that name. @throws TRUST_FETCH, TRUST_TOO_BIG where it is not here and the repository does not answer */
   async read(path: string): Promise<Uint8Array | undefined> {
     if (path !== TIMESTAMP && !VERSIONED.test(path) && !HASHED.test(path)) return undefined;
+    if (path === TIMESTAMP) return this.#timestamp();
     const kept = await this.#kept(path);
-    if (path !== TIMESTAMP) {
-      if (kept !== undefined) return kept;
-      if ((this.#missing.get(path) ?? 0) > performance.now()) return undefined;
-      return this.#fetch(path);
-    }
-    if (kept !== undefined && performance.now() - this.#asked < NEWS_MS) return kept;
-    try {
-      return await this.#fetch(path);
-    } catch (error) {
-      // Machines see by themselves how old it is.
-      if (kept === undefined) throw error;
-      return kept;
-    }
+    if (kept !== undefined) return kept;
+    if ((this.#missing.get(path) ?? 0) > performance.now()) return undefined;
+    return this.#fetch(path);
   }
 
+  async #timestamp(): Promise<Uint8Array | undefined> {
+    const kept = this.#news ?? (await this.#kept(TIMESTAMP));
+    if (kept === undefined) return this.#fetch(TIMESTAMP);
+    if (performance.now() - this.#asked < NEWS_MS) return kept;
+    // Machines see by themselves how old it is; who waits for a repository that says nothing has nothing at all.
+    const fetched = this.#fetch(TIMESTAMP)
+      .then((bytes) => (bytes !== undefined && isWhole(TIMESTAMP, bytes) ? bytes : kept))
+      .catch(() => kept)
+      .finally(() => {
+        this.#asked = performance.now();
+      });
+    const stop = new AbortController();
+    const late = sleep(this.#patience, kept, { signal: stop.signal }).catch(() => kept);
+    return Promise.race([fetched, late]).finally(() => stop.abort());
+  }
+
+  /** As it came: what a disk has spoilt is asked for anew. */
   async #kept(path: string): Promise<Uint8Array | undefined> {
-    return readFile(join(this.#folder, path)).catch(() => undefined);
+    const bytes = await readFile(join(this.#folder, path)).catch(() => undefined);
+    return bytes !== undefined && isWhole(path, bytes) ? bytes : undefined;
   }
 
   /** Of many who ask at once one does. */
@@ -73,12 +88,19 @@ export class Cache {
     }
     // Whatever else came under that name is handed on, and not kept for the next.
     if (!isWhole(path, bytes)) return bytes;
+    if (path === TIMESTAMP) {
+      this.#news = bytes;
+      this.#asked = performance.now();
+    }
+    // A full disk keeps nothing, and nobody from what is there.
+    await this.#keep(path, bytes).catch(() => {});
+    return bytes;
+  }
+
+  async #keep(path: string, bytes: Uint8Array): Promise<void> {
     const file = join(this.#folder, path);
     await mkdir(dirname(file), { recursive: true });
-    // A full disk keeps nothing, and nobody from what is there.
-    await writeAtomic(file, bytes).catch(() => {});
-    if (path === TIMESTAMP) this.#asked = performance.now();
-    return bytes;
+    await writeAtomic(file, bytes);
   }
 
   /** What was not asked for the longest goes. */

@@ -137,7 +137,9 @@ export class Forwarder {
     });
     const found = fleetAnswer(reportsAnswerSchema, response.status, await response.text());
     if ("good" in found && found.good.outcomes.length === reports.length) return found.good.outcomes;
-    if (response.status === 400 || response.status === 413) return "too much";
+    // A web server in front takes less at once than this server does: of one alone it is no word of the server.
+    if (response.status === 413 && reports.length > 1) return "too much";
+    if ("refused" in found && found.refused.code === "FLEET_REQUEST") return "too much";
     throw new Error("refused" in found ? `${found.refused.code}: ${found.refused.why}` : `it answers ${response.status}`);
   }
 }

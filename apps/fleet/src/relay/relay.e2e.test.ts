@@ -1,7 +1,7 @@
 /** A relay between machines and the real server: what it acknowledged is never lost, whatever is killed; and it decides nothing by itself. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ import { Relay } from "./relay.ts";
 let served: Served;
 let port: number;
 /** What stands before the server, so that the network to it can be cut. */
-let network: { cut: boolean };
+let network: { cut: boolean; instead?: { status: number; text: string } | undefined };
 let front: Server;
 let url: string;
 
@@ -27,6 +27,11 @@ beforeAll(async () => {
   front = createServer((request, response) => {
     if (network.cut) {
       request.socket.destroy();
+      return;
+    }
+    if (network.instead !== undefined) {
+      const { status, text } = network.instead;
+      request.resume().on("end", () => response.writeHead(status).end(text));
       return;
     }
     const chunks: Buffer[] = [];
@@ -245,4 +250,96 @@ test("the repository's files: those with a hash or a version are kept; the times
   rmSync(join(data, "cache"), { recursive: true });
   expect(await read(target)).toBeTypeOf("number");
   await relay.close();
+});
+
+test("what a web server in front refuses is kept; what the server does not take in its form is dropped, and what comes behind it is not", async () => {
+  const relay = await Relay.open({ data: dataFolder(), server: url, upstream: undefined, patience: 500 }, silent);
+  const at = `${await relay.server.listen({ host: "127.0.0.1", port: 0 })}/`;
+  const waiting = async (): Promise<number> => ((await (await fetch(`${at}healthz`)).json()) as { reports: number }).reports;
+  const [one, other] = [await machine(at), await machine(at)];
+  for (const [status, text] of [
+    [400, "<html>The plain HTTP request was sent to HTTPS port</html>"],
+    [413, "<html>Request Entity Too Large</html>"],
+    [404, "<html>Not Found</html>"],
+    [200, "{}"],
+  ] as const) {
+    network.instead = { status, text };
+    expect((await tell(at, one.report(), other.report())).outcomes).toEqual(["taken", "taken"]);
+  }
+  expect(await waiting()).toBe(8);
+  network.instead = undefined;
+  await until(async () => (await waiting()) === 0);
+  for (const { host, counter } of [one, other]) expect(await counterOf(host)).toBe(counter);
+  network.instead = { status: 400, text: JSON.stringify({ error: { code: "FLEET_REQUEST", why: "no form", mend: "" } }) };
+  expect((await tell(at, one.report(), other.report())).outcomes).toEqual(["wrong", "wrong"]);
+  network.instead = undefined;
+  expect((await tell(at, one.report())).outcomes).toEqual(["taken"]);
+  expect(await (await fetch(`${at}metrics`)).text()).toContain("suture_relay_reports_dropped 2");
+  await relay.close();
+});
+
+test("two relays do not work in one folder", async () => {
+  const options = { data: dataFolder(), server: url, upstream: undefined, lockPatience: 0 };
+  const first = await Relay.open(options, silent);
+  await expect(Relay.open(options, silent)).rejects.toMatchObject({ code: "FLEET_FOLDER" });
+  await first.close();
+  await (await Relay.open(options, silent)).close();
+});
+
+test("the repository's files: neither what its disk has spoilt, nor what a repository says that is ill, nor one that says nothing, keeps machines waiting", async () => {
+  const module = "a livepatch";
+  const target = `targets/patches/ab/${createHash("sha256").update(module).digest("hex")}.fix.ko`;
+  const signedAs = (version: number): string => JSON.stringify({ signed: { version } });
+  let answer: { status: number; text: string } | undefined = { status: 200, text: signedAs(7) };
+  let timestamps = 0;
+  const upstream = createServer((request, response) => {
+    if (request.url?.endsWith("timestamp.json") !== true) response.end(module);
+    else {
+      timestamps++;
+      // One that says nothing.
+      if (answer !== undefined) response.writeHead(answer.status).end(answer.text);
+    }
+  });
+  await new Promise<void>((done) => upstream.listen(0, "127.0.0.1", done));
+  const data = dataFolder();
+  const options = { data, server: url, patience: 300, upstream: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/` };
+  let relay = await Relay.open(options, silent);
+  const read = async (path: string): Promise<string | number> => {
+    const found = await relay.server.inject({ url: `/repository/${path}` });
+    return found.statusCode === 200 ? found.body : found.statusCode;
+  };
+  const again = async (): Promise<void> => {
+    await relay.close();
+    relay = await Relay.open(options, silent);
+  };
+  expect(await read(target)).toBe(module);
+  writeFileSync(join(data, "cache", target), "a live");
+  expect(await read(target)).toBe(module);
+  expect(await read("metadata/timestamp.json")).toBe(signedAs(7));
+  for (const ill of [
+    { status: 404, text: "gone" },
+    { status: 200, text: "<html>log in to the network</html>" },
+    { status: 502, text: "" },
+  ]) {
+    answer = ill;
+    await again();
+    expect(await read("metadata/timestamp.json")).toBe(signedAs(7));
+  }
+  answer = undefined;
+  await again();
+  const began = performance.now();
+  for (let i = 0; i < 5; i++) expect(await read("metadata/timestamp.json")).toBe(signedAs(7));
+  expect(performance.now() - began).toBeLessThan(10_000);
+  // No room for the newest: the one before, which is there, is not what the next is given.
+  answer = { status: 200, text: signedAs(8) };
+  await again();
+  rmSync(join(data, "cache/metadata"), { recursive: true });
+  writeFileSync(join(data, "cache/metadata"), "");
+  for (let i = 0; i < 2; i++) expect(await read("metadata/timestamp.json")).toBe(signedAs(8));
+  expect(timestamps).toBe(6);
+  rmSync(join(data, "cache/metadata"));
+  mkdirSync(join(data, "cache/metadata"));
+  await relay.close();
+  upstream.close();
+  upstream.closeAllConnections();
 });

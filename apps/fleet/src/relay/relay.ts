@@ -2,6 +2,7 @@
  * A relay for a site: takes machines' reports, keeps them until the server has them, and keeps the repository's files at hand. It can read what machines report,
  * and forge none of it: reports are signed by machines, and what they follow is signed by others.
  */
+import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import {
   enrolRequestSchema,
@@ -16,6 +17,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Logger } from "pino";
 import { Gauge, Registry } from "prom-client";
 import * as v from "valibot";
+import { alone } from "../alone.ts";
 import { Chore } from "../chore.ts";
 import { fail } from "../errors.ts";
 import { limited } from "../http/limits.ts";
@@ -39,12 +41,16 @@ export interface RelayOptions {
   upstream: string | undefined;
   /** Milliseconds. */
   patience?: number;
+  /** Seconds. */
+  lockPatience?: number;
   spool?: SpoolOptions;
 }
 
 export class Relay {
   readonly server: FastifyInstance;
   readonly #spool: Spool;
+  readonly #lock: FileHandle;
+  readonly #ending: AbortController;
   readonly #forwarder: Forwarder;
   readonly #cache: Cache | undefined;
   readonly #patience: number;
@@ -53,18 +59,24 @@ export class Relay {
   /** Of machines that the server said something of that they do not know yet. */
   readonly #owed = new Map<string, ReportOutcome>();
 
-  private constructor(options: RelayOptions, spool: Spool, task: Task, log: Logger) {
+  private constructor(options: RelayOptions, spool: Spool, lock: FileHandle, ending: AbortController, log: Logger) {
     const { server, upstream, data, patience = PATIENCE_MS } = options;
     this.#url = server.endsWith("/") ? server : `${server}/`;
     this.#patience = patience;
     this.#spool = spool;
+    this.#lock = lock;
+    this.#ending = ending;
     this.#forwarder = new Forwarder(spool, server, (report, outcome) => this.#note(report, outcome), log);
-    this.#cache = upstream === undefined ? undefined : new Cache(task, join(data, "cache"), upstream);
+    this.#cache =
+      upstream === undefined ? undefined : new Cache(new Task(silentReporter, ending.signal), join(data, "cache"), upstream, patience);
     this.server = this.#served(log);
   }
 
+  /** @throws FLEET_FOLDER */
   static async open(options: RelayOptions, log: Logger): Promise<Relay> {
-    const relay = new Relay(options, await Spool.open(join(options.data, "spool"), options.spool), new Task(silentReporter), log);
+    const ending = new AbortController();
+    const lock = await alone(new Task(silentReporter, ending.signal), options.data, options.lockPatience);
+    const relay = new Relay(options, await Spool.open(join(options.data, "spool"), options.spool), lock, ending, log);
     relay.#forwarder.start();
     relay.#chores.push(
       new Chore(
@@ -79,8 +91,10 @@ export class Relay {
   async close(): Promise<void> {
     for (const chore of this.#chores) await chore.end();
     await this.server.close();
+    this.#ending.abort();
     await this.#forwarder.end();
     await this.#spool.close();
+    await this.#lock.close();
   }
 
   /** On the disk, then to the server; what that says in time is the answer. @throws FLEET_RELAY, FLEET_BUSY, FLEET_ROOM */
@@ -185,6 +199,7 @@ export class Relay {
     gauge("reports_waiting", "Reports that the server does not have yet.", () => this.#spool.waiting.reports);
     gauge("bytes_waiting", "Bytes of these.", () => this.#spool.waiting.bytes);
     gauge("reports_forwarded", "Reports that the server has, since the relay was started.", () => this.#forwarder.state.forwarded);
+    gauge("reports_dropped", "Reports that the server does not take in their form, since then.", () => this.#forwarder.state.dropped);
     gauge("server_away", "1 where the server did not take what was sent last.", () => (this.#forwarder.state.away === undefined ? 0 : 1));
     return registry;
   }

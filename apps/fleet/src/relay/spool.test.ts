@@ -1,8 +1,9 @@
-import { appendFileSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SignedReport } from "@suture/protocol";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import { Spool } from "./spool.ts";
 
 const folders: string[] = [];
@@ -79,3 +80,71 @@ test("it holds no more than it may, and of one machine no more than that one may
   await spool.add([report(501)]);
   await spool.close();
 });
+
+test("a place of which no file is left, and files that are gone, are no reason to leave out what comes", async () => {
+  const folder = folderNew();
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "000000003.reports"), "");
+  writeFileSync(join(folder, "acknowledged"), '{"segment":4,"offset":1000}');
+  const spool = await Spool.open(folder);
+  for (let i = 0; i < 3; i++) await spool.add([report(i)]);
+  const { reports, taken } = await spool.oldest(10, 100_000);
+  expect(numbers(reports)).toEqual([0, 1, 2]);
+  await taken(3);
+  expect(spool.waiting).toEqual({ reports: 0, bytes: 0 });
+  await spool.close();
+});
+
+test("what is on its way to the disk counts as well", async () => {
+  const spool = await Spool.open(folderNew(), { most: 200_000 });
+  const added = await Promise.allSettled(Array.from({ length: 5000 }, (_, i) => spool.add([report(i, i)])));
+  expect(added.some(({ status }) => status === "rejected")).toBe(true);
+  expect(spool.waiting.bytes).toBeLessThan(300_000);
+  await spool.close();
+});
+
+test.runIf(process.getuid?.() === 0)(
+  "on a full disk nothing is acknowledged, what is kept comes out as it was counted, and what is done makes room",
+  { timeout: 120_000 },
+  async () => {
+    const folder = folderNew();
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=400k", "tmpfs", folder]);
+    onTestFinished(() => void execFileSync("umount", [folder]));
+    const spool = await Spool.open(folder, { segmentBytes: 50_000 });
+    const kept: number[] = [];
+    const add = async (n: number, many = 10): Promise<boolean> => {
+      const reports = Array.from({ length: many }, (_, i) => report(n * 1000 + i, n));
+      const first = await spool.add(reports).catch((error: unknown) => {
+        expect(error).toMatchObject({ code: "FLEET_ROOM" });
+        return undefined;
+      });
+      if (first === undefined) return false;
+      expect(first).toBe(kept.length);
+      kept.push(...reports.map((_, i) => n * 1000 + i));
+      return true;
+    };
+    let n = 0;
+    while (await add(n++));
+    for (let i = 0; i < 50; i++) await add(n++, 40);
+    const files = readdirSync(folder).filter((name) => name.endsWith(".reports"));
+    expect(files.length).toBeLessThan(15);
+    expect(spool.waiting.reports).toBe(kept.length);
+    // All that is left of the disk goes: not even the place can be written.
+    try {
+      for (;;) appendFileSync(join(folder, "fill"), Buffer.alloc(1024));
+    } catch {}
+    const seen: number[] = [];
+    while (spool.waiting.reports > 0) {
+      const { reports, taken } = await spool.oldest(25, 20_000);
+      expect(reports[0]?.n).toBe(seen.length);
+      seen.push(...numbers(reports));
+      await taken(reports.length);
+    }
+    expect(seen).toEqual(kept);
+    expect(spool.waiting).toEqual({ reports: 0, bytes: 0 });
+    expect(readdirSync(folder).filter((name) => name.endsWith(".reports")).length).toBeLessThanOrEqual(2);
+    while (n < 5000 && !(await add(n++)));
+    expect(await add(n++)).toBe(true);
+    await spool.close();
+  },
+);

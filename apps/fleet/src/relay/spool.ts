@@ -48,6 +48,10 @@ export class Spool {
   #last = 0;
   #bytes = 0;
   readonly #hosts = new Map<string, number>();
+  /** Of what is on its way to the disk. */
+  #coming = 0;
+  /** Of files that were given up in the middle, where they end: behind it is what nobody was told of. */
+  readonly #ends = new Map<number, number>();
   #adding: Adding[] = [];
   #busy: Promise<void> | undefined;
 
@@ -66,7 +70,7 @@ export class Spool {
     const segments = await segmentsIn(folder);
     const known = await placeIn(folder);
     // One of its own: behind what was cut off nothing is written.
-    const segment = (segments.at(-1) ?? known?.segment ?? 0) + 1;
+    const segment = Math.max(segments.at(-1) ?? 0, known?.segment ?? 0) + 1;
     const [first = segment] = segments;
     const read = known !== undefined && known.segment >= first ? known : { segment: first, offset: 0 };
     const file = await open(pathOf(folder, segment), "ax", 0o600);
@@ -90,14 +94,18 @@ export class Spool {
   /** @returns the number of the first of them, which are on the disk. @throws FLEET_BUSY, FLEET_ROOM */
   async add(reports: readonly SignedReport[]): Promise<number> {
     const bytes = reports.reduce((sum, { body }) => sum + body.length + 200, 0);
-    if (this.#bytes + bytes > this.#most) throw fail("FLEET_BUSY", `${this.#bytes} bytes of reports wait for the server`);
+    if (this.#bytes + this.#coming + bytes > this.#most)
+      throw fail("FLEET_BUSY", `${this.#bytes + this.#coming} bytes of reports wait for the server`);
     const many = reports.find(({ host }) => (this.#hosts.get(host) ?? 0) >= MOST_OF_ONE);
     if (many !== undefined) throw fail("FLEET_BUSY", `${MOST_OF_ONE} reports of ${many.host} wait for the server`);
-    return new Promise((done, failed) => {
+    this.#coming += bytes;
+    return new Promise<number>((done, failed) => {
       this.#adding.push({ reports, done, failed });
       this.#busy ??= this.#write().finally(() => {
         this.#busy = undefined;
       });
+    }).finally(() => {
+      this.#coming -= bytes;
     });
   }
 
@@ -112,11 +120,9 @@ export class Spool {
         await this.#file.appendFile(Buffer.concat(lines));
         await this.#file.datasync();
       } catch (error) {
-        // What of it is there is cut off, or is read and sent, which is harmless; nobody was told that it is kept.
-        await this.#turn().catch(() => {});
-        const isFull = error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
-        for (const { failed } of batch)
-          failed(isFull ? fail("FLEET_ROOM", error.message, { file: this.#folder }, { cause: error }) : error);
+        await this.#takeBack(noRoom(error));
+        const why = noRoom(error) ? fail("FLEET_ROOM", String(error), { file: this.#folder }, { cause: error }) : error;
+        for (const { failed } of batch) failed(why);
         continue;
       }
       let at = 0;
@@ -138,11 +144,23 @@ export class Spool {
     this.#hosts.set(host, (this.#hosts.get(host) ?? 0) + 1);
   }
 
+  /** What of a batch is there nobody was told of: cut off where the disk is full; of a disk that fails nothing more is written to that file. */
+  async #takeBack(isFull: boolean): Promise<void> {
+    try {
+      if (!isFull) throw new Error("another file");
+      await this.#file.truncate(this.#size);
+    } catch {
+      await this.#turn().catch(() => {});
+    }
+  }
+
   async #turn(): Promise<void> {
+    const file = await open(pathOf(this.#folder, this.#segment + 1), "ax", 0o600);
+    this.#ends.set(this.#segment, this.#size);
     await this.#file.close().catch(() => {});
     this.#segment += 1;
     this.#size = 0;
-    this.#file = await open(pathOf(this.#folder, this.#segment), "ax", 0o600);
+    this.#file = file;
     await syncFolder(this.#folder);
   }
 
@@ -151,8 +169,7 @@ export class Spool {
     // Of the one that is written, what is on the disk.
     for (;;) {
       const place = this.#read;
-      const isWritten = place.segment === this.#segment;
-      const end = isWritten ? this.#size : (await stat(pathOf(this.#folder, place.segment)).catch(() => ({ size: 0 }))).size;
+      const end = place.segment === this.#segment ? this.#size : await this.#endOf(place.segment);
       const { lines } = await linesOf(this.#folder, place, end, most, bytes);
       if (lines.length === 0 && place.segment < this.#segment) {
         const after = place.segment + 1;
@@ -178,11 +195,21 @@ export class Spool {
     }
   }
 
+  async #endOf(segment: number): Promise<number> {
+    return this.#ends.get(segment) ?? (await stat(pathOf(this.#folder, segment)).catch(() => ({ size: 0 }))).size;
+  }
+
+  /** Files that are done go first, which makes room; a place that cannot be written has some come again after a crash. */
   async #goTo(place: Place): Promise<void> {
-    const before = this.#read.segment;
+    let { segment } = this.#read;
     this.#read = place;
-    await writeDurably(join(this.#folder, PLACE), `${JSON.stringify(place)}\n`, 0o600);
-    for (let segment = before; segment < place.segment; segment++) await rm(pathOf(this.#folder, segment), { force: true });
+    for (; segment < place.segment; segment++) {
+      await rm(pathOf(this.#folder, segment), { force: true });
+      this.#ends.delete(segment);
+    }
+    await writeDurably(join(this.#folder, PLACE), `${JSON.stringify(place)}\n`, 0o600).catch((error: unknown) => {
+      if (!noRoom(error)) throw error;
+    });
   }
 
   async close(): Promise<void> {
@@ -195,6 +222,9 @@ export interface SpoolOptions {
   most?: number;
   segmentBytes?: number;
 }
+
+const noRoom = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
 
 const pathOf = (folder: string, segment: number): string => join(folder, `${String(segment).padStart(9, "0")}.reports`);
 
