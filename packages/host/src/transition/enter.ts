@@ -17,7 +17,7 @@ import { removeIdle } from "../module/remove-idle.ts";
 import { isLoadedFrom } from "../module/same-module.ts";
 import { guarded, outOfEffect } from "../store/crash-guard.ts";
 import { dropRecord, keepRecord, recordOf } from "../store/records.ts";
-import { bringTo, isLeft, type Patience, seeThrough, shown, undoing, decidedMs } from "./transition.ts";
+import { bringTo, decidedMs, isLeft, type Patience, seeThrough, shown, undoing } from "./transition.ts";
 
 export interface LoadOptions extends CheckOptions, Patience {
   /** Of the module: NAME=VALUE. Those that Suture builds have none. */
