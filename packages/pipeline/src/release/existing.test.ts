@@ -96,6 +96,21 @@ test("a member that is left empty by who makes it, and another goes by", () => {
   expect(doubt(F("drop", "free(p->list);", "a();"), F("drop", "free(p->list);", "p->list = NULL;", "a();"))).toBe("");
 });
 
+test("a member that one function did not set and does, and another did not go by and does", () => {
+  const before = F("drop", "remove(p);") + F("event", "make(p);", "a();") + F("setup", "p->sb = get();");
+  const after = F("drop", "if (p->sb)", "  remove(p);") + F("event", "p->sb = now;", "make(p);", "a();") + F("setup", "p->sb = get();");
+  expect(doubt(before, after)).toContain("drop goes by sb, which event did not set before");
+  expect(doubt(before.replace("remove(p);", "if (p->sb) remove(p);"), after)).toBe("");
+  expect(doubt(before.replace("make(p);", "p->sb = then;"), after)).toBe("");
+});
+
+test("a member that asked for nothing when it was empty, and is refused now", () => {
+  const before = F("add", "if (p->limit && p->count >= p->limit)", "  retire(p);");
+  const after = F("add", "if (!p->limit)", "  return -EINVAL;", "if (p->count >= p->limit)", "  retire(p);");
+  expect(doubt(before, after)).toContain("add refuses what has no limit, which asked for nothing before");
+  expect(doubt(F("add", "use(p->limit);"), F("add", "if (!p->limit)", "  return -EINVAL;", "use(p->limit);"))).toBe("");
+});
+
 test("a fix of a function's body meets nothing", () => {
   expect(doubt(F("run", "p->count = 1;", "use(p->count);"), F("run", "p->count = 2;", "if (p->count)", "  use(p->count);"))).toBe("");
 });

@@ -79,6 +79,33 @@ test("a static function that a changed one hands on is of what it does", () => {
   expect(pairs(hunks)).toContain("0 1 matches");
 });
 
+test("a function that is set up to be called later, and who begins it", () => {
+  const file = (one: string, other: string): string =>
+    `static ${F("later", `${other};`)}${F("begin", `task_work_add(t, &e->pending);`, `${one};`)}${F("make", "init_task_work(&e->pending, later);")}`;
+  const both = [unit(0, "k/c.c", file("a()", "x()"), file("b()", "x()")), unit(1, "k/c.c", file("a()", "x()"), file("a()", "y()"))];
+  expect(pairs(both)).toContain("0 1 pending, as later");
+});
+
+test("locks by the same, however many files have a lock of that name", () => {
+  const lock = (of: string): string => F("walk", `down_write(&${of}->rwsem);`, "a();");
+  const plain = F("walk", "a();");
+  const [here, there] = [unit(0, "fs/nfs/a.c", plain, lock("nfsi")), unit(1, "fs/nfs/b.c", plain, lock("nfsi"))];
+  const many = { rwsem: 99, down_write: 99, walk: 99 };
+  expect(pairs([here, there], many)).toEqual(["0 1 nfsi->rwsem"]);
+  expect(pairs([here, unit(1, "fs/nfs/b.c", plain, lock("clp"))], many)).toEqual([]);
+  expect(pairs([here, unit(1, "fs/nfs/b.c", lock("nfsi"), lock("nfsi").replace("a()", "b()"))], many)).toEqual([]);
+});
+
+test("a check that only goes, and whatever else changes in its file", () => {
+  const other = F("fault", "x();");
+  const file = (check: string, text: string): string => `${F("map", ...(check === "" ? [] : [check, "  return -EAGAIN;"]), "a();")}${text}`;
+  const goes = unit(0, "mm/s.c", file("if (may(p))", other), file("", other));
+  const comes = unit(1, "mm/s.c", file("", other), file("", other.replace("x", "y")));
+  expect(pairs([goes, comes])).toEqual(["0 1 a check in mm/s.c that goes"]);
+  const moves = unit(0, "mm/s.c", file("if (may(p))", other), file("if (can(p))", other));
+  expect(pairs([moves, comes])).toEqual([]);
+});
+
 test("where one is left out its halves are, theirs too, and what needs those; but not what somebody has read", () => {
   const third = unit(2, "net/x/last.c", F("last", "q->other = 0;"), F("last", "q->other = 1;"));
   const second = unit(1, "net/x/out.c", F("given", "q->users = q->other;"), F("given", "q->users = -q->other;"));

@@ -65,6 +65,8 @@ export function halvesOf(units: readonly Part[], filesWith: (name: string) => nu
         if (one.path === other.path || (count <= IN_FOLDER && areNear(one.path, other.path))) tie(one.unit, other.unit, { name, isStrong });
       }
   }
+  for (const [one, other, name] of lockingAlike(units)) tie(one, other, { name, isStrong: true });
+  for (const [one, other, path] of losingChecks(units)) tie(one, other, { name: `a check in ${path} that goes`, isStrong: false });
   const operations = operationsOf(units);
   for (const { index, hunks } of units)
     for (const { name, slots } of hunks.flatMap(calledBy))
@@ -72,6 +74,31 @@ export function halvesOf(units: readonly Part[], filesWith: (name: string) => nu
         if (filesWith(slot) <= IN_FOLDER)
           for (const other of operations.get(slot) ?? []) tie(index, other, { name: `${slot}, as ${name}`, isStrong: false });
   return found;
+}
+
+/** Units of one folder that begin or cease to lock by the same: however many files have a lock of that name, these mean the same. */
+function* lockingAlike(units: readonly Part[]): Generator<[number, number, string]> {
+  const found = new Map<string, { unit: number; path: string }[]>();
+  for (const { index, idle, hunks } of units)
+    for (const { locks, path, idle: nothing } of idle ? [] : hunks)
+      for (const name of nothing ? [] : locks) {
+        const others = found.get(name) ?? [];
+        for (const other of others) if (other.unit !== index && areNear(other.path, path)) yield [other.unit, index, name];
+        found.set(name, [...others, { unit: index, path }]);
+      }
+}
+
+/** Where a check only goes, what is to be there in its place may be anything else that changes in its file. */
+function* losingChecks(units: readonly Part[]): Generator<[number, number, string]> {
+  for (const { index, idle, hunks } of units) {
+    if (idle || !hunks.some(({ losesCheck }) => losesCheck)) continue;
+    // A check that comes elsewhere in the unit stands in its place.
+    if (hunks.some(({ now }) => now.some((line) => /\bif\s*\(|\?.*:/.test(line)))) continue;
+    for (const { path } of hunks.filter(({ losesCheck, path }) => losesCheck && path.endsWith(".c")))
+      for (const other of units)
+        if (other.index !== index && !other.idle && other.hunks.some((hunk) => !hunk.idle && hunk.path === path))
+          yield [index, other.index, path];
+  }
 }
 
 /** Of each name, where it is, each file of a unit once for each role. */

@@ -30,6 +30,15 @@ test("a new function belongs to those who call it, in whatever file", () => {
   ).toEqual([["a.c: fresh(1);", "b.c: int fresh(int a)"], ["c.c: zz();"]]);
 });
 
+test("who ceases to set a member, and who begins to; two macros that are made of one constant", () => {
+  const sets = F("create", "s->tunnel = t;", "a();") + F("register", "b();", "c();");
+  const moved = F("create", "a();") + F("register", "b();", "WRITE_ONCE(s->tunnel, t);", "c();");
+  expect(pieces([{ path: "l.c", before: sets, after: moved }])).toHaveLength(1);
+  const macros = (one: string, other: string): string =>
+    `#define ENTRIES_MOST 8\n#define DEFINE(T)\t\\\n\tT t[ENTRIES_MOST${one}]\n\n#define CLEAR(N)\t\\\n\tfor (i = 0; i ${other} N && N < ENTRIES_MOST; i++) t[i] = 0\n`;
+  expect(pieces([{ path: "l.h", before: macros("", "<"), after: macros(" + 1", "<=") }])).toHaveLength(1);
+});
+
 test("static functions of one name in two files have nothing to do with each other", () => {
   const file = (path: string, value: string): FileTexts => ({
     path,

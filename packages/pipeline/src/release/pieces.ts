@@ -7,7 +7,20 @@ import { codeOf, linesInComment, sameTokens } from "../c/comments.ts";
 import { type Declaration, declarationsIn, identifiersOf } from "../c/declarations.ts";
 import type { LineHunk } from "./difference.ts";
 import { areNear } from "./near.ts";
-import { allOf, constantsIn, countedIn, emptiedIn, guardedIn, operationsIn, sharedIn, type Uses, usesOf, without } from "./uses.ts";
+import {
+  allOf,
+  constantsIn,
+  countedIn,
+  emptiedIn,
+  guardedIn,
+  locksIn,
+  operationsIn,
+  setIn,
+  sharedIn,
+  type Uses,
+  usesOf,
+  without,
+} from "./uses.ts";
 
 /** A file of which this kernel is made, before and after. */
 export interface FileTexts {
@@ -42,6 +55,15 @@ export interface NamedHunk extends ChangedHunk {
   counted: ReadonlySet<string>;
   /** Members that its new lines set to nothing and its old ones do not, where memory is allocated that is not zeroed. */
   emptied: ReadonlySet<string>;
+  /** Members that its old lines set and its new ones do not, and the other way round, each with what it is of. */
+  setsGone: ReadonlySet<string>;
+  setsCome: ReadonlySet<string>;
+  /** Locks that its old lines have and its new ones have not, or the other way round, each with what it is of. */
+  locks: ReadonlySet<string>;
+  /** It takes away a check that ends a function or leads elsewhere, and puts none in its place. */
+  losesCheck: boolean;
+  /** Of the macros that it is in: those of its file that they are made of, and themselves. */
+  macroConstants: ReadonlySet<string>;
   /** Members and called functions of its lines, old and new. */
   uses: ReadonlySet<string>;
   /** Enumerators and macros that are in its old lines or its new ones, and not in both. */
@@ -76,6 +98,8 @@ export interface Touched {
 }
 
 const ENUM = /^(?:typedef )?enum\b/;
+
+const CHECK = /\bif\s*\([^;{}]*?\w\([^;{}]*\{?\s*(?:return\s+-E|goto\b)/;
 
 /** In changed lines of a function, what those who call it have to know of. */
 const CONTRACT =
@@ -140,6 +164,17 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       shared: sharedIn(`${oldCode};${newCode}`),
       counted: countedIn(`${oldCode};${newCode}`),
       emptied: around.some(({ byName }) => allocates(byName)) ? less(emptiedIn(newCode), emptiedIn(oldCode)) : new Set(),
+      setsGone: less(setIn(oldCode), setIn(newCode)),
+      setsCome: less(setIn(newCode), setIn(oldCode)),
+      locks: inOne(locksIn(oldCode), locksIn(newCode)),
+      losesCheck: CHECK.test(oldCode) && !/\b(?:if|return|goto)\b/.test(newCode),
+      macroConstants: new Set(
+        [...inOld.map((one) => [one, oldLines] as const), ...inNew.map((one) => [one, newLines] as const)].flatMap(([one, lines]) =>
+          one.kind === "macro"
+            ? [...constantsIn(lines.slice(one.first, one.last + 1).join("\n"))].filter((name) => newNames.has(name))
+            : [],
+        ),
+      ),
       uses: new Set([...allOf(oldUses), ...allOf(newUses)]),
       constants: inOne(constantsIn(oldCode), constantsIn(newCode)),
       callsAround: new Set(around.flatMap(({ calls }) => [...calls])),
@@ -219,12 +254,21 @@ class Bodies {
   }
 }
 
-/** Members that functions of a file are put into, by function. */
+const SLOT = /(?:\.|->)(\w+)\s*=\s*&?(\w+)\s*[,;}\n]/g;
+const SET_UP =
+  /\b(?:init_task_work|__?INIT_\w*WORK\w*|INIT_\w*WORK\w*|timer_setup\w*|init_irq_work|tasklet_setup|kthread_init_\w*work)\s*\(\s*[^,;{}]*?(?:\.|->)(\w+)\s*,\s*(\w+)/g;
+
+/** Members that functions of a file are put into, or are set up with to be called later, by function. */
 function slotsOf({ before = "", after }: FileTexts): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
-  for (const [, member = "", name = ""] of `${before}\n${after}`.matchAll(/(?:\.|->)(\w+)\s*=\s*&?(\w+)\s*[,;}\n]/g))
+  const text = `${before}\n${after}`;
+  for (const [, member = "", name = ""] of [...text.matchAll(SLOT), ...text.matchAll(SET_UP)])
     found.set(name, (found.get(name) ?? new Set()).add(member));
   return found;
+}
+
+export function functionsOf({ inside }: Pick<ChangedHunk, "inside">): string[] {
+  return inside.flatMap(({ kind, name }) => (kind === "function" ? [name] : []));
 }
 
 /** What a C file does not declare for others. */
@@ -275,6 +319,16 @@ function* byWhatTheyDo(hunks: readonly NamedHunk[]): Generator<[number, number]>
     if (creates) put(created, path.slice(path.lastIndexOf("/") + 1), at);
   }
   for (const [key, all] of gone) if (key.startsWith("member ")) for (const at of all.slice(1)) yield [all[0] as number, at];
+  yield* sharingOneFile(
+    hunks,
+    (hunk) => hunk.setsGone,
+    (hunk) => hunk.setsCome,
+  );
+  yield* sharingOneFile(
+    hunks,
+    (hunk) => hunk.macroConstants,
+    (hunk) => hunk.macroConstants,
+  );
   for (const [at, hunk] of hunks.entries())
     for (const name of hunk.idle ? [] : hunk.emptied)
       if (isRare(name))
@@ -290,6 +344,19 @@ function* byWhatTheyDo(hunks: readonly NamedHunk[]): Generator<[number, number]>
     for (const key of keysOf(come, path, isRare)) for (const other of gone.get(key) ?? []) yield [at, other];
     for (const line of now) for (const other of created.get(INCLUDE.exec(line)?.[1] ?? "") ?? []) yield [at, other];
   }
+}
+
+/** Hunks of one file, of which one has a name among some, another among others. */
+function* sharingOneFile(
+  hunks: readonly NamedHunk[],
+  some: (hunk: NamedHunk) => ReadonlySet<string>,
+  others: (hunk: NamedHunk) => ReadonlySet<string>,
+): Generator<[number, number]> {
+  const found = new Map<string, number[]>();
+  for (const [at, hunk] of hunks.entries()) for (const name of hunk.idle ? [] : some(hunk)) put(found, `${hunk.path} ${name}`, at);
+  for (const [at, hunk] of hunks.entries())
+    for (const name of hunk.idle ? [] : others(hunk))
+      for (const other of found.get(`${hunk.path} ${name}`) ?? []) if (other !== at) yield [other, at];
 }
 
 function keysOf({ members, calls }: Uses, path: string, isRare: (name: string) => boolean): string[] {

@@ -37,9 +37,35 @@ export function emptiedIn(code: string): Set<string> {
   return new Set([...code.matchAll(/(?:->|\.)([A-Za-z_]\w*)\s*=\s*(?:NULL|false)\s*;/g)].map(([, name = ""]) => name));
 }
 
-/** Members that are called. */
-export function operationsIn(code: string): Set<string> {
-  return new Set([...code.replace(STRING, " ").matchAll(/(?:->|\.)([A-Za-z_]\w*)\s*\)?\s*\(/g)].map(([, name = ""]) => name));
+/** Members that are set, each with what it is of: `session->tunnel`. */
+export function setIn(code: string): Set<string> {
+  const set = [
+    ...code.matchAll(
+      /\b(?:(?:WRITE_ONCE|rcu_assign_pointer|RCU_INIT_POINTER|smp_store_release)\s*\(\s*&?)?(\w+)->([A-Za-z_]\w*)\s*(,|=(?!=))/g,
+    ),
+  ];
+  return new Set(set.flatMap(([text, of = "", name = "", by = ""]) => ((by === ",") === text.includes("(") ? [`${of}->${name}`] : [])));
+}
+
+/** Members that a condition goes by. */
+export function testedIn(code: string): Set<string> {
+  return membersIn([...code.matchAll(/\b(?:if|while)\s*\(([^;{}]*)/g)].map(([, text = ""]) => text).join(";"));
+}
+
+const QUEUEING =
+  /\b(?:task_work_add|\w*queue_\w*work\w*|schedule_\w*work\w*|\w*mod_timer\w*|add_timer\w*|\w*hrtimer_start\w*|irq_work_queue\w*|tasklet_\w*schedule|call_rcu\w*)\s*\(([^;{}]*)/g;
+
+/** Members that are called, or given to what calls later what they were set up with. */
+export function operationsIn(withStrings: string): Set<string> {
+  const code = withStrings.replace(STRING, " ");
+  const called = [...code.matchAll(/(?:->|\.)([A-Za-z_]\w*)\s*\)?\s*\(/g)].map(([, name = ""]) => name);
+  return new Set([...called, ...membersIn([...code.matchAll(QUEUEING)].map(([, given = ""]) => given).join(";"))]);
+}
+
+/** Locks that are taken or let go, each with what it is of: `nfsi->rwsem`. */
+export function locksIn(code: string): Set<string> {
+  const found = code.matchAll(/\b\w*(?:lock|mutex|down|up)(?:_\w+)?\s*\(\s*&?(\w+(?:->|\.)\w+)\s*[,)]/g);
+  return new Set([...found].map(([, name = ""]) => name));
 }
 
 /** Enumerators and macros, as the kernel writes them. */

@@ -1,0 +1,54 @@
+/** Counts and references that objects which exist already do not have: each as words where a change relies on them. */
+import { type Count, countsRead, countsSetTo, givesBack, takes } from "./counts.ts";
+import { functionsOf, type NamedHunk } from "./pieces.ts";
+
+/** A count begins otherwise, and others than who begins it change as well. */
+export function countedFrom(hunks: readonly NamedHunk[], old: readonly string[], now: readonly string[]): string | undefined {
+  for (const [at, hunk] of hunks.entries()) {
+    const before = countsSetTo(old[at] ?? "");
+    const own = new Set(functionsOf(hunk));
+    const other = hunks.flatMap(functionsOf).find((name) => !own.has(name));
+    for (const [count, value] of countsSetTo(now[at] ?? ""))
+      if (other !== undefined && before.has(count) && before.get(count) !== value)
+        return `${count} begins with ${value} in place of ${before.get(count)}, and ${other} changes with it`;
+  }
+  return undefined;
+}
+
+/** What one function now takes or counts, another gives back, or counts down: what is there already was never taken. */
+export function givenBackElsewhere(hunks: readonly NamedHunk[], old: readonly string[], now: readonly string[]): string | undefined {
+  const functions = hunks.map(functionsOf);
+  const share = (one: readonly string[] = [], other: readonly string[] = []): boolean => one.some((name) => other.includes(name));
+  // What moves within a function is not new in it.
+  const only = (find: (code: string) => Count[], at: number): Count[] => {
+    const own = old.filter((_, other) => share(functions[other], functions[at]));
+    const before = new Set(own.flatMap((code) => find(code).map(({ text }) => text)));
+    return find(now[at] ?? "").filter(({ text }) => !before.has(text));
+  };
+  const taken = hunks.map((_, at) => only(takes, at));
+  for (const [at, giver] of hunks.entries())
+    for (const { what, text } of only(givesBack, at)) {
+      const isOf = (count: Count): boolean => count.what === what;
+      if (taken[at]?.some(isOf) === true) continue;
+      for (const [by, taker] of hunks.entries()) {
+        const take = taken[by]?.find(isOf);
+        const [gives = [], has = []] = [functions[at], functions[by]];
+        if (take === undefined || gives.length === 0 || has.length === 0 || share(gives, has)) continue;
+        // Of a caller and what it calls, the one gives back what the other has taken for it.
+        if (has.some((name) => giver.callsByName.has(name)) || gives.some((name) => taker.callsByName.has(name))) continue;
+        return `${gives[0]} now has ${text}, for the ${take.text} that ${has[0]} has now`;
+      }
+    }
+  return undefined;
+}
+
+/** What was never counted down is, and is gone by: what the old code let drift stays where it is. */
+export function driftedBefore(hunks: readonly NamedHunk[], old: readonly string[], now: readonly string[]): string | undefined {
+  const known = new Set(old.flatMap((code) => givesBack(code).map(({ what }) => what)));
+  for (const [at, hunk] of hunks.entries())
+    for (const { what, text } of givesBack(now[at] ?? ""))
+      for (const member of known.has(what) ? [] : countsRead(now.join(";")))
+        if (what === `count ${member}` && !countsRead(old.join(";")).has(member))
+          return `${member} is gone by, which ${functionsOf(hunk)[0] ?? hunk.path} did not count down before (${text})`;
+  return undefined;
+}
