@@ -123,14 +123,13 @@ test("where one is left out its halves are, theirs too, and what needs those; bu
   ]);
   expect(choice.left.get(1)?.reasons[0]?.why).toContain("users");
   expect([...new Choice(plan, { ...asked, acceptDoubt: ["u1"] }).in]).toEqual([1, 2, 3, 4]);
-  // What is tied by what its functions count, goes with what is refused, and takes nothing with it that is tied so.
-  const counts = unit(
-    1,
-    "net/x/out.c",
-    F("given", "r();", "kref_put(&q->users);", "kref_put(&q->kept);"),
-    F("given", "s();", "kref_put(&q->users);", "kref_put(&q->kept);"),
-  );
-  const chained = [takes, counts, unit(2, "net/x/end.c", F("end", "w(q->kept);"), F("end", "v(q->kept);"))];
+  // What is tied by a member that is called, goes with what is refused, and takes nothing with it that is tied so.
+  const calls = (other: string): string => F("resume", "ops->in_finish(1);", "ops->out_start(2);", other);
+  const chained = [
+    unit(0, "net/x/in.c", F("x_in_finish", "c();"), F("x_in_finish", "d();")),
+    unit(1, "net/core/in.c", calls("x();"), calls("y();")),
+    unit(2, "net/y/out.c", F("y_out_start", "e();"), F("y_out_start", "f();")),
+  ];
   const tied = { units: chained, halves: halvesOf(chained, () => 2) } as unknown as Plan;
   expect([...new Choice(tied, asked).in]).toEqual([2]);
   expect([...new Choice(tied, { ...asked, leaveOut: ["u1"] }).in]).toEqual([]);

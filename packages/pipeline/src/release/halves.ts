@@ -1,8 +1,9 @@
 /**
  * Units of source packages that may be halves of one fix: packages do not say which lines are one, and half a fix can be worse than none. Where one is
- * left out, those are in doubt that have to do with the same as it, and few files of the kernel do: both change lines with a member or a call, or a constant that goes or comes; one
- * changes what the other's functions call, themselves or by a member of operations; one changes lines with a member, and the other's functions lock by
- * it or count it. What is asked is only what keeps a unit out, so that it may be asked widely.
+ * left out, those are in doubt that have to do with the same as it, and few files of the kernel do: both change lines with a member or a call, or a
+ * constant that goes or comes; one changes what the other's functions call, themselves or by a member of operations; one changes lines with a member,
+ * and the other's functions lock by it or count it; both begin or cease to lock by the same. Where a check only goes, whatever else changes in its file
+ * is in doubt. What is asked is only what keeps a unit out, so that it may be asked widely.
  */
 import { areNear } from "./near.ts";
 import type { NamedHunk } from "./pieces.ts";
@@ -10,7 +11,7 @@ import type { NamedHunk } from "./pieces.ts";
 export interface Tie {
   /** What both have to do with. */
   name: string;
-  /** Both change lines that have to do with it. What is tied otherwise is in doubt where the other is refused, not where that is in doubt itself. */
+  /** By name, in one file or folder. What is tied by a member that is called is in doubt where the other is refused, not where that is in doubt itself. */
   isStrong: boolean;
 }
 
@@ -32,8 +33,7 @@ export interface Part {
 type Role = "lines" | "inside" | "calls" | "guards";
 
 /** Pairs of roles that make two units one fix, perhaps. */
-const STRONG: ReadonlySet<string> = new Set(["lines lines", "lines inside"]);
-const WEAK: ReadonlySet<string> = new Set(["calls inside", "guards lines"]);
+const TYING: ReadonlySet<string> = new Set(["lines lines", "lines inside", "calls inside", "guards lines"]);
 
 interface Place {
   unit: number;
@@ -60,13 +60,13 @@ export function halvesOf(units: readonly Part[], filesWith: (name: string) => nu
     if (count > IN_FILE) continue;
     for (const one of all)
       for (const other of all) {
-        const isStrong = STRONG.has(`${one.role} ${other.role}`);
-        if (!isStrong && !WEAK.has(`${one.role} ${other.role}`)) continue;
-        if (one.path === other.path || (count <= IN_FOLDER && areNear(one.path, other.path))) tie(one.unit, other.unit, { name, isStrong });
+        if (!TYING.has(`${one.role} ${other.role}`)) continue;
+        if (one.path === other.path || (count <= IN_FOLDER && areNear(one.path, other.path)))
+          tie(one.unit, other.unit, { name, isStrong: true });
       }
   }
   for (const [one, other, name] of lockingAlike(units)) tie(one, other, { name, isStrong: true });
-  for (const [one, other, path] of losingChecks(units)) tie(one, other, { name: `a check in ${path} that goes`, isStrong: false });
+  for (const [one, other, path] of losingChecks(units)) tie(one, other, { name: `a check in ${path} that goes`, isStrong: true });
   const operations = operationsOf(units);
   for (const { index, hunks } of units)
     for (const { name, slots } of hunks.flatMap(calledBy))
