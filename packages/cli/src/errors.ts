@@ -13,6 +13,11 @@ export const cliErrors = defineErrors({
     cause: "The fleet's server does not answer, refuses, or nobody has logged in to it here.",
     mend: "See the address and the key that `suture fleet login` has kept, and what the server says.",
   },
+  CLI_BUILD: {
+    cause:
+      "What is to be added by the id of a build is not in the repository's folder, is not what the server took from its builder, or is no good.",
+    mend: "`suture fleet builds ID` says how it stands and in which folder it is. An operator has it built again (POST /v1/builds/ID/again).",
+  },
   CLI_NO_TYPES: {
     cause: "The file that --btf names is a kernel without types.",
     mend: "Give /sys/kernel/btf/vmlinux of a machine where it runs, or leave --btf out: what is needed of the types is then inferred, or said with --entry-size.",

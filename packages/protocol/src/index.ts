@@ -168,6 +168,7 @@ export {
   type FleetWanted,
   fleetBuildsSchema,
   fleetBuildWholeSchema,
+  GOOD_TRIALS,
   LONGEST_LOG,
   LONGEST_PIECE,
   type NewBuild,

@@ -11,6 +11,7 @@ import { BUILD_ID, STATE, send, TestMachine, tokenOf } from "../../test/machine.
 import { livepatchBytes, Signed } from "../../test/repository.ts";
 import { type Answered, dataFolder, Served } from "../../test/served.ts";
 import { silent } from "../../test/silent.ts";
+import { alone } from "../alone.ts";
 import { newApiKey } from "../users/api-keys.ts";
 import { BuildFolder } from "./files.ts";
 import { sweepBuilds } from "./sweep.ts";
@@ -205,6 +206,73 @@ test("a builder that dies gives it back by saying nothing; what it says later co
   expect(await claimed()).toMatchObject({ id, attempt: 5 });
 });
 
+test("a builder that was only not heard goes on with what nobody has taken: its pieces are there, and what it ends counts", async () => {
+  const { sql } = served.fleet.database;
+  const { client, order } = await building();
+  const files = await put(client, order, "passed");
+  const unheard = async (): Promise<void> => {
+    await sql`update build set lease_until = now() - interval '1 second'`;
+    await served.fleet.lookAtBuilds();
+    expect(await oneBuild(order.id)).toMatchObject({ state: "waiting", why: expect.stringContaining("nothing was heard") });
+    await sweepBuilds(sql, new BuildFolder(signed.folder));
+  };
+  await unheard();
+  expect(await client.beat(new Task(), order, "on", "and on\n")).toBe(true);
+  expect(await oneBuild(order.id)).toMatchObject({ state: "running", stage: "on", tries: 1 });
+  await unheard();
+  expect((await piece(order, "module", Buffer.from("x"), 1)).body).toEqual({ size: MODULE.length });
+  await client.end(new Task(), order, { outcome: "built", ...end, files: files as never });
+  expect(await oneBuild(order.id)).toMatchObject({ state: "ready", tries: 1 });
+  // It says it again, since it did not hear the answer.
+  await client.end(new Task(), order, { outcome: "built", ...end, files: files as never });
+  expect(await client.beat(new Task(), order, "late", "")).toBe(false);
+  const audited = await sql<{ what: string }>`select what from audit where about = ${order.id} order by n`;
+  expect(audited.map(({ what }) => what).filter((what) => what !== "build given back")).toEqual([
+    ...["build asked for", "build begun", "build goes on", "build ready"],
+  ]);
+  // What is ready, and lost or not trusted, is built again; what is cancelled meanwhile, or was given back by its builder, is nobody's.
+  expect((await served.ask("operator", "POST", `/v1/builds/${order.id}/again`, {})).status).toBe(200);
+  const second = await client.claim(new Task());
+  if (second === null) throw new Error("nothing is given out");
+  await client.end(new Task(), second, { outcome: "given back", ...end, files: [] });
+  expect(await client.beat(new Task(), second, "late", "")).toBe(false);
+  const third = await client.claim(new Task());
+  if (third === null) throw new Error("nothing is given out");
+  await sql`update build set lease_until = now() - interval '1 second'`;
+  await served.fleet.lookAtBuilds();
+  expect((await served.ask("operator", "POST", `/v1/builds/${order.id}/cancel`, {})).status).toBe(200);
+  expect(await client.beat(new Task(), third, "late", "")).toBe(false);
+  expect((await piece(third, "module", Buffer.from("x"))).status).toBe(409);
+});
+
+test("a server that ends while it puts something up does it when it is asked again", async () => {
+  const { sql } = served.fleet.database;
+  const { client, order } = await building();
+  const files = await put(client, order, "passed");
+  const ends = (): Promise<void> => client.end(new Task(), order, { outcome: "built", ...end, files: files as never });
+  const folder = new BuildFolder(signed.folder);
+  // In the middle of putting it together.
+  mkdirSync(`${folder.partial(order)}.whole`);
+  writeFileSync(join(`${folder.partial(order)}.whole`, "catch_up_58.ko"), "half");
+  await ends();
+  const { body } = await served.ask("viewer", "GET", `/v1/builds/${order.id}`);
+  expect(body.build).toMatchObject({ state: "ready" });
+  expect((await folder.all()).partial).toEqual([]);
+  // When it was there, and the database did not know it yet.
+  await sql`update build set state = 'running', sha256 = null, trial = null, folder = null, lease_until = now() + interval '1 minute' where id = ${order.id}`;
+  await ends();
+  expect(await oneBuild(order.id)).toMatchObject({ state: "ready", sha256: sha256(MODULE), folder: `builds/${order.id}` });
+  expect(readFileSync(join(folder.path, order.id, "catch_up_58.ko")).equals(Buffer.from(MODULE))).toBe(true);
+});
+
+test("a piece that is sent several times at once is there once", async () => {
+  const { order } = await building();
+  const bytes = Buffer.alloc(1024 * 1024, "piece");
+  await Promise.all(Array.from({ length: 6 }, () => piece(order, "report", bytes)));
+  expect((await piece(order, "report", bytes, 5)).body).toEqual({ size: bytes.length });
+  expect(readFileSync(join(new BuildFolder(signed.folder).partial(order), "report")).equals(bytes)).toBe(true);
+});
+
 test("what failed is tried again, what was refused is not, what is cancelled ends at the builder, and who is stopped gives it back", async () => {
   const { sql } = served.fleet.database;
   const order = await askedFor();
@@ -382,6 +450,19 @@ test("the builder's process: stopped, it gives back what it has, and its command
   ending.abort();
   await ended;
   expect(await oneBuild(id)).toMatchObject({ state: "waiting", why: "the builder was stopped", tries: 0 });
+});
+
+test("the builder's process: what a killed one left goes; two do not work in one folder", async () => {
+  const folder = join(dataFolder(), "work");
+  mkdirSync(join(folder, "0123456789ab-3"), { recursive: true });
+  writeFileSync(join(folder, "0123456789ab-3", "livepatch.ko"), "half");
+  writeFileSync(join(folder, "not-its-own"), "");
+  const options = { client: new BuilderClient(url, await builderKey()), suture: [command({}).argv], folder, room: 0, once: true };
+  await work(new Task(), options, silent);
+  expect(readdirSync(folder).sort()).toEqual(["lock", "not-its-own"]);
+  const lock = await alone(new Task(), folder);
+  await expect(work(new Task(), options, silent)).rejects.toMatchObject({ code: "FLEET_FOLDER" });
+  await lock.close();
 });
 
 test("the builder's process: without room it asks for nothing; with a key that is none it ends", async () => {

@@ -1,6 +1,7 @@
 /**
  * What is to be built is given to builders, each to one at a time, for as long as that one says that it goes on. A builder that dies says nothing: what it had is given
- * out again, under another number, and what the dead one may still say counts no more.
+ * out again, under another number, and what the dead one may still say counts no more. One that was only not heard, since the server or the network was away, goes on
+ * with what nobody has taken meanwhile.
  */
 import { randomBytes } from "node:crypto";
 import { type BuildEnd, type BuildOptions, type BuildOrder, LONGEST_LOG } from "@suture/protocol";
@@ -85,8 +86,9 @@ export interface Claim {
   attempt: number;
 }
 
+/** What waits and has a lease was taken from one that was not heard, and by nobody since. */
 const isMine = (within: Within, { id, builder, attempt }: Claim) =>
-  within`id = ${id} and builder = ${builder} and attempt = ${attempt} and state = 'running'`;
+  within`id = ${id} and builder = ${builder} and attempt = ${attempt} and (state = 'running' or (state = 'waiting' and lease_until is not null))`;
 
 /** @throws FLEET_STATE where it is the builder's no more */
 export async function held(within: Within, claimed: Claim): Promise<void> {
@@ -98,12 +100,21 @@ const lost = ({ id, attempt }: Claim): Error =>
 
 /** @returns whether somebody waits for it still */
 export async function beat(sql: Sql, claimed: Claim, { stage, log }: { stage: string; log: string }): Promise<boolean> {
-  const found = await sql`
-    update build set lease_until = now() + make_interval(secs => ${LEASE_SECONDS}), stage = ${stage},
-      log = case when ${log} = '' then log else right(log || ${log}, ${LONGEST_LOG}) end
-    where ${isMine(sql, claimed)} and started_at > now() - make_interval(hours => ${HOURS})`;
-  await sql`update builder set seen_at = now() where name = ${claimed.builder} and seen_at < now() - interval '1 minute'`;
-  return found.count === 1;
+  const goesOn = await sql.begin(async (within) => {
+    const [row] = await within<{ state: string }>`
+      select state from build where ${isMine(within, claimed)} and started_at > now() - make_interval(hours => ${HOURS}) for update`;
+    if (row === undefined) return false;
+    await within`
+      update build set state = 'running', lease_until = now() + make_interval(secs => ${LEASE_SECONDS}), stage = ${stage},
+        log = case when ${log} = '' then log else right(log || ${log}, ${LONGEST_LOG}) end
+      where id = ${claimed.id}`;
+    if (row.state === "running") return true;
+    await within`update build set why = 'it is being built' where id = ${claimed.id}`;
+    await audit(within, { who: claimed.builder, what: "build goes on", about: claimed.id, detail: { attempt: claimed.attempt } });
+    return true;
+  });
+  await sql`update builder set seen_at = now() where name = ${claimed.builder} and seen_at not between now() - interval '1 minute' and now()`;
+  return goesOn;
 }
 
 export type Ended = Omit<BuildEnd, "attempt" | "files" | "outcome"> & {
@@ -146,7 +157,8 @@ export async function giveBack(sql: Sql): Promise<void> {
       const isGivenUp = tries >= MOST_TRIES;
       const why = `nothing was heard of ${builder} for ${LEASE_SECONDS} seconds`;
       await within`
-        update build set state = ${isGivenUp ? "failed" : "waiting"}, why = ${why}, code = '', stage = '', lease_until = null, due_at = now(),
+        update build set state = ${isGivenUp ? "failed" : "waiting"}, why = ${why}, code = '', stage = '', due_at = now(),
+          lease_until = case when ${isGivenUp} then null else now() end,
           ended_at = case when ${isGivenUp} then now() end
         where id = ${id}`;
       await audit(within, { who: ITSELF, what: isGivenUp ? "build failed" : "build given back", about: id, detail: { why, tries } });
@@ -165,8 +177,12 @@ export async function cancelBuild(sql: Sql, who: string, id: string, why: string
 /** Once more, from the beginning. @throws FLEET_NONE, FLEET_STATE */
 export async function buildAgain(sql: Sql, who: string, id: string, why: string): Promise<void> {
   const set = (within: Within) =>
-    within`state = 'waiting', code = '', mend = '', tries = 0, due_at = now(), ended_at = null, sha256 = null, trial = null, folder = null`;
-  await step(sql, who, id, "build asked for again", why, set, ["nothing", "bad", "refused", "failed", "cancelled", "superseded"]);
+    within`state = 'waiting', code = '', mend = '', tries = 0, due_at = now(), lease_until = null, ended_at = null, sha256 = null, trial = null, folder = null`;
+  // What is ready may be gone from the disk, or somebody does not trust who built it; what is signed is not asked for again.
+  const [signed] =
+    await sql`select from build b join livepatch l on l.sha256 = b.sha256 where b.id = ${id} and b.state = 'ready' and l.listed`;
+  if (signed !== undefined) throw fail("FLEET_STATE", `what was built as ${id} is signed and published`);
+  await step(sql, who, id, "build asked for again", why, set, ["ready", "nothing", "bad", "refused", "failed", "cancelled", "superseded"]);
 }
 
 async function step(

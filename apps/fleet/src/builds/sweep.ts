@@ -17,6 +17,10 @@ export async function sweepBuilds(sql: Sql, folder: BuildFolder | undefined): Pr
   const { ids, partial } = await folder.all();
   const there = new Set((await sql<{ id: string }>`select id from build where id = any(${ids})`).map(({ id }) => id));
   for (const id of ids) if (!there.has(id)) await folder.remove(id);
-  const running = await sql<{ id: string; attempt: number }>`select id, attempt from build where state = 'running'`;
-  for (const of of partial) if (!running.some(({ id, attempt }) => id === of.id && attempt === of.attempt)) await folder.drop(of);
+  // Also of one that is not heard at the moment.
+  const going = await sql<{
+    id: string;
+    attempt: number;
+  }>`select id, attempt from build where state in ('waiting', 'running') and lease_until is not null`;
+  for (const of of partial) if (!going.some(({ id, attempt }) => id === of.id && attempt === of.attempt)) await folder.drop(of);
 }

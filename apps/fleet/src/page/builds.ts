@@ -130,7 +130,7 @@ ${when(one.code !== "" || one.mend !== "", () => html`<p class="box">${one.code}
 <dl>${lines.filter(([, of]) => of !== "").map(([name, of]) => html`<dt>${name}</dt><dd>${of}</dd>`)}</dl>
 <h2>What its builder printed</h2>
 ${row.log === "" ? html`<p class="dim">Nothing yet.</p>` : html`<pre class="m">${row.log}</pre>`}</div>
-${OPEN.has(one.state) ? button(principal, `/builds/${id}/cancel`, "Give it up") : when(one.state !== "ready", () => button(principal, `/builds/${id}/again`, "Build it again"))}`,
+${OPEN.has(one.state) ? button(principal, `/builds/${id}/cancel`, "Give it up") : when(!one.published, () => button(principal, `/builds/${id}/again`, "Build it again"))}`,
     };
   }),
   formRoute(

@@ -161,10 +161,15 @@ export const fleetBuildsSchema = v.strictObject({
 export const fleetBuildWholeSchema = v.strictObject({ build: fleetBuildSchema, log: said(text, "the newest of what it printed") });
 export const newBuildAnswerSchema = v.strictObject({ id: buildIdSchema });
 
+/** Of a trial's outcomes, those after which what was built is put up to be signed. */
+export const GOOD_TRIALS: ReadonlySet<string> = new Set(["passed", "warned"]);
+
 /** build.json, beside what was built. */
 export const builtSchema = v.object({
   "suture-build": v.literal(1),
   id: buildIdSchema,
+  /** Absent in what was put up by an earlier release. */
+  attempt: v.optional(count),
   release,
   buildId: kernelBuildId,
   targetRelease: release,

@@ -18,6 +18,8 @@ import { fail } from "../../errors.ts";
 const PATIENCE_MS = 60_000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
+/** What may go well a moment later: what was built in hours is not given up for want of room on the server's disk. */
+const PASSING: ReadonlySet<string> = new Set(["FLEET_DATABASE", "FLEET_BUSY", "FLEET_ROOM"]);
 const doneSchema = v.object({});
 const sizeSchema = v.strictObject({ size: v.number() });
 
@@ -86,7 +88,7 @@ export class BuilderClient {
         return await work();
       } catch (error) {
         task.check();
-        if (error instanceof Refused && error.code !== "FLEET_DATABASE" && error.code !== "FLEET_BUSY") throw error;
+        if (error instanceof Refused && !PASSING.has(error.code)) throw error;
       }
       await sleep(pause * (0.75 + Math.random() / 2), undefined, { signal: task.signal }).catch(() => {});
       task.check();

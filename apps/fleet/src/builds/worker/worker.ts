@@ -2,7 +2,7 @@
  * A builder: asks the fleet's server what is to be built, builds and tries it by the command `suture`, and sends what came of it. It holds no key but that by which
  * it asks, and no password of a database; what it makes nobody has signed.
  */
-import { mkdir, rm, statfs } from "node:fs/promises";
+import { mkdir, readdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SutureError } from "@suture/errors";
@@ -10,6 +10,7 @@ import { sha256OfFile } from "@suture/files";
 import type { BuildFile, BuildOrder } from "@suture/protocol";
 import { run, Task } from "@suture/task";
 import type { Logger } from "pino";
+import { alone } from "../../alone.ts";
 import { fail } from "../../errors.ts";
 import { type BuilderClient, Refused } from "./client.ts";
 import { kernelsIn } from "./kernels.ts";
@@ -35,10 +36,22 @@ export interface WorkerOptions {
   once?: boolean;
 }
 
-/** Until the task is cancelled. @throws FLEET_BUILDER where it can do nothing: its key is none, or the command is not there */
+/** Until the task is cancelled. @throws FLEET_BUILDER where it can do nothing: its key is none, or the command is not there; FLEET_FOLDER */
 export async function work(task: Task, options: WorkerOptions, log: Logger): Promise<void> {
+  const { folder } = options;
+  const lock = await alone(task, folder);
+  try {
+    // Of builds in which a builder was killed.
+    for (const name of await readdir(folder))
+      if (/^[0-9a-f]{12}-\d+$/.test(name)) await rm(join(folder, name), { recursive: true, force: true });
+    await looking(task, options, log);
+  } finally {
+    await lock.close();
+  }
+}
+
+async function looking(task: Task, options: WorkerOptions, log: Logger): Promise<void> {
   const { client, folder, room = ROOM_BYTES, lookMs = LOOK_MS, once = false } = options;
-  await mkdir(folder, { recursive: true });
   let told: number | undefined;
   while (!task.signal.aborted) {
     try {
@@ -86,14 +99,13 @@ async function one(task: Task, options: WorkerOptions, order: BuildOrder, log: L
   const told = { build: id, release, targetRelease, attempt };
   log.info(told, "a build begins");
   const folder = join(options.folder, `${id}-${attempt}`);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
   const given = new AbortController();
   // What is cancelled on the server ends here, and so does what nobody can be told of.
   const own = new Task(task.reporter, AbortSignal.any([task.signal, given.signal]));
-  const beats = new Beats(client, order, given);
+  const beats = new Beats(own, client, order, given);
   const until = performance.now() + order.hours * 3600_000;
   try {
+    await mkdir(folder);
     const left = (): number => until - performance.now();
     const outcome = await build(own, {
       ...{ suture, order, folder, left },
@@ -102,7 +114,7 @@ async function one(task: Task, options: WorkerOptions, order: BuildOrder, log: L
     });
     beats.at("what was built is sent");
     const files = await sent(own, client, order, outcome);
-    await beats.end(own);
+    await beats.end();
     const { outcome: what, code, why, mend } = outcome;
     await client.end(own, order, { outcome: what, code, why, mend, files });
     log.info({ ...told, outcome: what, code, why }, "a build ends");
@@ -144,15 +156,20 @@ async function giveBack(client: BuilderClient, order: BuildOrder): Promise<void>
 
 /** Says to the server that it goes on, and what was printed since. */
 class Beats {
+  readonly #task: Task;
   readonly #client: BuilderClient;
   readonly #order: BuildOrder;
   readonly #given: AbortController;
   readonly #timer: NodeJS.Timeout;
   #stage = "";
   #log = "";
-  #running: Promise<void> = Promise.resolve();
+  /** Bytes that were printed, and that are not kept any more. */
+  #gone = 0;
+  #running: Promise<void> | undefined;
+  #again = false;
 
-  constructor(client: BuilderClient, order: BuildOrder, given: AbortController) {
+  constructor(task: Task, client: BuilderClient, order: BuildOrder, given: AbortController) {
+    this.#task = task;
     this.#client = client;
     this.#order = order;
     this.#given = given;
@@ -166,32 +183,48 @@ class Beats {
 
   print(text: string): void {
     // The newest is what says why.
-    this.#log = `${this.#log}${text.replaceAll("\0", "")}`.slice(-20 * LONGEST_BEAT);
+    const all = `${this.#log}${text.replaceAll("\0", "")}`;
+    this.#log = all.slice(-20 * LONGEST_BEAT);
+    this.#gone += all.length - this.#log.length;
   }
 
+  /** One at a time, and one more after it: a server that says nothing for hours is not told all at once what it missed. */
   #beat(): void {
-    this.#running = this.#running.then(() => this.#once(new Task(undefined, this.#given.signal)));
+    this.#again = this.#running !== undefined;
+    this.#running ??= this.#once().finally(() => {
+      this.#running = undefined;
+      if (this.#again) this.#beat();
+    });
   }
 
-  async #once(task: Task): Promise<void> {
+  async #once(): Promise<void> {
     const piece = this.#log.slice(0, LONGEST_BEAT);
+    const from = this.#gone;
     try {
-      if (!(await this.#client.beat(task, this.#order, this.#stage, piece))) this.#given.abort();
-      else this.#log = this.#log.slice(piece.length);
+      if (!(await this.#client.beat(this.#task, this.#order, this.#stage, piece))) this.#given.abort();
+      else {
+        const said = from + piece.length - this.#gone;
+        this.#log = this.#log.slice(Math.max(0, said));
+        this.#gone += Math.max(0, said);
+      }
     } catch {
       // It is said again; a server that hears nothing for long gives it to another, and says so then.
     }
   }
 
-  /** All that was printed is there. */
-  async end(task: Task): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#running;
-    for (let i = 0; i < 20 && this.#log !== "" && !this.#given.signal.aborted; i++) await this.#once(task);
+  /** All that was printed is there; it is said on that it goes on, since the server may not take the end at once. */
+  async end(): Promise<void> {
+    for (let i = 0; i < 20 && this.#log !== "" && !this.#task.signal.aborted; i++) {
+      this.#beat();
+      await this.#running;
+    }
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#running;
+    while (this.#running !== undefined) {
+      this.#again = false;
+      await this.#running;
+    }
   }
 }

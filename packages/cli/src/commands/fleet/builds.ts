@@ -35,6 +35,15 @@ async function all(task: Task) {
     found.keepReady
       ? "Wherever the fleet has a kernel, a livepatch to the newest of its series is kept ready."
       : "What is built somebody has asked for.",
+    found.builders.length > 0
+      ? headedText(
+          "builders",
+          tableText(
+            ["builder", "heard of", "kernels"],
+            found.builders.map((one) => [one.name, one.seen, String(one.kernels)]),
+          ),
+        )
+      : "No builder was heard of within a day: nothing is built.",
     headedText(
       "kernels",
       tableText(
@@ -43,6 +52,7 @@ async function all(task: Task) {
       ),
     ),
     headedText("builds", tableText(["build", "kernel", "to", "state", "machines", ""], found.builds.map(cells))),
+    found.next === null ? "" : "There are older ones, on the server's page.",
   ]);
   return { document: fleetBuildsDocument.of(found), text: safeText(text) };
 }

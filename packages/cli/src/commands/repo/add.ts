@@ -1,11 +1,8 @@
 /** What the repository has. */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { sha256OfFile } from "@suture/files";
-import { builtSchema, fleetAnswer, repoAddDocument } from "@suture/protocol";
-import type { Task } from "@suture/task";
+import { repoAddDocument } from "@suture/protocol";
 import { fail } from "../../errors.ts";
 import { partsText, safeText, tableText } from "../../text.ts";
+import { builtIn } from "./built.ts";
 import { type Add, FOLDER, stagedText, trust } from "./words.ts";
 
 export const add: Add = (repo, run) => {
@@ -66,19 +63,3 @@ export const add: Add = (repo, run) => {
       ),
     );
 };
-
-/** All of it as the server had it when it was put up. @throws CLI_USAGE, CLI_FILE */
-async function builtIn(task: Task, folder: string, id: string): Promise<{ module: string; account: string; review: string }> {
-  if (!/^[0-9a-f]{12}$/.test(id)) throw fail("CLI_USAGE", `--build ${id} is no id of a build: \`suture fleet builds\` lists them`);
-  const of = join(folder, "builds", id);
-  const file = join(of, "build.json");
-  const found = fleetAnswer(builtSchema, 200, await readFile(file, "utf8"));
-  if (!("good" in found)) throw fail("CLI_FILE", "it does not say what was built", { file });
-  const { files, sha256 } = found.good;
-  for (const which of ["module", "report", "review"] as const) {
-    const path = join(of, files[which]);
-    if (!/^[\w.]+$/.test(files[which])) throw fail("CLI_FILE", `"${files[which]}" is no file of a build`, { file });
-    if ((await sha256OfFile(task, path)) !== sha256[which]) throw fail("CLI_FILE", "it is not what the builder has sent", { file: path });
-  }
-  return { module: join(of, files.module), account: join(of, files.report), review: join(of, files.review) };
-}
