@@ -139,7 +139,7 @@ function stepsIn(own: boolean, release: string): Step[] {
       command: `${APT} install ${sites(VERSIONS[0])} && getent passwd suture-relay suture-builder && id suture-builder
         systemd-analyze verify suture-relay.service suture-builder.service && echo units are in order
         systemctl is-enabled suture-relay.service suture-builder.service; ! command -v postgres suture-fleet
-        /usr/lib/suture-relay/suture-relay --listen nowhere; /usr/lib/suture-builder/suture-builder --once`,
+        /usr/lib/suture-relay/suture-relay --listen nowhere; /usr/lib/suture-builder/suture-builder --once; true`,
       says: [
         /does nothing until \/etc\/default\/suture-relay/,
         /does nothing until \/etc\/default\/suture-builder/,
