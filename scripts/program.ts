@@ -1,8 +1,8 @@
 /**
  * The command as it runs: suture.mjs, which is started, program.cjs, which has all of our code, and the C that is compiled into modules. `./suture` makes
- * it anew after each change of a source: node --import tsx scripts/program.ts FOLDER
+ * it anew after each change of a source: node --import tsx scripts/program.ts FOLDER STATE
  */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type BuildOptions, build, type Metafile } from "esbuild";
 
@@ -76,12 +76,9 @@ function whole(path: string, make: (unfinished: string) => void): void {
   renameSync(unfinished, path);
 }
 
-const [, started, folder] = process.argv;
-if (started === import.meta.filename && folder !== undefined) {
-  const began = new Date();
+const [, started, folder, state] = process.argv;
+if (started === import.meta.filename && folder !== undefined && state !== undefined) {
   await makeProgram(folder);
-  const stamp = join(folder, "made");
-  write(stamp, new Uint8Array());
-  // What was changed meanwhile is newer than this.
-  utimesSync(stamp, began, began);
+  // Of the sources before they were read: what was changed meanwhile makes another.
+  write(join(folder, "made"), Buffer.from(state));
 }

@@ -8,10 +8,11 @@ import { CodeCache } from "./code-cache.ts";
 const folder = import.meta.dirname;
 const program = join(folder, "program.cjs");
 const { HOME, XDG_CACHE_HOME } = process.env;
-const cache = CodeCache.of(program, process.argv[2], { home: HOME, cache: XDG_CACHE_HOME });
+const text = readFileSync(program);
+const cache = CodeCache.of({ path: program, text }, process.argv[2], { home: HOME, cache: XDG_CACHE_HOME });
 const cachedData = cache?.read();
 // It is ASCII: each byte is a character.
-const source = `(function (require, module, exports, __filename, __dirname) {${readFileSync(program, "latin1")}\n})`;
+const source = `(function (require, module, exports, __filename, __dirname) {${text.toString("latin1")}\n})`;
 const script = new Script(source, { filename: program, ...(cachedData === undefined ? {} : { cachedData }) });
 if (cachedData === undefined || script.cachedDataRejected === true)
   process.on("exit", (code) => {
