@@ -16,7 +16,7 @@ export type Inlined = ReadonlyMap<string, readonly string[]>;
 const INLINED: v.GenericSchema<[string, string[]][]> = v.array(v.tuple([v.string(), v.array(v.string())]));
 
 export async function inlinedIn(task: Task, kernel: KernelContext, { object, compile, depfile }: ObjectCommand): Promise<Inlined> {
-  const path = join(kernel.cache, "kbuild", `${keyOf(kernel.target, ["inlined", kernel.compiler, object, compile])}.json`);
+  const path = join(kernel.cache, "kbuild", `${keyOf(kernel.target, ["inlined", kernel.tools.identity, object, compile])}.json`);
   const kept = kernel.target.inputs.length === 0 ? undefined : await readKept(path, INLINED);
   if (kept !== undefined) return new Map(kept);
   const inlined = await inScratch("inlined", async (folder) => {

@@ -74,9 +74,8 @@ export class Originals {
     const kernel = this.#kernel;
     const command = kernel.commands.of(object);
     const view = kernel.original;
-    const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
-    const plain = await compileKept(this.#task, command, "plain", view, compiler);
-    const { bytes } = await compileKept(this.#task, command, "types", view, compiler);
+    const plain = await compileKept(this.#task, command, "plain", view, kernel.tools);
+    const { bytes } = await compileKept(this.#task, command, "types", view, kernel.tools);
     const elf = readElf(bytes, object);
     const proof = await proveOriginal(this.#task, kernel, command, plain.bytes, elf);
     if (!proof.complete) {

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import type { Task } from "@suture/task";
 import * as v from "valibot";
 import { writeAtomic } from "./atomic.ts";
+import { markUsed } from "./sweep.ts";
 
 /** What is kept there; undefined where it is not there, or not what was written: it is then made anew. */
 export async function readKept<T>(path: string, schema: v.GenericSchema<T>): Promise<T | undefined> {
@@ -16,7 +17,9 @@ export async function readKept<T>(path: string, schema: v.GenericSchema<T>): Pro
     return undefined;
   }
   const checked = v.safeParse(schema, value, { abortEarly: true });
-  return checked.success ? checked.output : undefined;
+  if (!checked.success) return undefined;
+  markUsed(path);
+  return checked.output;
 }
 
 /** A full or unwritable disk costs time only: that of making it again. */

@@ -6,7 +6,8 @@ import { sha256 } from "./hash.ts";
 import { keepJson, readKept } from "./kept-file.ts";
 import { stampOf } from "./stamp.ts";
 
-const KEPT = v.object({ stamp: v.string(), sha256: v.string() });
+/** `proof` ties the hash to the stamp: neither is taken for itself. */
+const KEPT = v.object({ proof: v.string(), sha256: v.string() });
 
 export interface KnownHash {
   sha256: string;
@@ -20,7 +21,15 @@ export async function knownHash(path: string, folder: string, hash: () => Promis
   const stamp = stampOf([path]);
   const file = `${folder}/${sha256(resolve(path)).slice(0, 32)}.hash`;
   const known = stamp === undefined ? undefined : await readKept(file, KEPT);
-  if (known !== undefined && known.stamp === stamp) return { sha256: known.sha256, keep: async () => {} };
+  if (known !== undefined && stamp !== undefined && known.proof === proofOf(stamp, known.sha256))
+    return { sha256: known.sha256, keep: async () => {} };
   const read = await hash();
-  return { sha256: read, keep: async (task) => (stamp === undefined ? undefined : keepJson(task, file, { stamp, sha256: read })) };
+  return {
+    sha256: read,
+    keep: async (task) => (stamp === undefined ? undefined : keepJson(task, file, { proof: proofOf(stamp, read), sha256: read })),
+  };
+}
+
+function proofOf(stamp: string, hash: string): string {
+  return sha256(`known hash\n${stamp}\n${hash}`);
 }

@@ -1,30 +1,101 @@
-import { appendFileSync, renameSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { folderOf } from "@suture/testkit/folders";
-import { expect, test } from "vitest";
-import { stampOf } from "./stamp.ts";
+import { folderOnDisk } from "@suture/testkit/folders";
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { isCoarse, restedSince, stampOf } from "./stamp.ts";
 
-test("a stamp is there once a file has rested, and another after each change of it", async () => {
-  const folder = folderOf({ a: "1", b: "1", c: "2" });
-  const [a, b, c] = ["a", "b", "c"].map((name) => join(folder, name)) as [string, string, string];
+let folder: string;
+let a: string;
+let b: string;
+beforeEach(() => {
+  folder = folderOnDisk({ a: "1", b: "1" });
+  [a, b] = [join(folder, "a"), join(folder, "b")];
+});
+afterEach(() => vi.useRealTimers());
+
+/** As it will be said when nothing was changed for long. */
+const later = () => Date.now() + 100_000;
+/** Until a change has another time. */
+const tick = () => setTimeout(20);
+
+test("a stamp is there once a file has rested", () => {
   expect(stampOf([a])).toBeUndefined();
-  expect(stampOf([join(folder, "nowhere")])).toBeUndefined();
+  expect(stampOf([a], Date.now() + 50_000)).toBeUndefined();
+  expect(stampOf([a], later())).toMatch(/^[0-9a-f]{64}$/);
+  expect(stampOf([join(folder, "nowhere")], later())).toBeUndefined();
   // As old as one likes to say, it was still changed just now.
   utimesSync(a, 1, 1);
   expect(stampOf([a])).toBeUndefined();
-  await setTimeout(2_100);
-  const before = [stampOf([a]), stampOf([b]), stampOf([a, b])];
-  expect(new Set(before).size).toBe(3);
-  expect(before).not.toContain(undefined);
-  expect(stampOf([a, b])).toBe(before[2]);
-  // Of the same size, and with its old time.
-  writeFileSync(a, "2");
-  utimesSync(a, 1, 1);
-  renameSync(c, b);
-  expect([stampOf([a]), stampOf([b])]).toEqual([undefined, undefined]);
-  appendFileSync(a, "3");
-  await setTimeout(2_100);
-  const after = [stampOf([a]), stampOf([b])];
-  for (const one of after) expect([...before, undefined]).not.toContain(one);
+});
+
+test("a clock that was put back makes no stamp of what seems to come", () => {
+  expect(stampOf([a], Date.now() - 3_600_000)).toBeUndefined();
+});
+
+test("files, and the same in another order, have stamps of their own", () => {
+  const stamps = [[a], [b], [a, b], [b, a], []].map((paths) => stampOf(paths, later()));
+  expect(new Set(stamps).size).toBe(5);
+  expect(stamps).not.toContain(undefined);
+});
+
+const OLD = 1_000_000;
+const CHANGES: Readonly<Record<string, () => void>> = {
+  "of the same size": () => writeFileSync(a, "2"),
+  "of the same size, its old time put back": () => {
+    const { atimeMs, mtimeMs } = statSync(a);
+    writeFileSync(a, "2");
+    utimesSync(a, atimeMs / 1000, mtimeMs / 1000);
+  },
+  "as old as another": () => utimesSync(a, OLD, OLD),
+  longer: () => appendFileSync(a, "3"),
+  "another file by that name": () => renameSync(b, a),
+  "in the place of one that is gone": () => {
+    rmSync(a);
+    writeFileSync(a, "2");
+  },
+  "a link to another": () => {
+    rmSync(a);
+    symlinkSync(b, a);
+  },
+  gone: () => rmSync(a),
+};
+
+test("after any changes it is another stamp, or none", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.constantFrom(...Object.keys(CHANGES)), { minLength: 1, maxLength: 3 }), async (names) => {
+      for (const path of [a, b]) rmSync(path, { force: true });
+      for (const path of [a, b]) writeFileSync(path, "1");
+      const before = stampOf([a], later());
+      expect(before).toBeDefined();
+      await tick();
+      for (const name of names) {
+        if (statSync(a, { throwIfNoEntry: false }) === undefined || statSync(b, { throwIfNoEntry: false }) === undefined) break;
+        CHANGES[name]?.();
+      }
+      expect(stampOf([a], later())).not.toBe(before);
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test("where the file system is none that says all at once there is no stamp", () => {
+  // Its files never change, and are written in memory.
+  expect(stampOf(["/proc/version"], later())).toBeUndefined();
+  expect(stampOf([a, "/proc/version"], later())).toBeUndefined();
+});
+
+test("whole seconds are of a file system that counts nothing smaller, or of an image", () => {
+  expect(isCoarse({ ctimeNs: 1_700_000_000_000_000_000n })).toBe(true);
+  expect(isCoarse({ ctimeNs: 1_700_000_000_000_000_001n })).toBe(false);
+});
+
+test("what was changed since something began has not rested", async () => {
+  const began = Date.now() + 3_000;
+  expect(restedSince([a, b], began)).toBe(true);
+  expect(restedSince([a, b], Date.now())).toBe(false);
+  expect(restedSince([a, join(folder, "nowhere")], began)).toBe(false);
+  vi.useFakeTimers({ toFake: ["Date"], now: began });
+  expect(stampOf([a])).toBeUndefined();
 });

@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { keepFile, keepJson, readKept, sha256 } from "@suture/files";
+import { keepFile, keepJson, markUsed, readKept, sha256 } from "@suture/files";
 import { inScratch } from "@suture/sources";
 import type { Task } from "@suture/task";
 import * as v from "valibot";
@@ -134,7 +134,9 @@ async function openKept(path: string | undefined): Promise<Uint8Array | undefine
   const file = path === undefined ? undefined : await readFile(path).catch(() => undefined);
   if (file === undefined || file.length < SHA256_BYTES) return undefined;
   const bytes = file.subarray(SHA256_BYTES);
-  return sha256(bytes) === file.toString("latin1", 0, SHA256_BYTES) ? bytes : undefined;
+  if (path === undefined || sha256(bytes) !== file.toString("latin1", 0, SHA256_BYTES)) return undefined;
+  markUsed(path);
+  return bytes;
 }
 
 /** A full disk costs time only. */

@@ -1,17 +1,18 @@
 /** Compiles single objects as the kernel's build does. What was compiled from unchanged source is kept by content. */
-import { createHash } from "node:crypto";
-import { readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SutureError } from "@suture/errors";
-import { keepFile, sha256, stampOf } from "@suture/files";
+import { keepFile, markUsed, restedSince, sha256, stampOf } from "@suture/files";
 import { inScratch } from "@suture/sources";
 import { run, type Task } from "@suture/task";
 import * as v from "valibot";
+import type { CompilerFacts } from "./compiler.ts";
 import { fail } from "./errors.ts";
 import { asBuiltIn } from "./make/build-path.ts";
 import { replaced } from "./make/command-line.ts";
 import type { ObjectCommand } from "./make/commands.ts";
 import { inputsOf } from "./make/depfile.ts";
+import { processorFor } from "./make/processor.ts";
 import type { SourceView } from "./view/view.ts";
 
 /**
@@ -27,10 +28,8 @@ export interface Compiled {
   ms: number;
 }
 
-export interface Compiler {
-  /** What tells one compiler from another: `gcc-12 --version` and what it is called. */
-  identity: string;
-  /** For objects of unchanged source. */
+/** A compiler, and the folder for what it made. */
+export interface Compiler extends Pick<CompilerFacts, "identity" | "programs" | "since"> {
   cache: string;
 }
 
@@ -66,22 +65,39 @@ export async function compileKept(
   const { object, buildPath } = command;
   const built = buildPath === undefined ? [] : [buildPath];
   const key = hashParts([
+    "kept object",
+    String(VERSION),
     compiler.identity,
+    await processorFor(command.compile),
+    // Of the environment: the time that the compiler says it is.
+    process.env.SOURCE_DATE_EPOCH ?? "",
     view.root,
+    view.cwd,
+    view.names,
     object,
     command.compile,
     command.objtool ?? "",
     optionsOf(command, variant),
     ...built,
   ]);
-  const path = join(compiler.cache, key.slice(0, 2), `${key.slice(2)}.o`);
-  const kept = await openKept(path, view);
+  const place = { key, path: join(compiler.cache, key.slice(0, 2), `${key.slice(2)}.o`) };
+  const kept = await openKept(place, view);
   if (kept !== undefined) return { object, bytes: kept, ms: 0 };
   return inScratch("object", async (scratch) => {
+    const began = { clock: Date.now(), steady: performance.now() };
     const { bytes, ms, inputs } = await compileInto(task, command, variant, view, scratch);
-    await keep(task, path, bytes, inputs, view);
+    const head = { sha256: hashParts([key, bytes]), inputs, inputsSha256: await hashInputs(inputs, view) };
+    const places = inputs.map((input) => view.path(input));
+    // After they were read: what was changed since the compiler began may not be what it read.
+    const isOfThese = restedSince(places, began.clock) && restedSince(compiler.programs, compiler.since) && !wasPutBack(began);
+    if (isOfThese) await keep(task, place.path, { ...head, stamp: stampOf(places, began.clock) }, bytes);
     return { object, bytes, ms };
   });
+}
+
+/** A change may then have a time from before. */
+function wasPutBack({ clock, steady }: { clock: number; steady: number }): boolean {
+  return Date.now() - clock < performance.now() - steady - 1_000;
 }
 
 export async function compileInto(task: Task, command: ObjectCommand, variant: Variant, view: SourceView, scratch: string) {
@@ -117,33 +133,35 @@ export async function compileInto(task: Task, command: ObjectCommand, variant: V
   return { bytes: await readFile(out), ms, inputs: inputsOf(await readFile(depfile, "utf8")) };
 }
 
-/** A kept object: its JSON head in one line, then its bytes. While the inputs have that stamp, they need not be read. */
+/** To be raised with every change to what is kept. */
+const VERSION = 2;
+
+/** A kept object: its JSON head in one line, then its bytes; `sha256` is of what it is called and of those. While the inputs have that stamp, they need not be read. */
 const HEAD = v.object({ sha256: v.string(), inputs: v.array(v.string()), inputsSha256: v.string(), stamp: v.optional(v.string()) });
 type Head = v.InferOutput<typeof HEAD>;
-
-/** How often it is written down that a kept object was used: by that old ones are found. */
-const DAY = 86_400_000;
 
 /** What was found sound in a view: its files are read once for each object, as nobody changes them while this runs. */
 const found = new WeakMap<SourceView, Map<string, string>>();
 
-async function openKept(path: string, view: SourceView): Promise<Uint8Array | undefined> {
+async function openKept({ key, path }: { key: string; path: string }, view: SourceView): Promise<Uint8Array | undefined> {
   const file = await readFile(path).catch(() => undefined);
   const end = file?.indexOf(10) ?? -1;
   if (file === undefined || end < 0) return undefined;
   const bytes = file.subarray(end + 1);
   try {
-    const { sha256: own, inputs, inputsSha256, stamp } = v.parse(HEAD, JSON.parse(file.toString("utf8", 0, end)));
-    if (own !== hashParts([bytes])) return undefined;
+    const head = v.parse(HEAD, JSON.parse(file.toString("utf8", 0, end)));
+    const { inputs, inputsSha256 } = head;
+    if (head.sha256 !== hashParts([key, bytes])) return undefined;
     const known = found.get(view) ?? new Map<string, string>();
     if (known.get(path) === inputsSha256) return bytes;
-    const now = stampIn(view, inputs);
-    if (now === undefined || now !== stamp) {
+    // Before they are read: what is written to them from now on has another.
+    const stamp = stampOf(inputs.map((input) => view.path(input)));
+    if (stamp === undefined || stamp !== head.stamp) {
       if (inputsSha256 !== (await hashInputs(inputs, view))) return undefined;
-      if (now !== undefined) await write(path, { sha256: own, inputs, inputsSha256, stamp: now }, bytes).catch(() => {});
+      if (stamp !== undefined) await write(path, { ...head, stamp }, bytes).catch(() => {});
     }
     found.set(view, known.set(path, inputsSha256));
-    await used(path);
+    markUsed(path);
     return bytes;
   } catch {
     // Cut off, or an input is gone: compiled anew.
@@ -151,17 +169,8 @@ async function openKept(path: string, view: SourceView): Promise<Uint8Array | un
   }
 }
 
-async function used(path: string): Promise<void> {
-  const now = new Date();
-  // A cache that is only read is as good.
-  if (now.getTime() - (await stat(path)).mtimeMs > DAY) await utimes(path, now, now).catch(() => {});
-}
-
 /** A full disk costs time only. */
-async function keep(task: Task, path: string, bytes: Uint8Array, inputs: string[], view: SourceView): Promise<void> {
-  // Before they are read: what is written to them from now on has another.
-  const stamp = stampIn(view, inputs);
-  const head: Head = { sha256: hashParts([bytes]), inputs, inputsSha256: await hashInputs(inputs, view), ...(stamp && { stamp }) };
+async function keep(task: Task, path: string, head: Head, bytes: Uint8Array): Promise<void> {
   try {
     await write(path, head, bytes);
   } catch (error) {
@@ -173,14 +182,11 @@ function write(path: string, head: Head, bytes: Uint8Array): Promise<void> {
   return keepFile(path, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bytes]));
 }
 
-function stampIn(view: SourceView, inputs: readonly string[]): string | undefined {
-  return stampOf(inputs.map((input) => view.path(input)));
-}
-
+/** Of each: where one ends and the next begins counts. */
 async function hashInputs(inputs: readonly string[], view: SourceView): Promise<string> {
-  const hash = createHash("sha256");
-  for (const input of inputs) hash.update(await readFile(view.path(input)));
-  return hash.digest("hex");
+  const hashes: string[] = [];
+  for (const input of inputs) hashes.push(sha256(await readFile(view.path(input))));
+  return sha256(hashes.join("\n"));
 }
 
 function hashParts(parts: readonly (string | Uint8Array)[]): string {

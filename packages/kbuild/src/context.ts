@@ -2,6 +2,7 @@
 import { readdir, readFile, realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { TypeLayouts } from "@suture/diff";
+import { sweepKept } from "@suture/files";
 import {
   type Btf,
   type Export,
@@ -15,6 +16,7 @@ import {
 import { Answers, type KernelView, moduleName, moduleOwner, type Owner, type SymbolSources, vmlinuxOwner } from "@suture/livepatch";
 import type { Target } from "@suture/sources";
 import type { Task } from "@suture/task";
+import type { Compiler } from "./compile.ts";
 import { compilerFacts } from "./compiler.ts";
 import { fail } from "./errors.ts";
 import { kernelTypes } from "./kernel-types.ts";
@@ -23,12 +25,14 @@ import { type Recipe, recipeOf } from "./link/recipe.ts";
 import { buildPathOf } from "./make/build-path.ts";
 import { type Commands, commandsOf } from "./make/commands.ts";
 import { includesOf } from "./make/includes.ts";
-import { outsideCommands } from "./make/outside.ts";
-import { sweepObjects } from "./sweep-objects.ts";
+import { namesIn, outsideCommands } from "./make/outside.ts";
 import { type Overlay, SourceView } from "./view/view.ts";
 
 /** Opened modules that are held. One with what the proof knows of it takes some megabytes, and is soon read again. */
 const MODULES_HELD = 4;
+
+/** Bytes that are worth keeping, by folder of the cache. */
+const KEPT: Readonly<Record<string, number>> = { objects: 4 * 2 ** 30, kbuild: 2 ** 30, images: 2 * 2 ** 30, "release/verdicts": 2 ** 28 };
 
 /** What tells one build of a module from another. */
 interface ModuleIdentity {
@@ -49,11 +53,14 @@ export class KernelContext {
   readonly recipe: Recipe;
   /** First line of the compiler's --version. */
   readonly compiler: string;
+  /** That compiler, and where the objects are that it made. */
+  readonly tools: Compiler;
   readonly symbolSources: SymbolSources;
   /** The folder of modules outside of the kernel's tree, if it is those that are worked on, not the kernel. */
   readonly outside: string | undefined;
   /** Where compilers run. */
   readonly #cwd: string;
+  readonly #names: string;
   /** Path of each module of the kernel by its name. */
   readonly #modulePaths: ReadonlyMap<string, string>;
   /** What was last used comes last. */
@@ -66,11 +73,11 @@ export class KernelContext {
   readonly #exporters = new Map<string, Answers>();
 
   private constructor(
-    parts: Pick<KernelContext, "target" | "cache" | "image" | "config" | "commands" | "outside" | "recipe" | "compiler">,
+    parts: Pick<KernelContext, "target" | "cache" | "image" | "config" | "commands" | "outside" | "recipe" | "compiler" | "tools">,
     types: Btf | undefined,
     exported: () => ReadonlyMap<string, Export>,
     modulePaths: ReadonlyMap<string, string>,
-    cwd: string = parts.target.tree,
+    { cwd, names }: { cwd: string; names: string } = { cwd: parts.target.tree, names: "" },
   ) {
     this.target = parts.target;
     this.cache = parts.cache;
@@ -80,8 +87,10 @@ export class KernelContext {
     this.commands = parts.commands;
     this.outside = parts.outside;
     this.#cwd = cwd;
+    this.#names = names;
     this.recipe = parts.recipe;
     this.compiler = parts.compiler;
+    this.tools = parts.tools;
     this.#modulePaths = modulePaths;
     // Functions that are moved one by one have no distance from each other.
     const buildId = parts.config.enabled("CONFIG_FG_KASLR") ? undefined : parts.image.buildIdPlace;
@@ -118,19 +127,21 @@ export class KernelContext {
   static async #readRest(task: Task, target: Target, cache: string, image: KernelImage): Promise<KernelContext> {
     if (image.release !== target.release)
       throw fail("BUILD_KERNEL", `the image is of ${image.release}, the tree of ${target.release}`, { file: target.image });
-    await sweepObjects(join(cache, "objects"));
-    const [config, symvers, compiler, commands, recipe, modules] = await task.together([
+    for (const [folder, mostBytes] of Object.entries(KEPT)) await sweepKept(join(cache, folder), { mostBytes });
+    const folder = join(cache, "kbuild");
+    const compiler = await compilerFacts(task, target.compiler, folder);
+    const [config, symvers, commands, recipe, modules] = await task.together([
       () => readFile(target.config, "utf8"),
       () => readFile(target.symvers, "utf8"),
-      (part) => compilerFacts(part, target.compiler, join(cache, "kbuild")),
-      (part) => commandsOf(part, target, join(cache, "kbuild")),
-      (part) => recipeOf(part, target, join(cache, "kbuild")),
+      (part) => commandsOf(part, target, folder, compiler.identity),
+      (part) => recipeOf(part, target, folder, compiler.identity),
       async () => (target.modules === undefined ? new Map<string, string>() : modulePaths(target.modules)),
     ]);
-    const types = await kernelTypes(task, image, target, join(cache, "kbuild"));
+    const types = await kernelTypes(task, image, target, folder, compiler.identity);
     const own = KernelConfig.parse(config, target.config);
     const under = commands.under({ buildPath: buildPathOf(image, own, target.tree), writesBtf: compiler.writesBtf });
-    const parts = { target, cache, image, config: own, commands: under, recipe, compiler: compiler.version };
+    const tools = { ...compiler, cache: join(cache, "objects") };
+    const parts = { target, cache, image, config: own, commands: under, recipe, compiler: compiler.version, tools };
     let exports: ReadonlyMap<string, Export> | undefined;
     // While a compiler runs, not before.
     const exported = (): ReadonlyMap<string, Export> => {
@@ -164,10 +175,11 @@ export class KernelContext {
         modules.set(module.name, module);
         inputs.push({ kind: "module", name: basename(file), sha256: module.sha256 });
       }
-      const { image, config, recipe, compiler, cache } = this;
+      const { image, config, recipe, compiler, tools, cache } = this;
       const target = { ...this.target, inputs };
-      const parts = { target, cache, image, config, commands, outside: source, recipe, compiler };
-      const context = new KernelContext(parts, this.#ownTypes, () => this.symbolSources.kernel.exports, this.#modulePaths, cwd);
+      const parts = { target, cache, image, config, commands, outside: source, recipe, compiler, tools };
+      const place = { cwd, names: await namesIn(source) };
+      const context = new KernelContext(parts, this.#ownTypes, () => this.symbolSources.kernel.exports, this.#modulePaths, place);
       for (const [name, module] of modules) {
         context.#outside.set(name, module);
         context.#identities.set(name, identityOf(name, module));
@@ -184,7 +196,7 @@ export class KernelContext {
 
   /** The source as it is. Nobody changes it while this runs. */
   get original(): SourceView {
-    this.#original ??= SourceView.of(this.sourceRoot, this.#cwd);
+    this.#original ??= SourceView.of(this.sourceRoot, this.#cwd, this.#names);
     return this.#original;
   }
 

@@ -6,7 +6,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
-import { keepFile } from "@suture/files";
+import { keepFile, markUsed } from "@suture/files";
 import { Btf, type KernelImage } from "@suture/kernel";
 import type { Target } from "@suture/sources";
 import { inScratch } from "@suture/sources";
@@ -30,13 +30,20 @@ const OPTIONS = "-g0 -gbtf -fno-eliminate-unused-debug-types";
 /** To be raised with every change to what is kept. */
 const VERSION = 1;
 
-/** @returns undefined where the image has its own. @throws BUILD_NO_TYPES */
-export async function kernelTypes(task: Task, image: KernelImage, target: Target, cache: string): Promise<Btf | undefined> {
+/** @param compiler its identity. @returns undefined where the image has its own. @throws BUILD_NO_TYPES */
+export async function kernelTypes(
+  task: Task,
+  image: KernelImage,
+  target: Target,
+  cache: string,
+  compiler: string,
+): Promise<Btf | undefined> {
   if (image.hasBtf) return undefined;
-  const path = join(cache, `${keyOf(target, ["types", VERSION])}.btf`);
+  const path = join(cache, `${keyOf(target, ["types", VERSION, compiler])}.btf`);
   const kept = await readFile(path).catch(() => undefined);
   if (kept !== undefined) {
     try {
+      markUsed(path);
       return new Btf(kept, path);
     } catch (error) {
       // Damaged: made anew.

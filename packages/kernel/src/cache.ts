@@ -15,7 +15,7 @@ import { type FileHandle, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { archOf } from "@suture/arch";
 import { type ByteOrder, type ElfFormat, viewOf } from "@suture/elf";
-import { PARTIAL, writeAtomic } from "@suture/files";
+import { markUsed, PARTIAL, writeAtomic } from "@suture/files";
 import type { Task } from "@suture/task";
 import { AddressSpace, type KernelAddress } from "./address.ts";
 import { BLOCK, BlockFile, blockDigests, DIGEST } from "./block-file.ts";
@@ -64,7 +64,10 @@ export function openCached(directory: string, sha256: string): DecodedImage | un
   try {
     fd = openSync(path, "r");
     const decoded = readCacheFile(fd, path);
-    if (decoded !== undefined) fd = undefined;
+    if (decoded !== undefined) {
+      fd = undefined;
+      markUsed(path);
+    }
     return decoded;
   } catch (error) {
     // Not there or not readable: all the same to the caller, who decodes the image. Whatever else is thrown is a fault of ours.

@@ -4,12 +4,13 @@
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { StringDecoder } from "node:string_decoder";
+import { childEnvironment } from "./environment.ts";
 import { fail } from "./errors.ts";
 import type { Task } from "./task.ts";
 
 export interface RunOptions {
   cwd?: string;
-  /** Added to the environment. LC_ALL=C is always set: what programs print is read. */
+  /** Added to the environment, of which children do not get all (environment.ts). */
   env?: Record<string, string>;
   input?: string | Uint8Array;
   /** Of what it prints; UTF-8 unless given. */
@@ -80,7 +81,7 @@ export async function run(task: Task, argv: readonly string[], options: RunOptio
   const started = performance.now();
   const child = start(task, argv, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: { ...process.env, LC_ALL: "C", ...options.env },
+    env: childEnvironment(process.env, options.env),
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
   });
   const output: Record<"stdout" | "stderr", Buffer[]> = { stdout: [], stderr: [] };

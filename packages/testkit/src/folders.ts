@@ -10,6 +10,11 @@ export function folderOf(files: Files): string {
   return folderAt(tmpdir(), files);
 }
 
+/** The same on a disk, which the folder for what is temporary may not be. */
+export function folderOnDisk(files: Files): string {
+  return folderAt("/var/tmp", files);
+}
+
 const MEMORY = "/dev/shm";
 /** Of those who write through it, several at once. */
 const ROOM = 64 * 1024 * 1024;

@@ -4,7 +4,7 @@
  */
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { keepBytes } from "@suture/files";
+import { keepBytes, markUsed } from "@suture/files";
 import { newScratch, type Target } from "@suture/sources";
 import { run, silentReporter, Task } from "@suture/task";
 import { keyOf } from "../make/key.ts";
@@ -32,6 +32,7 @@ const VERSION = 1;
 export async function compilingAhead<T>(task: Task, place: LinkPlace, name: string, work: (ahead: Ahead) => Promise<T>): Promise<T> {
   const text = await readFile(keptPath(place), "latin1").catch(() => undefined);
   if (text === undefined) return work(NOTHING_AHEAD);
+  markUsed(keptPath(place));
   const folder = await newScratch("ahead");
   const others = new AbortController();
   // What is not wanted in the end is not told, neither as a command nor as a failure.

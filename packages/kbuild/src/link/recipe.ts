@@ -45,10 +45,10 @@ export const NAME = "suture_module_name";
 /** To be raised with every change to what a recipe holds. */
 const VERSION = 5;
 
-/** @throws BUILD_KBUILD */
-export async function recipeOf(task: Task, target: Target, cache: string): Promise<Recipe> {
+/** @param compiler its identity: it has made a part of each module. @throws BUILD_KBUILD */
+export async function recipeOf(task: Task, target: Target, cache: string, compiler: string): Promise<Recipe> {
   const source = entrySource();
-  const key = keyOf(target, ["recipe", VERSION, source]);
+  const key = keyOf(target, ["recipe", VERSION, source, compiler]);
   const path = join(cache, `${key}.json`);
   const kept = await readKept(path, RECIPE);
   if (kept !== undefined) return kept;

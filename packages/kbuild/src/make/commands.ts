@@ -199,9 +199,10 @@ const LARGEST = 2 ** 30;
 /** To be raised with every change to what is kept. */
 const VERSION = 7;
 
-/** @throws BUILD_KBUILD */
-export async function commandsOf(task: Task, target: Target, cache: string): Promise<Commands> {
-  const path = join(cache, `${keyOf(target, ["commands", VERSION])}.rows`);
+/** @param compiler its identity: the build asks it what it can do. @throws BUILD_KBUILD */
+export async function commandsOf(task: Task, target: Target, cache: string, compiler: string): Promise<Commands> {
+  const asked = target.dryRun === undefined ? [compiler] : [];
+  const path = join(cache, `${keyOf(target, ["commands", VERSION, ...asked])}.rows`);
   const kept = await readRows(path);
   if (kept !== undefined) return new Commands(kept.rows, kept.printed);
   return task.stage("rules", async (stage) => {

@@ -10,7 +10,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { endianness } from "node:os";
-import { keepBytes } from "@suture/files";
+import { keepBytes, markUsed } from "@suture/files";
 import type { Task } from "@suture/task";
 import type { Row } from "./row.ts";
 import type { Printed } from "./steps.ts";
@@ -61,6 +61,7 @@ export async function readRows(path: string): Promise<{ rows: Row[]; printed: Pr
   const file = await readFile(path).catch(() => undefined);
   // The numbers are as the machine has them.
   if (file === undefined || file.length < HEADER || !digestOf(file.subarray(DIGEST)).equals(file.subarray(0, DIGEST))) return undefined;
+  markUsed(path);
   const [size = 0] = numbersIn(file, DIGEST, HEADER);
   const { words, folders, rows, printed } = JSON.parse(file.toString("utf8", HEADER, HEADER + size)) as Head;
   const start = pad4(HEADER + size);

@@ -2,9 +2,9 @@
  * How the kernel's build compiles the objects of modules whose source is outside of its tree (make M=FOLDER). make is asked in a copy of that
  * folder, in which nothing is built yet: the folder itself is only read, and what it was built to is left as it is.
  */
-import { cp } from "node:fs/promises";
+import { cp, readdir } from "node:fs/promises";
 import { basename, isAbsolute, join } from "node:path";
-import { oddIn } from "@suture/files";
+import { oddIn, sha256 } from "@suture/files";
 import type { Target } from "@suture/sources";
 import { inScratch } from "@suture/sources";
 import { run, type Task } from "@suture/task";
@@ -51,6 +51,21 @@ export async function outsideCommands(task: Task, target: Target, kernel: Comman
     const commands = new Commands(rows, { steps: own, programs }, { ...kernel.circumstances, buildPath: undefined });
     return { commands, cwd: inFolder ? folder : target.tree };
   });
+}
+
+/** A hash of the names of all that is in the folder, but for what its build makes. */
+export async function namesIn(folder: string): Promise<string> {
+  const names: string[] = [];
+  const walk = async (at: string): Promise<void> => {
+    for (const entry of await readdir(join(folder, at), { withFileTypes: true })) {
+      if (MADE.test(entry.name)) continue;
+      const path = join(at, entry.name);
+      names.push(path);
+      if (entry.isDirectory()) await walk(path);
+    }
+  };
+  await walk("");
+  return sha256(names.sort().join("\0"));
 }
 
 /** A row whose command runs in the copy: only object, source and what is written beside the object get whole paths, for `rowInside` to take away. */

@@ -87,7 +87,7 @@ export async function proveObjects(
     const folder = join(kernel.cache, "proofs");
     const path = join(
       folder,
-      `${keyOf(kernel.target, ["proofs", kernel.compiler, ...(kernel.outside === undefined ? [] : [kernel.outside])])}.jsonl`,
+      `${keyOf(kernel.target, ["proofs", kernel.tools.identity, ...(kernel.outside === undefined ? [] : [kernel.outside])])}.jsonl`,
     );
     const known = resume ? await readKnown(path) : new Map<string, ProvenObject>();
     if (resume) await mkdir(folder, { recursive: true });

@@ -19,6 +19,8 @@ export class SourceView {
   readonly root: string;
   /** Where compilers run: the root, or the kernel's tree where the view is of modules outside of it. */
   readonly cwd: string;
+  /** A hash of the names of what is in the tree, where that may be more from one run to the next: a new header may stand before one that is read. */
+  readonly names: string;
   readonly #tree: string;
   readonly #changed: ReadonlySet<string>;
   readonly #fixHeaders: boolean;
@@ -32,11 +34,18 @@ export class SourceView {
     root: string,
     tree: string,
     overlay: Overlay,
-    { scratch, cwd, detours, whole }: { scratch: string | undefined; cwd: string; detours: readonly string[]; whole: boolean },
+    {
+      scratch,
+      cwd,
+      detours,
+      whole,
+      names = "",
+    }: { scratch: string | undefined; cwd: string; detours: readonly string[]; whole: boolean; names?: string },
   ) {
     const changed = new Set(overlay.keys());
     this.root = root;
     this.cwd = cwd;
+    this.names = names;
     this.#tree = tree;
     this.#changed = changed;
     this.#names = new Set([...changed].map((path) => basename(path)));
@@ -47,8 +56,8 @@ export class SourceView {
   }
 
   /** The tree as it is. @param cwd where compilers run, if not in it */
-  static of(tree: string, cwd: string = tree): SourceView {
-    return new SourceView(tree, tree, new Map(), { scratch: undefined, cwd, detours: [], whole: false });
+  static of(tree: string, cwd: string = tree, names = ""): SourceView {
+    return new SourceView(tree, tree, new Map(), { scratch: undefined, cwd, detours: [], whole: false, names });
   }
 
   /**

@@ -1,5 +1,4 @@
 /** Programs that the kernel's image carries as data: the vDSO, purgatory, code of the boot. They are not the kernel's code, and no livepatch reaches them. */
-import { join } from "node:path";
 import type { KernelContext, ObjectCommand, SourceView } from "@suture/kbuild";
 import { compile, compileKept } from "@suture/kbuild";
 import type { Task } from "@suture/task";
@@ -27,11 +26,10 @@ export async function withoutOtherPrograms(
 ): Promise<Separated> {
   const others = objects.filter(({ object }) => kernel.commands.programOf(object) !== undefined);
   const rest = objects.filter((command) => !others.includes(command));
-  const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
   const notes: PatchNote[] = [];
   for (const command of others) {
     const [before, after] = await Promise.all([
-      compileKept(task, command, "plain", kernel.original, compiler),
+      compileKept(task, command, "plain", kernel.original, kernel.tools),
       compile(task, command, "plain", view),
     ]);
     if (Buffer.compare(before.bytes, after.bytes) === 0) continue;

@@ -1,5 +1,4 @@
 /** A scratch view of the source that shows one choice of units after the other, and what compiles in it. */
-import { join } from "node:path";
 import { ContentCompiler, type KernelContext, type Overlay, type SourceView } from "@suture/kbuild";
 import type { Task } from "@suture/task";
 import { RoomViews } from "../run/recompile-with-room.ts";
@@ -15,8 +14,7 @@ export class ChosenView {
     this.view = view;
     this.#kernel = kernel;
     this.#overlay = overlay;
-    const { target, cache, compiler } = kernel;
-    this.compiler = new ContentCompiler(view, target.tree, { identity: compiler, cache: join(cache, "objects") });
+    this.compiler = new ContentCompiler(view, kernel.target.tree, kernel.tools);
   }
 
   /** @param overlay all files that any choice of units changes */

@@ -284,8 +284,8 @@ export class ReleaseObjects {
   }
 
   async #original(command: ObjectCommand, variant: Variant): Promise<Uint8Array> {
-    const { compiler, cache, original } = this.#kernel;
-    return (await compileKept(this.#task, command, variant, original, { identity: compiler, cache: join(cache, "objects") })).bytes;
+    const { tools, original } = this.#kernel;
+    return (await compileKept(this.#task, command, variant, original, tools)).bytes;
   }
 
   /** What goes between the objects of one owner: looked for again where one of them is another. */
@@ -367,12 +367,12 @@ export class ReleaseObjects {
   }
 
   async #verdictPath({ object }: ObjectCommand, key: string): Promise<string> {
-    const { target, cache, compiler } = this.#kernel;
+    const { target, cache, tools } = this.#kernel;
     const { acceptLayouts, acceptInits, acceptData, acceptThreads, unproven } = this.#options;
     const accepted = [acceptLayouts, acceptInits, acceptData, acceptThreads].map((names) =>
       names === undefined ? null : [...names].sort(),
     );
-    const what = ["verdict", await codeIdentity(), compiler, object, key, ...accepted, unproven];
+    const what = ["verdict", await codeIdentity(), tools.identity, object, key, ...accepted, unproven];
     const name = sha256(keyOf(target, what));
     return join(cache, "release", "verdicts", name.slice(0, 2), `${name.slice(2)}.json`);
   }

@@ -1,5 +1,4 @@
 /** The affected objects, compiled before and after the change. A few are in memory, however many there are; the others wait in a scratch folder. */
-import { join } from "node:path";
 import { type ElfObject, readElf } from "@suture/elf";
 import type { SutureError } from "@suture/errors";
 import { compile, compileKept, type KernelContext, type ObjectCommand, proveOriginal, type SourceView, type Variant } from "@suture/kbuild";
@@ -64,7 +63,6 @@ export class BuiltObjects {
     const kernel = this.#kernel;
     return task.stage("compile", async (stage) => {
       const total = 3 * this.#changed.size + 2 * (commands.length - this.#changed.size);
-      const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
       const few = commands.length <= this.#jobs;
       const refused = new Map<ObjectCommand, SutureError>();
       let done = 0;
@@ -105,8 +103,8 @@ export class BuiltObjects {
           }),
         () =>
           collected(command, async () => {
-            const plain = await built(command, "plain", await compileKept(task, command, "plain", kernel.original, compiler));
-            const original = await built(command, "original", await compileKept(task, command, variant, kernel.original, compiler));
+            const plain = await built(command, "plain", await compileKept(task, command, "plain", kernel.original, kernel.tools));
+            const original = await built(command, "original", await compileKept(task, command, variant, kernel.original, kernel.tools));
             const started = performance.now();
             if (few) this.#opened.set(command, await this.#prove(command, plain, original));
             proofMs += performance.now() - started;

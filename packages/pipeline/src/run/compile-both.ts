@@ -1,5 +1,4 @@
 /** An object before and after a patch, with what the differ takes besides: for measuring it alone. */
-import { join } from "node:path";
 import type { DiffOptions } from "@suture/diff";
 import type { KernelContext } from "@suture/kbuild";
 import { compile, compileKept, diffOptions } from "@suture/kbuild";
@@ -16,8 +15,7 @@ export interface Both {
 
 /** An object of the unchanged source with a section for each function and variable. */
 export async function compileOriginal(task: Task, kernel: KernelContext, object: string): Promise<Uint8Array> {
-  const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
-  return (await compileKept(task, kernel.commands.of(object), "sections", kernel.original, compiler)).bytes;
+  return (await compileKept(task, kernel.commands.of(object), "sections", kernel.original, kernel.tools)).bytes;
 }
 
 export async function compileBoth(task: Task, kernel: KernelContext, object: string, patches: readonly SourcePatch[]): Promise<Both> {

@@ -3,7 +3,6 @@
  * are dropped, and what a livepatch is made of is kept: the delta, the places of the kernel's symbols, hashes.
  */
 
-import { join } from "node:path";
 import { type Delta, diff, type Elsewhere } from "@suture/diff";
 import { type ElfObject, readElf, writeElf } from "@suture/elf";
 import { SutureError } from "@suture/errors";
@@ -253,8 +252,7 @@ export class PatchRun {
     const kernel = this.#kernel;
     const { object } = command;
     const { view, acceptLayouts } = this.#options;
-    const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
-    const original = await compileKept(this.#task, command, "types", kernel.original, compiler);
+    const original = await compileKept(this.#task, command, "types", kernel.original, kernel.tools);
     const patched = await compile(this.#task, command, "types", view);
     return checkVariables(readElf(original.bytes, object), readElf(patched.bytes, object), [], acceptLayouts);
   }

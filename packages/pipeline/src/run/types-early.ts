@@ -1,5 +1,4 @@
 /** Layouts, held against each other before much is compiled. */
-import { join } from "node:path";
 import { readElf } from "@suture/elf";
 import type { KernelContext, SourceView } from "@suture/kbuild";
 import { compile, compileKept, type Variant } from "@suture/kbuild";
@@ -26,14 +25,13 @@ export async function checkTypesEarly(
   const objects = files.flatMap(({ path }) => kernel.commands.ofSource(path)).slice(0, MOST);
   if (objects.length === 0) return;
   await task.stage("types", async (stage) => {
-    const compiler = { identity: kernel.compiler, cache: join(kernel.cache, "objects") };
     const differ = new Set<string>();
     for (const [done, object] of objects.entries()) {
       stage.note(object);
       stage.progress(done, objects.length, "objects");
       const command = kernel.commands.of(object);
       const [before, after] = await Promise.all([
-        compileKept(task, command, variant, kernel.original, compiler),
+        compileKept(task, command, variant, kernel.original, kernel.tools),
         compile(task, command, variant, view),
       ]);
       for (const note of checkLayouts(readElf(before.bytes, object), readElf(after.bytes, object), accepted)) differ.add(note);

@@ -1,6 +1,6 @@
 /** The index as a file: the hash of all that follows, how long its JSON is, that, and its arrays. A file that is not whole is made anew. */
 import { readFile } from "node:fs/promises";
-import { keepFile, sha256 } from "@suture/files";
+import { keepFile, markUsed, sha256 } from "@suture/files";
 import type { Task } from "@suture/task";
 import * as v from "valibot";
 import type { IndexData } from "./index.ts";
@@ -45,7 +45,9 @@ export function unpacked(file: Buffer): IndexData | undefined {
 
 export async function readIndex(path: string): Promise<IndexData | undefined> {
   const file = await readFile(path).catch(() => undefined);
-  return file === undefined ? undefined : unpacked(file);
+  if (file === undefined) return undefined;
+  markUsed(path);
+  return unpacked(file);
 }
 
 /** A full or unwritable disk costs the time of making it again. */
