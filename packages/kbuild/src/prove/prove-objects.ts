@@ -6,6 +6,7 @@ import { SutureError } from "@suture/errors";
 import type { ObjectProof } from "@suture/proof";
 import type { Task } from "@suture/task";
 import { inParallel } from "@suture/task";
+import * as v from "valibot";
 import { compile } from "../compile.ts";
 import type { KernelContext } from "../context.ts";
 import { fail } from "../errors.ts";
@@ -81,21 +82,20 @@ export async function proveObjects(
   task: Task,
   kernel: KernelContext,
   objects: readonly string[],
-  { jobs, resume }: { jobs: number; resume: boolean },
+  { jobs, resume: wanted }: { jobs: number; resume: boolean },
 ): Promise<ProvenObject[]> {
+  // Source outside of a tree is somebody's, who edits it.
+  const resume = wanted && kernel.outside === undefined;
   return task.stage("prove", async (stage) => {
     const folder = join(kernel.cache, "proofs");
-    const path = join(
-      folder,
-      `${keyOf(kernel.target, ["proofs", kernel.tools.identity, ...(kernel.outside === undefined ? [] : [kernel.outside])])}.jsonl`,
-    );
+    const path = join(folder, `${keyOf(kernel.target, ["proofs", kernel.tools.identity])}.jsonl`);
     const known = resume ? await readKnown(path) : new Map<string, ProvenObject>();
     if (resume) await mkdir(folder, { recursive: true });
     let done = 0;
     const results = await inParallel(objects, jobs, async (object) => {
       stage.note(object);
       const result = known.get(object) ?? (await proveOne(task, kernel, object));
-      if (resume && !known.has(object)) await appendFile(path, `${JSON.stringify(result)}\n`);
+      if (resume && !known.has(object)) await appendFile(path, lineOf(result));
       stage.progress(++done, objects.length, "objects");
       return result;
     });
@@ -106,18 +106,40 @@ export async function proveObjects(
   });
 }
 
-/** Lines that were written whole. */
-async function readKnown(path: string): Promise<Map<string, ProvenObject>> {
+/** It begins with the end of a line: what an interrupted run left of one stands by itself. */
+export function lineOf(result: ProvenObject): string {
+  return `\n${JSON.stringify(result)}\n`;
+}
+
+/** Of lines that were written whole. */
+export async function readKnown(path: string): Promise<Map<string, ProvenObject>> {
   const text = await readFile(path, "utf8").catch(() => "");
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  return new Map(
-    whole
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => JSON.parse(line) as ProvenObject)
-      .map((result) => [result.object, result]),
-  );
+  return new Map(whole.split("\n").flatMap((line) => resultOf(line).map((result) => [result.object, result])));
 }
+
+function resultOf(line: string): ProvenObject[] {
+  try {
+    const checked = v.safeParse(RESULT, JSON.parse(line));
+    return checked.success ? [{ ...checked.output, cause: checked.output.cause, failure: checked.output.failure }] : [];
+  } catch {
+    return [];
+  }
+}
+
+const NAMED = v.object({ code: v.string(), why: v.string() });
+const RESULT = v.object({
+  object: v.string(),
+  owner: v.string(),
+  functions: v.number(),
+  proven: v.number(),
+  overridden: v.array(v.string()),
+  doubts: v.array(v.object({ function: v.string(), ...NAMED.entries })),
+  cause: v.optional(v.string()),
+  failure: v.optional(NAMED),
+  compileMs: v.number(),
+  proofMs: v.number(),
+});
 
 async function proveOne(task: Task, kernel: KernelContext, object: string): Promise<ProvenObject> {
   const empty = { object, owner: "", functions: 0, proven: 0, overridden: [], doubts: [], cause: undefined, compileMs: 0, proofMs: 0 };

@@ -3,7 +3,7 @@
  * of C. make then tells how each of them is compiled, also where it was compiled already. Files that make may rewrite by itself are copies.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, statSync, symlinkSync } from "node:fs";
 import { copyFile, lstat, rm, utimes, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Arch } from "@suture/arch";
@@ -66,9 +66,16 @@ async function list(task: Task, root: string): Promise<Entry[]> {
     .split("\0")
     .flatMap((line): Entry[] => {
       const [, kind, state, path] = /^(\S) (\S+) (.+)$/s.exec(line) ?? [];
-      return kind === undefined || state === undefined || path === undefined ? [] : [{ kind, path, state }];
+      if (kind === undefined || state === undefined || path === undefined) return [];
+      return [{ kind, path, state: kind === "l" ? `${state} ${behind(join(root, path))}` : state }];
     })
     .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** The state of the file that a link leads to. */
+function behind(link: string): string {
+  const found = statSync(link, { throwIfNoEntry: false, bigint: true });
+  return found?.isFile() ? `${found.ino}:${found.size}:${found.mtimeNs}:${found.ctimeNs}` : "";
 }
 
 /** Fills the empty directory `into`. */

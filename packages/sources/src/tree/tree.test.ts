@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { archOf } from "@suture/arch";
 import { KernelConfig } from "@suture/kernel";
 import { Task } from "@suture/task";
@@ -63,6 +64,19 @@ describe("a prepared tree", () => {
     expect(after).not.toBe(before);
     writeFileSync(join(root, "fs/new.h"), "new\n");
     expect(await stateOf()).not.toBe(after);
+  });
+
+  it("has its state in the files that its links lead to", async () => {
+    const elsewhere = folderOf({ "a.c": "1\n" });
+    const root = folderOf({ ...SOURCE, ...OUTPUTS });
+    symlinkSync(join(elsewhere, "a.c"), join(root, "fs/a.c"));
+    symlinkSync("nowhere", join(root, "fs/b.c"));
+    const stateOf = async (): Promise<string> => (await listTree(task, await preparedTree(root), ARCH)).state;
+    const before = await stateOf();
+    expect(await stateOf()).toBe(before);
+    await setTimeout(20);
+    writeFileSync(join(elsewhere, "a.c"), "2\n");
+    expect(await stateOf()).not.toBe(before);
   });
 
   it("is linked to without what was built, and with copies of what make writes itself", async () => {
