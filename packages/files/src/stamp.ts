@@ -9,12 +9,12 @@ import { sha256 } from "./hash.ts";
  * File systems that say at once what anybody did to a file, each change with a time of its own. A network's may be asked later; in memory (tmpfs), a page that
  * a program has mapped is written to without a time.
  */
-const SURE: ReadonlySet<number> = new Set([
-  0xef53, // ext4
-  0x58465342, // XFS
-  0x9123683e, // Btrfs
-  0xf2f52010, // F2FS
-  0x794c7630, // overlayfs
+const SURE: ReadonlySet<bigint> = new Set([
+  0xef53n, // ext4
+  0x58465342n, // XFS
+  0x9123683en, // Btrfs
+  0xf2f52010n, // F2FS
+  0x794c7630n, // overlayfs
 ]);
 
 /** So long ago a file was changed last. A page that is mapped gets a new time when it is written to after it went to the disk: that takes half a minute. */
@@ -37,7 +37,7 @@ export function stampOf(paths: readonly string[], since = Date.now()): string | 
       const { dev, ino, mode, size, mtimeNs, ctimeNs } = found;
       if (ctimeNs > latest || isCoarse(found)) return undefined;
       if (!sure.has(dev)) {
-        if (!SURE.has(statfsSync(path).type >>> 0)) return undefined;
+        if (!SURE.has(BigInt.asUintN(32, statfsSync(path, { bigint: true }).type))) return undefined;
         sure.add(dev);
       }
       parts.push(path, `${dev} ${ino} ${mode} ${size} ${mtimeNs} ${ctimeNs}`);
