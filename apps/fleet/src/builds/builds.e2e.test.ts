@@ -182,6 +182,7 @@ test("what is built is put up with all that a holder of keys reads, and is added
   await served.fleet.learner?.learn();
   expect(await oneBuild(order.id)).toMatchObject({ state: "ready", published: true });
   expect((await builds()).kernels).toMatchObject([{ state: "published" }]);
+  expect((await served.ask("operator", "POST", `/v1/builds/${order.id}/again`, {})).status).toBe(409);
 });
 
 test("a builder that dies gives it back by saying nothing; what it says later counts no more; after three times it is given up", async () => {
@@ -230,6 +231,8 @@ test("a builder that was only not heard goes on with what nobody has taken: its 
   expect(audited.map(({ what }) => what).filter((what) => what !== "build given back")).toEqual([
     ...["build asked for", "build begun", "build goes on", "build ready"],
   ]);
+  // As if nothing of that content were published.
+  await sql`update livepatch set listed = false`;
   // What is ready, and lost or not trusted, is built again; what is cancelled meanwhile, or was given back by its builder, is nobody's.
   expect((await served.ask("operator", "POST", `/v1/builds/${order.id}/again`, {})).status).toBe(200);
   const second = await client.claim(new Task());
