@@ -1,4 +1,4 @@
-import { appendFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { folderOnDisk } from "@suture/testkit/folders";
@@ -89,6 +89,12 @@ test("where the file system is none that says all at once there is no stamp", ()
 test("whole seconds are of a file system that counts nothing smaller, or of an image", () => {
   expect(isCoarse({ ctimeNs: 1_700_000_000_000_000_000n })).toBe(true);
   expect(isCoarse({ ctimeNs: 1_700_000_000_000_000_001n })).toBe(false);
+});
+
+test("what came with the image that the machine runs on has a stamp", () => {
+  const ours = ["/bin/sh", process.execPath].map((path) => realpathSync(path));
+  const old = ours.filter((path) => statSync(path).dev === statSync("/").dev && statSync(path).ctimeMs < Date.now() - 120_000);
+  for (const path of old) expect(stampOf([path])).toBeDefined();
 });
 
 test("what was changed since something began has not rested", async () => {

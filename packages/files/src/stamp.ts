@@ -32,10 +32,11 @@ export function stampOf(paths: readonly string[], since = Date.now()): string | 
     // A power cut may leave what was written to a file, and not its time.
     parts.push(bootId());
     const sure = new Set<bigint>();
+    const root = statSync("/", { bigint: true });
     for (const path of paths) {
       const found = statSync(path, { bigint: true });
       const { dev, ino, mode, size, mtimeNs, ctimeNs } = found;
-      if (ctimeNs > latest || isCoarse(found)) return undefined;
+      if (ctimeNs > latest || (isCoarse(found) && dev !== root.dev)) return undefined;
       if (!sure.has(dev)) {
         if (!SURE.has(BigInt.asUintN(32, statfsSync(path, { bigint: true }).type))) return undefined;
         sure.add(dev);
@@ -48,7 +49,10 @@ export function stampOf(paths: readonly string[], since = Date.now()): string | 
   return sha256(parts.join("\n"));
 }
 
-/** Whether its file system counts whole seconds. So do those of images, in which all files may have the time that their maker liked. */
+/**
+ * Whether its file system counts whole seconds. So do those of images, in which all files may have the time that their maker liked: another image may then
+ * be in the place of one. What the machine runs on, installed from an image, is none that is exchanged before the next boot.
+ */
 export function isCoarse({ ctimeNs }: Pick<BigIntStats, "ctimeNs">): boolean {
   return ctimeNs % SECOND === 0n;
 }
