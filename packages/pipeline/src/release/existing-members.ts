@@ -49,8 +49,7 @@ export function emptiedBy(hunks: readonly NamedHunk[], now: readonly string[]): 
 /** A member that one function did not set and does, and another did not go by and does: what went through the old one has not got it. */
 export function testedElsewhere(hunks: readonly NamedHunk[], old: readonly string[], now: readonly string[]): string | undefined {
   const functions = hunks.map(functionsOf);
-  const inFunctions = (names: readonly string[]): string =>
-    old.filter((_, at) => functions[at]?.some((name) => names.includes(name))).join(";");
+  const inFunctions = (names: readonly string[]): string => codeOfFunctions(hunks, old, names);
   for (const [at, hunk] of hunks.entries()) {
     const own = functions[at] ?? [];
     for (const set of own.length === 0 ? [] : hunk.setsCome) {

@@ -11,7 +11,9 @@ import type { NamedHunk } from "./pieces.ts";
 export interface Tie {
   /** What both have to do with. */
   name: string;
-  /** By name, in one file or folder. What is tied by a member that is called is in doubt where the other is refused, not where that is in doubt itself. */
+  /**
+   * By name, in one file or folder. What is tied by a member that is called is in doubt where the other is refused, not where that is in doubt itself.
+   */
   isStrong: boolean;
 }
 
