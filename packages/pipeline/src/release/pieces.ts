@@ -294,7 +294,8 @@ const INCLUDE = /^\s*#\s*include\s*[<"](?:[^>"]*\/)?([^>"/]+)[>"]/;
 /**
  * Hunks that belong together by what they do, in one file: one stops using what another stops using too, or begins to (a count that two members
  * hold, a call that moves); one leaves a member empty that another's lines name, or ceases to set what another sets; macros of one constant; conditions
- * that begin in one and end in another. In one folder: what shares a member's state. And a new header, with those who include it. What many files name says nothing.
+ * that begin in one and end in another. In one folder: what shares a member's state. And a new header, with those who include it.
+ * What many files name says nothing.
  */
 function* byWhatTheyDo(hunks: readonly NamedHunk[]): Generator<[number, number]> {
   const filesWith = namers(hunks);
