@@ -25,7 +25,7 @@ const COUNT = /^(?:atomic|refcount|kref|percpu|local)/;
 const LAST_MEMBER = /(?:->|\.)([A-Za-z_]\w*)\s*[,)]/;
 const COUNTED = /(?:->|\.)([A-Za-z_]\w*)(?:\[[^\]]*\])?\s*(\+\+|--|\+=|-=)|(\+\+|--)\s*[\w>.\-[\]]*(?:->|\.)([A-Za-z_]\w*)/g;
 const READ = /\b(?:atomic\w*_read|refcount_read|kref_read)\s*\(([^;{}]*)/g;
-const SET = /\b(?:atomic\w*_set|refcount_set|ATOMIC_INIT|REFCOUNT_INIT)\s*\(\s*([^,;{}]+?)\s*,\s*(-?\w+)\s*\)/g;
+const SET = /\b(?:atomic\w*_set|refcount_set)\s*\(\s*([^,;{}]+?)\s*,\s*(-?\w+)\s*\)/g;
 
 export interface Count {
   /** What it is of: the same of what takes and what gives back. */
