@@ -101,11 +101,12 @@ async function block(count: number, seed: number, task: Task): Promise<Found> {
     // Each has said something, and something before that.
     const before = others.map((machine) => machine.report());
     const now = others.map((machine) => machine.report());
-    for (const reports of [before, now, own.map((machine) => machine.report())]) await post(url, JSON.stringify({ reports }), "10.0.0.1");
-    const victims = await rowsOf(sql, others);
-    const random = randomFrom(seed);
-    const means = { random, own, others: [...before, ...now] };
+    const first = own.map((machine) => machine.report());
+    // Before anything is sent: a busy machine makes them for a minute, after which the server has closed what was idle.
+    const means = { random: randomFrom(seed), own, others: [...before, ...now] };
     const all: Hostile[] = Array.from({ length: count }, () => hostile(means));
+    for (const reports of [before, now, first]) await post(url, JSON.stringify({ reports }), "10.0.0.1");
+    const victims = await rowsOf(sql, others);
     let n = 0;
     await atOnce(all, AT_ONCE, async (one) => {
       task.check();

@@ -132,7 +132,7 @@ export class Fleet {
       ...livepatchPages(sql, knowledge, steering),
       ...tokenPages(sql),
       ...peoplePages(sql, this.#addresses),
-      ...buildPages(sql, knowledge, steering),
+      ...buildPages(sql, knowledge, this.#builds),
       ...otherPages(sql, steering),
     ];
     this.server = makeServer({ routes: this.routes, log, metrics, principalOf: (request) => this.#principalOf(request) });

@@ -16,7 +16,7 @@ export const cliErrors = defineErrors({
   CLI_BUILD: {
     cause:
       "What is to be added by the id of a build is not in the repository's folder, is not what the server took from its builder, or is no good.",
-    mend: "`suture fleet builds ID` says how it stands and in which folder it is. An operator has it built again (POST /v1/builds/ID/again).",
+    mend: "`suture fleet builds ID` says how it stands and in which folder it is. An operator has it built again: `suture fleet repeat-build ID`.",
   },
   CLI_NO_TYPES: {
     cause: "The file that --btf names is a kernel without types.",

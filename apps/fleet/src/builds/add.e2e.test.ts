@@ -79,6 +79,33 @@ const adding = (id: string): Promise<Record<string, unknown>> => suture("repo", 
 const placeOf = (id: string): string => join(signed.folder, "builds", id);
 const refusal = (code: string, why: string): object => ({ schema: "suture/error-1", error: { code, why: expect.stringContaining(why) } });
 
+/** Beside the one that is ready: by the kernel's release, with units of its own; given up, and built again. */
+async function asksForAnother(): Promise<void> {
+  const why = ["--why", "a test"];
+  const asked = await suture("fleet", "build", BASE.release, "--leave-out", "fs", "net/ipv4", "--accept-doubt", "abc", ...why);
+  expect(asked).toMatchObject({
+    schema: "suture/fleet-build-1",
+    build: {
+      ...{ state: "waiting", madeBy: expect.stringContaining("laptop"), buildId: BUILD_ID, targetRelease: TARGET.release, why: "a test" },
+      options: { take: [], leaveOut: ["fs", "net/ipv4"], acceptDoubt: ["abc"] },
+    },
+  });
+  const { id } = (asked as { build: FleetBuild }).build;
+  expect(await suture("fleet", "build", BUILD_ID, "--leave-out", "fs", "net/ipv4", "--accept-doubt", "abc", ...why)).toMatchObject(
+    refusal("CLI_FLEET", "FLEET_STATE"),
+  );
+  expect(await suture("fleet", "build", "6.1.0-999-amd64", ...why)).toMatchObject(refusal("CLI_USAGE", "no machine of the fleet runs"));
+  expect(await suture("fleet", "build", BASE.release, "--to", BASE.release, ...why)).toMatchObject(refusal("CLI_FLEET", "FLEET_BUILD"));
+  expect(await suture("fleet", "repeat-build", id, ...why)).toMatchObject(refusal("CLI_FLEET", "FLEET_STATE"));
+  expect(await suture("fleet", "cancel-build", id, ...why)).toMatchObject({ build: { id, state: "cancelled", why: "a test" } });
+  expect(await suture("fleet", "cancel-build", id, ...why)).toMatchObject(refusal("CLI_FLEET", "FLEET_STATE"));
+  expect(await suture("fleet", "repeat-build", id, ...why)).toMatchObject({ build: { id, state: "waiting" } });
+  expect(await suture("fleet", "cancel-build", id, ...why)).toMatchObject({ build: { state: "cancelled" } });
+  expect(await suture("fleet", "cancel-build", "0123456789ab", ...why)).toMatchObject(refusal("CLI_FLEET", "FLEET_NONE"));
+  const { builds } = (await suture("fleet", "builds")) as { builds: FleetBuild[] };
+  expect(builds.map(({ state }) => state)).toContain("cancelled");
+}
+
 test("what is no build of this repository, and what failed its trial, is not added", async () => {
   expect(await adding("../../etc")).toMatchObject(refusal("CLI_USAGE", "no id of a build"));
   expect(await adding("0123456789ab")).toMatchObject(refusal("CLI_BUILD", "nothing is put up as 0123456789ab"));
@@ -102,6 +129,7 @@ test("what differs from what the server took is not added; what is whole is, als
   await suture("fleet", "login", url, "--key-file", join(home, "key"));
   expect(await suture("fleet", "keep-ready", "on")).toMatchObject({ keepReady: true, builders: [{ kernels: 2 }] });
   expect(await suture("fleet", "keep-ready", "off")).toMatchObject({ keepReady: false });
+  await asksForAnother();
   const { build } = (await suture("fleet", "builds", id)) as { build: FleetBuild };
   expect(build).toMatchObject({ state: "ready", folder: `builds/${id}`, sha256: sha256(MODULE), published: false });
   const folder = placeOf(id);

@@ -29,7 +29,7 @@ const ARCHIVE = [
 const account = accountFor();
 const MODULE = livepatchBytes("catch_up_58", manifestFor(account));
 const REPORT = JSON.stringify(accountDocument.of({ account }));
-const REVIEW = `<p>${sha256(MODULE)}</p>`;
+const REVIEW = `<script>alert(1)</script><p>${sha256(MODULE)}</p>`;
 const trialOf = (outcome: string) => JSON.stringify({ schema: "suture/try-1", buildId: BUILD_ID, outcome });
 
 beforeAll(async () => {
@@ -171,6 +171,14 @@ test("what is built is put up with all that a holder of keys reads, and is added
     "log.txt",
   ]);
   expect(readFileSync(join(folder, "log.txt"), "utf8")).toBe("first words\n");
+  // Read on the server, what a builder has put into its page is not run.
+  const review = await served.raw("viewer", `/builds/${order.id}/review`);
+  expect(review.headers["content-security-policy"]).toMatch(/^sandbox; default-src 'none'/);
+  expect(review.body).toBe(REVIEW);
+  expect((await served.raw("viewer", `/builds/${order.id}`)).body).toContain(`href="/builds/${order.id}/review"`);
+  writeFileSync(join(folder, "catch_up_58.html"), `${REVIEW} and more`);
+  expect((await served.raw("viewer", `/builds/${order.id}/review`)).statusCode).toBe(404);
+  writeFileSync(join(folder, "catch_up_58.html"), REVIEW);
   expect(JSON.parse(readFileSync(join(folder, "build.json"), "utf8"))).toMatchObject({ id: order.id, sha256: { module: sha256(MODULE) } });
   // Nothing of it is in the repository before a person adds and signs it.
   expect((await signed.seen()).rollouts).toEqual([]);

@@ -1,8 +1,8 @@
 /** What builders send, in the repository's folder: in pieces into a place of their own, and then, whole, to where people find it. */
 import { constants } from "node:fs";
 import { link, mkdir, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
-import { join } from "node:path";
-import { removeDurably, sha256OfFile, syncFolder, writeDurably } from "@suture/files";
+import { basename, join } from "node:path";
+import { removeDurably, sha256, sha256OfFile, syncFolder, writeDurably } from "@suture/files";
 import { BUILD_FILES, type BuildFile, type Built, builtSchema, fleetAnswer, LONGEST_PIECE } from "@suture/protocol";
 import { silentReporter, Task } from "@suture/task";
 import { fail } from "../errors.ts";
@@ -118,6 +118,19 @@ export class BuildFolder {
       const text = await readFile(join(this.path, placeOf(id, good), BUILT), "utf8").catch(() => "");
       const found = fleetAnswer(builtSchema, 200, text);
       if ("good" in found && found.good.attempt === attempt) return found.good;
+    }
+    return undefined;
+  }
+
+  /** What its builder sent for people to read. @returns undefined where it is not here as it was taken */
+  async review(id: string): Promise<Buffer | undefined> {
+    for (const good of [true, false]) {
+      const folder = join(this.path, placeOf(id, good));
+      const found = fleetAnswer(builtSchema, 200, await readFile(join(folder, BUILT), "utf8").catch(() => ""));
+      if (!("good" in found)) continue;
+      const { files, sha256: digests } = found.good;
+      const bytes = await readFile(join(folder, basename(files.review))).catch(() => undefined);
+      if (bytes !== undefined && sha256(bytes) === digests.review) return bytes;
     }
     return undefined;
   }

@@ -38,7 +38,9 @@ export async function finish(sql: Sql, folder: BuildFolder, claimed: Claim, end:
       outcome: good ? "ready" : "bad",
       code: good ? "" : "TRIAL",
       why: good ? "it is to be read and signed" : `its trial: ${trial}`,
-      mend: good ? `Read ${place}, then: suture repo add FOLDER --build ${claimed.id}` : `See the trial in ${place}.`,
+      mend: good
+        ? `Read it (/builds/${claimed.id}/review), then: suture repo add FOLDER --build ${claimed.id}`
+        : `See the trial in ${place}.`,
       module: { sha256: built.sha256.module, trial, folder: place },
     });
   } catch (error) {

@@ -3,17 +3,19 @@ import { type Content, type Html, html, when } from "@suture/pages";
 import type { BuildState, FleetBuild, FleetWanted } from "@suture/protocol";
 import * as v from "valibot";
 import { builders } from "../builds/archive.ts";
+import type { BuildFolder } from "../builds/files.ts";
 import { askForBuild, isKeptReady, setKeepReady, wantedNow } from "../builds/keep-ready.ts";
 import { buildAgain, cancelBuild } from "../builds/queue.ts";
 import { buildParams } from "../builds/routes.ts";
 import { buildOf, buildsPage, oneBuild } from "../builds/row.ts";
 import type { Sql } from "../database/sql.ts";
-import type { Route } from "../http/route.ts";
+import { fail } from "../errors.ts";
+import { type Route, route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
-import type { Steering } from "../steering/steering.ts";
 import { mayBe, type Principal, SEERS } from "../users/roles.ts";
 import { csrfField } from "./document.ts";
 import { NO_REPOSITORY } from "./others.ts";
+import { sendReview } from "./review.ts";
 import { formRoute, pageRoute } from "./route.ts";
 import { buildStateHtml, queryOf, tableHtml, timeHtml } from "./words.ts";
 
@@ -55,7 +57,7 @@ function settingHtml(principal: Principal, keepReady: boolean): Html {
 ${button(principal, "/builds/setting", keepReady ? "Build no more by itself" : "Keep one ready for each kernel", html`<input type="hidden" name="keepReady" value="${keepReady ? "no" : "yes"}">`)}</div>`;
 }
 
-export const buildPages = (sql: Sql, knowledge: Knowledge, steering: Steering | undefined): Route[] => [
+export const buildPages = (sql: Sql, knowledge: Knowledge, folder: BuildFolder | undefined): Route[] => [
   pageRoute(
     {
       path: "/builds",
@@ -69,7 +71,7 @@ export const buildPages = (sql: Sql, knowledge: Knowledge, steering: Steering | 
       const all = await builders(sql);
       return {
         title: "Builds",
-        body: html`${when(steering === undefined, () => NO_REPOSITORY)}${settingHtml(principal, await isKeptReady(sql))}
+        body: html`${when(folder === undefined, () => NO_REPOSITORY)}${settingHtml(principal, await isKeptReady(sql))}
 <h2>Kernels of the fleet</h2>
 ${
   wanted.length === 0
@@ -128,10 +130,24 @@ ${
       body: html`<div id="live"><p>${buildStateHtml(one.state)} ${one.published ? "It is signed and published." : one.stage === "" ? one.why : one.stage}</p>
 ${when(one.code !== "" || one.mend !== "", () => html`<p class="box">${one.code} ${one.mend}</p>`)}
 <dl>${lines.filter(([, of]) => of !== "").map(([name, of]) => html`<dt>${name}</dt><dd>${of}</dd>`)}</dl>
+${when(one.folder !== null, () => html`<p><a href="/builds/${id}/review">Its page of review</a>, as its builder has sent it</p>`)}
 <h2>What its builder printed</h2>
 ${row.log === "" ? html`<p class="dim">Nothing yet.</p>` : html`<pre class="m">${row.log}</pre>`}</div>
 ${OPEN.has(one.state) ? button(principal, `/builds/${id}/cancel`, "Give it up") : when(!one.published, () => button(principal, `/builds/${id}/again`, "Build it again"))}`,
     };
+  }),
+  route({
+    method: "GET",
+    path: "/builds/:id/review",
+    what: "What people are to read before they sign what was built",
+    who: SEERS,
+    params: buildParams,
+    page: true,
+    handle: async ({ params: { id }, reply }) => {
+      const bytes = await folder?.review(id);
+      if (bytes === undefined) throw fail("FLEET_NONE", `no page of review of ${id} is here`);
+      sendReview(reply, bytes);
+    },
   }),
   formRoute(
     {

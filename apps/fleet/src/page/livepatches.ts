@@ -9,11 +9,9 @@ import { shaParams } from "../knowledge/routes.ts";
 import type { Steering } from "../steering/steering.ts";
 import { SEERS } from "../users/roles.ts";
 import { NO_REPOSITORY } from "./others.ts";
+import { sendReview } from "./review.ts";
 import { pageRoute } from "./route.ts";
 import { phaseHtml, queryOf, tableHtml } from "./words.ts";
-
-/** Others made the page: it is shown as a document of nobody's, which may load and run nothing, and has no part in the session. */
-const REVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const levelText = ({ baseVersion, targetVersion }: FleetLivepatch): string =>
   targetVersion === null ? "" : `${baseVersion ?? "?"} to the level of ${targetVersion}`;
@@ -88,8 +86,7 @@ ${states.map(
     params: shaParams,
     page: true,
     handle: async ({ params, reply }) => {
-      const bytes = await besideLivepatch(sql, steering, params.sha256, "review");
-      reply.header("content-security-policy", REVIEW_POLICY).type("text/html; charset=utf-8").send(bytes);
+      sendReview(reply, await besideLivepatch(sql, steering, params.sha256, "review"));
     },
   }),
 ];

@@ -123,6 +123,34 @@ test("while the server answers its word is the machine's; while it does not, rep
   await relay.close();
 });
 
+test("while the server is away names that nobody has, and what is forged in a machine's name, take no room from machines, also after a start", async () => {
+  const data = dataFolder();
+  const options = { data, server: url, upstream: undefined, patience: 50, lockPatience: 10, spool: { most: 400_000 } };
+  let relay = await Relay.open({ ...options, patience: 5000 }, silent);
+  let at = `${await relay.server.listen({ host: "127.0.0.1", port: 0 })}/`;
+  const one = await machine(at);
+  // One that came in elsewhere: known by the server's word.
+  const other = await machine(`http://127.0.0.1:${port}/`);
+  for (const each of [one, other]) expect((await tell(at, each.report())).outcomes).toEqual(["taken"]);
+  network.cut = true;
+  await relay.close();
+  relay = await Relay.open(options, silent);
+  at = `${await relay.server.listen({ host: "127.0.0.1", port: 0 })}/`;
+  const forged = { ...one.report(false), signature: "0".repeat(128) };
+  for (let i = 0; i < 3; i++) expect((await tell(at, forged, forged)).outcomes).toEqual(["wrong", "wrong"]);
+  expect(await (await fetch(`${at}healthz`)).json()).toMatchObject({ reports: 0 });
+  let status = 200;
+  for (let n = 1; status === 200; n++) ({ status } = await tell(at, { ...other.report(false), host: n.toString(16).padStart(32, "0") }));
+  expect(status).toBe(429);
+  for (const each of [one, other]) {
+    expect(await tell(at, forged, each.report(false))).toEqual({ status: 200, outcomes: ["wrong", "taken"] });
+    expect((await tell(at, each.report())).outcomes).toEqual(["taken"]);
+  }
+  network.cut = false;
+  await until(async () => (await counterOf(one.host)) === one.counter && (await counterOf(other.host)) === other.counter);
+  await relay.close();
+});
+
 test("what the server says later a machine hears with its next report", async () => {
   const relay = await Relay.open({ data: dataFolder(), server: url, upstream: undefined, patience: 1000 }, silent);
   const at = `${await relay.server.listen({ host: "127.0.0.1", port: 0 })}/`;

@@ -5,7 +5,10 @@
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  type EnrolRequest,
+  enrolAnswerSchema,
   enrolRequestSchema,
+  fleetAnswer,
   type ReportOutcome,
   reportBodySchema,
   reportsAnswerSchema,
@@ -24,6 +27,7 @@ import { limited } from "../http/limits.ts";
 import { refusalOf } from "../http/refusals.ts";
 import { Cache } from "./cache.ts";
 import { Forwarder } from "./forward.ts";
+import { Machines } from "./machines.ts";
 import { Spool, type SpoolOptions } from "./spool.ts";
 
 const LONGEST = 4 * 1024 * 1024;
@@ -43,12 +47,20 @@ export interface RelayOptions {
   patience?: number;
   /** Seconds. */
   lockPatience?: number;
-  spool?: SpoolOptions;
+  spool?: Omit<SpoolOptions, "isKnown">;
+}
+
+interface Parts {
+  spool: Spool;
+  machines: Machines;
+  lock: FileHandle;
+  ending: AbortController;
 }
 
 export class Relay {
   readonly server: FastifyInstance;
   readonly #spool: Spool;
+  readonly #machines: Machines;
   readonly #lock: FileHandle;
   readonly #ending: AbortController;
   readonly #forwarder: Forwarder;
@@ -59,11 +71,12 @@ export class Relay {
   /** Of machines that the server said something of that they do not know yet. */
   readonly #owed = new Map<string, ReportOutcome>();
 
-  private constructor(options: RelayOptions, spool: Spool, lock: FileHandle, ending: AbortController, log: Logger) {
+  private constructor(options: RelayOptions, { spool, machines, lock, ending }: Parts, log: Logger) {
     const { server, upstream, data, patience = PATIENCE_MS } = options;
     this.#url = server.endsWith("/") ? server : `${server}/`;
     this.#patience = patience;
     this.#spool = spool;
+    this.#machines = machines;
     this.#lock = lock;
     this.#ending = ending;
     this.#forwarder = new Forwarder(spool, server, (report, outcome) => this.#note(report, outcome), log);
@@ -76,7 +89,9 @@ export class Relay {
   static async open(options: RelayOptions, log: Logger): Promise<Relay> {
     const ending = new AbortController();
     const lock = await alone(new Task(silentReporter, ending.signal), options.data, options.lockPatience);
-    const relay = new Relay(options, await Spool.open(join(options.data, "spool"), options.spool), lock, ending, log);
+    const machines = await Machines.open(options.data);
+    const spool = await Spool.open(join(options.data, "spool"), { ...options.spool, isKnown: machines.knows });
+    const relay = new Relay(options, { spool, machines, lock, ending }, log);
     relay.#forwarder.start();
     relay.#chores.push(
       new Chore(
@@ -94,21 +109,31 @@ export class Relay {
     this.#ending.abort();
     await this.#forwarder.end();
     await this.#spool.close();
+    await this.#machines.close();
     await this.#lock.close();
   }
 
   /** On the disk, then to the server; what that says in time is the answer. @throws FLEET_RELAY, FLEET_BUSY, FLEET_ROOM */
   async take(reports: readonly SignedReport[]): Promise<ReportOutcome[]> {
-    const first = await this.#spool.add(reports);
-    this.#forwarder.look();
-    const said = await Promise.all(reports.map((_, i) => this.#forwarder.outcome(first + i, this.#patience)));
-    return said.map((outcome, i) => outcome ?? this.#byItself(reports[i]));
+    const kept = reports.filter((report) => !this.#machines.isForged(report));
+    const said = new Map<SignedReport, ReportOutcome>();
+    if (kept.length > 0) {
+      const first = await this.#spool.add(kept);
+      this.#forwarder.look();
+      await Promise.all(
+        kept.map(async (report, i) => {
+          const outcome = await this.#forwarder.outcome(first + i, this.#patience);
+          said.set(report, outcome ?? this.#byItself(report));
+        }),
+      );
+    }
+    return reports.map((report) => said.get(report) ?? "wrong");
   }
 
   /** The server says nothing: it is kept, and a machine that is about to load has to wait for the server's word. @throws FLEET_RELAY */
-  #byItself(report: SignedReport | undefined): ReportOutcome {
-    const body = bodyOf(report?.body ?? "");
-    if (report === undefined || body === undefined) return "wrong";
+  #byItself(report: SignedReport): ReportOutcome {
+    const body = bodyOf(report.body);
+    if (body === undefined) return "wrong";
     if (body.state !== undefined && body.state.intent !== null)
       throw fail(
         "FLEET_RELAY",
@@ -120,14 +145,16 @@ export class Relay {
   }
 
   /** Told by itself before that it is taken, a machine has yet to hear what the server says. */
-  #note({ host }: SignedReport, outcome: ReportOutcome): void {
+  #note(report: SignedReport, outcome: ReportOutcome): void {
+    this.#machines.said(report, outcome);
+    const { host } = report;
     // Anybody can send what is wrong in its name: the others the server says of what the machine has signed, or of its name alone.
     if (outcome === "wrong") return;
     if (outcome === "taken" || outcome === "known" || outcome === "held") this.#owed.delete(host);
     else if (this.#owed.size < MOST_KNOWN) this.#owed.set(host, outcome);
   }
 
-  async #enrol(body: object): Promise<{ status: number; text: string }> {
+  async #enrol(body: EnrolRequest): Promise<{ status: number; text: string }> {
     try {
       const response = await fetch(new URL("v1/enrol", this.#url), {
         method: "POST",
@@ -136,7 +163,10 @@ export class Relay {
         redirect: "error",
         signal: AbortSignal.timeout(this.#patience * 2),
       });
-      return { status: response.status, text: await response.text() };
+      const text = await response.text();
+      const found = fleetAnswer(enrolAnswerSchema, response.status, text);
+      if ("good" in found) this.#machines.enrolled(found.good.host, body.publicKey);
+      return { status: response.status, text };
     } catch (cause) {
       throw fail("FLEET_RELAY", cause instanceof Error ? cause.message : String(cause), { file: this.#url }, { cause });
     }

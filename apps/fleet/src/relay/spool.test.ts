@@ -81,6 +81,53 @@ test("it holds no more than it may, and of one machine no more than that one may
   await spool.close();
 });
 
+test("names that nobody knows share an eighth of it, also after a start; who is known meanwhile is kept out by none of them", async () => {
+  const folder = folderNew();
+  const known = new Set<string>([report(0, 1).host]);
+  const options = { most: 400_000, isKnown: (host: string) => known.has(host) };
+  let spool = await Spool.open(folder, options);
+  let host = 2;
+  const fill = async (): Promise<void> => {
+    for (;;) {
+      const full = await spool.add([report(host, host)]).catch((error: unknown) => error);
+      if (typeof full !== "number") {
+        expect(full).toMatchObject({ code: "FLEET_BUSY", message: expect.stringContaining("not known here") });
+        return;
+      }
+      host++;
+    }
+  };
+  await fill();
+  const { reports: strangers } = spool.waiting;
+  expect(spool.waiting.bytes).toBeLessThan(50_000);
+  for (let i = 0; i < 100; i++) await spool.add([report(i, 1)]);
+  // Of one that waited as a stranger, and is known now.
+  known.add(report(0, 2).host);
+  await spool.add([report(7, 2)]);
+  await expect(spool.add([report(0, host)])).rejects.toMatchObject({ code: "FLEET_BUSY" });
+  await spool.close();
+  spool = await Spool.open(folder, options);
+  expect(spool.waiting.reports).toBe(strangers + 101);
+  await fill();
+  while (spool.waiting.reports > 0) {
+    const { reports, taken } = await spool.oldest(37, 1_000_000);
+    await taken(reports.length);
+  }
+  const before = host;
+  await fill();
+  expect(host - before).toBeGreaterThanOrEqual(strangers - 1);
+  await spool.close();
+});
+
+test("of one machine no more bytes than that one may", async () => {
+  const spool = await Spool.open(folderNew());
+  const long = { ...report(0), body: "x".repeat(64 * 1024) };
+  for (let i = 0; i < 64; i++) await spool.add([long]);
+  await expect(spool.add([long])).rejects.toMatchObject({ code: "FLEET_BUSY" });
+  await spool.add([report(0, 1)]);
+  await spool.close();
+});
+
 test("a place of which no file is left, and files that are gone, are no reason to leave out what comes", async () => {
   const folder = folderNew();
   mkdirSync(folder, { recursive: true });

@@ -13,6 +13,9 @@ const SEGMENT_BYTES = 8 * 1024 * 1024;
 const MOST_BYTES = 512 * 1024 * 1024;
 /** Of one machine: who fills it with one name keeps no other out. */
 const MOST_OF_ONE = 500;
+const MOST_BYTES_OF_ONE = 4 * 1024 * 1024;
+/** Of all, for names that the server has never spoken of together: who makes them up keeps no machine out. */
+const PART_OF_STRANGERS = 1 / 8;
 const PLACE = "acknowledged";
 
 /** Of what comes next: the number of a file, and the byte in it. */
@@ -33,10 +36,19 @@ interface Adding {
   failed(error: unknown): void;
 }
 
+/** What waits of one machine. */
+interface Waiting {
+  reports: number;
+  bytes: number;
+  /** Of these, what was added before it was known. */
+  strange: number;
+}
+
 export class Spool {
   readonly #folder: string;
   readonly #most: number;
   readonly #segmentBytes: number;
+  readonly #isKnown: (host: string) => boolean;
   #file: FileHandle;
   /** The one that is written. */
   #segment: number;
@@ -47,25 +59,38 @@ export class Spool {
   /** Of what is added next. */
   #last = 0;
   #bytes = 0;
-  readonly #hosts = new Map<string, number>();
+  readonly #hosts = new Map<string, Waiting>();
+  /** Of strangers, in bytes. */
+  #strange = 0;
   /** Of what is on its way to the disk. */
   #coming = 0;
+  #comingStrange = 0;
   /** Of files that were given up in the middle, where they end: behind it is what nobody was told of. */
   readonly #ends = new Map<number, number>();
   #adding: Adding[] = [];
   #busy: Promise<void> | undefined;
 
-  private constructor(folder: string, file: FileHandle, segment: number, read: Place, { most, segmentBytes }: Required<SpoolOptions>) {
+  private constructor(
+    folder: string,
+    file: FileHandle,
+    segment: number,
+    read: Place,
+    { most, segmentBytes, isKnown }: Required<SpoolOptions>,
+  ) {
     this.#folder = folder;
     this.#file = file;
     this.#segment = segment;
     this.#read = read;
     this.#most = most;
     this.#segmentBytes = segmentBytes;
+    this.#isKnown = isKnown;
   }
 
   /** What a process that died has left is there; the half of a line that it was writing is not. */
-  static async open(folder: string, { most = MOST_BYTES, segmentBytes = SEGMENT_BYTES }: SpoolOptions = {}): Promise<Spool> {
+  static async open(
+    folder: string,
+    { most = MOST_BYTES, segmentBytes = SEGMENT_BYTES, isKnown = () => true }: SpoolOptions = {},
+  ): Promise<Spool> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const segments = await segmentsIn(folder);
     const known = await placeIn(folder);
@@ -75,7 +100,7 @@ export class Spool {
     const read = known !== undefined && known.segment >= first ? known : { segment: first, offset: 0 };
     const file = await open(pathOf(folder, segment), "ax", 0o600);
     await syncFolder(folder);
-    const spool = new Spool(folder, file, segment, read, { most, segmentBytes });
+    const spool = new Spool(folder, file, segment, read, { most, segmentBytes, isKnown });
     for (const each of segments) {
       const { size } = await stat(pathOf(folder, each));
       if (each < read.segment) await rm(pathOf(folder, each));
@@ -93,12 +118,17 @@ export class Spool {
 
   /** @returns the number of the first of them, which are on the disk. @throws FLEET_BUSY, FLEET_ROOM */
   async add(reports: readonly SignedReport[]): Promise<number> {
-    const bytes = reports.reduce((sum, { body }) => sum + body.length + 200, 0);
+    const bytes = reports.reduce(sumOf, 0);
+    const strange = reports.filter(({ host }) => !this.#isKnown(host)).reduce(sumOf, 0);
     if (this.#bytes + this.#coming + bytes > this.#most)
       throw fail("FLEET_BUSY", `${this.#bytes + this.#coming} bytes of reports wait for the server`);
-    const many = reports.find(({ host }) => (this.#hosts.get(host) ?? 0) >= MOST_OF_ONE);
-    if (many !== undefined) throw fail("FLEET_BUSY", `${MOST_OF_ONE} reports of ${many.host} wait for the server`);
+    const strangers = this.#strange + this.#comingStrange;
+    if (strange > 0 && strangers + strange > this.#most * PART_OF_STRANGERS)
+      throw fail("FLEET_BUSY", `${strangers} bytes of reports of machines that are not known here wait for the server`);
+    const many = reports.find(({ host }) => isMuch(this.#hosts.get(host)));
+    if (many !== undefined) throw fail("FLEET_BUSY", `as many reports of ${many.host} as may be wait for the server`);
     this.#coming += bytes;
+    this.#comingStrange += strange;
     return new Promise<number>((done, failed) => {
       this.#adding.push({ reports, done, failed });
       this.#busy ??= this.#write().finally(() => {
@@ -106,6 +136,7 @@ export class Spool {
       });
     }).finally(() => {
       this.#coming -= bytes;
+      this.#comingStrange -= strange;
     });
   }
 
@@ -141,7 +172,20 @@ export class Spool {
   #count({ host }: SignedReport, length: number): void {
     this.#last += 1;
     this.#bytes += length;
-    this.#hosts.set(host, (this.#hosts.get(host) ?? 0) + 1);
+    const { reports, bytes, strange } = this.#hosts.get(host) ?? { reports: 0, bytes: 0, strange: 0 };
+    const more = this.#isKnown(host) ? 0 : length;
+    this.#strange += more;
+    this.#hosts.set(host, { reports: reports + 1, bytes: bytes + length, strange: strange + more });
+  }
+
+  #uncount({ host }: SignedReport, length: number): void {
+    this.#bytes -= length;
+    const { reports, bytes, strange } = this.#hosts.get(host) ?? { reports: 1, bytes: length, strange: 0 };
+    // The oldest go first, and those are the ones from before it was known.
+    const less = reports > 1 ? Math.min(strange, length) : strange;
+    this.#strange -= less;
+    if (reports > 1) this.#hosts.set(host, { reports: reports - 1, bytes: bytes - length, strange: strange - less });
+    else this.#hosts.delete(host);
   }
 
   /** What of a batch is there nobody was told of: cut off where the disk is full; of a disk that fails nothing more is written to that file. */
@@ -181,12 +225,7 @@ export class Spool {
         reports: lines.map(({ report }, i) => ({ n: first + i, report })),
         taken: async (count) => {
           const gone = lines.slice(0, count);
-          for (const { report, length } of gone) {
-            this.#bytes -= length;
-            const left = (this.#hosts.get(report.host) ?? 1) - 1;
-            if (left > 0) this.#hosts.set(report.host, left);
-            else this.#hosts.delete(report.host);
-          }
+          for (const { report, length } of gone) this.#uncount(report, length);
           this.#next += count;
           const last = gone.at(-1);
           if (last !== undefined) await this.#goTo({ segment: place.segment, offset: last.end });
@@ -221,7 +260,12 @@ export class Spool {
 export interface SpoolOptions {
   most?: number;
   segmentBytes?: number;
+  /** Machines that the server has spoken of; all, unless given. */
+  isKnown?: (host: string) => boolean;
 }
+
+const sumOf = (sum: number, { body }: SignedReport): number => sum + body.length + 200;
+const isMuch = (of: Waiting | undefined): boolean => of !== undefined && (of.reports >= MOST_OF_ONE || of.bytes >= MOST_BYTES_OF_ONE);
 
 const noRoom = (error: unknown): boolean =>
   error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");

@@ -63,6 +63,6 @@ export const fleetBuildsDocument = documentKind(
 export const fleetBuildDocument = documentKind(
   "fleet-build",
   1,
-  "`suture fleet builds ID`: a build, and what its builder printed.",
+  "`suture fleet builds ID`, `build`, `cancel-build` and `repeat-build`: a build, and what its builder printed.",
   fleetBuildWholeSchema.entries,
 );
