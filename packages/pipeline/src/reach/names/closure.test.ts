@@ -42,6 +42,14 @@ describe("a C file is reached by what changes in a header", () => {
     ["a member that it names", "int b;", "unsigned b;", "int f(struct box *b) { return b->b; }"],
     ["an enumerator that has another value", "{ OFF, ON }", "{ OFF, NEW, ON }", "int f(void) { return ON; }"],
     ["what a function is given", "outside(struct box *it, int", "outside(struct box *it, long", "int f(void) { return outside(0, 1); }"],
+    ["a member that comes under a condition", "int b;", "\n#ifdef ON\nint b;\n#endif\n", "int f(struct box *b) { return b->b; }"],
+    [
+      "members that change their places around a macro",
+      "int a; int b;",
+      "int b;\n#define ON 1\nint a;",
+      "int f(struct box *b) { return b->a; }",
+    ],
+    ["a structure inside that comes under a condition", "int b;", "\n#ifdef ON\nstruct in { int b; } c;\n#endif\n", "struct box b;"],
     ["how a structure lies", "int b; };", "int b; } __packed;", "int f(void) { return crate()->inner->a; }"],
   ])("%s", (_, from, to, source) => {
     expect(reaches(source, from, to, BOX, OTHERS)).toBe(true);
@@ -55,6 +63,15 @@ describe("a C file is reached by what changes in a header", () => {
       "int f(void) { return outside(crate()->inner, 1); }",
     ],
     ["a member that it does not name", "int b;", "int b; int c;", "int f(void) { return crate()->inner->a; }"],
+    ["another member that comes under a condition", "int b;", "\n#ifdef ON\nint b;\n#endif\n", "int f(struct box *it) { return it->a; }"],
+    ["a macro inside of a structure", "int b;", "\n#define NEW 1\nint b;", "int f(struct box *b) { return b->b; }"],
+    ["what keeps the numbers of lines", "int b;", "\n#line 7\nint b;", "int f(struct box *b) { return b->b; }"],
+    [
+      "what keeps the numbers of lines in a function",
+      "return it->a",
+      "\n#line 7\nreturn it->a",
+      "int f(struct box *b) { return size(b); }",
+    ],
     ["an enumerator more", "{ OFF, ON }", "{ OFF, ON, LAST }", "int f(void) { return ON; }"],
     ["a comment", "return it->a", "/* size ON */ return it->a", "int f(struct box *b) { return size(b) + ON; }"],
     ["a name in a comment or text", "return it->a", "return it->b", 'char *f(void) { /* size() */ return "size"; }'],

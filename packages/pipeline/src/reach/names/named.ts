@@ -17,6 +17,8 @@ export interface Named {
   words: ReadonlySet<string>;
   /** Two texts of one header have the same declaration if this is the same. */
   text: string;
+  /** Its own lines, without comments, and of macros inside of it only their places. */
+  lines: string;
   /** Of a macro that makes names of pieces, each with its pieces in their order. */
   pasted: readonly Pieces[];
   /** A macro that puts something into an object wherever it stands. */
@@ -48,20 +50,26 @@ const DEFINES =
 const TAG = /\b(?:struct|union|enum)\s+(\w+)\s*\{/g;
 const ENUMERATION = /\benum\s*(?:\w+\s*)?\{([^{}]*)\}/g;
 const COMMENT = /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*/g;
+/** What keeps the numbers of the lines behind it as they were. */
+const LINE = /^[ \t]*#[ \t]*line\b.*$/gm;
+/** Inside of another declaration, where only its place counts: it is one of its own. */
+const MACRO = /^[ \t]*#[ \t]*(define|undef)[ \t]+(\w+)(?:\\\n|.)*$/gm;
 const CHAIN = /\w+(?:\s*##\s*\w+)+/g;
 
 export function namedIn(text: string): Named[] {
-  const lines = text.split("\n");
+  const all = text.split("\n");
   const declared = declarationsIn(text);
   const guard = guardOf(declared);
   const conditions: Set<string>[] = [];
   const found: Named[] = [];
   for (const one of declared) {
-    const own = lines
+    const own = all
       .slice(one.first, one.last + 1)
       .join("\n")
-      .replace(COMMENT, " ");
+      .replace(COMMENT, " ")
+      .replace(LINE, "");
     if (one.kind === "condition" && condition(conditions, one.head, guard)) continue;
+    const lines = one.kind === "macro" ? own : own.replace(MACRO, "#$1 $2;");
     const words = one.kind === "include" ? new Set<string>() : wordsOf(own.replaceAll("\\\n", " "));
     const names = one.isOpen ? [...words] : [...one.names, ...(one.kind === "type" ? namesInside(own) : [])];
     const kind = kindOf(one, names, own);
@@ -71,7 +79,8 @@ export function namedIn(text: string): Named[] {
       kind,
       names,
       words,
-      text: `${conditions.map((set) => [...set].join(" ")).join(" ")}\n${own.replace(/\s+/g, " ").trim()}`,
+      text: `${conditions.map((set) => [...set].join(" ")).join(" ")}\n${lines.replace(/\s+/g, " ").trim()}`,
+      lines,
       pasted: kind === "macro" && own.includes("##") ? chainsOf(own) : [],
       makesCode: kind === "macro" && (CODE.test(own) || (DEFINES.test(own) && /[{=]/.test(own) && !INLINE.test(own))),
       ...(kind === "call" ? callsIn(own) : { calls: [], given: [] }),

@@ -26,7 +26,8 @@ export function changedBetween(before: string, after: string, layoutsHold: boole
   const told = new Set<Named>();
   for (const [name, [one, other, ...more]] of types) {
     if (!layoutsHold || name === "" || one === undefined || other === undefined || more.length > 0) continue;
-    const members = changedMembers(tokensOf(one.text), tokensOf(other.text));
+    const [was, is] = [tokensOf(one), tokensOf(other)];
+    const members = was === undefined || is === undefined ? undefined : changedMembers(was, is);
     if (members === undefined) continue;
     for (const member of members) if (!names.has(member)) names.set(member, false);
     told.add(one).add(other);
@@ -41,9 +42,32 @@ export function changedBetween(before: string, after: string, layoutsHold: boole
   return { names, calls, doubt };
 }
 
-/** Behind the conditions that it is under, and without those that are inside. */
-function tokensOf(text: string): string {
-  return (text.match(/[A-Za-z_]\w*|"(?:\\.|[^"\\])*"|[\d.][\w.]*|[^\s\w]/g) ?? []).join(" ");
+const TOKEN = /^[ \t]*#[ \t]*(?:if|ifdef|ifndef|elif|else|endif)\b(?:\\\n|.)*|[A-Za-z_]\w*|"(?:\\.|[^"\\])*"|[\d.][\w.]*|[^\s\w]/gm;
+
+/**
+ * Behind the conditions that it is under. Those that are inside are words of each member that is under them.
+ * @returns undefined where more than a member is under one
+ */
+function tokensOf({ text, lines }: Named): string | undefined {
+  const under: string[] = [];
+  const tokens = [text.slice(0, text.indexOf("\n"))];
+  let isFirst = false;
+  for (const [token] of lines.matchAll(TOKEN)) {
+    const [, word, rest = ""] = /^\s*#\s*([a-z]+)([\s\S]*)$/.exec(token) ?? [];
+    if (word !== undefined) {
+      if (!isFirst) return undefined;
+      const condition = `${word}_${rest.replace(/\W+/g, (other) => [...other].map((c) => c.charCodeAt(0)).join("_"))}`;
+      if (word === "endif") under.pop();
+      else if (word === "elif" || word === "else") under.push(`${under.pop()}_${condition}`);
+      else under.push(condition);
+      continue;
+    }
+    if (token === "{" && under.length > 0) return undefined;
+    if (isFirst) tokens.push(...under);
+    tokens.push(token);
+    isFirst = /^[;{}]$/.test(token);
+  }
+  return tokens.join(" ");
 }
 
 /** What the #include lines of a text name. */
