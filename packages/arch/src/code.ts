@@ -59,6 +59,8 @@ export interface ListedInstruction {
 export type AlignmentFill = (length: number) => Uint8Array | undefined;
 
 export interface Code {
+  /** Loads the decoder, which is otherwise loaded when first needed. */
+  makeReady(): void;
   /** Bytes from the field of a branch to the place that its distance counts from. */
   branchToEnd: number;
   /** Bytes from the field of a PC-relative operand to the place that its distance counts from: what they can be. */

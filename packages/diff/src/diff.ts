@@ -125,6 +125,8 @@ export interface DiffOptions {
    * by those of their name, and nothing else of the kernel is changed.
    */
   acceptData?: AcceptData | undefined;
+  /** `acceptData` accepts nothing, for no object of the patch: what matters beside changed data only is not looked for. */
+  acceptsNothing?: boolean | undefined;
   /** By the names in the patched object: what another object of the running kernel defines. */
   elsewhere?: ReadonlyMap<string, Elsewhere>;
 }
@@ -157,7 +159,7 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
   // What has to be carried is known only where nothing of it is refused.
   refusals.check();
   carry(plan, options.keepEntry ?? (() => true));
-  const byPointer = newCallsByPointer(plan);
+  const byPointer = options.acceptsNothing === true ? [] : newCallsByPointer(plan);
   checkEmptyPlaces(plan, byPointer, refusals);
   const writes = checkWrites(plan);
   const { missed, outward } = leftOut(plan, options.acceptInit ?? (() => false));

@@ -15,6 +15,7 @@ import {
   mayComputeAddress,
 } from "./code.ts";
 import { decode, likeness, textAt } from "./decode.ts";
+import { iced } from "./iced.ts";
 import { image } from "./image.ts";
 import { accessesIn, callsByPointer, leaving, operandEnds, pointersIn, stepsIn } from "./instructions.ts";
 import { listing } from "./listing.ts";
@@ -68,6 +69,7 @@ export const x86_64: Arch = {
     pointersIn,
     leaving,
     decode,
+    makeReady: () => void iced(),
     likeness,
     textAt,
     listing,

@@ -4,7 +4,8 @@
  * __FILE__ and the compiled code are the same. Modules outside of the kernel's tree are compiled in that tree and named by whole paths, or in their own
  * folder: of those the view shows the modules' folder, and the compiler is told to spell it as it was.
  */
-import { mkdir, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { symlinkSync } from "node:fs";
+import { mkdir, readdir, realpath, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { literally } from "@suture/files";
 import { newScratch, tellingFull } from "@suture/sources";
@@ -207,6 +208,7 @@ async function mirror(tree: string, view: string, folder: string, real: RealFold
     const path = join(folder, entry.name);
     // A link to a folder on the way to a changed file would lead out of the view: what is written there would be written to the tree.
     if ((entry.isDirectory() && deep) || (real.onPath.has(path) && !entry.isFile())) await mirror(tree, view, path, real, deep);
-    else await symlink(join(tree, path), join(view, path));
+    // A link is made sooner than a promise of one.
+    else symlinkSync(join(tree, path), join(view, path));
   }
 }

@@ -107,6 +107,7 @@ export class BuiltObjects {
             const original = await built(command, "original", await compileKept(task, command, variant, kernel.original, kernel.tools));
             const started = performance.now();
             if (few) this.#opened.set(command, await this.#prove(command, plain, original));
+            if (few) this.#makeReady();
             proofMs += performance.now() - started;
             await half(command, { original });
           }),
@@ -117,6 +118,12 @@ export class BuiltObjects {
       const what = commands.length === 1 ? commands[0]?.object : `${commands.length} objects`;
       stage.result(`${what}: compiler ${(compilerMs / 1000).toFixed(1)} s${few ? `, proof ${proofMs.toFixed(0)} ms` : ""}`);
     });
+  }
+
+  /** What the comparison and the link need in any case, while the compiler of the patched object is still at it. */
+  #makeReady(): void {
+    this.#kernel.target.arch.code.makeReady();
+    void this.#kernel.symbolSources.kernel.exports;
   }
 
   /** @returns the object, whole: for as long as the caller holds it */

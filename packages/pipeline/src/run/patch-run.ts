@@ -270,7 +270,15 @@ export class PatchRun {
     const after = readElf(patched, command.object);
     const acceptInit = (name: string): boolean => acceptInits.has(name);
     const acceptData = data === undefined ? undefined : accepts(data, command.object);
-    const options = { ...diffOptions(kernel, command, owner), force, acceptInit, acceptData, reach: reachOf(proof), elsewhere };
+    const options = {
+      ...diffOptions(kernel, command, owner),
+      force,
+      acceptInit,
+      acceptData,
+      acceptsNothing: data?.size === 0,
+      reach: reachOf(proof),
+      elsewhere,
+    };
     const differ: string[] = [];
     try {
       differ.push(...checkLayouts(before, after, accepted));
