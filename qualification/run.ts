@@ -112,6 +112,7 @@ export class RunContext {
     this.names.add(name);
     const known = this.kept.get(name);
     if (known !== undefined) return known;
+    this.task.check();
     const started = performance.now();
     const found = await work().catch((error: unknown): Found => {
       this.task.check();

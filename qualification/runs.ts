@@ -8,6 +8,7 @@ import { debs } from "./debs/run.ts";
 import { edits } from "./edits/edits.ts";
 import { fleet } from "./fleet/run.ts";
 import { fleetFaults } from "./fleet-faults/run.ts";
+import { fleetPage } from "./fleet-page/run.ts";
 import { fleetScale } from "./fleet-scale/run.ts";
 import { flips } from "./flips/run.ts";
 import { follow } from "./follow/run.ts";
@@ -29,6 +30,7 @@ export const RUNS: readonly Run[] = [
   simulatedFleet,
   hostileReports,
   fleetFaults,
+  fleetPage,
   fleetScale,
   same,
   flips,

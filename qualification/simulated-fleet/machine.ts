@@ -21,6 +21,7 @@ import {
   withRefused,
 } from "@suture/agent";
 import type { AgentMemory, AgentRun, Soak } from "@suture/protocol";
+import { BASE } from "../../apps/fleet/test/catch-up.ts";
 import { BUILD_ID, STATE } from "../../apps/fleet/test/machine.ts";
 import type { Client } from "./http.ts";
 
@@ -247,7 +248,7 @@ export class SimulatedMachine {
   /** @returns whether the server has acknowledged it, or there was nothing to say */
   async #tell(client: Client, at: Date, intent: Intent | undefined): Promise<boolean> {
     const { bootId, machineId } = this;
-    const state = reportState({ ...this.#facts, beatSeconds: BEAT_SECONDS }, this.#run, intent);
+    const state = reportState({ ...this.#facts, version: BASE.version, beatSeconds: BEAT_SECONDS }, this.#run, intent);
     const digest = stateDigest(state);
     const due = dueOf(this.#sent, { digest, bootId, machineId, intent, beatSeconds: BEAT_SECONDS, at });
     if (due === undefined) return true;

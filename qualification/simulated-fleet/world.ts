@@ -8,7 +8,9 @@ import { silentReporter, Task } from "@suture/task";
 import { refresh, sourceOf, TrustStore } from "@suture/trust";
 import { brokenAudit } from "../../apps/fleet/src/audit/audit.ts";
 import { Fleet } from "../../apps/fleet/src/fleet.ts";
+import { Knowledge } from "../../apps/fleet/src/knowledge/knowledge.ts";
 import { tick } from "../../apps/fleet/src/rollouts/tick.ts";
+import { sampleLevels, sampleRollouts } from "../../apps/fleet/src/samples/samples.ts";
 import { Steering } from "../../apps/fleet/src/steering/steering.ts";
 import { newApiKey } from "../../apps/fleet/src/users/api-keys.ts";
 import type { Role } from "../../apps/fleet/src/users/roles.ts";
@@ -23,6 +25,7 @@ const PEOPLE: readonly [string, Role][] = [
   ["olga", "operator"],
   ["ada", "releaser"],
   ["bob", "releaser"],
+  ["alma", "admin"],
 ];
 const AT_ONCE = 64;
 const MINUTE_MS = 60_000;
@@ -39,6 +42,7 @@ export const USUAL: Noise = { boots: 1 / 720, breaks: 1 / 500, breakHours: 4 };
 export class World {
   readonly machines: readonly SimulatedMachine[];
   readonly client: Client;
+  readonly url: string;
   now: number;
   readonly #fleet: Fleet;
   readonly #signed: Signed;
@@ -51,7 +55,7 @@ export class World {
 
   private constructor(
     given: { task: Task; base: string; fleet: Fleet; signed: Signed; store: TrustStore; keys: ReadonlyMap<string, string>; now: number },
-    client: Client,
+    url: string,
     machines: readonly SimulatedMachine[],
   ) {
     this.#task = given.task;
@@ -63,7 +67,8 @@ export class World {
     this.#steering = new Steering(given.task, given.signed);
     this.now = given.now;
     given.signed.now = () => new Date(this.now);
-    this.client = client;
+    this.url = url;
+    this.client = new Client(url, AT_ONCE);
     this.machines = machines;
   }
 
@@ -83,10 +88,10 @@ export class World {
     const { sql } = fleet.database;
     const keys = new Map<string, string>();
     for (const [name, role] of PEOPLE) keys.set(name, (await newApiKey(sql, "the run", { name, roles: [role] })).key);
-    const client = new Client(`${await fleet.server.listen({ host: "127.0.0.1", port: 0 })}/`, AT_ONCE);
+    const url = `${await fleet.server.listen({ host: "127.0.0.1", port: 0 })}/`;
     const store = await TrustStore.create(join(base, "trust"), readFileSync(join(signed.out, "metadata/1.root.json")));
     const machines = Array.from({ length: count }, (_, n) => new SimulatedMachine(n, n < CANARIES));
-    const world = new World({ task, base, fleet, signed, store, keys, now }, client, machines);
+    const world = new World({ task, base, fleet, signed, store, keys, now }, url, machines);
     const words = { name: "the fleet", limit: null, days: 30, approve: true, labels: [] };
     const { body } = await world.as("olga", "POST", "v1/enrol-tokens", words);
     // As rows: by the API each is a transaction of its own.
@@ -122,8 +127,13 @@ export class World {
     }
   }
 
-  async begun(id: string, plan: object): Promise<void> {
-    const livepatch = await this.#signed.add(id.replaceAll("-", "_"));
+  /** @param added what its livepatch says, and what is beside it, as of Signed.add */
+  async begun(
+    id: string,
+    plan: object,
+    added: Parameters<Signed["add"]> extends [string, ...infer More] ? More : never = [],
+  ): Promise<void> {
+    const livepatch = await this.#signed.add(id.replaceAll("-", "_"), ...added);
     const made = await this.as("olga", "POST", "v1/rollouts", { id, livepatch, ...plan });
     if (made.status !== 200) throw new Error(JSON.stringify(made.body));
     await this.agreed(id, "start");
@@ -135,6 +145,14 @@ export class World {
     const [found] = (await this.as("olga", "GET", `v1/rollouts/${id}`)).body.rollouts as FleetRollout[];
     if (found === undefined) throw new Error(id);
     return found;
+  }
+
+  /** What the server notes from time to time by its own clock, which is not that of the run. */
+  async noted(): Promise<void> {
+    const { sql } = this.#fleet.database;
+    await this.#fleet.learner?.learn();
+    await sampleRollouts(sql, true);
+    await sampleLevels(sql, new Knowledge(sql));
   }
 
   /** What became of a roll-out, as the audit has it. */

@@ -84,7 +84,7 @@ export class Judge {
     if (leftOut > 0)
       reboot.push({
         code: "left out",
-        why: `${leftOut} open CVEs are fixed by a newer kernel, and by no livepatch that there is for this one`,
+        why: `${leftOut === 1 ? "an open CVE is" : `${leftOut} open CVEs are`} fixed by a newer kernel, and by no livepatch that there is for this one`,
       });
     if (cover !== undefined && cover.until < today)
       reboot.push({ code: "not covered", why: `no livepatches are made for it since ${cover.until}: ${cover.why}` });

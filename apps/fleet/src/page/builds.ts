@@ -13,7 +13,7 @@ import { fail } from "../errors.ts";
 import { type Route, route } from "../http/route.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
 import { mayBe, type Principal, SEERS } from "../users/roles.ts";
-import { csrfField } from "./document.ts";
+import { csrfField, formsOf } from "./document.ts";
 import { NO_REPOSITORY } from "./others.ts";
 import { sendReview } from "./review.ts";
 import { formRoute, pageRoute } from "./route.ts";
@@ -133,7 +133,7 @@ ${when(one.code !== "" || one.mend !== "", () => html`<p class="box">${one.code}
 ${when(one.folder !== null, () => html`<p><a href="/builds/${id}/review">Its page of review</a>, as its builder has sent it</p>`)}
 <h2>What its builder printed</h2>
 ${row.log === "" ? html`<p class="dim">Nothing yet.</p>` : html`<pre class="m">${row.log}</pre>`}</div>
-${OPEN.has(one.state) ? button(principal, `/builds/${id}/cancel`, "Give it up") : when(!one.published, () => button(principal, `/builds/${id}/again`, "Build it again"))}`,
+${formsOf("forms", `${OPEN.has(one.state)}`, OPEN.has(one.state) ? button(principal, `/builds/${id}/cancel`, "Give it up") : when(!one.published, () => button(principal, `/builds/${id}/again`, "Build it again")))}`,
     };
   }),
   route({

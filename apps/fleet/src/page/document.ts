@@ -6,8 +6,8 @@ import { mayBe, type Principal, type Role } from "../users/roles.ts";
 import { PAGE_STYLE } from "./style.ts";
 
 const REFRESH_SECONDS = 5;
-/** What was typed and where the keyboard is stays: forms are outside of it. */
-const SCRIPT = `const at=document.getElementById("live");setInterval(async()=>{if(document.hidden)return;try{const r=await fetch(location.href);if(!r.ok||r.redirected)return;const n=new DOMParser().parseFromString(await r.text(),"text/html").getElementById("live");if(n)at.replaceChildren(...n.childNodes)}catch{}},${REFRESH_SECONDS * 1000})`;
+/** What was typed and where the keyboard is stays: forms are outside of it, and change when what they are for does (formsOf). */
+const SCRIPT = `const at=document.getElementById("live");setInterval(async()=>{if(document.hidden)return;try{const r=await fetch(location.href);if(!r.ok||r.redirected)return;const d=new DOMParser().parseFromString(await r.text(),"text/html"),n=d.getElementById("live");if(n)at.replaceChildren(...n.childNodes);for(const o of document.querySelectorAll("[data-of]")){const w=d.getElementById(o.id);if(w&&w.dataset.of!==o.dataset.of)o.replaceWith(w)}}catch{}},${REFRESH_SECONDS * 1000})`;
 
 const hash = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 const POLICY = [
@@ -45,6 +45,9 @@ export interface View {
 
 /** A field that shows that the server gave the form. */
 export const csrfField = ({ csrf }: Principal): Html => html`<input type="hidden" name="csrf" value="${csrf ?? ""}">`;
+
+/** Forms on a page that is live: others take their place when they are for something else. @param of what they are for */
+export const formsOf = (id: string, of: string, forms: Content): Html => html`<div id="${id}" data-of="${of}">${forms}</div>`;
 
 function bar(principal: Principal, path: string): Content {
   const isAt = (place: string): boolean => (place === "/" ? path === "/" : path.startsWith(place));

@@ -30,7 +30,12 @@ export const glanceRoutes = (sql: Sql, knowledge: Knowledge, counted: Rested<Cou
       body: html`<div id="live"><h2>Machines</h2>
 ${tilesHtml([
   { name: "in the fleet", count: counts.all, href: "/hosts?state=approved" },
-  ...SHOWN.map((name) => ({ name, count: counts.statuses[name] ?? 0, href: `/hosts?${queryOf({ status: name, state: "approved" })}` })),
+  ...SHOWN.map((status) => ({
+    // Levels want one for other reasons as well, below.
+    name: status === "reboot wanted" ? "have what was withdrawn" : status,
+    count: counts.statuses[status] ?? 0,
+    href: `/hosts?${queryOf({ status, state: "approved" })}`,
+  })),
   { name: "wait for approval", count: counts.pending, href: "/hosts?state=pending" },
 ])}
 <h2>Roll-outs</h2>

@@ -80,7 +80,7 @@ function reportHtml(report: HostReportState): Content {
       "offered",
       report.offers.map(
         ({ sha256, counter, obstacle, why }) =>
-          html`<span class="m">${sha256.slice(0, 12)}</span> number ${counter}: ${obstacle ?? "taken"} ${why}<br>`,
+          html`<span class="m">${sha256.slice(0, 12)}</span> number ${counter}: ${obstacle ?? "taken"}${why === "" ? "" : `, ${why}`}<br>`,
       ),
     ],
     ["failed", report.failed.map(({ what, name, code, why }) => html`${what} ${name}: ${code}, ${why}<br>`)],

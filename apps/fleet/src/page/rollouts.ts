@@ -11,7 +11,7 @@ import { rollouts } from "../rollouts/store.ts";
 import { rolloutSeries, type Series } from "../samples/samples.ts";
 import { mayBe, type Principal, SEERS } from "../users/roles.ts";
 import { chartHtml } from "./chart.ts";
-import { csrfField } from "./document.ts";
+import { csrfField, formsOf } from "./document.ts";
 import { formRoute, pageRoute } from "./route.ts";
 import { phaseHtml, tableHtml, tilesHtml, timeHtml } from "./words.ts";
 
@@ -33,7 +33,7 @@ export function rolloutRow({ id, phase, stage, stages, tally, why }: FleetRollou
 }
 
 const stageText = ({ label, percent, hosts, leastHosts, leastHours }: Stage): string =>
-  `${hosts === undefined ? `${percent} %` : `${hosts} machines`}${label === "all" ? "" : ` with the label ${label}`}; at least ${leastHosts} successes and ${leastHours} h`;
+  `${hosts === undefined ? `${percent} %` : `${hosts} machines`}${label === "all" ? "" : ` with the label ${label}`}; at least ${leastHosts} successes${leastHours === 0 ? "" : ` and ${leastHours} h`}`;
 
 function stagesHtml({ stages, stage, phase, stageSince }: FleetRollout): Html {
   const isPassed = (i: number): boolean => i < stage || phase === "done";
@@ -121,10 +121,11 @@ export function rolloutPages(sql: Sql, rolling: Rolling): Route[] {
     pageRoute({ path: "/rollouts/:id", what: "A roll-out, live", who: SEERS, params }, async ({ params: { id }, principal }) => {
       const rollout = await one(id);
       const series = await rolloutSeries(sql, id);
+      const of = `${rollout.phase} ${rollout.attempt} ${rollout.stage}`;
       return {
         title: `Roll-out ${id}`,
         live: true,
-        body: html`${holdHtml(principal, rollout)}${liveHtml(rollout, series)}${formsHtml(principal, rollout)}`,
+        body: html`${formsOf("hold", of, holdHtml(principal, rollout))}${liveHtml(rollout, series)}${formsOf("forms", of, formsHtml(principal, rollout))}`,
       };
     }),
     formRoute(

@@ -36,7 +36,8 @@ figure.chart{margin:1rem 0}
 .chart .line-0{stroke:var(--link)}.chart .line-1{stroke:var(--good);stroke-dasharray:8 3}.chart .line-2{stroke:var(--bad);stroke-dasharray:3 3}.chart .line-3{stroke:var(--warn);stroke-dasharray:10 3 2 3}.chart .line-4{stroke:var(--cool)}
 .chart .key-0{color:var(--link)}.chart .key-1{color:var(--good)}.chart .key-2{color:var(--bad)}.chart .key-3{color:var(--warn)}.chart .key-4{color:var(--cool)}
 table.cards td{overflow-wrap:anywhere}
+.tiles{grid-template-columns:repeat(auto-fit,minmax(7rem,1fr))}
 .tiles a{color:inherit;text-decoration:none;display:block}
 .tiles a:hover b{text-decoration:underline}
-@media(max-width:34rem){table.cards thead{position:absolute;left:-99rem}table.cards tr{display:block;border-bottom:1px solid var(--line);padding:.4rem 0}table.cards td{display:block;border:0;padding:.05rem 0}table.cards td.n{text-align:left}table.cards td[data-h]::before{content:attr(data-h) ": ";color:var(--dim)}header.bar form{margin-left:0}}
+@media(max-width:34rem){table.cards thead{position:absolute;left:-99rem}table.cards tr{display:block;border-bottom:1px solid var(--line);padding:.4rem 0}table.cards td{display:block;border:0;padding:.05rem 0}table.cards td.n{text-align:left}table.cards td[data-h]:not([data-h=""])::before{content:attr(data-h) ": ";color:var(--dim)}header.bar form{margin-left:0}}
 `;
