@@ -154,7 +154,7 @@ class Watch {
     await this.#browser.goTo(this.#url("rollouts/release-1"));
     await this.#shown("release-1-canary");
     await this.#minutes("release-1", (stage) => stage === 1);
-    await this.#liveSays("ten");
+    await this.#liveIsAt("ten");
     await this.#shown("release-1-ten");
     // One click.
     await this.#browser.press("form[action$='/hold'] button");
@@ -164,10 +164,10 @@ class Watch {
     this.claims.holds("it goes on when two have agreed", (await world.does("olga", "release-1", "resume")) === 200, undefined);
     await this.#liveHas("form[action$='/hold'] button", "it can be held again by a click");
     await this.#minutes("release-1", (stage) => stage === 2);
-    await this.#liveSays("half");
+    await this.#liveIsAt("half");
     await this.#shown("release-1-half");
     await this.#minutes("release-1", (_, phase) => phase === "done");
-    await this.#liveSays("done");
+    await this.#becomes('document.querySelector("#live p")?.textContent.startsWith("done")', "what is live says that it is done by itself");
     await world.noted();
     await this.#shown("release-1-done");
     const { livepatch } = await world.shown("release-1");
@@ -186,7 +186,7 @@ class Watch {
     await world.begun("release-2", { soak: SOAK, stages: STAGES });
     await this.#browser.goTo(this.#url("rollouts/release-2"));
     await this.#minutes("release-2", (stage) => stage === 1);
-    await this.#liveSays("ten");
+    await this.#liveIsAt("ten");
     await this.#browser.fill("form[action$='/withdraw'] [name=why]", "it smells");
     await this.#browser.press("form[action$='/withdraw'] button");
     this.claims.holds("a form withdraws it", (await world.shown("release-2")).phase === "withdrawn", await world.shown("release-2"));
@@ -206,11 +206,9 @@ class Watch {
   }
 
   /** The page says it without being loaded anew. */
-  async #liveSays(word: string): Promise<void> {
-    await this.#becomes(
-      `document.getElementById("live")?.textContent.includes(${JSON.stringify(word)})`,
-      `what is live says ${word} by itself`,
-    );
+  async #liveIsAt(stage: string): Promise<void> {
+    const now = 'document.querySelector("#live li[aria-current] b")?.textContent';
+    await this.#becomes(`${now} === ${JSON.stringify(stage)}`, `what is live is at ${stage} by itself`);
   }
 
   async #liveHas(selector: string, what: string): Promise<void> {

@@ -39,5 +39,5 @@ table.cards td{overflow-wrap:anywhere}
 .tiles{grid-template-columns:repeat(auto-fit,minmax(7rem,1fr))}
 .tiles a{color:inherit;text-decoration:none;display:block}
 .tiles a:hover b{text-decoration:underline}
-@media(max-width:34rem){table.cards thead{position:absolute;left:-99rem}table.cards tr{display:block;border-bottom:1px solid var(--line);padding:.4rem 0}table.cards td{display:block;border:0;padding:.05rem 0}table.cards td.n{text-align:left}table.cards td[data-h]:not([data-h=""])::before{content:attr(data-h) ": ";color:var(--dim)}header.bar form{margin-left:0}}
+@media(max-width:34rem){table.cards thead{position:absolute;left:-99rem}table.cards tr{display:block;border-bottom:1px solid var(--line);padding:.4rem 0}table.cards td{display:block;border:0;padding:.05rem 0}table.cards td.n{text-align:left}table.cards td:empty{display:none}table.cards td[data-h]:not([data-h=""])::before{content:attr(data-h) ": ";color:var(--dim)}header.bar form{margin-left:0}}
 `;
