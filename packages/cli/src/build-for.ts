@@ -45,13 +45,20 @@ export function addAcceptData(command: Command): Command {
   );
 }
 
+export function addShadow(command: Command): Command {
+  return command.option(
+    "--shadow <member...>",
+    "keep these new members (TYPE.MEMBER, or all) beside the objects of their structures, which stay as they are: you know that 0 is right for objects that were there before (docs/means.md)",
+  );
+}
+
 export async function buildFor(
   task: Task,
   named: Named,
-  of: KernelOptions & Accepted & { acceptData?: string[]; looks: LookOptions },
+  of: KernelOptions & Accepted & { acceptData?: string[]; shadow?: string[]; looks: LookOptions },
   options: Omit<
     BuildOptions,
-    keyof Looks | "patches" | "sources" | "predecessor" | "acceptLayouts" | "acceptInits" | "acceptData" | "plain"
+    keyof Looks | "patches" | "sources" | "predecessor" | "acceptLayouts" | "acceptInits" | "acceptData" | "shadows" | "plain"
   >,
 ): Promise<Livepatch> {
   // A file that cannot be read should not cost the download of a kernel.
@@ -63,8 +70,8 @@ export async function buildFor(
   return lookedAt(task, of.looks, async (looks) => {
     const kernel = await openKernel(task, of);
     try {
-      const { acceptLayout: acceptLayouts, acceptInit: acceptInits, acceptData, plain } = of;
-      const accepted = { acceptLayouts, acceptInits, acceptData, plain };
+      const { acceptLayout: acceptLayouts, acceptInit: acceptInits, acceptData, shadow: shadows, plain } = of;
+      const accepted = { acceptLayouts, acceptInits, acceptData, shadows, plain };
       return await buildLivepatch(task, kernel, { ...options, ...looks, patches, sources, predecessor, ...accepted });
     } finally {
       kernel.close();

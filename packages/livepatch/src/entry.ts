@@ -11,6 +11,11 @@ export function liveSource(): string {
   return readFileSync(join(folderC(), "live.c"), "utf8");
 }
 
+/** What holds new members beside the objects of their structures; it includes suture_members_list.h. */
+export function membersSource(): string {
+  return readFileSync(join(folderC(), "members.c"), "utf8");
+}
+
 /** <suture.h> and others. */
 export function headerFolder(): string {
   return join(folderC(), "include");

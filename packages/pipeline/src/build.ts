@@ -1,6 +1,6 @@
 /** The pipeline: source patches in, a livepatch module out. */
 import { availableParallelism } from "node:os";
-import { authoredParts, buildOwnModule, enablesItself } from "@suture/authored";
+import { authoredParts, buildOwnModule, enablesItself, memberParts } from "@suture/authored";
 import { type Ahead, compilingAhead, type KernelContext } from "@suture/kbuild";
 import { combine, moduleName } from "@suture/livepatch";
 import type { Task } from "@suture/task";
@@ -20,6 +20,8 @@ import { isNoCode } from "./reach/no-code.ts";
 import { checkLeans, holdAdded } from "./run/live.ts";
 import { PatchRun } from "./run/patch-run.ts";
 import { askedObjects } from "./run/rebuild.ts";
+import { carryMembers } from "./shadow/carry.ts";
+import { listOf } from "./shadow/generated.ts";
 import { checkTypesEarly } from "./run/types-early.ts";
 
 /** @throws every refusal of the pipeline's packages: PATCH_*, AUTHORED_*, BUILD_*, DIFF_*, KLP_*, KERNEL_*, ELF_* */
@@ -49,8 +51,14 @@ async function buildNamed(
       : await authoredParts(task, kernel, sources, { module: moduleName(`livepatch-${name}`), unproven: options.unproven });
   for (const { object, text } of authored?.notes ?? []) task.reporter.warn(`${object}: ${text}`);
   return task.stage("link", async (stage) => {
-    const states = statesOf([...(options.states ?? []), ...(authored?.states ?? [])], compared.parts);
-    const parts = [...(await writingParts(task, kernel, compared.parts, name)), ...compared.parts, ...(authored?.parts ?? [])];
+    const { members } = compared;
+    const own = members.map(({ state }) => ({ id: state, version: 1 }));
+    const states = statesOf([...(options.states ?? []), ...(authored?.states ?? []), ...own], compared.parts);
+    const beside =
+      members.length === 0
+        ? []
+        : await memberParts(task, kernel, listOf(members.map(({ state }) => ({ id: state }))), moduleName(`livepatch-${name}`));
+    const parts = [...(await writingParts(task, kernel, compared.parts, name)), ...beside, ...compared.parts, ...(authored?.parts ?? [])];
     holdAdded(compared.parts, parts);
     checkLeans(compared.parts, parts);
     stage.note("joining what changed");
@@ -68,7 +76,7 @@ async function buildNamed(
   });
 }
 
-const NOTHING: Results = { parts: [], objects: [], notes: [] };
+const NOTHING: Results = { parts: [], objects: [], notes: [], members: [] };
 
 /** A module that registers itself is built as it is. @throws AUTHORED_SOURCE */
 function checkAlone({ patches, sources = [], rebuild = [], name, replace, predecessor, states = [] }: BuildOptions, file: string): void {
@@ -98,7 +106,14 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
   const tell = (told: readonly PatchNote[]): void => {
     for (const { object, text } of told) task.reporter.warn(`${object}: ${text}`);
   };
-  const { files, notes } = await task.stage("apply", (stage) => applyPatches(kernel.sourceRoot, patches, noCode, stage));
+  const applied = await task.stage("apply", (stage) => applyPatches(kernel.sourceRoot, patches, noCode, stage));
+  const shadows = new Set(options.plain === true ? [] : options.shadows);
+  const carried =
+    shadows.size === 0
+      ? { files: applied.files, members: [], notes: [] }
+      : await carryMembers(task, kernel, applied.files, shadows);
+  const { files, members } = carried;
+  const notes = [...applied.notes, ...carried.notes];
   tell(notes);
   const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
   const overlay = overlayOf(files);
@@ -127,7 +142,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
       observe,
       decided,
     });
-    return { ...(await run.run(affected.objects)), notes: [...notes, ...affected.notes] };
+    return { ...(await run.run(affected.objects)), notes: [...notes, ...affected.notes], members };
   } finally {
     await view.dispose();
   }

@@ -63,6 +63,18 @@ export const pipelineErrors = defineErrors({
     cause: "Patched code begins to write a variable that the running kernel has made read-only: __ro_after_init or const.",
     mend: "Hold what is to be written in a new variable with another name.",
   },
+  BUILD_SHADOW_MEMBER: {
+    cause: "A member that --shadow names cannot lie beside the objects of its structure: the fix does not add it, or it has more than one value.",
+    mend: "Name it as TYPE.MEMBER. What is no integer, pointer, boolean or enumeration is made a shadow variable by hand (docs/authoring.md#new-fields).",
+  },
+  BUILD_SHADOW_USE: {
+    cause: "A new member is used in a way that what lies beside the object cannot serve: by its address, in an initial value, or in an expression whose extent is not certain.",
+    mend: "Write the place otherwise in the fix (read and write the member by itself, in statements of their own), or make the member a shadow variable by hand (docs/authoring.md#new-fields).",
+  },
+  BUILD_SHADOW_OBJECT: {
+    cause: "It is not certain where objects of the structure begin and end: a new one could find what an older one has left.",
+    mend: "Make the member a shadow variable by hand, and free it where objects end (docs/authoring.md#new-fields), or boot a fixed kernel.",
+  },
   BUILD_LIVE_DATA: {
     cause:
       "A value in the running kernel's data is to be changed where it stands, and what another object of the fix does, or what the variable is, makes that wrong.",

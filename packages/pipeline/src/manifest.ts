@@ -11,6 +11,8 @@ import type { BuildOptions } from "./options.ts";
 import type { PatchNote } from "./patch/apply.ts";
 import { madeOf } from "./predecessor.ts";
 import { nameOf } from "./run/live.ts";
+import type { CarriedMember } from "./shadow/carry.ts";
+import { nameOf as memberName } from "./shadow/members.ts";
 import { type Compared, type ObjectRecord, recordOf } from "./run/patch-run.ts";
 
 /** What the pipeline made of the patches. */
@@ -19,6 +21,8 @@ export interface Results {
   objects: readonly ObjectRecord[];
   /** What was left out of the patches, or went in elsewhere. */
   notes: readonly PatchNote[];
+  /** That lie beside the objects of their structures. */
+  members: readonly CarriedMember[];
 }
 
 export async function manifestOf(
@@ -61,6 +65,7 @@ export async function manifestOf(
     ...(combined.callbacks.length === 0 ? {} : { callbacks: combined.callbacks }),
     ...(states.length === 0 ? {} : { states }),
     ...(shadows.length === 0 ? {} : { shadows }),
+    ...(results.members.length === 0 ? {} : { members: [...results.members] }),
     ...(successors.length === 0 ? {} : { successors }),
     ...(live.length === 0 ? {} : { live }),
     added: parts.flatMap(({ object, delta }) => delta.added.map((added) => ({ object, ...added }))),
@@ -86,7 +91,11 @@ export async function manifestOf(
     ],
     fixes: options.patches.map(({ subject, cves, mentioned }) => ({ ...(subject === undefined ? {} : { subject }), cves, mentioned })),
     // Somebody's word is for what it was used for, by its whole name, and for no other variable of a later fix.
-    made: madeOf({ ...options, acceptData: [...new Set(live.map(({ object, variable }) => nameOf(object, variable)))] }),
+    made: madeOf({
+      ...options,
+      acceptData: [...new Set(live.map(({ object, variable }) => nameOf(object, variable)))],
+      shadows: results.members.map(memberName),
+    }),
   };
 }
 

@@ -17,6 +17,7 @@ export interface Predecessor {
   acceptLayouts: string[];
   acceptInits: string[];
   acceptData: string[];
+  shadows: string[];
   states: NonNullable<Manifest["states"]>;
   /** Its patch is what a newer release has (docs/catch-up.md): what it carries of it. */
   carried?: Carried | undefined;
@@ -66,6 +67,8 @@ export interface BuildOptions extends Looks {
   acceptInits?: readonly string[] | undefined;
   /** Variables whose values may be changed in the running kernel: somebody knows that nothing has gone by the old ones. */
   acceptData?: readonly string[] | undefined;
+  /** New members, TYPE.MEMBER each or `all`, that lie beside the objects of their structures: somebody knows that 0 is right for objects that were there before. */
+  shadows?: readonly string[] | undefined;
   /** Nothing of the running kernel is changed but which functions are called: docs/means.md. */
   plain?: boolean | undefined;
   /** Compilers at a time; as many as there are processors unless given. */

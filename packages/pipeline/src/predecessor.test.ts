@@ -18,6 +18,7 @@ const old: Predecessor = {
   acceptLayouts: ["page"],
   acceptInits: ["setup"],
   acceptData: ["limit"],
+  shadows: ["eventfd_ctx.writes"],
   states: [{ id: 1, version: 2 }],
 };
 const given = { patches: [await patchOf("two")], replace: false, unproven: false };
@@ -34,6 +35,7 @@ describe("a livepatch upon another", () => {
       acceptLayouts: ["page"],
       acceptInits: ["setup"],
       acceptData: ["limit"],
+  shadows: ["eventfd_ctx.writes"],
     });
     expect(options.states).toEqual([...old.states, { id: 5, version: 0 }]);
     const { patches, sources } = madeOf(options);

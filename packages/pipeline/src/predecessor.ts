@@ -35,8 +35,9 @@ export async function readPredecessor(path: string): Promise<Predecessor> {
     acceptLayouts: made.acceptLayouts,
     acceptInits: made.acceptInits ?? [],
     acceptData: made.acceptData ?? [],
+    shadows: made.shadows ?? [],
     // Whoever changes the same words says so itself; who does not may not take the place of one that does.
-    states: (manifest.states ?? []).filter(({ id }) => manifest.live?.some(({ state }) => state === id) !== true),
+    states: (manifest.states ?? []).filter(({ id }) => ![...(manifest.live ?? []), ...(manifest.members ?? [])].some(({ state }) => state === id)),
     carried: carriedBy(manifest),
     level: levelIn(manifest),
   };
@@ -63,6 +64,7 @@ export function withPredecessor(options: BuildOptions, kernel: KernelContext): B
     acceptLayouts: [...predecessor.acceptLayouts, ...(options.acceptLayouts ?? [])],
     acceptInits: [...predecessor.acceptInits, ...(options.acceptInits ?? [])],
     acceptData: [...predecessor.acceptData, ...(options.acceptData ?? [])],
+    shadows: [...predecessor.shadows, ...(options.shadows ?? [])],
     states: [...predecessor.states, ...(options.states ?? [])],
     replace: true,
   };
@@ -85,7 +87,7 @@ export function catchUpBefore(predecessor: Predecessor, kernel: KernelContext): 
         mend: "Load the new livepatch by `suture replace` if the release has those fixes; otherwise build them upon the new one: suture build --upon.",
       },
     );
-  return { ...predecessor, patches: [], acceptLayouts: [], acceptInits: [], acceptData: [] };
+  return { ...predecessor, patches: [], acceptLayouts: [], acceptInits: [], acceptData: [], shadows: [] };
 }
 
 /** Undefined where it is no catch-up. */
@@ -134,7 +136,7 @@ function checkKernel({ kernel: of, file }: Predecessor, kernel: KernelContext): 
 }
 
 /** For the manifest. */
-export function madeOf({ patches, sources = [], rebuild = [], acceptLayouts = [], acceptInits = [], acceptData = [] }: BuildOptions): Made {
+export function madeOf({ patches, sources = [], rebuild = [], acceptLayouts = [], acceptInits = [], acceptData = [], shadows = [] }: BuildOptions): Made {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
   return {
     patches: patches.map(({ name, bytes }) => ({ name, text: text(bytes) })),
@@ -147,5 +149,6 @@ export function madeOf({ patches, sources = [], rebuild = [], acceptLayouts = []
     acceptLayouts: [...acceptLayouts],
     ...(acceptInits.length === 0 ? {} : { acceptInits: [...acceptInits] }),
     ...(acceptData.length === 0 ? {} : { acceptData: [...acceptData] }),
+    ...(shadows.length === 0 ? {} : { shadows: [...shadows] }),
   };
 }

@@ -30,6 +30,7 @@ const madeSchema = v.object({
   acceptLayouts: v.array(text),
   acceptInits: v.exactOptional(v.array(text)),
   acceptData: v.exactOptional(v.array(text)),
+  shadows: v.exactOptional(v.array(text)),
 });
 
 /** What is read from a file that others may have changed is held against it, all the way down. Members that it does not know are let be. */
@@ -72,6 +73,25 @@ export const manifestSchema = v.object({
     said(
       v.array(v.object({ id: v.number(), name: text, size: count })),
       "shadow variables that it declares, and frees when it is taken out",
+    ),
+  ),
+  members: v.exactOptional(
+    said(
+      v.array(
+        v.object({
+          type: said(text, "the structure's tag"),
+          name: text,
+          file: said(text, "that defines the structure"),
+          declaration: text,
+          state: said(v.number(), "the number of its shadow variables, and the state by which a later livepatch knows of it"),
+          sites: said(
+            v.array(v.object({ file: text, line: count, what: v.picklist(["read", "written", "begins", "ends"]) })),
+            "where it is read and written, and where objects of the structure begin and end, in the fixed source",
+          ),
+          source: said(text, "how the source was written anew for it, as a diff of the fixed source"),
+        }),
+      ),
+      "new members that lie beside the objects of their structures, by somebody's word that 0 is right for objects that were there before",
     ),
   ),
   successors: v.exactOptional(

@@ -2,7 +2,7 @@ import type { Livepatch } from "@suture/pipeline";
 import { buildDocument } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
-import { type Accepted, addAcceptData, addAccepted, addExplain, buildFor } from "../build-for.ts";
+import { type Accepted, addAcceptData, addAccepted, addExplain, addShadow, buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions } from "../kernel-option.ts";
 import { liveText, successorsText } from "../means-text.ts";
@@ -18,6 +18,7 @@ interface Options extends KernelOptions, Accepted {
   output?: string;
   replace: boolean;
   acceptData?: string[];
+  shadow?: string[];
   unproven?: boolean;
   jobs?: string;
   explain?: boolean;
@@ -25,7 +26,7 @@ interface Options extends KernelOptions, Accepted {
 }
 
 export const buildCommand: AddCommand = (program, run) => {
-  addExplain(addAcceptData(addAccepted(addModuleOptions(addKernelOptions(program.command("build"))))))
+  addShadow(addExplain(addAcceptData(addAccepted(addModuleOptions(addKernelOptions(program.command("build")))))))
     .description("build a livepatch out of source patches, for one kernel")
     .argument("[patch...]", "unified diffs (git format-patch, git diff, diff -u), applied in this order")
     .option(

@@ -65,6 +65,20 @@ export async function affectedObjects(
   return { objects, ignored, same: candidates.length - different.length, notes: [...left, ...notes] };
 }
 
+/** All that may read a file, directly or by way of others. */
+export async function objectsReading(
+  task: Task,
+  { target, commands, cache, outside }: KernelContext,
+  files: readonly ChangedFile[],
+  path: string,
+): Promise<ObjectCommand[]> {
+  const changed = new Map(files.filter((file) => /\.[ch]$/.test(file.path)).map((file) => [file.path, file.after]));
+  const graph = outside === undefined ? await includesOf(task, target, join(cache, "kbuild"), changed) : undefined;
+  const sources = graph === undefined ? commands.sources : reachedSources(graph, commands, path);
+  const objects = new Set([path, ...sources].flatMap((source) => commands.ofSource(source)));
+  return [...objects].sort().map((object) => commands.of(object));
+}
+
 function notForKernel({ path, before }: ChangedFile, { release, arch }: Target, from: string) {
   const where = { file: from };
   if (path.startsWith(`${arch.kbuild.boot}/`))
