@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { KernelContext, ObjectCommand, SourceView } from "@suture/kbuild";
 import type { Manifest } from "@suture/protocol";
-import type { Stage, Task } from "@suture/task";
+import { run, type Stage, type Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { fail } from "../errors.ts";
 import type { ChangedFile } from "../patch/apply.ts";
@@ -69,7 +69,7 @@ class Rewriting {
   readonly #objects: ReadonlyMap<string, readonly ObjectCommand[]>;
   /** As the fix has it; of files that it does not change, as the tree has it. */
   readonly #texts: ReadonlyMap<string, string>;
-  readonly #tree: string;
+  readonly #kernel: KernelContext;
   readonly #read = new Map<string, string>();
 
   private constructor(
@@ -89,16 +89,16 @@ class Rewriting {
     this.#view = view;
     this.#objects = objects;
     this.#texts = texts;
-    this.#tree = kernel.sourceRoot;
+    this.#kernel = kernel;
   }
 
   static async open(task: Task, kernel: KernelContext, files: readonly ChangedFile[], members: readonly NewMember[]): Promise<Rewriting> {
     const objects = new Map<string, readonly ObjectCommand[]>();
     for (const { file, type, line } of members) {
       if (objects.has(file)) continue;
-      const found = await objectsReading(task, kernel, files, file);
+      const found = await mayMake(task, kernel, type, await objectsReading(task, kernel, files, file), file);
       if (found.length > MOST)
-        throw fail("BUILD_SHADOW_OBJECT", `${found.length} objects know the structure: any of them may make one`, {
+        throw fail("BUILD_SHADOW_OBJECT", `${found.length} objects have to do with it: any of them may make one`, {
           file: `${file}:${line}`,
           symbol: `struct ${type}`,
         });
@@ -118,6 +118,8 @@ class Rewriting {
   async run(stage: Stage): Promise<Carried> {
     const byType = new Map<string, NewMember>();
     for (const member of this.#members) byType.set(`${member.file} ${member.type}`, member);
+    stage.note("uses of the members");
+    const uses = await this.#uses();
     const texts = new Map(this.#texts);
     const sites: Site[] = [];
     const notes: Carried["notes"] = [];
@@ -134,26 +136,27 @@ class Rewriting {
           text: `where ${found.untyped.join(", ")} frees memory without its type and that is a struct ${type}, what lies beside it stays until the livepatch goes or the memory is one again`,
         });
     }
-    stage.note("uses of the members");
-    const uses = await this.#uses();
-    for (const [path, text] of this.#texts) {
-      const own = uses.get(path) ?? [];
-      const bare = withoutMembers(text, this.#members.filter(({ file }) => file === path));
-      const { text: rewritten, sites: places } = rewriteUses(path, bare, own, inserted.get(path) ?? []);
+    for (const path of this.#texts.keys()) {
+      const { text: rewritten, sites: places } = rewriteUses(path, this.#bare(path), uses.get(path) ?? [], inserted.get(path) ?? []);
       sites.push(...places);
-      texts.set(path, this.#withHelpers(path, rewritten));
+      texts.set(path, this.#withHelpers(path, rewritten, (helpers) => helpers));
     }
     return this.#carried(texts, sites, notes);
   }
 
-  #withHelpers(path: string, text: string): string {
+  /** Without the members, with the lines where they were. */
+  #bare(path: string): string {
+    return withoutMembers(this.#texts.get(path) ?? "", this.#members.filter(({ file }) => file === path));
+  }
+
+  #withHelpers(path: string, text: string, form: (helpers: string) => string): string {
     const own = this.#members.filter(({ file }) => file === path);
     let out = text;
     for (const type of new Set(own.map((member) => member.type))) {
       const definition = definitionsIn(masked(out)).find((one) => one.type === type);
       if (definition === undefined) continue;
       const helpers = helpersOf(type, own.filter((member) => member.type === type));
-      out = edited(out, [{ start: definition.end, end: definition.end, text: helpers }]);
+      out = edited(out, [{ start: definition.end, end: definition.end, text: form(helpers) }]);
     }
     return out;
   }
@@ -204,12 +207,28 @@ class Rewriting {
       found.hiddenUses(said, (path) => texts.get(path) ?? "");
     }
     for (const path of inputs) found.casts(path, await this.#textOf(path));
+    // What no object that was looked at reads may make one all the same.
+    if (!file.endsWith(".c"))
+      for (const path of (await headersNaming(this.#task, this.#kernel, type)).files)
+        if (!inputs.has(path)) found.unread(path, await this.#textOf(path));
     // Columns in a file that asks are not those of the file: conversions are told of it as it is.
     for (const { said } of await this.#probed(file, new Map())) found.conversions(this.#checkSound(said, file));
     const asking = new Map([...own.keys()].map((path) => [path, found.asking(path)]));
     asking.set(file, readOnly(asking.get(file) ?? text, type));
     for (const { said } of await this.#probed(file, asking)) found.answers(said);
     return found;
+  }
+
+  /** @throws BUILD_SHADOW_MEMBER */
+  #checkScalar(message: string): void {
+    const name = /static assertion failed: "suture:scalar:(\w+)"/.exec(message)?.[1];
+    const member = this.#members.find((one) => nameOf(one) === name?.replace("__", "."));
+    if (name === undefined) return;
+    const { file, line, declaration } = member ?? { file: "", line: 0, declaration: name };
+    throw fail("BUILD_SHADOW_MEMBER", `${declaration.replace(/\s+/g, " ").trim()}: it has more than one value`, {
+      file: `${file}:${line}`,
+      symbol: member === undefined ? name : nameOf(member),
+    });
   }
 
   /** What does not compile cannot be asked. @throws BUILD_COMPILE */
@@ -220,17 +239,20 @@ class Rewriting {
   }
 
   async #textOf(path: string): Promise<string> {
-    const known = this.#texts.get(path) ?? this.#read.get(path) ?? (await readFile(join(this.#tree, path), "latin1").catch(() => ""));
+    const known = this.#texts.get(path) ?? this.#read.get(path) ?? (await readFile(join(this.#kernel.sourceRoot, path), "latin1").catch(() => ""));
     this.#read.set(path, known);
     return known;
   }
 
   async #uses(): Promise<Map<string, Use[]>> {
-    const texts = new Map([...this.#texts].map(([path, text]) => [path, withoutMembers(text, this.#members.filter(({ file }) => file === path))]));
+    // On one line, so that others have their numbers.
+    const inLine = (helpers: string): string => ` ${helpers.replace(/\/\*.*?\*\//g, "").replace(/\s+/g, " ").trim()}`;
+    const texts = new Map([...this.#texts.keys()].map((path) => [path, this.#withHelpers(path, this.#bare(path), inLine)]));
     const uses = new Map<string, Use[]>();
     for (const path of this.#objects.keys())
       for (const { said } of await this.#probed(path, texts))
         for (const { kind, message, file, line, column } of said) {
+          this.#checkScalar(message);
           const [, type, name] = /'(?:(?:const|volatile) )*struct (\w+)' has no member named '(\w+)'/.exec(message) ?? [];
           const member = this.#members.find((one) => one.type === type && one.name === name);
           if (kind !== "error" || member === undefined) continue;
@@ -243,6 +265,44 @@ class Rewriting {
         }
     return uses;
   }
+}
+
+/**
+ * Of the objects that know a structure, those whose sources name it, or ask for the size of what a name leads to that is declared as a pointer to one.
+ * Others have no way to make one but by what headers give them, which are looked at with these.
+ */
+async function mayMake(
+  task: Task,
+  kernel: KernelContext,
+  type: string,
+  objects: readonly ObjectCommand[],
+  file: string,
+): Promise<ObjectCommand[]> {
+  if (file.endsWith(".c")) return [...objects];
+  const texts = new Map<string, string>();
+  for (const { source } of objects)
+    if (!texts.has(source)) texts.set(source, masked(await readFile(join(kernel.sourceRoot, source), "latin1").catch(() => "")));
+  const tag = new RegExp(`\\bstruct\\s+${type}\\b`);
+  const names = new Set<string>();
+  for (const text of [...texts.values(), (await headersNaming(task, kernel, type)).lines])
+    for (const [, name = ""] of text.matchAll(new RegExp(`\\bstruct\\s+${type}\\s*\\*+\\s*(?:__\\w+\\s+)*(\\w+)`, "g"))) names.add(name);
+  const asks = (text: string): boolean =>
+    [...text.matchAll(/\bsizeof\s*\(?\s*\*[^();]*?(\w+)\s*\)/g)].some(([, name = ""]) => names.has(name));
+  return objects.filter(({ source }) => {
+    const text = texts.get(source) ?? "";
+    return source === file || tag.test(text) || asks(text);
+  });
+}
+
+/** The headers of the tree that name a structure, and the lines that do. */
+async function headersNaming(task: Task, kernel: KernelContext, type: string): Promise<{ files: string[]; lines: string }> {
+  const pattern = `\\bstruct[[:space:]]+${type}\\b`;
+  const { stdout } = await run(task, ["grep", "-rE", "--include=*.h", "-e", pattern, "."], { cwd: kernel.sourceRoot, accept: [1, 2] });
+  const rows = stdout.split("\n").flatMap((row) => {
+    const at = row.indexOf(":");
+    return at < 0 ? [] : [{ file: row.slice(2, at), line: row.slice(at + 1) }];
+  });
+  return { files: [...new Set(rows.map(({ file }) => file))], lines: rows.map(({ line }) => line).join("\n") };
 }
 
 /** Objects that are copied over others are found by a member that may not be written. */

@@ -1,5 +1,5 @@
 /** The C that carries members beside their structure. */
-import type { NewMember } from "./members.ts";
+import { type NewMember, nameOf } from "./members.ts";
 
 export const getter = ({ type, name }: NewMember): string => `suture_get_${type}_${name}`;
 export const setter = ({ type, name }: NewMember): string => `suture_set_${type}_${name}`;
@@ -37,7 +37,7 @@ export function helpersOf(type: string, members: readonly NewMember[]): string {
     const id = numberOf(member.id);
     lines.push(
       `${own} { ${member.declaration.replace(/\s+/g, " ").trim()}; };`,
-      `_Static_assert(${SCALAR.map((kind) => `__builtin_classify_type(${value}) == ${kind}`).join(" || ")}, "suture:scalar:${name}");`,
+      `_Static_assert(${SCALAR.map((kind) => `__builtin_classify_type(${value}) == ${kind}`).join(" || ")}, "suture:scalar:${nameOf(member).replace(".", "__")}");`,
       `${inline} ${valueType(member)} ${getter(member)}(const struct ${type} *object)`,
       "{",
       `\t${own} beside;`,

@@ -81,7 +81,10 @@ export function newMembers(files: readonly ChangedFile[]): NewMember[] {
     if (before === undefined || !/\.[ch]$/.test(path)) return [];
     const old = masked(before);
     const mask = masked(after);
-    const known = new Map(definitionsIn(old).map((one) => [one.type, new Set(statementsOf(old, one).map(({ text }) => text))]));
+    // Of those that are defined once for each way to configure a kernel, all that any has.
+    const known = new Map<string, Set<string>>();
+    for (const one of definitionsIn(old))
+      known.set(one.type, new Set([...(known.get(one.type) ?? []), ...statementsOf(old, one).map(({ text }) => text)]));
     return definitionsIn(mask).flatMap((definition): NewMember[] => {
       const { type } = definition;
       const had = known.get(type);
@@ -90,8 +93,8 @@ export function newMembers(files: readonly ChangedFile[]): NewMember[] {
         if (had.has(text)) return [];
         const name = declared(text);
         if (name === undefined) return [];
-        const had1 = [...had].some((other) => declared(other) === name);
-        if (had1) return [];
+        // Of another type than before: that is no new one.
+        if ([...had].some((other) => declared(other) === name)) return [];
         const id = Number.parseInt(sha256(`${path} struct ${type}.${name}`).slice(0, 12), 16);
         return [{ file: path, line: lineOf(after, start), type, name, declaration: after.slice(start, end - 1), start, end, id }];
       });
@@ -129,7 +132,7 @@ export function chosenMembers(files: readonly ChangedFile[], names: ReadonlySet<
       ? "it is declared together with others"
       : declaration.includes("[")
         ? "it is an array"
-        : /[{}]/.test(declaration)
+        : /[{}]/.test(declaration) || (/\b(?:struct|union)\b/.test(declaration) && !declaration.includes("*"))
           ? "it is a structure or union of its own"
           : undefined;
     if (why !== undefined) throw fail("BUILD_SHADOW_MEMBER", why, { file: `${file}:${line}`, symbol: nameOf(one) });

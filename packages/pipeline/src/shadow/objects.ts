@@ -175,6 +175,7 @@ export class Objects {
           throw this.#refuse("its cache has a constructor, which runs once for several objects", file, line);
         return this.#cache(file, call.start, line);
       }
+      if (/^devm_/.test(name)) throw this.#refuse(`it ends with a device, where nothing of the fix is called (${name})`, file, line);
       if (!/^(?:sizeof|struct_size|size_add|)$/.test(name))
         throw this.#refuse(`its size is given to ${name}(): whether an object begins there cannot be told`, file, line);
     }
@@ -321,6 +322,14 @@ export class Objects {
     }
     if (new RegExp(`\\btypedef\\s+struct\\s+${this.#type}\\b`).test(mask))
       throw this.#refuse("it has a second name", file, lineOf(text, mask.search(new RegExp(`\\btypedef\\s+struct\\s+${this.#type}\\b`))));
+  }
+
+  /** A header that is read by no object that was looked at. @throws BUILD_SHADOW_OBJECT */
+  unread(file: string, text: string): void {
+    const mask = masked(text);
+    const at = mask.search(new RegExp(`\\bstruct\\s+${this.#type}\\s+\\w+\\s*[;,=[]|\\bsizeof\\s*\\(\\s*struct\\s+${this.#type}\\b`));
+    if (at >= 0) throw this.#refuse("an object may begin by way of that file, which none that was looked at reads", file, lineOf(text, at));
+    this.casts(file, text);
   }
 
   /** What the compiler says of `asking`. @throws BUILD_SHADOW_OBJECT */
