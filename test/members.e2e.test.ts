@@ -121,7 +121,13 @@ async function build(name: string, edits: readonly Edit[], more: Partial<BuildOp
   });
   const path = join(folder, `${name}.patch`);
   writeFileSync(path, texts.join(""), "latin1");
-  const livepatch = await buildLivepatch(task, kernel, { patches: [await readPatch(path)], name, replace: false, unproven: false, ...more });
+  const livepatch = await buildLivepatch(task, kernel, {
+    patches: [await readPatch(path)],
+    name,
+    replace: false,
+    unproven: false,
+    ...more,
+  });
   writeFileSync(join(folder, livepatch.file), livepatch.bytes);
   return livepatch;
 }
@@ -167,7 +173,10 @@ test("a new member lies beside old and new objects, and ends with them", async (
 });
 
 async function inAndOut(): Promise<void> {
-  const before = await said(guest, `${WORDS} shadows; /m/efd hold & echo $! >/run/old; sleep 1; again $(cat /run/old); writes $(cat /run/old)`);
+  const before = await said(
+    guest,
+    `${WORDS} shadows; /m/efd hold & echo $! >/run/old; sleep 1; again $(cat /run/old); writes $(cat /run/old)`,
+  );
   expect(before).toBe("0\nnone\n");
   for (let i = 0; i < 2; i++) {
     const old = await said(
@@ -180,7 +189,10 @@ async function inAndOut(): Promise<void> {
       `${WORDS} /m/efd hold & new=$!; sleep 1; writes $new; again $new; writes $new; shadows; kill $new; wait $new 2>/dev/null; shadows`,
     );
     expect(young).toMatch(/^writes:\s0\nwrites:\s1\n2\n1\n$/);
-    const many = await said(guest, `${WORDS} (/m/efd many 100 & /m/efd many 100 & wait); shadows; cat /sys/module/livepatch_first/parameters/members_lost`);
+    const many = await said(
+      guest,
+      `${WORDS} (/m/efd many 100 & /m/efd many 100 & wait); shadows; cat /sys/module/livepatch_first/parameters/members_lost`,
+    );
     expect(many).toBe("0 wrong\n0 wrong\n1\n0\n");
     expect(await said(guest, `${WORDS} unload livepatch_first; writes $(cat /run/old); shadows`)).toBe("none\n0\n");
   }

@@ -22,3 +22,18 @@ export function successorsText(successors: NonNullable<Manifest["successors"]>):
     successors.map(({ function: old, becomes, owner, variable, at }) => [old, becomes, owner, variable, `0x${at.toString(16)}`]),
   );
 }
+
+export function membersText(members: NonNullable<Manifest["members"]>): string {
+  const places = (sites: (typeof members)[number]["sites"], ...kinds: string[]): string =>
+    [...new Set(sites.filter(({ what }) => kinds.includes(what)).map(({ file, line }) => `${file}:${line}`))].join(" ");
+  return tableText(
+    ["member", "declared as", "used at", "begins at", "ends at"],
+    members.map(({ type, name, declaration, sites }) => [
+      `${type}.${name}`,
+      declaration,
+      places(sites, "read", "written"),
+      places(sites, "begins"),
+      places(sites, "ends"),
+    ]),
+  );
+}

@@ -20,9 +20,9 @@ import { isNoCode } from "./reach/no-code.ts";
 import { checkLeans, holdAdded } from "./run/live.ts";
 import { PatchRun } from "./run/patch-run.ts";
 import { askedObjects } from "./run/rebuild.ts";
+import { checkTypesEarly } from "./run/types-early.ts";
 import { carryMembers } from "./shadow/carry.ts";
 import { listOf } from "./shadow/generated.ts";
-import { checkTypesEarly } from "./run/types-early.ts";
 
 /** @throws every refusal of the pipeline's packages: PATCH_*, AUTHORED_*, BUILD_*, DIFF_*, KLP_*, KERNEL_*, ELF_* */
 export async function buildLivepatch(task: Task, kernel: KernelContext, given: BuildOptions): Promise<Livepatch> {
@@ -76,7 +76,7 @@ async function buildNamed(
   });
 }
 
-const NOTHING: Results = { parts: [], objects: [], notes: [], members: [] };
+const NOTHING: Results = { parts: [], objects: [], notes: [], members: [], membersSource: "" };
 
 /** A module that registers itself is built as it is. @throws AUTHORED_SOURCE */
 function checkAlone({ patches, sources = [], rebuild = [], name, replace, predecessor, states = [] }: BuildOptions, file: string): void {
@@ -110,9 +110,9 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
   const shadows = new Set(options.plain === true ? [] : options.shadows);
   const carried =
     shadows.size === 0
-      ? { files: applied.files, members: [], notes: [] }
+      ? { files: applied.files, members: [], source: "", notes: [] }
       : await carryMembers(task, kernel, applied.files, shadows);
-  const { files, members } = carried;
+  const { files, members, source: membersSource } = carried;
   const notes = [...applied.notes, ...carried.notes];
   tell(notes);
   const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
@@ -142,7 +142,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
       observe,
       decided,
     });
-    return { ...(await run.run(affected.objects)), notes: [...notes, ...affected.notes], members };
+    return { ...(await run.run(affected.objects)), notes: [...notes, ...affected.notes], members, membersSource };
   } finally {
     await view.dispose();
   }

@@ -64,11 +64,13 @@ export const pipelineErrors = defineErrors({
     mend: "Hold what is to be written in a new variable with another name.",
   },
   BUILD_SHADOW_MEMBER: {
-    cause: "A member that --shadow names cannot lie beside the objects of its structure: the fix does not add it, or it has more than one value.",
+    cause:
+      "A member that --shadow names cannot lie beside the objects of its structure: the fix does not add it, or it has more than one value.",
     mend: "Name it as TYPE.MEMBER. What is no integer, pointer, boolean or enumeration is made a shadow variable by hand (docs/authoring.md#new-fields).",
   },
   BUILD_SHADOW_USE: {
-    cause: "A new member is used in a way that what lies beside the object cannot serve: by its address, in an initial value, or in an expression whose extent is not certain.",
+    cause:
+      "A new member is used in a way that what lies beside the object cannot serve: by its address, in an initial value, or in an expression whose extent is not certain.",
     mend: "Write the place otherwise in the fix (read and write the member by itself, in statements of their own), or make the member a shadow variable by hand (docs/authoring.md#new-fields).",
   },
   BUILD_SHADOW_OBJECT: {

@@ -11,9 +11,9 @@ import type { BuildOptions } from "./options.ts";
 import type { PatchNote } from "./patch/apply.ts";
 import { madeOf } from "./predecessor.ts";
 import { nameOf } from "./run/live.ts";
+import { type Compared, type ObjectRecord, recordOf } from "./run/patch-run.ts";
 import type { CarriedMember } from "./shadow/carry.ts";
 import { nameOf as memberName } from "./shadow/members.ts";
-import { type Compared, type ObjectRecord, recordOf } from "./run/patch-run.ts";
 
 /** What the pipeline made of the patches. */
 export interface Results {
@@ -23,6 +23,8 @@ export interface Results {
   notes: readonly PatchNote[];
   /** That lie beside the objects of their structures. */
   members: readonly CarriedMember[];
+  /** How the fix's source was written anew for them, as a diff. */
+  membersSource: string;
 }
 
 export async function manifestOf(
@@ -65,7 +67,7 @@ export async function manifestOf(
     ...(combined.callbacks.length === 0 ? {} : { callbacks: combined.callbacks }),
     ...(states.length === 0 ? {} : { states }),
     ...(shadows.length === 0 ? {} : { shadows }),
-    ...(results.members.length === 0 ? {} : { members: [...results.members] }),
+    ...(results.members.length === 0 ? {} : { members: [...results.members], membersSource: results.membersSource }),
     ...(successors.length === 0 ? {} : { successors }),
     ...(live.length === 0 ? {} : { live }),
     added: parts.flatMap(({ object, delta }) => delta.added.map((added) => ({ object, ...added }))),

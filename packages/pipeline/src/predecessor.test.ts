@@ -35,7 +35,7 @@ describe("a livepatch upon another", () => {
       acceptLayouts: ["page"],
       acceptInits: ["setup"],
       acceptData: ["limit"],
-  shadows: ["eventfd_ctx.writes"],
+      shadows: ["eventfd_ctx.writes"],
     });
     expect(options.states).toEqual([...old.states, { id: 5, version: 0 }]);
     const { patches, sources } = madeOf(options);

@@ -37,7 +37,9 @@ export async function readPredecessor(path: string): Promise<Predecessor> {
     acceptData: made.acceptData ?? [],
     shadows: made.shadows ?? [],
     // Whoever changes the same words says so itself; who does not may not take the place of one that does.
-    states: (manifest.states ?? []).filter(({ id }) => ![...(manifest.live ?? []), ...(manifest.members ?? [])].some(({ state }) => state === id)),
+    states: (manifest.states ?? []).filter(
+      ({ id }) => ![...(manifest.live ?? []), ...(manifest.members ?? [])].some(({ state }) => state === id),
+    ),
     carried: carriedBy(manifest),
     level: levelIn(manifest),
   };
@@ -136,7 +138,15 @@ function checkKernel({ kernel: of, file }: Predecessor, kernel: KernelContext): 
 }
 
 /** For the manifest. */
-export function madeOf({ patches, sources = [], rebuild = [], acceptLayouts = [], acceptInits = [], acceptData = [], shadows = [] }: BuildOptions): Made {
+export function madeOf({
+  patches,
+  sources = [],
+  rebuild = [],
+  acceptLayouts = [],
+  acceptInits = [],
+  acceptData = [],
+  shadows = [],
+}: BuildOptions): Made {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
   return {
     patches: patches.map(({ name, bytes }) => ({ name, text: text(bytes) })),

@@ -88,12 +88,12 @@ export const manifestSchema = v.object({
             v.array(v.object({ file: text, line: count, what: v.picklist(["read", "written", "begins", "ends"]) })),
             "where it is read and written, and where objects of the structure begin and end, in the fixed source",
           ),
-          source: said(text, "how the source was written anew for it, as a diff of the fixed source"),
         }),
       ),
       "new members that lie beside the objects of their structures, by somebody's word that 0 is right for objects that were there before",
     ),
   ),
+  membersSource: v.exactOptional(said(text, "how the fixed source was written anew for those, as a diff")),
   successors: v.exactOptional(
     said(
       v.array(

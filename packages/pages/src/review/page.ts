@@ -143,6 +143,9 @@ function alarms({ faults, manifest, livepatch }: Inspection): Content {
     ...(manifest?.made?.acceptData ?? []).map(
       (name) => `Somebody accepted that ${name} is changed in the running kernel, whatever has gone by its old value.`,
     ),
+    ...(manifest?.made?.shadows ?? []).map(
+      (name) => `Somebody accepted that ${name}, which is new, is 0 in objects that were there before.`,
+    ),
     ...(manifest?.made?.acceptInits ?? []).map((name) => `Somebody accepted that the change to ${name}, which has run, is left out.`),
   ];
   return when(told.length > 0, () => html`<div class="box alarm" role="note">${told.map((text) => html`<p>${text}</p>`)}</div>`);
@@ -236,7 +239,7 @@ function dataHtml({ manifest, descriptor }: Inspection): Html {
   const variables = (manifest?.added ?? []).filter(({ kind }) => kind === "variable");
   const shadows = manifest?.shadows ?? [];
   const states = descriptor?.states ?? [];
-  const none = variables.length + shadows.length + states.length + (manifest?.live ?? []).length === 0;
+  const none = variables.length + shadows.length + states.length + (manifest?.live ?? []).length + (manifest?.members ?? []).length === 0;
   return html`<h2 id="data">Data that it brings</h2>
 ${when(none, () => html`<p>${manifest === undefined ? "What it brings is not known: the module does not say." : "No variable of its own, no shadow variables, no states."}</p>`)}
 ${table(
@@ -261,6 +264,17 @@ ${table(
     [...(holds ? ["the module stays in memory"] : []), ...(readOnly ? ["read-only there"] : [])].join("; "),
   ]),
 )}
+${table(
+  "New members that are kept beside the objects of their structures, by somebody's word (--shadow), while every task runs the new code",
+  ["structure", "member", "declared as", "where"],
+  (manifest?.members ?? []).map(({ type, name, declaration, sites }) => [
+    type,
+    name,
+    declaration,
+    sites.map(({ file, line, what }) => `${what} ${file}:${line}`).join(", "),
+  ]),
+)}
+${when(manifest?.membersSource !== undefined, () => html`<details><summary>How the source was written anew for those</summary><div>${diffHtml((manifest?.membersSource ?? "").replace(/\n$/, "").split("\n"))}</div></details>`)}
 ${table(
   "States",
   ["id", "version"],

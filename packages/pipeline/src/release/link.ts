@@ -58,7 +58,16 @@ export async function linkRelease(
     const states = statesOf(built.states ?? [], parts);
     const all = [...(await writingParts(task, kernel, parts, name)), ...parts];
     const combined = combine(all, { name, replace: true, states, symbolSources: kernel.symbolSources, btf: kernel.btf });
-    const draft = await manifestOf(kernel, built, name, { parts, objects: records, notes: [], members: [], combined, authored: undefined, states });
+    const draft = await manifestOf(kernel, built, name, {
+      parts,
+      objects: records,
+      notes: [],
+      members: [],
+      membersSource: "",
+      combined,
+      authored: undefined,
+      states,
+    });
     stage.note("ld, modpost, and a look at every relocation");
     const catchUp = summaryOf(report, sha256(writeReport(report)));
     const livepatch = await linkLivepatch(task, kernel, combined.object, {

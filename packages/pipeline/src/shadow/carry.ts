@@ -26,6 +26,8 @@ export type CarriedMember = NonNullable<Manifest["members"]>[number];
 export interface Carried {
   files: readonly ChangedFile[];
   members: CarriedMember[];
+  /** How the fix's source was written anew, as a diff. */
+  source: string;
   notes: { object: string; text: string }[];
 }
 
@@ -40,7 +42,7 @@ export async function carryMembers(
   names: ReadonlySet<string>,
 ): Promise<Carried> {
   const members = chosenMembers(files, names);
-  if (members.length === 0) return { files, members: [], notes: [] };
+  if (members.length === 0) return { files, members: [], source: "", notes: [] };
   return task.stage("members", async (stage) => {
     checkKernel(kernel, members);
     const run = await Rewriting.open(task, kernel, files, members);
@@ -58,7 +60,8 @@ export async function carryMembers(
 function checkKernel(kernel: KernelContext, [member]: readonly NewMember[]): void {
   if (member === undefined) return;
   const where = { file: `${member.file}:${member.line}`, symbol: nameOf(member) };
-  if (kernel.config.enabled("CONFIG_PREEMPT_RT")) throw fail("BUILD_SHADOW_MEMBER", "in this kernel locks sleep, and a member may be written where none may", where);
+  if (kernel.config.enabled("CONFIG_PREEMPT_RT"))
+    throw fail("BUILD_SHADOW_MEMBER", "in this kernel locks sleep, and a member may be written where none may", where);
 }
 
 class Rewriting {
@@ -75,7 +78,13 @@ class Rewriting {
   private constructor(
     task: Task,
     kernel: KernelContext,
-    { files, members, view, objects, texts }: {
+    {
+      files,
+      members,
+      view,
+      objects,
+      texts,
+    }: {
       files: readonly ChangedFile[];
       members: readonly NewMember[];
       view: SourceView;
@@ -127,6 +136,7 @@ class Rewriting {
     for (const { file, type } of byType.values()) {
       stage.note(`struct ${type}`);
       const found = await this.#objectsOf(file, type);
+      found.constructed([...uses].flatMap(([path, own]) => own.map(({ line }) => ({ file: path, line }))));
       const made = found.inserted();
       for (const [path, own] of made.inserted) inserted.set(path, [...(inserted.get(path) ?? []), ...own]);
       sites.push(...made.sites);
@@ -139,14 +149,20 @@ class Rewriting {
     for (const path of this.#texts.keys()) {
       const { text: rewritten, sites: places } = rewriteUses(path, this.#bare(path), uses.get(path) ?? [], inserted.get(path) ?? []);
       sites.push(...places);
-      texts.set(path, this.#withHelpers(path, rewritten, (helpers) => helpers));
+      texts.set(
+        path,
+        this.#withHelpers(path, rewritten, (helpers) => helpers),
+      );
     }
     return this.#carried(texts, sites, notes);
   }
 
   /** Without the members, with the lines where they were. */
   #bare(path: string): string {
-    return withoutMembers(this.#texts.get(path) ?? "", this.#members.filter(({ file }) => file === path));
+    return withoutMembers(
+      this.#texts.get(path) ?? "",
+      this.#members.filter(({ file }) => file === path),
+    );
   }
 
   #withHelpers(path: string, text: string, form: (helpers: string) => string): string {
@@ -155,7 +171,10 @@ class Rewriting {
     for (const type of new Set(own.map((member) => member.type))) {
       const definition = definitionsIn(masked(out)).find((one) => one.type === type);
       if (definition === undefined) continue;
-      const helpers = helpersOf(type, own.filter((member) => member.type === type));
+      const helpers = helpersOf(
+        type,
+        own.filter((member) => member.type === type),
+      );
       out = edited(out, [{ start: definition.end, end: definition.end, text: form(helpers) }]);
     }
     return out;
@@ -171,7 +190,9 @@ class Rewriting {
     const source = [...texts]
       .flatMap(([path, text]) => {
         const before = this.#texts.get(path) ?? "";
-        return text === before ? [] : [createTwoFilesPatch(`a/${path}`, `b/${path}`, before, text, undefined, undefined, { context: 3 }).replace(/^=+\n/, "")];
+        return text === before
+          ? []
+          : [createTwoFilesPatch(`a/${path}`, `b/${path}`, before, text, undefined, undefined, { context: 3 }).replace(/^=+\n/, "")];
       })
       .join("");
     const members = this.#members.map((member) => ({
@@ -180,10 +201,11 @@ class Rewriting {
       file: member.file,
       declaration: member.declaration.replace(/\s+/g, " ").trim(),
       state: member.id,
-      sites: sites.filter(({ of }) => of === nameOf(member) || of === `struct ${member.type}`).map(({ file, line, what }) => ({ file, line, what })),
-      source,
+      sites: sites
+        .filter(({ of }) => of === nameOf(member) || of === `struct ${member.type}`)
+        .map(({ file, line, what }) => ({ file, line, what })),
     }));
-    return { files: files.sort((a, b) => (a.path < b.path ? -1 : 1)), members, notes };
+    return { files: files.sort((a, b) => (a.path < b.path ? -1 : 1)), members, source, notes };
   }
 
   async #probed(path: string, texts: ReadonlyMap<string, string>): Promise<Probed[]> {
@@ -195,8 +217,14 @@ class Rewriting {
 
   async #objectsOf(file: string, type: string): Promise<Objects> {
     const commands = this.#objects.get(file) ?? [];
-    const own = new Map([...this.#texts].filter(([path]) => path === file || /\.h$/.test(path) || commands.some(({ source }) => source === path)));
-    const found = new Objects(type, own, commands.some(({ owner }) => owner !== "vmlinux"));
+    const own = new Map(
+      [...this.#texts].filter(([path]) => path === file || /\.h$/.test(path) || commands.some(({ source }) => source === path)),
+    );
+    const found = new Objects(
+      type,
+      own,
+      commands.some(({ owner }) => owner !== "vmlinux"),
+    );
     const text = this.#texts.get(file) ?? "";
     const away = new Map([[file, hidden(text, type, file)]]);
     const inputs = new Set<string>();
@@ -239,14 +267,19 @@ class Rewriting {
   }
 
   async #textOf(path: string): Promise<string> {
-    const known = this.#texts.get(path) ?? this.#read.get(path) ?? (await readFile(join(this.#kernel.sourceRoot, path), "latin1").catch(() => ""));
+    const known =
+      this.#texts.get(path) ?? this.#read.get(path) ?? (await readFile(join(this.#kernel.sourceRoot, path), "latin1").catch(() => ""));
     this.#read.set(path, known);
     return known;
   }
 
   async #uses(): Promise<Map<string, Use[]>> {
     // On one line, so that others have their numbers.
-    const inLine = (helpers: string): string => ` ${helpers.replace(/\/\*.*?\*\//g, "").replace(/\s+/g, " ").trim()}`;
+    const inLine = (helpers: string): string =>
+      ` ${helpers
+        .replace(/\/\*.*?\*\//g, "")
+        .replace(/\s+/g, " ")
+        .trim()}`;
     const texts = new Map([...this.#texts.keys()].map((path) => [path, this.#withHelpers(path, this.#bare(path), inLine)]));
     const uses = new Map<string, Use[]>();
     for (const path of this.#objects.keys())

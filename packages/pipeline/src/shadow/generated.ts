@@ -19,7 +19,7 @@ function holder({ type, name }: NewMember): string {
 }
 
 /** The compiler's number for what has one value: integers, enumerations, booleans, pointers. Source: gcc's typeclass.h. */
-const SCALAR = [1, 3, 4, 5];
+const oneOf = (kind: string): string => [1, 3, 4, 5].map((one) => `${kind} == ${one}`).join(" || ");
 
 /** What is put behind the definition of a structure. The functions that it declares are those of packages/livepatch/c/members.c. */
 export function helpersOf(type: string, members: readonly NewMember[]): string {
@@ -37,7 +37,7 @@ export function helpersOf(type: string, members: readonly NewMember[]): string {
     const id = numberOf(member.id);
     lines.push(
       `${own} { ${member.declaration.replace(/\s+/g, " ").trim()}; };`,
-      `_Static_assert(${SCALAR.map((kind) => `__builtin_classify_type(${value}) == ${kind}`).join(" || ")}, "suture:scalar:${nameOf(member).replace(".", "__")}");`,
+      `_Static_assert(${oneOf(`__builtin_classify_type(${value})`)}, "suture:scalar:${nameOf(member).replace(".", "__")}");`,
       `${inline} ${valueType(member)} ${getter(member)}(const struct ${type} *object)`,
       "{",
       `\t${own} beside;`,
@@ -75,10 +75,7 @@ export function helpersOf(type: string, members: readonly NewMember[]): string {
 
 /** For the livepatch's own part of the code. */
 export function listOf(members: readonly { id: number }[]): string {
-  return [
-    "static struct suture_member suture_members[] = {",
-    ...members.map(({ id }) => `\t{ .id = ${numberOf(id)} },`),
-    "};",
-    "",
-  ].join("\n");
+  return ["static struct suture_member suture_members[] = {", ...members.map(({ id }) => `\t{ .id = ${numberOf(id)} },`), "};", ""].join(
+    "\n",
+  );
 }

@@ -104,7 +104,9 @@ export function newMembers(files: readonly ChangedFile[]): NewMember[] {
 
 /** The name that a declaration of a member gives. */
 function declared(text: string): string | undefined {
-  return /\(\s*\*\s*(\w+)\s*\)\s*\(/.exec(text)?.[1] ?? /(\w+)\s*(?:\[[^\]]*\]\s*)*(?::\s*\w+\s*)?(?:\s__\w+(?:\([^()]*\))?)*$/.exec(text)?.[1];
+  return (
+    /\(\s*\*\s*(\w+)\s*\)\s*\(/.exec(text)?.[1] ?? /(\w+)\s*(?:\[[^\]]*\]\s*)*(?::\s*\w+\s*)?(?:\s__\w+(?:\([^()]*\))?)*$/.exec(text)?.[1]
+  );
 }
 
 /**

@@ -30,10 +30,10 @@ import type { Inserted, Site } from "./uses.ts";
 export type Texts = ReadonlyMap<string, string>;
 
 /** One object each. */
-const ALLOCATORS =
-  /^(?:k[mz]alloc|kv[mz]alloc|v[mz]alloc)(?:_node)?(?:_noprof)?$/;
-const FROM_CACHE = /^kmem_cache_(?:z?alloc|alloc_node)(?:_noprof)?$/;
-const FREES = /\b(kfree|kvfree|vfree|kfree_sensitive|kvfree_sensitive|kzfree|kmem_cache_free|devm_kfree|kfree_rcu|kvfree_rcu|kfree_rcu_mightsleep)\s*\(/g;
+const ALLOCATORS = /^(?:k[mz]alloc|kv[mz]alloc|v[mz]alloc)(?:_node)?(?:_noprof)?$/;
+const FROM_CACHE = /^(?:kmem_cache_(?:z?alloc|alloc_node)(?:_noprof)?|alloc_inode_sb)$/;
+const FREES =
+  /\b(kfree|kvfree|vfree|kfree_sensitive|kvfree_sensitive|kzfree|kmem_cache_free|devm_kfree|kfree_rcu|kvfree_rcu|kfree_rcu_mightsleep)\s*\(/g;
 /** The kernel frees them itself, later. */
 const LATER = /_rcu|^devm_/;
 /** They hand out what was stored: pointers to objects that are there. */
@@ -79,6 +79,8 @@ export class Objects {
   readonly #cleared = new Map<string, { file: string; start: number; end: number }>();
   /** Caches for objects of the type, by file. */
   readonly #caches = new Map<string, Set<string>>();
+  /** Of such caches: each runs once, for all objects that will be at its place. */
+  readonly #constructors: { file: string; line: number; name: string }[] = [];
   readonly #deaths = new Map<string, { file: string; start: number; end: number }>();
   readonly #untyped = new Set<string>();
 
@@ -102,7 +104,8 @@ export class Objects {
   hiddenUses(said: readonly Said[], textOf: (file: string) => string): void {
     for (const one of said) {
       const { message, kind, file, line, column } = one;
-      if (kind !== "error" || !new RegExp(`'(?:\\w+' \\{aka ')?(?:const |volatile )*struct ${this.#type}(?:\\[\\d*\\])?'`).test(message)) continue;
+      if (kind !== "error" || !new RegExp(`'(?:\\w+' \\{aka ')?(?:const |volatile )*struct ${this.#type}(?:\\[\\d*\\])?'`).test(message))
+        continue;
       const text = textOf(file);
       const at = indexOf(text, line, column);
       const where = ownSpot(one, this.#texts) ?? one;
@@ -156,24 +159,39 @@ export class Objects {
   /** Where the size of an object is asked for. */
   #size(said: Said): void {
     const where = ownSpot(said, this.#texts);
-    if (where === undefined) throw this.#refuse("the size of an object is asked for in a file that does not define it", said.file, said.line);
+    if (where === undefined)
+      throw this.#refuse("the size of an object is asked for in a file that does not define it", said.file, said.line);
     this.#sizeAt(where.file, indexOf(this.#mask(where.file), where.line, where.column));
   }
 
   #sizeAt(file: string, at: number): void {
     const mask = this.#mask(file);
     const line = lineOf(mask, at);
-    if (/^KMEM_CACHE\b/.test(mask.slice(at))) return this.#cache(file, at, line);
+    if (/^KMEM_CACHE\b/.test(mask.slice(at))) {
+      this.#cache(file, at, line);
+      return;
+    }
     for (const call of callsAround(mask, at)) {
       const { name } = call;
-      if (ALLOCATORS.test(name)) return this.#birth(file, call);
-      if (name === "memset") return this.#clear(file, call, line);
-      if (name === "KMEM_CACHE") return this.#cache(file, call.start, line);
+      if (ALLOCATORS.test(name)) {
+        this.#birth(file, call);
+        return;
+      }
+      if (name === "memset") {
+        this.#clear(file, call, line);
+        return;
+      }
+      if (name === "KMEM_CACHE") {
+        this.#cache(file, call.start, line);
+        return;
+      }
       if (/^kmem_cache_create$/.test(name)) {
         const last = argumentsOf(mask, call).at(-1);
-        if (last === undefined || mask.slice(last.start, last.end) !== "NULL")
-          throw this.#refuse("its cache has a constructor, which runs once for several objects", file, line);
-        return this.#cache(file, call.start, line);
+        const runs = last === undefined ? "" : mask.slice(last.start, last.end);
+        if (!/^\w+$/.test(runs)) throw this.#refuse("what constructor its cache has is not understood", file, line);
+        if (runs !== "NULL") this.#constructors.push({ file, line, name: runs });
+        this.#cache(file, call.start, line);
+        return;
       }
       if (/^devm_/.test(name)) throw this.#refuse(`it ends with a device, where nothing of the fix is called (${name})`, file, line);
       if (!/^(?:sizeof|struct_size|size_add|)$/.test(name))
@@ -204,7 +222,14 @@ export class Objects {
       const [call] = callsAround(mask, index);
       const isDeclared = /kmem_cache\s*\*\s*(?:__\w+\s+)?$/.test(mask.slice(0, index));
       const isSet = /^\s*=(?!=)/.test(mask.slice(index + name.length));
-      if (isDeclared || isSet || call?.name === "if" || FROM_CACHE.test(call?.name ?? "") || /^kmem_cache_(?:free|destroy|shrink)$/.test(call?.name ?? "")) continue;
+      if (
+        isDeclared ||
+        isSet ||
+        call?.name === "if" ||
+        FROM_CACHE.test(call?.name ?? "") ||
+        /^kmem_cache_(?:free|destroy|shrink)$/.test(call?.name ?? "")
+      )
+        continue;
       throw this.#refuse(`its cache ${name} is used for something else than to allocate and free objects`, file, lineOf(mask, index));
     }
     const names = this.#caches.get(file) ?? new Set();
@@ -229,7 +254,8 @@ export class Objects {
     if (/^=(?!=)/.test(mask.slice(at))) at = skipOn(mask, at + 1);
     else if (/^return\b/.test(mask.slice(at))) at = skipOn(mask, at + 6);
     let start = this.#startOf(mask, at);
-    while (mask[start] === "(" && /^\(\s*\w/.test(mask.slice(start)) && (closeOf(mask, start) ?? 0) + 1 === endOfExpression(mask, start)) start = skipOn(mask, start + 1);
+    while (mask[start] === "(" && /^\(\s*\w/.test(mask.slice(start)) && (closeOf(mask, start) ?? 0) + 1 === endOfExpression(mask, start))
+      start = skipOn(mask, start + 1);
     const call = /^(\w+)\s*\(/.exec(mask.slice(start));
     const text = mask.slice(start, start + 120).split("\n")[0] ?? "";
     if (call !== null) {
@@ -237,12 +263,17 @@ export class Objects {
       const open = start + call[0].length - 1;
       const close = closeOf(mask, open);
       if (close === undefined) throw this.#refuse(`what becomes an object is not understood: ${text}`, file, line);
-      if (ALLOCATORS.test(name)) return this.#birth(file, { name, start, open, close });
+      if (ALLOCATORS.test(name)) {
+        this.#birth(file, { name, start, open, close });
+        return;
+      }
       if (FROM_CACHE.test(name)) {
-        const [first] = argumentsOf(mask, { open, close });
-        const cache = first === undefined ? "" : mask.slice(first.start, first.end);
-        if (this.#caches.get(file)?.has(cache) !== true) throw this.#refuse(`an object is made of the cache ${cache}, which is not known`, file, line);
-        return this.#birth(file, { name, start, open, close });
+        const span = argumentsOf(mask, { open, close })[name === "alloc_inode_sb" ? 1 : 0];
+        const cache = span === undefined ? "" : mask.slice(span.start, span.end);
+        if (this.#caches.get(file)?.has(cache) !== true)
+          throw this.#refuse(`an object is made of the cache ${cache}, which is not known`, file, line);
+        this.#birth(file, { name, start, open, close });
+        return;
       }
       if (STORED.test(name)) return;
       throw this.#refuse(`${name}() gives an object: whether it is a new one cannot be told`, file, line);
@@ -268,7 +299,8 @@ export class Objects {
     const mask = this.#mask(file);
     const type = `struct ${this.#type}`;
     const edits: Edit[] = [];
-    const same = (of: string, ...types: string[]): string => types.map((one) => `__builtin_types_compatible_p(__typeof__(${of}), ${one})`).join(" || ");
+    const same = (of: string, ...types: string[]): string =>
+      types.map((one) => `__builtin_types_compatible_p(__typeof__(${of}), ${one})`).join(" || ");
     const ask = (condition: string, what: string): string => `struct { _Static_assert(${condition}, "suture:${what}"); char suture; }`;
     for (const match of mask.matchAll(FREES)) {
       const span = freed(mask, match);
@@ -353,6 +385,30 @@ export class Objects {
     }
   }
 
+  /**
+   * What a constructor writes holds for several objects, and is taken away where the first begins.
+   * @param written lines where a new member is. @throws BUILD_SHADOW_OBJECT
+   */
+  constructed(written: readonly Pick<Site, "file" | "line">[]): void {
+    for (const { file, line, name } of this.#constructors) {
+      const text = this.#texts.get(file) ?? "";
+      const own = declarationsIn(text).find(({ kind, names }) => kind === "function" && names.includes(name));
+      if (own === undefined) throw this.#refuse(`the constructor ${name} of its cache is in another file`, file, line);
+      const body = text
+        .split("\n")
+        .slice(own.first, own.last + 1)
+        .join("\n");
+      for (const site of written) {
+        const writer = declarationsIn(this.#texts.get(site.file) ?? "").find(
+          ({ kind, first, last }) => kind === "function" && first <= site.line - 1 && site.line - 1 <= last,
+        );
+        // What is in no function is a macro.
+        if (writer === undefined || writer.names.some((one) => new RegExp(`\\b${one}\\b`).test(body)))
+          throw this.#refuse(`the constructor ${name} of its cache writes the new member`, site.file, site.line);
+      }
+    }
+  }
+
   /** Where memory without a type is freed. */
   get untyped(): readonly string[] {
     return [...this.#untyped];
@@ -366,7 +422,11 @@ export class Objects {
     const add = (file: string, start: number, end: number, by: string, what: Site["what"]): void => {
       const line = lineOf(this.#mask(file), start);
       // What runs only when the kernel or a module begins or ends stays as it is.
-      if (/\b__(?:init|exit)\b/.test(this.#functionAt(file, line) ?? "")) return;
+      if (/\b__(?:init|exit)\b/.test(this.#functionAt(file, line) ?? "")) {
+        if (what === "begins" && this.#ofModule)
+          throw this.#refuse("an object begins where the module does, in a function that no livepatch replaces", file, line);
+        return;
+      }
       const own = inserted.get(file) ?? [];
       inserted.set(file, own);
       own.push({ at: start, text: `${by}(` }, { at: end, text: ")" });

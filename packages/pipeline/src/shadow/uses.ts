@@ -50,7 +50,7 @@ export function rewriteUses(
     }
     const one = rewriteOne(text, at, use, file);
     if (done.has(one.arrow)) continue;
-      text = text.slice(0, one.start) + one.text + text.slice(one.end);
+    text = text.slice(0, one.start) + one.text + text.slice(one.end);
     done.add(one.arrow);
     // Of those before it, the ones in its own expression have moved.
     const moved = (index: number): number => (index > one.start ? index + one.before : index);
@@ -107,11 +107,27 @@ function rewriteOne(text: string, at: number, use: Use, file: string): Rewritten
   };
   const read = (start = begin, stop = end): Rewritten => {
     const before = `${getter(member)}(`;
-    return { start, end: stop, text: `${before}${object})`, arrow, before: before.length + lead + start - begin, twice: false, what: "read" };
+    return {
+      start,
+      end: stop,
+      text: `${before}${object})`,
+      arrow,
+      before: before.length + lead + start - begin,
+      twice: false,
+      what: "read",
+    };
   };
   const written = (stop: number, value: string, { start = begin, twice = false } = {}): Rewritten => {
     const before = `${setter(member)}(`;
-    return { start, end: stop, text: `${before}${object}, ${value})`, arrow, before: before.length + lead + start - begin, twice, what: "written" };
+    return {
+      start,
+      end: stop,
+      text: `${before}${object}, ${value})`,
+      arrow,
+      before: before.length + lead + start - begin,
+      twice,
+      what: "written",
+    };
   };
   const changed = (stop: number, operator: string, value: string, start = begin): Rewritten => {
     if (/\w\s*\(|\)\s*\(|\+\+|--|=/.test(operand.replace(/[<>!=]=/g, "")))
@@ -122,11 +138,15 @@ function rewriteOne(text: string, at: number, use: Use, file: string): Rewritten
     const second = argumentsOf(mask, around)[1];
     if (second === undefined) throw refuse("it is written in a way that is not understood");
     const value = text.slice(second.start, second.end);
-    return { ...written(around.close + 1, `(${value})`, { start: around.start }), before: setter(member).length + 1 + lead + around.start - begin };
+    return {
+      ...written(around.close + 1, `(${value})`, { start: around.start }),
+      before: setter(member).length + 1 + lead + around.start - begin,
+    };
   }
   if (around?.name === "READ_ONCE" && isArgument(0)) return read(around.start, around.close + 1);
   const sign = mask[previous - 1] ?? "";
-  const isUnary = (width: number): boolean => !/[\w)\]]/.test(mask[skipBack(mask, previous - width) - 1] ?? "") || /\breturn$/.test(mask.slice(0, skipBack(mask, previous - width)));
+  const isUnary = (width: number): boolean =>
+    !/[\w)\]]/.test(mask[skipBack(mask, previous - width) - 1] ?? "") || /\breturn$/.test(mask.slice(0, skipBack(mask, previous - width)));
   if (sign === "&" && mask[previous - 2] !== "&" && isUnary(1)) throw refuse("its address is taken");
   const isStatement = (start: number, stop: number): boolean =>
     /[;{}):]|^$/.test(mask[skipBack(mask, start) - 1] ?? "") && /[;)]/.test(mask[skipOn(mask, stop)] ?? "");
