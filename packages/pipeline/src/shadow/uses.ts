@@ -2,7 +2,7 @@
 import { fail } from "../errors.ts";
 import { getter, setter } from "./generated.ts";
 import { type NewMember, nameOf } from "./members.ts";
-import { argumentsOf, callsAround, endOfExpression, indexOf, lineOf, masked, skipBack, skipOn, startOfOperand } from "./text.ts";
+import { argumentsOf, callsAround, endOfExpression, indexOf, masked, skipBack, skipOn, startOfOperand } from "./text.ts";
 
 /** A place where the compiler misses a member. */
 export interface Use {
