@@ -12,7 +12,7 @@ import { fail } from "../errors.ts";
 import type { ChangedFile } from "../patch/apply.ts";
 import { objectsReading } from "../reach/affected.ts";
 import { helpersOf } from "./generated.ts";
-import { chosenMembers, definitionsIn, type NewMember, nameOf, withoutMembers } from "./members.ts";
+import { chosenMembers, definitionsIn, type NewMember, nameOf, readOnly, withoutMembers } from "./members.ts";
 import { hidden, Objects } from "./objects.ts";
 import { type Probed, probe, type Said } from "./probe.ts";
 import { edited, masked } from "./text.ts";
@@ -336,11 +336,4 @@ async function headersNaming(task: Task, kernel: KernelContext, type: string): P
     return at < 0 ? [] : [{ file: row.slice(2, at), line: row.slice(at + 1) }];
   });
   return { files: [...new Set(rows.map(({ file }) => file))], lines: rows.map(({ line }) => line).join("\n") };
-}
-
-/** Objects that are copied over others are found by a member that may not be written. */
-function readOnly(text: string, type: string): string {
-  const definition = definitionsIn(masked(text)).find((one) => one.type === type);
-  if (definition === undefined) return text;
-  return edited(text, [{ start: definition.open + 1, end: definition.open + 1, text: " const struct { } suture_whole;" }]);
 }

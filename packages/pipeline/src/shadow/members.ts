@@ -2,7 +2,7 @@
 import { sha256 } from "@suture/files";
 import { fail } from "../errors.ts";
 import type { ChangedFile } from "../patch/apply.ts";
-import { blank, closeOf, lineOf, masked } from "./text.ts";
+import { blank, closeOf, edited, lineOf, masked } from "./text.ts";
 
 export interface NewMember {
   /** The file that defines the structure. */
@@ -147,4 +147,11 @@ export function withoutMembers(text: string, members: readonly NewMember[]): str
   let out = text;
   for (const { start, end } of members) out = out.slice(0, start) + blank(out.slice(start, end)) + out.slice(end);
   return out;
+}
+
+/** Objects that are copied over others are found by a member that may not be written. */
+export function readOnly(text: string, type: string): string {
+  const definition = definitionsIn(masked(text)).find((one) => one.type === type);
+  if (definition === undefined) return text;
+  return edited(text, [{ start: definition.open + 1, end: definition.open + 1, text: " const struct { } suture_whole;" }]);
 }

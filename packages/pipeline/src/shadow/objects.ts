@@ -40,6 +40,10 @@ const LATER = /_rcu|^devm_/;
 const STORED =
   /^(?:\w+_(?:get_(?:drv|plat)?data|get_intfdata)|dev_get_drvdata|idr_(?:find|remove|replace|get_next\w*)|xa_(?:load|erase|find\w*|store|cmpxchg)|xas_\w+|radix_tree_(?:lookup|delete)|pde_data|PDE_DATA|ERR_PTR|ERR_CAST|rcu_dereference\w*|READ_ONCE|xchg|cmpxchg)$/;
 
+/** What the compiler says of an expression with a part that it has complained of. */
+const FOLLOWS =
+  /^(?:expression in static assertion|static assertion failed|bit-field .* width not an integer constant|.*has no member named)/;
+
 function refusal(type: string, why: string, file: string, line: number): SutureError {
   return fail("BUILD_SHADOW_OBJECT", why, { file: `${file}:${line}`, symbol: `struct ${type}` });
 }
@@ -104,8 +108,8 @@ export class Objects {
   hiddenUses(said: readonly Said[], textOf: (file: string) => string): void {
     for (const one of said) {
       const { message, kind, file, line, column } = one;
-      if (kind !== "error" || !new RegExp(`'(?:\\w+' \\{aka ')?(?:const |volatile )*struct ${this.#type}(?:\\[\\d*\\])?'`).test(message))
-        continue;
+      // All that is wrong is so since the structure is hidden; what follows from that alone says nothing.
+      if (kind !== "error" || FOLLOWS.test(message)) continue;
       const text = textOf(file);
       const at = indexOf(text, line, column);
       const where = ownSpot(one, this.#texts) ?? one;
@@ -119,7 +123,6 @@ export class Objects {
       }
       if (/invalid application of '(?:sizeof|__alignof__|_Alignof)'/.test(message)) this.#size(one);
       else if (/storage size of|has initializer but incomplete type|variable '\w+' has incomplete type/.test(message)) this.#variable(one);
-      else if (/has no member named/.test(message)) continue;
       else if (/field '\w+' has incomplete type/.test(message))
         throw this.#refuse("it is part of another structure, with whose objects it begins and ends", where.file, where.line);
       else throw this.#refuse(`what is done to an object there is not understood (${message})`, where.file, where.line);
