@@ -33,6 +33,7 @@ const OTHER = [
   "hash",
   "holders",
   "id",
+  "member",
   "name",
   "number",
   "order",
