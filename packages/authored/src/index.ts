@@ -1,6 +1,7 @@
 export { type Authored, authoredParts } from "./authored.ts";
 export { authoredErrors } from "./errors.ts";
 export { extractFunctions } from "./extract.ts";
+export { parse as parseInlined } from "./inlined.ts";
 export { type LiveTable, liveParts } from "./live.ts";
 export { memberParts } from "./members.ts";
 export { definedIn, type Found, hasEntry, Originals } from "./originals.ts";

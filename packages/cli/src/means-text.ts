@@ -37,3 +37,10 @@ export function membersText(members: NonNullable<Manifest["members"]>): string {
     ]),
   );
 }
+
+export function stackTypesText(types: NonNullable<Manifest["stackTypes"]>): string {
+  return tableText(
+    ["structure", "of", "how", "known to"],
+    types.map(({ type, owner, why, functions }) => [type, owner, why, functions.join(", ")]),
+  );
+}

@@ -120,8 +120,9 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
   const view = await kernel.changed(task, overlay);
   try {
     const accepted = new Set(options.acceptLayouts);
-    await checkTypesEarly(task, kernel, files, view, { variant, accepted });
-    const affected = await affectedObjects(task, kernel, files, view, { jobs, from, layoutsHold: accepted.size === 0 });
+    const stackTypes = options.plain !== true;
+    const otherwise = await checkTypesEarly(task, kernel, files, view, { variant, accepted, stackTypes });
+    const affected = await affectedObjects(task, kernel, files, view, { jobs, from, layoutsHold: accepted.size === 0 && !otherwise });
     tell(affected.notes);
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     for (const note of checkMacros(files, accepted)) task.reporter.warn(note);
@@ -136,6 +137,8 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
       acceptLayouts: accepted,
       acceptInits,
       acceptData,
+      // Only then all objects that can know such a structure are looked at.
+      stackTypes: otherwise,
       unproven,
       from,
       jobs,

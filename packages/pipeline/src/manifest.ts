@@ -37,6 +37,7 @@ export async function manifestOf(
   const { sources = [], predecessor } = options;
   const live = parts.flatMap(({ object, owner, delta }) => delta.live.map((one) => ({ object, owner: owner.name, ...one })));
   const successors = parts.flatMap(({ object, owner, delta }) => delta.successors.map((one) => ({ object, owner: owner.name, ...one })));
+  const stackTypes = parts.flatMap((part) => part.stackTypes);
   const handed = parts.flatMap(({ object, delta }) => delta.handed.map((one) => ({ object, ...one })));
   const named = (authored?.originals ?? []).filter(({ command }) => !objects.some((other) => other.object === command.object));
   const proofs = [...objects.map(({ proof }) => proof), ...named.map(({ proof }) => recordOf(proof))];
@@ -69,6 +70,7 @@ export async function manifestOf(
     ...(shadows.length === 0 ? {} : { shadows }),
     ...(results.members.length === 0 ? {} : { members: [...results.members], membersSource: results.membersSource }),
     ...(successors.length === 0 ? {} : { successors }),
+    ...(stackTypes.length === 0 ? {} : { stackTypes }),
     ...(live.length === 0 ? {} : { live }),
     added: parts.flatMap(({ object, delta }) => delta.added.map((added) => ({ object, ...added }))),
     skipped: parts.flatMap(({ object, delta }) => delta.skipped.map((skipped) => ({ object, ...skipped }))),

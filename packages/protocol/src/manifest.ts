@@ -109,6 +109,20 @@ export const manifestSchema = v.object({
       "functions that are replaced since the fix has others in their place in tables, and nothing but those leads to them",
     ),
   ),
+  stackTypes: v.exactOptional(
+    said(
+      v.array(
+        v.object({
+          object: text,
+          owner: text,
+          type: said(text, "the structure"),
+          why: said(text, "how it lies otherwise than the kernel has it"),
+          functions: said(v.array(text), "the functions of the object whose code knows it: all of them are replaced"),
+        }),
+      ),
+      "structures whose layout changes and whose objects live on the stacks of replaced functions only, so that no task has an old one when it moves over",
+    ),
+  ),
   live: v.exactOptional(
     said(
       v.array(

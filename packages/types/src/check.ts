@@ -4,7 +4,7 @@
  */
 import { type External, stem } from "@suture/diff";
 import { type ElfObject, isSection, SHF, STT } from "@suture/elf";
-import type { SutureError } from "@suture/errors";
+import type { SutureError, Where } from "@suture/errors";
 import type { Btf, BtfLayout } from "@suture/kernel";
 import { layoutDifference, sameShape, sameShapeInKernel, variableDifference } from "./difference.ts";
 import { DwarfTypes, type Enumeration } from "./dwarf.ts";
@@ -15,27 +15,44 @@ import { objectTypes } from "./object-types.ts";
 /** What may be otherwise than before: somebody knows that no data of the old kind are met by the new code. By the names that refusals give. */
 export type Accepted = ReadonlySet<string>;
 
+/** Structures that both builds have and that lie otherwise, with how. @throws KERNEL_BAD_BTF, BUILD_BAD_DWARF */
+export function layoutDifferences(original: ElfObject, patched: ElfObject): Map<string, string> {
+  const differ = new Map<string, string>();
+  if (sameBtf(original, patched)) return differ;
+  const [before, after] = [objectTypes(original), objectTypes(patched)];
+  if (before === undefined || after === undefined) return differ;
+  for (const name of before.compositeNames) {
+    const why = layoutDifference(before.layouts(name), after.layouts(name), sameShape);
+    if (why !== undefined) differ.set(name, why);
+  }
+  return differ;
+}
+
+/** Structures of which no object of the old layout is met by the new code, and of all others that were looked at what stands in the way of that. */
+export interface OnStacks {
+  has: (name: string) => boolean;
+  ground: string | undefined;
+}
+
 /**
  * What is refused is told of all types; of those that differ and have such a one in them, of the inner ones only.
  * @returns what differs in those that are accepted, and what differs and does no harm. @throws BUILD_LAYOUT, BUILD_RENUMBERED, BUILD_BAD_DWARF
  */
-export function checkLayouts(original: ElfObject, patched: ElfObject, accepted: Accepted): string[] {
+export function checkLayouts(original: ElfObject, patched: ElfObject, accepted: Accepted, stacks?: OnStacks): string[] {
   const notes = new Set<string>();
   const refusals: SutureError[] = [];
   const { file } = patched;
-  const [before, after] = [objectTypes(original), objectTypes(patched)];
-  if (before !== undefined && after !== undefined && !sameBtf(original, patched)) {
-    const refused = new Map<string, string>();
-    for (const name of before.compositeNames) {
-      const why = layoutDifference(before.layouts(name), after.layouts(name), sameShape);
-      if (why === undefined) continue;
-      if (isAccepted(accepted, name)) notes.add(`${name} ${why}, which was accepted`);
-      else refused.set(name, why);
-    }
-    for (const [name, why] of refused)
-      if (!holdsOneOf(before.layouts(name), refused, name))
-        refusals.push(fail("BUILD_LAYOUT", `${name} ${why}`, { file, symbol: name }, mendFor(name)));
+  const refused = new Map<string, string>();
+  for (const [name, why] of layoutDifferences(original, patched)) {
+    if (isAccepted(accepted, name)) notes.add(`${name} ${why}, which was accepted`);
+    else if (stacks?.has(name) !== true) refused.set(name, why);
   }
+  const before = refused.size === 0 ? undefined : objectTypes(original);
+  const ground =
+    stacks?.ground === undefined ? "" : `; it does not live on the stacks of replaced functions only, as far as is seen: ${stacks.ground}`;
+  for (const [name, why] of refused)
+    if (before !== undefined && !holdsOneOf(before.layouts(name), refused, name))
+      refusals.push(fail("BUILD_LAYOUT", `${name} ${why}${ground}`, { file, symbol: name }, mendFor(name)));
   for (const { accept, why, harmless } of enumeratorDifferences(enumerationsOf(original), enumerationsOf(patched))) {
     if (harmless) notes.add(why);
     else if (accept.some((name) => isAccepted(accepted, name))) notes.add(`${why}, which was accepted`);
@@ -157,8 +174,13 @@ function otherValue(known: ReadonlyMap<string, number>, values: readonly (readon
   return undefined;
 }
 
+/** Of a structure that lies otherwise. */
+export function otherLayout(why: string, where: Where): SutureError {
+  return fail("BUILD_LAYOUT", why, where);
+}
+
 /** With or without the word that stands before a tag. */
-function isAccepted(accepted: Accepted, name: string): boolean {
+export function isAccepted(accepted: Accepted, name: string): boolean {
   return accepted.has(name) || ["struct", "union", "enum"].some((kind) => accepted.has(`${kind} ${name}`));
 }
 

@@ -62,7 +62,7 @@ const NUMBERS_OF = {
   offset: AT.DATA_MEMBER_LOCATION,
   encoding: AT.ENCODING,
   bitOffset: AT.DATA_BIT_OFFSET,
-} as const;
+} as const satisfies { [K in keyof Entry]?: number };
 
 const ROLES: ReadonlyMap<number, Role> = new Map<number, Role>([
   ...Object.entries(NUMBERS_OF).map(([role, name]): [number, Role] => [name, role as Role]),
@@ -78,51 +78,33 @@ const ROLES: ReadonlyMap<number, Role> = new Map<number, Role>([
 /** Labels, calls and what they are given, also as compilers named them before DWARF 5: nothing of a type or variable is in them. */
 const OF_CODE = new Set([0x0a, 0x48, 0x49, 0x4109, 0x410a]);
 
-/** Of all entries without any. */
-const NONE: readonly Entry[] = [];
-
-/** All fields are there from the beginning: an object has a hundred thousand entries, and those of one form are quicker. */
-export class Entry {
+export interface Entry {
   /** DW_TAG_* */
-  readonly tag: number;
-  readonly parent: Entry | undefined;
-  children = NONE;
+  tag: number;
+  parent: Entry | undefined;
+  children: Entry[];
+  name?: string;
   /** Offsets of other entries in .debug_info. `origin`: what says the rest of this one. */
-  type: number | undefined = undefined;
-  origin: number | undefined = undefined;
+  type?: number;
+  origin?: number;
   /** Bytes. */
-  size: number | undefined = undefined;
+  size?: number;
   /** In bytes from the start of what has it. */
-  offset: number | undefined = undefined;
-  bitOffset: number | undefined = undefined;
-  bitSize: number | undefined = undefined;
+  offset?: number;
+  bitOffset?: number;
+  bitSize?: number;
   /** As DWARF 4 counts it: from the highest bit of the type. */
-  oldBitOffset: number | undefined = undefined;
-  value: number | undefined = undefined;
-  upperBound: number | undefined = undefined;
-  count: number | undefined = undefined;
-  encoding: number | undefined = undefined;
+  oldBitOffset?: number;
+  value?: number;
+  upperBound?: number;
+  count?: number;
+  encoding?: number;
   /** It is only declared. */
-  declaration: boolean | undefined = undefined;
+  declaration?: boolean;
   /** Of a function: its parameters are said. */
-  prototyped: boolean | undefined = undefined;
+  prototyped?: boolean;
   /** Of a variable: what its address is. */
-  place: { symbol: ElfSymbol; addend: number } | undefined = undefined;
-  /** Few names are asked for: where it is, and in what form. */
-  nameAt = -1;
-  nameForm = 0;
-  readonly #texts: Texts;
-
-  constructor(tag: number, parent: Entry | undefined, texts: Texts) {
-    this.tag = tag;
-    this.parent = parent;
-    this.#texts = texts;
-  }
-
-  /** @throws BUILD_BAD_DWARF */
-  get name(): string | undefined {
-    return this.nameAt < 0 ? undefined : this.#texts.at(this.nameAt, this.nameForm);
-  }
+  place?: { symbol: ElfSymbol; addend: number };
 }
 
 /** DW_OP_addr, as the only operation of a location: then eight bytes. */
@@ -177,93 +159,14 @@ export function dwarfEntries(elf: ElfObject): ReadonlyMap<number, Entry> | undef
   return section === undefined ? undefined : new Reader(elf, section).entries();
 }
 
-/** Those of one section by their offset, ascending as assemblers write them. */
-class RelocationsAt {
-  readonly #sorted: readonly Relocation[];
-  /** Of the last that was found: the next is asked for next. */
-  #last = 0;
-
-  constructor(elf: ElfObject, section: Section) {
-    const [first, ...others] = (relocationSections(elf).get(section) ?? []).map(({ relocations }) => relocations);
-    const all = first === undefined || others.length > 0 ? [...(first ?? []), ...others.flat()] : first;
-    this.#sorted = isSorted(all) ? all : [...all].sort((a, b) => a.offset - b.offset);
-  }
-
-  get(offset: number): Relocation | undefined {
-    const sorted = this.#sorted;
-    if (sorted[this.#last + 1]?.offset === offset && sorted[this.#last + 2]?.offset !== offset) return sorted[++this.#last];
-    let [low, high] = [0, sorted.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((sorted[middle] as Relocation).offset <= offset) low = middle + 1;
-      else high = middle;
-    }
-    const found = sorted[low - 1];
-    if (found?.offset !== offset) return undefined;
-    this.#last = low - 1;
-    return found;
-  }
-}
-
-function isSorted(relocations: readonly Relocation[]): boolean {
-  let last = 0;
-  for (const { offset } of relocations) {
-    if (offset < last) return false;
-    last = offset;
-  }
-  return true;
-}
-
-/** What entries are called. */
-class Texts {
-  readonly #elf: ElfObject;
-  readonly #info: Section;
-  readonly #view: ByteView;
-  readonly #relocations: RelocationsAt;
-  /** By their offsets in .debug_str, and in .debug_line_str. */
-  readonly #strings = new Map<number, string>();
-  readonly #lineStrings = new Map<number, string>();
-
-  constructor(elf: ElfObject, info: Section, view: ByteView, relocations: RelocationsAt) {
-    this.#elf = elf;
-    this.#info = info;
-    this.#view = view;
-    this.#relocations = relocations;
-  }
-
-  /** @param at of the attribute's value, in .debug_info. @throws BUILD_BAD_DWARF */
-  at(at: number, form: number): string {
-    if (form === FORM.STRING) return latin1(this.#info.data, at, this.#info.data.indexOf(0, at));
-    if (form !== FORM.STRP && form !== FORM.LINE_STRP) throw bad(this.#elf, at, `a name of form 0x${form.toString(16)}`);
-    const known = form === FORM.STRP ? this.#strings : this.#lineStrings;
-    const offset = this.#relocations.get(at)?.addend ?? this.#view.u32(at);
-    let text = known.get(offset);
-    if (text === undefined) {
-      const name = form === FORM.STRP ? ".debug_str" : ".debug_line_str";
-      const data = this.#elf.sections.find((section) => section.name === name)?.data ?? new Uint8Array(0);
-      const end = data.indexOf(0, offset);
-      if (end < 0) throw bad(this.#elf, at, `a name at ${offset} of ${name}`);
-      text = latin1(data, offset, end);
-      known.set(offset, text);
-    }
-    return text;
-  }
-}
-
-function latin1(data: Uint8Array, from: number, to: number): string {
-  return Buffer.from(data.buffer, data.byteOffset + from, to - from).toString("latin1");
-}
-
-function bad(elf: ElfObject, offset: number, why: string, cause?: unknown) {
-  return fail("BUILD_BAD_DWARF", why, { file: elf.file, section: ".debug_info", offset }, cause === undefined ? {} : { cause });
-}
-
 class Reader {
   readonly #elf: ElfObject;
   readonly #info: Section;
   readonly #view: ByteView;
-  readonly #relocations: RelocationsAt;
-  readonly #texts: Texts;
+  readonly #relocations: ReadonlyMap<number, Relocation>;
+  /** By their offsets in .debug_str, and in .debug_line_str. */
+  readonly #strings = new Map<number, string>();
+  readonly #lineStrings = new Map<number, string>();
   #at = 0;
   /** Of the attribute that was read last: where its bytes are, without the length of a block. */
   #valueAt = 0;
@@ -276,8 +179,10 @@ class Reader {
     this.#info = info;
     if ((info.flags & SHF.COMPRESSED) !== 0) throw this.#bad("it is compressed: build without -gz");
     this.#view = viewOf(info.data, elf.format.order);
-    this.#relocations = new RelocationsAt(elf, info);
-    this.#texts = new Texts(elf, info, this.#view, this.#relocations);
+    const relocations = new Map<number, Relocation>();
+    for (const table of relocationSections(elf).get(info) ?? [])
+      for (const relocation of table.relocations) relocations.set(relocation.offset, relocation);
+    this.#relocations = relocations;
   }
 
   entries(): Map<number, Entry> {
@@ -292,7 +197,12 @@ class Reader {
   }
 
   #bad(why: string, cause?: unknown) {
-    return bad(this.#elf, this.#at, why, cause);
+    return fail(
+      "BUILD_BAD_DWARF",
+      why,
+      { file: this.#elf.file, section: ".debug_info", offset: this.#at },
+      cause === undefined ? {} : { cause },
+    );
   }
 
   #unit(entries: Map<number, Entry>): void {
@@ -317,14 +227,12 @@ class Reader {
       }
       const abbreviation = abbreviations.get(code);
       if (abbreviation === undefined) throw this.#bad(`abbreviation ${code} is not there`);
-      const entry = new Entry(abbreviation.tag, parent, this.#texts);
+      const entry: Entry = { tag: abbreviation.tag, parent, children: [] };
       if (abbreviation.isOfCode) for (const { form, constant } of abbreviation.attributes) this.#read(form, constant);
       else {
         this.#attributes(abbreviation, entry, start);
         entries.set(offset, entry);
-        if (parent !== undefined)
-          if (parent.children === NONE) parent.children = [entry];
-          else (parent.children as Entry[]).push(entry);
+        parent?.children.push(entry);
       }
       if (abbreviation.hasChildren) parent = entry;
     }
@@ -335,10 +243,8 @@ class Reader {
     for (const { role, form, constant } of attributes) {
       this.#read(form, constant);
       if (role === undefined) continue;
-      if (role === "name") {
-        entry.nameAt = this.#valueAt;
-        entry.nameForm = form;
-      } else if (role === "type" || role === "origin") entry[role] = this.#reference(form, unit);
+      if (role === "name") entry.name = this.#text(form);
+      else if (role === "type" || role === "origin") entry[role] = this.#reference(form, unit);
       else if (role === "place") this.#place(form, entry);
       else if (role === "declaration" || role === "prototyped") entry[role] = form !== FORM.FLAG || this.#view.u8(this.#valueAt) !== 0;
       else {
@@ -396,6 +302,27 @@ class Reader {
     const offset = form === FORM.REF_UDATA ? this.#valueNumber : form < FORM.REF1 || form > FORM.REF8 ? undefined : this.#plainNumber();
     if (offset === undefined) throw this.#bad(`a reference of form 0x${form.toString(16)}`);
     return unit + offset;
+  }
+
+  #text(form: number): string {
+    if (form === FORM.STRING) return this.#latin1(this.#info.data, this.#valueAt, this.#valueAt + this.#valueSize - 1);
+    if (form !== FORM.STRP && form !== FORM.LINE_STRP) throw this.#bad(`a name of form 0x${form.toString(16)}`);
+    const known = form === FORM.STRP ? this.#strings : this.#lineStrings;
+    const offset = this.#relocations.get(this.#valueAt)?.addend ?? this.#view.u32(this.#valueAt);
+    let text = known.get(offset);
+    if (text === undefined) {
+      const name = form === FORM.STRP ? ".debug_str" : ".debug_line_str";
+      const data = this.#elf.sections.find((section) => section.name === name)?.data ?? new Uint8Array(0);
+      const end = data.indexOf(0, offset);
+      if (end < 0) throw this.#bad(`a name at ${offset} of ${name}`);
+      text = this.#latin1(data, offset, end);
+      known.set(offset, text);
+    }
+    return text;
+  }
+
+  #latin1(data: Uint8Array, from: number, to: number): string {
+    return Buffer.from(data.buffer, data.byteOffset + from, to - from).toString("latin1");
   }
 
   #place(form: number, entry: Entry): void {

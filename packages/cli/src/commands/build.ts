@@ -5,7 +5,7 @@ import type { AddCommand } from "../answer.ts";
 import { type Accepted, addAcceptData, addAccepted, addExplain, addShadow, buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions } from "../kernel-option.ts";
-import { liveText, membersText, successorsText } from "../means-text.ts";
+import { liveText, membersText, stackTypesText, successorsText } from "../means-text.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
 import { checkWritable, writeWhole } from "../write-file.ts";
 
@@ -111,6 +111,7 @@ function buildText({ bytes, manifest }: Livepatch, file: string): string {
       ),
     ),
     headedText("replaced by what the fix has in their place", successorsText(manifest.successors ?? [])),
+    headedText("structures that lie otherwise, on the stacks of replaced functions only", stackTypesText(manifest.stackTypes ?? [])),
     headedText("changed in the kernel's data", liveText(manifest.live ?? [])),
     headedText("kept beside the objects of their structures", membersText(manifest.members ?? [])),
     headedText(

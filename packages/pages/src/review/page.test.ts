@@ -15,6 +15,7 @@ const HOSTILE = manifestOf({
   notes: [{ object: EVIL, text: EVIL }],
   handed: [{ object: EVIL, function: EVIL, kind: "string", name: EVIL }],
   shadows: [{ id: 1, name: EVIL, size: 8 }],
+  stackTypes: [{ object: EVIL, owner: EVIL, type: EVIL, why: EVIL, functions: [EVIL] }],
   successors: [{ object: EVIL, owner: EVIL, function: EVIL, becomes: EVIL, variable: EVIL, at: 8 }],
   live: [
     {

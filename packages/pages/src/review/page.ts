@@ -46,6 +46,11 @@ ${table(
   ["function", "by", "of", "in", "byte"],
   (found.manifest?.successors ?? []).map((one) => [one.function, one.becomes, one.owner, one.variable, one.at]),
 )}
+${table(
+  "Structures that lie otherwise than the kernel has them, on the stacks of replaced functions only: no task has an old one when it moves over",
+  ["structure", "of", "how", "known to"],
+  (found.manifest?.stackTypes ?? []).map((one) => [one.type, one.owner, one.why, one.functions.join(", ")]),
+)}
 ${others(found, own)}
 ${sourceHtml(found, patches, files)}
 ${dataHtml(found)}

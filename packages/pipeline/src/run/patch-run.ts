@@ -25,6 +25,7 @@ import { checkMemory } from "./memory.ts";
 import { type Asked, forceOf, leftOut } from "./rebuild.ts";
 import { RoomViews, recompileWithRoom, type Wide, wantsRoom } from "./recompile-with-room.ts";
 import { refuseAll, refusedOr } from "./refusals.ts";
+import { type StackType, StackTypes, stackNotes } from "./stack-types.ts";
 import { checkSuccessors, successorNotes } from "./successors.ts";
 import { threadNotes } from "./thread-notes.ts";
 
@@ -32,6 +33,8 @@ import { threadNotes } from "./thread-notes.ts";
 export interface Compared extends Part {
   delta: Delta;
   notTaken: Delta["notTaken"];
+  /** Structures that lie otherwise and live on the stacks of its functions only. */
+  stackTypes: readonly StackType[];
 }
 
 /** What the module says of an object that it was made of. */
@@ -62,6 +65,8 @@ export interface RunOptions extends Looks {
   acceptInits: ReadonlySet<string>;
   /** As --accept-data names them. Undefined: functions are replaced, and nothing else of the kernel is changed. */
   acceptData: ReadonlySet<string> | undefined;
+  /** Whether structures that live on stacks only may lie otherwise: the objects of the run are all that can know them. */
+  stackTypes?: boolean;
   unproven: boolean;
   /** Names of the patches, for messages. */
   from: string;
@@ -81,6 +86,7 @@ export class PatchRun {
   readonly #parts: Compared[] = [];
   /** Notes of objects that are the same. */
   readonly #unchanged: string[] = [];
+  #stacks = StackTypes.none;
 
   constructor(task: Task, kernel: KernelContext, options: RunOptions) {
     this.#task = task;
@@ -103,6 +109,8 @@ export class PatchRun {
     return inScratch("run", async (folder) => {
       const built = new BuiltObjects(this.#task, this.#kernel, { affected, asked: [...asked.keys()] }, { folder, jobs });
       await built.compile(view, variant, this.#seen);
+      if (this.#options.stackTypes === true && variant === "types")
+        this.#stacks = await StackTypes.of(this.#task, this.#kernel, built, { view, accepted: this.#options.acceptLayouts });
       await this.#task.stage("diff", async (stage) => {
         const { moves, refusal } = await this.#moves(built);
         this.#outlines.clear();
@@ -182,7 +190,11 @@ export class PatchRun {
     if (moves === undefined) return;
     const wanted = this.#options.asked.get(object) ?? new Set();
     const owner = await kernel.owner(this.#task, command.owner);
-    const { delta, through } = await this.#compare(compiled, owner, forceOf(wanted, proof), moves.of(object));
+    const asked = forceOf(wanted, proof);
+    const known = forceOf("all", proof);
+    const force = (name: string): boolean => asked(name) || (this.#stacks.isHolder(object, name) && known(name));
+    const { delta, through } = await this.#compare(compiled, owner, force, moves.of(object));
+    this.#stacks.check(object, delta);
     delta.notes.push(...(moves.notes.get(object) ?? []));
     const notTaken = leftOut(object, wanted, proof, delta);
     if (delta.object === undefined && [delta.skipped, delta.exposed, delta.missed, notTaken].every((list) => list.length === 0)) {
@@ -200,7 +212,8 @@ export class PatchRun {
     const module = command.owner === "vmlinux" ? undefined : await kernel.module(this.#task, command.owner);
     checkMemory(kernel, module, { object, owner, delta, locate });
     await this.#decided(object, delta, decisionsOf(object, delta, notTaken, locate));
-    this.#parts.push({ object, notTaken, ...detached(delta, locate, owner, object) });
+    const stackTypes = this.#stacks.recordsOf(object, owner.name);
+    this.#parts.push({ object, notTaken, stackTypes, ...detached(delta, locate, owner, object) });
   }
 
   async #decided(object: string, { object: changed }: Delta, decisions: readonly Decision[]): Promise<void> {
@@ -216,8 +229,9 @@ export class PatchRun {
   }
 
   #tell(): void {
-    for (const { delta } of this.#parts)
+    for (const { delta, stackTypes } of this.#parts)
       delta.notes.push(
+        ...stackNotes(stackTypes),
         ...successorNotes(delta.successors),
         ...liveNotes(delta.live),
         ...threadNotes(delta.threads),
@@ -281,7 +295,7 @@ export class PatchRun {
     };
     const differ: string[] = [];
     try {
-      differ.push(...checkLayouts(before, after, accepted));
+      differ.push(...checkLayouts(before, after, accepted, this.#stacks));
       if (variant !== "types") differ.push(...(await this.#checkVanished(command, before, after)));
     } catch (error) {
       throw refuseAll([refusedOr(this.#task, error), ...this.#refusedBesides(() => diff(before, after, options))]);
