@@ -72,7 +72,7 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ["fleet login https://fleet.example.org/ --key-file key", "which server is asked, and as whom"],
     ["fleet hosts --status silent --json", "machines that were not heard of"],
     ["fleet keep-ready on", "livepatches to the newest of each series are built for what the machines run"],
-    ["fleet build 6.1.0-54-amd64 --why 'it is read by hand'", "one for that kernel, once"],
+    ["fleet build 6.1.0-54-cloud-amd64 --why 'it is read by hand'", "one for that kernel, once"],
     ["fleet hold fix-7 --why 'the database is slow'", "nothing more is loaded by it, within minutes"],
   ],
   repo: [
