@@ -64,6 +64,12 @@ const KILLED_MS = 10_000;
 /** Why there is no guest any more. */
 type End = "stopped" | "panic" | "lost" | "hang";
 
+interface Mark {
+  seen: () => void;
+  /** Of the log, where it stands. */
+  position: number | undefined;
+}
+
 export class Guest {
   readonly accelerator: Accelerator;
   /** Of QEMU. */
@@ -79,7 +85,7 @@ export class Guest {
   readonly #image: string;
   /** How long a guest that is well, and has a processor, may take to answer a request, or to bring a mark through its log. */
   readonly #graceMs: number;
-  readonly #marks = new Map<number, { seen: () => void; position: number | undefined }>();
+  readonly #marks = new Map<number, Mark>();
   /** Who waits for something of the machine, to be told when it has ended. */
   readonly #waiting = new Set<(error: unknown) => void>();
   #goingDown = false;
@@ -222,7 +228,7 @@ export class Guest {
     const packed = await promisify(gzip)(bytes);
     const [from, to] = [shellWord(PUT_FILE), shellWord(path)];
     for (let offset = 0; offset < packed.length; offset += CHUNK) {
-      const answer = await this.#request("data", packed.subarray(offset, offset + CHUNK), this.#graceMs);
+      const answer = await this.#data(packed.subarray(offset, offset + CHUNK));
       if (answer === undefined) throw await this.#hang(`no answer for ${this.#graceMs} ms while ${path} was written`);
       if (answer.code === 0) continue;
       await this.#run(`rm -f ${from}`, RUN_MS);
@@ -234,24 +240,46 @@ export class Guest {
   }
 
   /** A request that is answered at once; undefined where it is not. */
-  async #request(kind: "data" | "dump", payload: Uint8Array, ms: number): Promise<Answer | undefined> {
-    const { id, answer } = this.#agent.send(kind, payload);
+  async #data(payload: Uint8Array): Promise<Answer | undefined> {
+    const { id, answer } = this.#agent.send("data", payload);
     try {
-      return await this.#served(answer, ms);
+      return await this.#served(answer, this.#graceMs);
     } finally {
       this.#agent.forget(id);
     }
+  }
+
+  /** @returns whether the agent has asked the kernel where all of it is; what that said has come through the log by then, or will not come */
+  async #dump(): Promise<boolean> {
+    const { id, answer } = this.#agent.send("dump", new Uint8Array(0));
+    const { marked } = this.#mark(id);
+    try {
+      if ((await this.#served(answer, LAST_WORDS_MS)) === undefined) return false;
+      await this.#served(marked, LAST_WORDS_MS);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      this.#marks.delete(id);
+      this.#agent.forget(id);
+    }
+  }
+
+  /** What is said once the mark of a request comes through the log. */
+  #mark(id: number): { mark: Mark; marked: Promise<true> } {
+    const mark: Mark = { seen: () => {}, position: undefined };
+    const marked = new Promise<true>((resolve) => {
+      mark.seen = () => resolve(true);
+    });
+    this.#marks.set(id, mark);
+    return { mark, marked };
   }
 
   async #run(command: string, timeoutMs: number): Promise<RunResult> {
     const started = performance.now();
     const position = this.#log.position;
     const { id, answer } = this.#agent.send("run", Buffer.from(`${command}\n`));
-    const mark: { seen: () => void; position: number | undefined } = { seen: () => {}, position: undefined };
-    const marked = new Promise<true>((resolve) => {
-      mark.seen = () => resolve(true);
-    });
-    this.#marks.set(id, mark);
+    const { mark, marked } = this.#mark(id);
     try {
       let result = await this.#answered(answer, this.#within(answer, timeoutMs));
       const timedOut = result === undefined;
@@ -339,9 +367,10 @@ export class Guest {
     if (this.#end !== undefined) await this.#within(new Promise<never>(() => {}), LAST_WORDS_MS + KILLED_MS);
     this.#end = "hang";
     const listened = this.release !== "";
-    const dumped = listened ? await this.#request("dump", new Uint8Array(0), LAST_WORDS_MS).catch(() => undefined) : undefined;
-    if (dumped === undefined) this.#machine.interrupt();
-    await this.#within(new Promise(() => {}), dumped === undefined ? LAST_WORDS_MS : 500).catch(() => {});
+    if (!listened || !(await this.#dump())) {
+      this.#machine.interrupt();
+      await this.#within(new Promise(() => {}), LAST_WORDS_MS).catch(() => {});
+    }
     const error = this.#error("hang", why);
     this.#endError = error;
     await this.#kill();

@@ -137,7 +137,12 @@ while read -r id kind size <&3; do
         read -r session <${OWN}/session.$job && end $session
       fi ;;
     data) if cat ${OWN}/in.$id >>${PUT_FILE}; then answer $id 0 0 </dev/null; else answer $id ${NO_ROOM} 0 </dev/null; fi; rm -f ${OWN}/in.$id ;;
-    dump) echo l >/proc/sysrq-trigger; echo w >/proc/sysrq-trigger; answer $id 0 0 </dev/null; rm -f ${OWN}/in.$id ;;
+    dump)
+      echo l >/proc/sysrq-trigger
+      echo w >/proc/sysrq-trigger
+      echo "${MARK} ${nonce} $id" >/dev/kmsg
+      answer $id 0 0 </dev/null
+      rm -f ${OWN}/in.$id ;;
   esac
 done
 `;
