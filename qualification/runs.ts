@@ -10,6 +10,7 @@ import { fleet } from "./fleet/run.ts";
 import { fleetFaults } from "./fleet-faults/run.ts";
 import { fleetPage } from "./fleet-page/run.ts";
 import { fleetScale } from "./fleet-scale/run.ts";
+import { fleetStory } from "./fleet-story/run.ts";
 import { flips } from "./flips/run.ts";
 import { follow } from "./follow/run.ts";
 import { fresh } from "./fresh/run.ts";
@@ -45,6 +46,7 @@ export const RUNS: readonly Run[] = [
   ownKernel,
   agentRun,
   follow,
+  fleetStory,
   powerCuts,
   metadata,
   publishKills,

@@ -103,7 +103,8 @@ describe("what is made, and what is refused", () => {
     });
     expect(manifest.callbacks?.map(({ kind, name }) => [kind, name])).toEqual([
       ["post_patch", "repair_name"],
-      ["post_unpatch", "suture_free_shadows"],
+      ["pre_unpatch", "suture_shadows_pre_unpatch"],
+      ["post_unpatch", "suture_shadows_post_unpatch"],
     ]);
     const again = {
       ...more,
@@ -111,6 +112,42 @@ describe("what is made, and what is refused", () => {
       predecessor: await readPredecessor(path),
     };
     await expect(buildLivepatch(task, kernel, again)).rejects.toMatchObject({ code: "BUILD_UPON" });
+  });
+
+  test("one that is to replace another and is turned back leaves it its shadow variables", async () => {
+    const old = await buildFrom(task, kernel, join(import.meta.dirname, "../docs/examples/new-field.c"), "counts");
+    const path = join(folder, old.file);
+    writeFileSync(path, old.bytes);
+    // A task that sleeps in what it replaces keeps it from getting in.
+    const { text } = await extractFunctions(task, kernel, ["kernel/time/hrtimer.c:hrtimer_nanosleep"]);
+    const file = join(folder, "sleeps.c");
+    writeFileSync(file, text, "latin1");
+    const sources = await readSources([file]);
+    const upon = await buildLivepatch(task, kernel, {
+      patches: [],
+      sources,
+      predecessor: await readPredecessor(path),
+      name: "sleeps",
+      replace: false,
+      unproven: false,
+    });
+    const guest = await bootWith(task, kernel, [old, upon]);
+    try {
+      const script = `
+        read_it() { tail -n +2 /proc/version; }
+        transition=/sys/kernel/livepatch/livepatch_sleeps/transition
+        hostname it; load livepatch-counts; read_it; read_it
+        sleep 1000 & sleep 0.5
+        insmod /m/livepatch-sleeps.ko; sleep 0.5; read_it; cat $transition
+        echo 0 >/sys/kernel/livepatch/livepatch_sleeps/enabled; settle; rmmod livepatch_sleeps; read_it
+        kill $!; insmod /m/livepatch-sleeps.ko; settle; rmmod livepatch_counts; read_it
+        unload livepatch_sleeps; load livepatch-counts; read_it; unload livepatch_counts`;
+      expect(await said(guest, script)).toBe(
+        "reads of it: 1\nreads of it: 2\nreads of it: 3\n1\nreads of it: 4\nreads of it: 5\nreads of it: 1\n",
+      );
+    } finally {
+      await guest.stop();
+    }
   });
 
   const HEAD = "#include <linux/seq_file.h>\n#include <suture.h>\n";

@@ -8,19 +8,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
 import type { Guest } from "@suture/lab";
-import { type BuildOptions, buildLivepatch, type Livepatch, readPatch, readPredecessor } from "@suture/pipeline";
+import { type BuildOptions, type Livepatch, readPredecessor } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { bootWith, kernelOf, said } from "@suture/testkit/authoring";
+import { buildEdits, type Edit } from "@suture/testkit/build-edits";
 import { OWN } from "@suture/testkit/series";
-import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const task = new Task();
 const folder = mkdtempSync(join(tmpdir(), "suture-means-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** In place of what stands there; of a pattern that finds what to keep, `$1`. */
-type Edit = readonly [file: string, from: RegExp, to: string];
 
 /** A writable table that procfs holds: who reads ostype gets another word. */
 const OSTYPE: readonly Edit[] = [
@@ -126,30 +123,19 @@ function peek(): Buffer {
   return readFileSync(program);
 }
 
-async function build(name: string, edits: readonly Edit[], more: Partial<BuildOptions> = {}): Promise<Livepatch> {
-  const { tree } = kernel.target;
-  const texts = [...new Set(edits.map(([file]) => file))].map((file) => {
-    const before = readFileSync(join(tree, file), "latin1");
-    const table = /int write/.test(before) && /const struct ctl_table \*table/.test(before) ? "const struct ctl_table" : "struct ctl_table";
-    const after = edits
-      .filter(([other]) => other === file)
-      .reduce((text, [, from, to]) => {
-        expect(text).toMatch(from);
-        return text.replace(from, to.replace("TABLE_TYPE", table));
-      }, before);
-    return createTwoFilesPatch(`a/${file}`, `b/${file}`, before, after);
-  });
-  const path = join(folder, `${name}.patch`);
-  writeFileSync(path, texts.join(""), "latin1");
-  const livepatch = await buildLivepatch(task, kernel, {
-    patches: [await readPatch(path)],
+async function build(name: string, edits: readonly Edit[], more: Omit<Partial<BuildOptions>, "name"> = {}): Promise<Livepatch> {
+  return buildEdits(task, kernel, {
+    folder,
     name,
-    replace: false,
-    unproven: false,
+    edits: edits.map(([file, from, to]) => [file, from, to.replace("TABLE_TYPE", tableType(file))] as const),
     ...more,
   });
-  writeFileSync(join(folder, livepatch.file), livepatch.bytes);
-  return livepatch;
+}
+
+/** Handlers of sysctl get it as the kernel has it. */
+function tableType(file: string): string {
+  const text = readFileSync(join(kernel.target.tree, file), "latin1");
+  return /int write/.test(text) && /const struct ctl_table \*table/.test(text) ? "const struct ctl_table" : "struct ctl_table";
 }
 
 /** Shell functions: `memory`, of what the livepatches change; `off NAME`, out of effect. */

@@ -8,19 +8,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
 import type { Guest } from "@suture/lab";
-import { type BuildOptions, buildLivepatch, type Livepatch, readPatch, readPredecessor } from "@suture/pipeline";
+import { type BuildOptions, type Livepatch, readPredecessor } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { bootWith, kernelOf, said } from "@suture/testkit/authoring";
+import { buildEdits, type Edit } from "@suture/testkit/build-edits";
 import { OWN } from "@suture/testkit/series";
-import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const task = new Task();
 const folder = mkdtempSync(join(tmpdir(), "suture-members-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** In place of what stands there; of a pattern that finds what to keep, `$1`. */
-type Edit = readonly [file: string, from: RegExp, to: string];
 
 /** How often something was written to an eventfd. */
 const EVENTFD: readonly Edit[] = [
@@ -108,28 +105,8 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => kernel.close());
 
-async function build(name: string, edits: readonly Edit[], more: Partial<BuildOptions> = {}): Promise<Livepatch> {
-  const texts = [...new Set(edits.map(([file]) => file))].map((file) => {
-    const before = readFileSync(join(kernel.target.tree, file), "latin1");
-    const after = edits
-      .filter(([other]) => other === file)
-      .reduce((text, [, from, to]) => {
-        expect(text).toMatch(from);
-        return text.replace(from, to);
-      }, before);
-    return createTwoFilesPatch(`a/${file}`, `b/${file}`, before, after);
-  });
-  const path = join(folder, `${name}.patch`);
-  writeFileSync(path, texts.join(""), "latin1");
-  const livepatch = await buildLivepatch(task, kernel, {
-    patches: [await readPatch(path)],
-    name,
-    replace: false,
-    unproven: false,
-    ...more,
-  });
-  writeFileSync(join(folder, livepatch.file), livepatch.bytes);
-  return livepatch;
+async function build(name: string, edits: readonly Edit[], more: Omit<Partial<BuildOptions>, "name"> = {}): Promise<Livepatch> {
+  return buildEdits(task, kernel, { folder, name, edits, ...more });
 }
 
 test("what is not certain is refused", async () => {

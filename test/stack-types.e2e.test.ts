@@ -2,22 +2,20 @@
  * Structures that live on the stacks of replaced functions only (docs/means.md) may lie otherwise in a fix: one of a stock kernel, in, seen, out, in while
  * it is used all the time; and what must be refused.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
-import { type BuildOptions, buildLivepatch, type Livepatch, readPatch } from "@suture/pipeline";
+import type { BuildOptions, Livepatch } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { bootWith, kernelOf, said } from "@suture/testkit/authoring";
+import { buildEdits, type Edit } from "@suture/testkit/build-edits";
 import { OWN } from "@suture/testkit/series";
-import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const task = new Task();
 const folder = mkdtempSync(join(tmpdir(), "suture-stack-types-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-type Edit = readonly [file: string, from: RegExp, to: string];
 
 const TRIE = "net/ipv4/fib_trie.c";
 /** All members move; the one that shows the statistics and the one that collects them must agree. */
@@ -69,21 +67,8 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => kernel.close());
 
-async function build(name: string, edits: readonly Edit[], more: Partial<BuildOptions> = {}): Promise<Livepatch> {
-  const { tree } = kernel.target;
-  const texts = [...new Set(edits.map(([file]) => file))].map((file) => {
-    const before = readFileSync(join(tree, file), "latin1");
-    const after = edits
-      .filter(([other]) => other === file)
-      .reduce((text, [, from, to]) => {
-        expect(text).toMatch(from);
-        return text.replace(from, to);
-      }, before);
-    return createTwoFilesPatch(`a/${file}`, `b/${file}`, before, after);
-  });
-  const path = join(folder, `${name}.patch`);
-  writeFileSync(path, texts.join(""), "latin1");
-  return buildLivepatch(task, kernel, { patches: [await readPatch(path)], name, replace: false, unproven: false, ...more });
+async function build(name: string, edits: readonly Edit[], more: Omit<Partial<BuildOptions>, "name"> = {}): Promise<Livepatch> {
+  return buildEdits(task, kernel, { folder, name, edits, ...more });
 }
 
 test("a structure on the stacks of replaced functions lies otherwise", async () => {

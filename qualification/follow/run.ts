@@ -4,23 +4,21 @@
  * brings nothing back. The transcript has each command and what it printed.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { prepareTarget } from "@suture/sources";
 import { LEVEL_PROBE, makeLevels } from "@suture/testkit/levels";
 import { Repository } from "@suture/testkit/repository";
 import { testKernel } from "@suture/testkit/stock-kernel";
 import { Claims } from "../claims.ts";
-import { makeDebs } from "../debs/run.ts";
-import { bareSystem, copyOf, leave, within } from "../fresh/root.ts";
-import { INCLUDE, imageOf } from "../guest/system.ts";
+import { leave } from "../fresh/root.ts";
 import { COMMON } from "../options.ts";
 import { SystemMachine } from "../power-cuts/system-machine.ts";
 import { type Found, newestCloud, ROOT, type Run, type RunContext } from "../run.ts";
+import { FOLLOWS, systemWith } from "./system.ts";
 import { Transcript } from "./transcript.ts";
 
-const SYSTEM = { name: "Debian 12", suite: "bookworm", node: "none" };
 const SERVER = join(ROOT, "packages/testkit/programs/serve.mjs");
 const NODE = "/usr/lib/suture-node/node";
 /** An emulated machine, on one that is busy with other things. */
@@ -78,7 +76,7 @@ async function story(context: RunContext, folder: string): Promise<Found> {
   const machine = await SystemMachine.make(task, {
     kernel: await testKernel(task, release),
     folder,
-    image: await systemWith(context, folder),
+    image: await systemWith(context, join(folder, "system.ext4"), FOLLOWS),
     cache,
   });
   try {
@@ -120,32 +118,6 @@ async function story(context: RunContext, folder: string): Promise<Found> {
     await machine.close();
   }
   return claims.found;
-}
-
-/** Debian with the packages, as an image of a system comes. @returns a disk */
-async function systemWith(context: RunContext, folder: string): Promise<string> {
-  const work = join(context.cache, "fresh");
-  const root = join(work, `${SYSTEM.suite}-follow-${process.pid}`);
-  const log = join(context.folder, "system.log");
-  writeFileSync(log, "");
-  try {
-    copyOf(bareSystem(SYSTEM, work), root);
-    mkdirSync(join(root, "root/debs"));
-    // A machine that follows has no server.
-    const debs = makeDebs(join(root, "root/debs"), "0.1.0").flatMap((file) =>
-      /^suture-(?:fleet|relay|builder)_/.test(basename(file)) ? [] : [`/root/debs/${basename(file)}`],
-    );
-    const apt = "DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends";
-    const command = `apt-get -qq update && ${apt} install ${INCLUDE.join(" ")} && ${apt} install ${debs.join(" ")} && rm -r /root/debs`;
-    const { code, text } = await within(root, "root", command, log);
-    context.task.check();
-    if (code !== 0) throw new Error(`the packages cannot be installed: ${text.slice(-2000)}`);
-    const image = join(folder, "system.ext4");
-    await imageOf(context.task, root, image);
-    return image;
-  } finally {
-    rmSync(root, { recursive: true, force: true });
-  }
 }
 
 /** Those who make livepatches and sign them. */

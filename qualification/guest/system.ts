@@ -43,15 +43,15 @@ export async function systemImage(task: Task, cache: string): Promise<string> {
   }
 }
 
-/** @param root a system in a folder, with systemd: it becomes one that starts from its first disk. @param image the disk, which is made */
-export async function imageOf(task: Task, root: string, image: string): Promise<void> {
+/** @param root a system in a folder, with systemd: it becomes one that starts from its first disk. @param image the disk, which is made. @param size bytes */
+export async function imageOf(task: Task, root: string, image: string, size = SIZE): Promise<void> {
   await writeFile(join(root, "etc/fstab"), FSTAB);
   await writeFile(join(root, "etc/hostname"), "suture\n");
   for (const unit of MASKED) await run(task, ["ln", "-sf", "/dev/null", join(root, "etc/systemd/system", unit)]);
   for (const folder of ["var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"])
     await empty(join(root, folder));
   await writeFile(image, "");
-  await truncate(image, SIZE);
+  await truncate(image, size);
   await run(task, ["mkfs.ext4", "-q", "-F", "-d", root, image], { env: { PATH } });
 }
 

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { boot, type Guest, type GuestFile } from "@suture/lab";
+import { boot, type Guest, type GuestFile, type Network } from "@suture/lab";
 import { Task } from "@suture/task";
 import type { TestKernel } from "@suture/testkit/stock-kernel";
 
@@ -13,6 +13,9 @@ interface Parts {
   /** A raw image of the system. */
   image: string;
   cache: string;
+  network?: Network;
+  /** MiB; 1024 unless given. */
+  memory?: number;
 }
 
 export interface Said {
@@ -24,7 +27,9 @@ export interface Said {
 /** Generous: this machine may be busy with other things. */
 const BOOT_MS = 600_000;
 const RUN_MS = 300_000;
-const APPEND = ["systemd.show_status=0", "quiet"];
+const APPEND = ["systemd.show_status=0", "quiet", "net.ifnames=0"];
+/** As QEMU gives it out. */
+const NETWORK = "ip link set lo up; ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0 && ip route add default via 10.0.2.2";
 
 export class SystemMachine {
   readonly #task: Task;
@@ -50,6 +55,10 @@ export class SystemMachine {
   async boot(append: readonly string[] = []): Promise<Guest> {
     const guest = await this.#boot(this.#task, append);
     this.#guest = guest;
+    if (this.#parts.network !== undefined) {
+      const { code, output } = await guest.run(NETWORK, { timeoutMs: RUN_MS });
+      if (code !== 0) throw new Error(`the machine has no network: ${output}`);
+    }
     return guest;
   }
 
@@ -128,15 +137,16 @@ export class SystemMachine {
   }
 
   async #boot(task: Task, append: readonly string[]): Promise<Guest> {
-    const { kernel, cache } = this.#parts;
+    const { kernel, cache, network, memory = 1024 } = this.#parts;
     this.#freshOverlay();
     return boot(task, {
       image: kernel.image,
       cache,
       system: true,
       disks: [{ file: this.#overlay, format: "qcow2" }],
-      modules: { tree: kernel.modules, names: ["virtio_pci", "virtio_blk", "ext4"] },
-      memory: 1024,
+      modules: { tree: kernel.modules, names: ["virtio_pci", "virtio_blk", "ext4", ...(network === undefined ? [] : ["virtio_net"])] },
+      network,
+      memory,
       cpus: 1,
       deadlineMs: BOOT_MS,
       graceMs: RUN_MS,

@@ -14,7 +14,7 @@ import { inlinedIn, missedIn } from "./inlined.ts";
 import { type Found, hasEntry, type Original, Originals } from "./originals.ts";
 import type { AuthoredSource } from "./read.ts";
 import { type ResolvedReference, resolveReferences } from "./references.ts";
-import { freeingPart, shadowsById } from "./shadows.ts";
+import { FREEING, freeingPart, shadowsById } from "./shadows.ts";
 import { comparePrototypes, compareVariables } from "./signatures.ts";
 
 /** What sources that were written by hand come to. */
@@ -200,9 +200,9 @@ async function partsOf(
   }: { declarations: Declarations; pairs: readonly Pair[]; shadows: ReturnType<typeof shadowsById>; module: string },
 ): Promise<Part[]> {
   const { callbacks } = declarations;
-  const after = callbacks.find(({ object, kind }) => object === "vmlinux" && kind === "post_unpatch");
-  const freeing = shadows.length === 0 ? undefined : await freeingPart(task, kernel, elf, { shadows, after, module });
-  const own = freeing === undefined ? callbacks : callbacks.filter((callback) => callback !== after);
+  const author = callbacks.filter(({ object, kind }) => object === "vmlinux" && FREEING.some((each) => each === kind));
+  const freeing = shadows.length === 0 ? undefined : await freeingPart(task, kernel, elf, { shadows, author, module });
+  const own = freeing === undefined ? callbacks : callbacks.filter((callback) => !author.includes(callback));
   const owners = [...new Set(["vmlinux", ...pairs.map(({ object }) => object), ...own.map(({ object }) => object)])];
   const parts = owners.map((owner, i): Part => {
     const places = new Map(pairs.filter(({ object }) => object === owner).map((pair) => [pair.found.symbol, pair] as const));

@@ -13,7 +13,7 @@ import { archOfImage } from "./image.ts";
 import { initScript } from "./init-script.ts";
 import { buildInitramfs, type GuestFile, readable } from "./initramfs.ts";
 import { KernelLog } from "./kernel-log.ts";
-import { type Disk, type Firmware, startMachine } from "./machine.ts";
+import { type Disk, type Firmware, type Network, startMachine } from "./machine.ts";
 import { loadOrder } from "./modules.ts";
 import { systemInit } from "./system-init.ts";
 
@@ -44,6 +44,8 @@ export interface BootOptions {
    * are those that reaching the disk takes; `files` are not for it.
    */
   system?: boolean;
+  /** A network card of virtio, to which this machine is 10.0.2.2; it needs the modules virtio_pci and virtio_net. What is not asked for is not there. */
+  network?: Network | undefined;
   /** The machine starts by UEFI, which looks at the kernel where its variables say that it has to. */
   firmware?: Firmware;
   /** Instead of finding out whether KVM works. */
@@ -126,6 +128,7 @@ async function bootWith(task: Task, accelerator: Accelerator, options: BootOptio
     memory: options.memory ?? 512,
     cpus: options.cpus ?? 2,
     disks: options.disks ?? [],
+    network: options.network,
     firmware: options.firmware,
   });
   const agent = new Agent(machine.agent, nonce);

@@ -35,6 +35,11 @@ export interface Firmware {
   variables: string;
 }
 
+/** Ports of this machine's loopback that lead to ports of the guest. */
+export interface Network {
+  forward: readonly { from: number; to: number }[];
+}
+
 export interface MachineOptions {
   arch: Arch;
   accelerator: Accelerator;
@@ -45,6 +50,7 @@ export interface MachineOptions {
   memory: number;
   cpus: number;
   disks: readonly Disk[];
+  network: Network | undefined;
   firmware: Firmware | undefined;
 }
 
@@ -122,7 +128,7 @@ function qemuArguments(options: MachineOptions): string[] {
   const { qemu } = options.arch;
   const socket = (id: string, fd: number): string[] => ["-chardev", `socket,id=${id},fd=${fd}`];
   return [
-    // Nothing but what is named here: no network card, no display.
+    // Nothing but what is named here: no display.
     ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"],
     ...[
       "-machine",
@@ -141,6 +147,7 @@ function qemuArguments(options: MachineOptions): string[] {
     ...["-mon", "chardev=monitor,mode=readline"],
     ...(options.firmware === undefined ? [] : flash(options.firmware)),
     ...options.disks.flatMap(drive),
+    ...(options.network === undefined ? [] : card(options.network)),
     ...["-kernel", options.image, "-initrd", `/dev/fd/${FD.initramfs}`],
   ];
 }
@@ -148,6 +155,11 @@ function qemuArguments(options: MachineOptions): string[] {
 function drive(disk: Disk): string[] {
   const { file, format } = typeof disk === "string" ? { file: disk, format: "raw" } : disk;
   return ["-drive", `file=${file.replaceAll(",", ",,")},format=${format},if=virtio`];
+}
+
+function card({ forward }: Network): string[] {
+  const ports = forward.map(({ from, to }) => `,hostfwd=tcp:127.0.0.1:${from}-:${to}`).join("");
+  return ["-nic", `user,model=virtio-net-pci${ports}`];
 }
 
 function flash({ code, variables }: Firmware): string[] {
