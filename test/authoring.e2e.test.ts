@@ -103,8 +103,8 @@ describe("what is made, and what is refused", () => {
     });
     expect(manifest.callbacks?.map(({ kind, name }) => [kind, name])).toEqual([
       ["post_patch", "repair_name"],
-      ["pre_unpatch", "suture_shadows_pre_unpatch"],
       ["post_unpatch", "suture_shadows_post_unpatch"],
+      ["pre_unpatch", "suture_shadows_pre_unpatch"],
     ]);
     const again = {
       ...more,

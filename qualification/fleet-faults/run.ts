@@ -53,11 +53,12 @@ async function within(context: RunContext, work: (site: Site, load: Load) => Pro
     const refused = Object.keys(load.refused);
     return { ...found, more: { ...found.more, reports: load.reports, rollOuts: load.rolledOut, refused } };
   } finally {
-    context.task.check();
     await load?.end();
     await site?.end();
     if (mib !== undefined) execFileSync("umount", ["-l", data]);
     rmSync(base, { recursive: true, force: true });
+    // What went wrong because the run was stopped is no finding.
+    context.task.check();
   }
 }
 

@@ -222,13 +222,9 @@ class Extraction {
 
   #declaration(item: CItem, names: readonly string[]): string {
     if (item.kind === "function") return `${externOf(item.head)};`;
-    const perCpu = /DEFINE_PER_CPU(\w*)\s*\(/.exec(item.code);
-    if (perCpu !== null)
-      return item.code
-        .trim()
-        .replace(/^static\s+/, "")
-        .replace(/DEFINE_PER_CPU/, "DECLARE_PER_CPU")
-        .replace(/\)[^)]*$/, ");");
+    // Without its initial value.
+    const [, suffix, of] = /DEFINE_PER_CPU(\w*)\s*\(((?:[^()]|\([^()]*\))*)\)/.exec(item.code) ?? [];
+    if (of !== undefined) return `DECLARE_PER_CPU${suffix}(${of});`;
     const types = objectTypes(this.#elf);
     return names
       .map((name) => {
