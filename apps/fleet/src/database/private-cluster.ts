@@ -18,6 +18,8 @@ const USER = "postgres";
 /** As the kernel has it, with the name of the socket. */
 const LONGEST_SOCKET = 107;
 const OWNER_LOOKS_MS = 1000;
+/** For another process to make a database: a slow machine takes minutes. */
+const MADE_MS = 600_000;
 /** After PostgreSQL ended at once: backends of the one before may live for a moment. */
 const AGAIN_MS = 300;
 const STOP_MS = 30_000;
@@ -48,7 +50,7 @@ export class PrivateCluster {
     this.reached = { host: join(means.folder, "socket"), user: "suture", database: "postgres" };
   }
 
-  /** It may take a moment until it answers. @throws FLEET_POSTGRES */
+  /** With data; it may take a moment until it answers. @throws FLEET_POSTGRES */
   static async open(task: Task, folder: string, log: Logger): Promise<PrivateCluster> {
     const socket = join(folder, "socket", ".s.PGSQL.5432");
     if (Buffer.byteLength(socket) > LONGEST_SOCKET)
@@ -62,10 +64,7 @@ export class PrivateCluster {
       throw fail("FLEET_POSTGRES", cause instanceof Error ? cause.message : String(cause), { file: folder }, { cause });
     }
     const cluster = new PrivateCluster({ task, log, as, programs, folder });
-    const lock = await cluster.#own();
-    // Whoever owns it has made it, or is about to.
-    if (lock !== undefined) await cluster.#make(lock);
-    cluster.#ended = cluster.#supervise(lock);
+    cluster.#ended = cluster.#supervise(await cluster.#made());
     return cluster;
   }
 
@@ -81,6 +80,22 @@ export class PrivateCluster {
     if (await lockFile(task, file, 0)) return file;
     await file.close();
     return undefined;
+  }
+
+  /** There are data, made here or by who owns it. @returns the lock of who owns it, if that is this process */
+  async #made(): Promise<FileHandle | undefined> {
+    const { task, folder } = this.#means;
+    for (const until = Date.now() + MADE_MS; ; ) {
+      const lock = await this.#own();
+      if (lock !== undefined) {
+        await this.#make(lock);
+        return lock;
+      }
+      if (existsSync(join(folder, "data"))) return undefined;
+      if (Date.now() > until) throw fail("FLEET_POSTGRES", "another process is to make the database, and has not", { file: folder });
+      await sleep(AGAIN_MS);
+      task.check();
+    }
   }
 
   async #make(lock: FileHandle): Promise<void> {

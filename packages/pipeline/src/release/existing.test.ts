@@ -34,6 +34,17 @@ test("an initialisation that moves to another function, and not within one", () 
   expect(doubt(F("make", "INIT_WORK(&p->work, run);", "a();", "c();"), F("make", "a();", "c();", "INIT_WORK(&p->work, run);"))).toBe("");
 });
 
+test("what gives back what an object holds moves to another function, and not within one, or to one that it calls", () => {
+  const before = F("power_off", "a();") + F("drop", "b();", "kvfree(p->zones);", "c();");
+  const after = F("power_off", "a();", "kvfree(p->zones);") + F("drop", "b();", "c();");
+  expect(doubt(before, after)).toContain("kvfree(p->zones) moves from drop to power_off");
+  expect(doubt(before, after.replace("p->zones", "p->others"))).toBe("");
+  expect(doubt(before, after.replace("c();", "power_off(p);"))).toBe("");
+  expect(doubt(before, before.replace("\tkvfree(p->zones);\n\tc();", "\tc();\n\tkvfree(p->zones);"))).toBe("");
+  const own = (text: string): string => text.replace("kvfree(p->zones)", "free_zones(p)");
+  expect(doubt(own(before), own(after))).toContain("free_zones(p) moves from drop to power_off");
+});
+
 test("a member that the file did not know, set by one function and read by another", () => {
   const before = F("make", "a();") + F("drop", "b();");
   const after = F("make", "a();", "p->owner = get();") + F("drop", "b();", "put(p->owner);");

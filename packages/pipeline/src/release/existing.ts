@@ -13,6 +13,10 @@ const FREED = /\b\w*free\w*\s*\(\s*([^;{}]*?)\)\s*;/g;
 const CONTAINER = /\bcontainer_of\s*\(\s*([^,;{}]+?)\s*,/g;
 const STORED = /\*\s*\(\s*[\w ]+\*+\s*\)\s*\(([^;{}]*)/g;
 const INITIALISES = /^(?:INIT_\w+|\w*_init|init_\w+|timer_setup)$/;
+/** With what is given back alone. */
+const GIVEN_BACK = /\b((?!release_sock\b)(?:\w*_)?(?:k|kv|v|kz)?(?:free|destroy|release|unref|put)(?:_\w+)?)\s*\(\s*&?([^;{}(),]+)\)\s*;/g;
+const FREES_ANYTHING =
+  /^(?:devm_)?(?:k|kv|v|kz)free(?:_\w+)?$|^free_(?:percpu|pages?)$|^(?:module_put|dev_put|sock_put|fput|put_device|put_page)$/;
 const BOOT = /\b__(?:mem|net_)?init\b/;
 
 /** @returns undefined where nothing says so */
@@ -29,6 +33,7 @@ function meetsExisting(hunks: readonly NamedHunk[]): string | undefined {
     headerBefore(old, now) ??
     storedElsewhere(old, now) ??
     initialisedElsewhere(changing) ??
+    freedElsewhere(changing, old, now) ??
     countedFrom(changing, old, now) ??
     givenBackElsewhere(changing, old, now) ??
     driftedBefore(changing, old, now) ??
@@ -70,6 +75,36 @@ function initialisedElsewhere(hunks: readonly NamedHunk[]): string | undefined {
       if (other !== undefined) return `${name}() moves from ${[...own][0] ?? one.path} to ${functionsOf(other)[0] ?? other.path}`;
     }
   return undefined;
+}
+
+/** What an object holds is given back by another function than before: of one that went through the old code it is given back twice, or never. */
+function freedElsewhere(hunks: readonly NamedHunk[], old: readonly string[], now: readonly string[]): string | undefined {
+  const functions = new Map<string, { path: string; calls: Set<string>; before: Map<string, string>; after: Map<string, string> }>();
+  for (const [at, hunk] of hunks.entries())
+    for (const name of functionsOf(hunk)) {
+      const known = functions.get(name) ?? { path: hunk.path, calls: new Set(), before: new Map(), after: new Map() };
+      for (const called of hunk.calls) known.calls.add(called);
+      for (const [key, text] of givenBackIn(old[at] ?? "")) known.before.set(key, text);
+      for (const [key, text] of givenBackIn(now[at] ?? "")) known.after.set(key, text);
+      functions.set(name, known);
+    }
+  for (const [name, one] of functions)
+    for (const [key, text] of one.before)
+      // A function and one that it calls are one.
+      for (const [by, other] of one.after.has(key) ? [] : functions)
+        if (other.path === one.path && other.after.has(key) && !other.before.has(key) && !one.calls.has(by) && !other.calls.has(name))
+          return `${text} moves from ${name} to ${by}`;
+  return undefined;
+}
+
+/** What gives back what an object holds: by its name and the member that it is given, or the name alone where that says what it gives back. */
+function givenBackIn(code: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [text, name = "", given = ""] of code.matchAll(GIVEN_BACK)) {
+    const member = /(?:->|\.)(\w+)\s*$/.exec(given)?.[1];
+    if (member !== undefined || !FREES_ANYTHING.test(name)) found.set(`${name} ${member ?? ""}`, text.replace(/\s*;$/, ""));
+  }
+  return found;
 }
 
 /** A variable that is new is set by code that has run. */

@@ -39,6 +39,17 @@ test("who ceases to set a member, and who begins to; two macros that are made of
   expect(pieces([{ path: "l.h", before: macros("", "<"), after: macros(" + 1", "<=") }])).toHaveLength(1);
 });
 
+test("who leaves a pointer under RCU empty, in two files of one folder", () => {
+  const sets = (after: string): string => F("clone", ...(after === "" ? [] : [after]), "a();", "b();");
+  const line = "RCU_INIT_POINTER(sk->storage, NULL);";
+  const files = [
+    { path: "net/core/storage.c", before: sets(line), after: sets("") },
+    { path: "net/core/sock.c", before: F("sk_clone", "c();", "d();"), after: F("sk_clone", "c();", line, "d();") },
+  ];
+  expect(pieces(files)).toHaveLength(1);
+  expect(pieces([files[0] as FileTexts, { ...(files[1] as FileTexts), path: "fs/other/sock.c" }])).toHaveLength(2);
+});
+
 test("static functions of one name in two files have nothing to do with each other", () => {
   const file = (path: string, value: string): FileTexts => ({
     path,

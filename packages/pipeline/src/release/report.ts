@@ -106,8 +106,8 @@ async function functionsOf(kernel: KernelContext, plan: Plan, settled: Settled):
     uses ??= new Uses(plan, settled.in);
     // Of an object that only a header reaches, the source is no changed file.
     const { source } = kernel.commands.of(object);
-    const own = plan.files.has(source) ? "" : await readFile(join(kernel.sourceRoot, source), "latin1").catch(() => "");
-    const of = uses.with(own);
+    const text = plan.files.has(source) ? "" : await readFile(join(kernel.sourceRoot, source), "latin1").catch(() => "");
+    const of = uses.with(text);
     for (const name of names) {
       const reached = of(sourceNames(name), inputs ?? new Set());
       const candidates = open.includes(name) ? near : waiting;
@@ -116,6 +116,10 @@ async function functionsOf(kernel: KernelContext, plan: Plan, settled: Settled):
     const has = (unit: Unit, name: string): boolean =>
       (found.get(unit.index) ?? []).some((one) => one.object === object && one.name === name);
     const unexplained = open.filter((name) => !near.some((unit) => has(unit, name)));
+    // Of the source itself, and not found in any function: they are in one that a macro makes.
+    const own = near.filter((unit) => isOf(unit, source) && !(found.get(unit.index) ?? []).some((one) => one.object === object));
+    for (const name of unexplained) for (const unit of own) add(unit, name);
+    if (own.length > 0) continue;
     const including = near.filter((unit) => changesCodeOf(unit, source, inputs ?? new Set()));
     if (unexplained.length > 0 && including.length > 0) doubts.push({ unexplained, including, add });
   }
@@ -128,6 +132,8 @@ async function functionsOf(kernel: KernelContext, plan: Plan, settled: Settled):
   for (const list of found.values()) list.sort((a, b) => (a.object < b.object ? -1 : a.object > b.object ? 1 : a.name < b.name ? -1 : 1));
   return found;
 }
+
+const isOf = ({ hunks }: Unit, source: string): boolean => hunks.some(({ path, idle }) => path === source && !idle);
 
 /** Of functions or macros in files that a C file includes. */
 function changesCodeOf({ hunks }: Unit, source: string, inputs: ReadonlySet<string>): boolean {

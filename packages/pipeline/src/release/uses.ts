@@ -74,7 +74,7 @@ export function constantsIn(withStrings: string): Set<string> {
 }
 
 const SHARING =
-  /\b(?:atomic\w*|refcount\w*|kref\w*|\w*lock\w*|INIT_\w+|init_\w+|\w+_init|list_\w+|hlist_\w+|wait_\w+|wake_\w+|complete\w*|READ_ONCE|WRITE_ONCE|rcu_\w+|smp_\w+|\w*(?:set|clear|test)_bit|queue_\w+|cancel_\w+|xa_\w+|idr_\w+)\s*\(([^;{}]*)/g;
+  /\b(?:atomic\w*|refcount\w*|kref\w*|\w*lock\w*|INIT_\w+|init_\w+|\w+_init|list_\w+|hlist_\w+|wait_\w+|wake_\w+|complete\w*|READ_ONCE|WRITE_ONCE|rcu_\w+|RCU_INIT_POINTER|smp_\w+|\w*(?:set|clear|test)_bit|queue_\w+|cancel_\w+|xa_\w+|idr_\w+)\s*\(([^;{}]*)/g;
 
 const GUARDING = /\b(?:atomic\w*|refcount\w*|kref\w*|\w*lock\w*|mutex\w*|\w*down_\w+|up_\w+|rcu_\w+)\s*\(([^;{}]*)/g;
 
