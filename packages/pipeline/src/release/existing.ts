@@ -89,8 +89,8 @@ function freedElsewhere(hunks: readonly NamedHunk[], old: readonly string[], now
       functions.set(name, known);
     }
   for (const [name, one] of functions)
+    // A function and one that it calls are one.
     for (const [key, text] of one.before)
-      // A function and one that it calls are one.
       for (const [by, other] of one.after.has(key) ? [] : functions)
         if (other.path === one.path && other.after.has(key) && !other.before.has(key) && !one.calls.has(by) && !other.calls.has(name))
           return `${text} moves from ${name} to ${by}`;

@@ -136,3 +136,10 @@ test("where one is left out its halves are, theirs too, and what needs those; bu
   // Who takes some has chosen them.
   expect([...new Choice(plan, { ...asked, leaveOut: [], take: ["u1"] }).in]).toEqual([1]);
 });
+
+test("whose memory is counted by whom says nothing", () => {
+  const alloc = (flags: string): string => F("make", `p->rare = kzalloc(size, ${flags});`);
+  const other = unit(1, "net/x/out.c", F("given", "q->rare = 0;"), F("given", "q->rare = 1;"));
+  expect(pairs([unit(0, "net/x/in.c", alloc("GFP_KERNEL"), alloc("GFP_KERNEL_ACCOUNT")), other])).toEqual([]);
+  expect(pairs([unit(0, "net/x/in.c", alloc("GFP_KERNEL"), alloc("GFP_ATOMIC")), other])).toEqual(["0 1 rare"]);
+});

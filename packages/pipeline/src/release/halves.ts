@@ -5,6 +5,7 @@
  * and the other's functions lock by it or count it; both begin or cease to lock by the same. Where a check only goes, whatever else changes in its file
  * is in doubt. What is asked is only what keeps a unit out, so that it may be asked widely.
  */
+import { codeOf, sameTokens } from "../c/comments.ts";
 import { areNear } from "./near.ts";
 import type { NamedHunk } from "./pieces.ts";
 
@@ -115,7 +116,7 @@ function placesOf(units: readonly Part[]): Map<string, Place[]> {
   };
   for (const { index, idle, hunks } of units)
     for (const hunk of idle ? [] : hunks) {
-      if (hunk.idle) continue;
+      if (hunk.idle || onlyAccounts(hunk)) continue;
       put(index, hunk.path, "lines", hunk.uses);
       put(index, hunk.path, "lines", hunk.constants);
       put(
@@ -128,6 +129,15 @@ function placesOf(units: readonly Part[]): Map<string, Place[]> {
       put(index, hunk.path, "guards", hunk.guardsAround);
     }
   return new Map([...found].map(([name, places]) => [name, [...places.values()]]));
+}
+
+/** Whose memory is counted by whom: of each place that allocates it is right or wrong by itself. */
+function onlyAccounts({ old, now }: NamedHunk): boolean {
+  const [before, after] = [old, now].map((lines) => codeOf(lines, false).replace(/\bGFP_KERNEL_ACCOUNT\b/g, "GFP_KERNEL")) as [
+    string,
+    string,
+  ];
+  return sameTokens(before, after);
 }
 
 /** Of each member that is called, the units in whose functions. */
