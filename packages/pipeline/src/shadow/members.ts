@@ -130,7 +130,8 @@ export function chosenMembers(files: readonly ChangedFile[], names: ReadonlySet<
   }
   const chosen = names.has("all") ? found : found.filter((one) => names.has(nameOf(one)));
   for (const { declaration, file, line, ...one } of chosen) {
-    const why = declaration.includes(",")
+    // Of a pointer to a function the commas are its parameters'.
+    const why = declaration.replace(/\([^()]*\)(?=[^()]*;?$)/, "").includes(",")
       ? "it is declared together with others"
       : declaration.includes("[")
         ? "it is an array"
