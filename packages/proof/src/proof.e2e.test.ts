@@ -292,6 +292,64 @@ describe("records that no symbol names, which code hands to a checker of undefin
   });
 });
 
+describe("code out of line, a piece of each function in the order in which the compiler wrote them", () => {
+  const piece = (name: string, bit: number): string => `int ${name}(int n) {
+      asm goto("jmp 6f\\n.pushsection .altinstr_aux,\\"ax\\"\\n6: testb $${bit}, bits(%%rip)\\njnz %l[yes]\\njmp %l[no]\\n.popsection" :::: yes, no);
+      yes: return n + 1;
+      no: return n * ${bit};
+    }`;
+  const HEAD = 'char bits;\nasm(".pushsection .modinfo,\\"a\\"\\n.asciz \\"name=small\\"\\n.popsection");\n';
+  const [one, two, three] = [piece("one", 1), piece("two", 2), piece("three", 4)];
+  const source = HEAD + one + two + three;
+  const AS_WRITTEN = "-fno-toplevel-reorder";
+  let kernel: KernelModule;
+  let plain: ElfObject;
+  const of = (text: string): ElfObject => workshop.compile("b.o", text, AS_WRITTEN, ...SECTIONS);
+  const against = (sections: ElfObject): ObjectProof => proveObject({ object: "a.o", plain, sections, against: kernel, layouts });
+
+  beforeAll(async () => {
+    kernel = await workshop.moduleOf([source], AS_WRITTEN);
+    plain = workshop.compile("a.o", source, AS_WRITTEN);
+  });
+
+  test("is proven in any order", () => {
+    for (const text of [source, HEAD + three + one + two, HEAD + two + one + three]) {
+      expect(unproven(against(of(text)))).toEqual([]);
+      expect(against(of(text)).complete).toBe(true);
+    }
+  });
+
+  test("and not with another piece", () => {
+    expect(unproven(against(of(HEAD + three + piece("one", 1).replace("testb $1", "testb $3") + two)))).toContain("one");
+    const swapped = HEAD + three + piece("one", 1).replace("testb $1", "testb $2") + piece("two", 2).replace("testb $2", "testb $1");
+    expect(unproven(against(of(swapped)))).toEqual(expect.arrayContaining(["one", "two"]));
+  });
+
+  test("no flipped bit of it, or of what leads to it or from it, passes", () => {
+    const sections = of(HEAD + three + one + two);
+    const aux = sections.sections.find(({ name }) => name === ".altinstr_aux");
+    if (aux === undefined) throw new Error("no code out of line");
+    const from = sections.sections.flatMap((one) => (one.target === aux ? one.relocations : []));
+    const fields = new Set(from.flatMap(({ offset }) => [0, 1, 2, 3].map((n) => offset + n)));
+    for (let at = 0; at < aux.data.length; at++)
+      for (let bit = 0; bit < 8; bit++) {
+        if (fields.has(at)) continue;
+        aux.data[at] = (aux.data[at] ?? 0) ^ (1 << bit);
+        expect(unproven(against(sections)), `+ ${at}, bit ${bit}`).not.toEqual([]);
+        aux.data[at] = (aux.data[at] ?? 0) ^ (1 << bit);
+      }
+    const leading = sections.sections.flatMap(({ relocations }) => relocations).filter(({ symbol: to }) => to?.place === aux);
+    expect([leading.length, from.length]).toEqual([3, 9]);
+    for (const relocation of [...leading, ...from])
+      for (let bit = 0; bit < 16; bit++) {
+        relocation.addend ^= 1 << bit;
+        expect(unproven(against(sections)), `addend at ${relocation.offset}, bit ${bit}`).not.toEqual([]);
+        relocation.addend ^= 1 << bit;
+      }
+    expect(unproven(against(sections))).toEqual([]);
+  });
+});
+
 test("padding before a function may have its name of any of the function's, and of no other's", async () => {
   const source = (padding: string): string => `
     asm(".globl ${padding}\\n.type ${padding},@function\\n.p2align 4\\n${padding}: .rept 16\\nnop\\n.endr\\n.size ${padding},16\\n"

@@ -13,7 +13,7 @@ import { type Placement, placeParts } from "./placement.ts";
 import { type EntryTarget, findMerged, targetOf, toEntry } from "./references.ts";
 import { RunningTables } from "./table-index.ts";
 import type { Entry, ObjectTable } from "./tables.ts";
-import { isUnnamed, type Piece, piecesOf, type Referred } from "./unnamed.ts";
+import { isOutOfLine, isUnnamed, outOfLinePiecesOf, type Piece, piecesOf, type Referred } from "./unnamed.ts";
 
 export interface Split {
   /** Why each function of either build is not the same in both. */
@@ -50,7 +50,7 @@ class Holding implements Split {
   readonly #differs = new Map<Part, string>();
   /** Data that each function, by name, and each part refers to. */
   readonly #references = new Map<Part | string, Set<Part>>();
-  /** Of constants without a name: the address that the plain build refers to, by where this one does. */
+  /** Of constants without a name and code out of line: the address that the plain build refers to, by where this one does. */
   readonly #unnamed = new Map<Part, Map<number, Referred>>();
   /** Of those that do not stand together in the plain build. */
   readonly #pieces = new Map<Part, { plain: Section; pieces: readonly Piece[] }>();
@@ -77,7 +77,7 @@ class Holding implements Split {
   run(): void {
     for (const part of this.#split.all) {
       if (part.role === "code") for (const item of part.items) this.#functions(part, item);
-      if (part.role === "data" && !isUnnamed(part) && !isNameless(part)) this.#data(part);
+      if (part.role === "data" && !isInPieces(part) && !isNameless(part)) this.#data(part);
     }
     this.#nameless();
     this.#constants();
@@ -190,9 +190,9 @@ class Holding implements Split {
     }
   }
 
-  /** Constants may refer to further ones. */
+  /** Constants and code out of line may refer to further ones. */
   #constants(): void {
-    const parts = this.#split.all.filter(isUnnamed);
+    const parts = this.#split.all.filter(isInPieces);
     const known = (): number => [...this.#unnamed.values()].reduce((sum, { size }) => sum + size, 0);
     for (let before = -1; before < known(); ) {
       before = known();
@@ -204,7 +204,7 @@ class Holding implements Split {
         else if (references.size > 0) {
           const why = this.#scattered(part, references);
           if (why !== undefined) this.#differs.set(part, why);
-        }
+        } else if (base === undefined && isOutOfLine(part)) this.#differs.set(part, "nothing says where the plain build has it");
       }
     }
   }
@@ -221,7 +221,7 @@ class Holding implements Split {
     const [[section, base] = [undefined, 0], ...more] = sections;
     const plain = section === undefined ? undefined : this.#plain.of(section);
     if (plain === undefined || more.length > 0) return "is in several sections of the plain build";
-    const pieces = piecesOf(part, plain, places);
+    const pieces = isOutOfLine(part) ? outOfLinePiecesOf(part, plain, places) : piecesOf(part, plain, places);
     if (typeof pieces === "string") return pieces;
     for (const { offset, there, length } of pieces) {
       const why = this.#sameBytes(part, offset, length, base + there, part);
@@ -310,7 +310,7 @@ class Holding implements Split {
     const { addend, type, offset: field } = relocation;
     if (to.role === "data") {
       this.#use(user, to);
-      if (isUnnamed(to)) return this.#constant(to, symbol + addend, value, from, relocation);
+      if (isInPieces(to)) return this.#constant(to, symbol + addend, value, from, relocation);
       if (isNameless(to) && !this.#said.has(to)) this.#said.set(to, value - symbol - addend);
       const base = this.#dataBase(to);
       return base !== undefined && value === base + symbol + addend
@@ -508,6 +508,11 @@ interface Paired extends Pairing {
   /** By offset in the section. */
   relocations: ReadonlyMap<number, Relocation>;
   name: string;
+}
+
+/** Each piece of it is where references say. */
+function isInPieces(part: Part): boolean {
+  return isUnnamed(part) || isOutOfLine(part);
 }
 
 /** What can be written and has no symbol, such as what UBSAN keeps of a place in the source. */

@@ -10,6 +10,11 @@ export function isUnnamed({ section, symbols, role }: Part): boolean {
   return role === "data" && symbols.length === 0 && (section.flags & (SHF.WRITE | SHF.EXECINSTR)) === 0 && !hasNoBytes(section);
 }
 
+/** Code out of line that functions jump into, and that has no symbols: of each function one piece, in the order in which the compiler wrote the functions. */
+export function isOutOfLine({ section, symbols, role }: Part): boolean {
+  return role === "data" && symbols.length === 0 && (section.flags & SHF.EXECINSTR) !== 0 && !hasNoBytes(section);
+}
+
 /** A stretch of the unnamed section, and where the other build has it. Both in bytes from the starts of their sections. */
 export interface Piece {
   offset: number;
@@ -54,6 +59,29 @@ export function piecesOf(unnamed: Part, plain: Part, references: ReadonlyMap<num
     pieces.push({ offset, there: at, length });
   }
   return pieces;
+}
+
+/**
+ * Of code out of line: each piece goes from where something leads to it to the next, in whatever order.
+ * @returns all of it; or why the two builds do not have the same pieces
+ */
+export function outOfLinePiecesOf(own: Part, plain: Part, references: ReadonlyMap<number, Referred>): Piece[] | string {
+  const pieces = [...references].map(([offset, { there }]) => ({ offset, there }));
+  const ends = (of: "offset" | "there", size: number): Map<number, number> => {
+    const starts = pieces.map((piece) => piece[of]).sort((a, b) => a - b);
+    return new Map(starts.map((start, i) => [start, starts[i + 1] ?? size]));
+  };
+  const [here, there] = [ends("offset", own.section.size), ends("there", plain.section.size)];
+  if (here.size !== there.size) return "two of its pieces are one in the plain build";
+  if (!here.has(0) || !there.has(0)) return "nothing refers to its beginning";
+  const found: Piece[] = [];
+  for (const { offset, there: at } of pieces) {
+    const length = (here.get(offset) ?? 0) - offset;
+    const plainLength = (there.get(at) ?? 0) - at;
+    if (length !== plainLength) return `${hex(offset)} is ${length} bytes long, not ${plainLength}`;
+    found.push({ offset, there: at, length });
+  }
+  return found;
 }
 
 /** Part of a section: bytes without a name, and then variables with padding between them. */
