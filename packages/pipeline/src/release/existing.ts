@@ -88,8 +88,8 @@ function freedElsewhere(hunks: readonly NamedHunk[], old: readonly string[], now
       for (const [key, text] of givenBackIn(now[at] ?? "")) known.after.set(key, text);
       functions.set(name, known);
     }
+  // A function and one that it calls are one.
   for (const [name, one] of functions)
-    // A function and one that it calls are one.
     for (const [key, text] of one.before)
       for (const [by, other] of one.after.has(key) ? [] : functions)
         if (other.path === one.path && other.after.has(key) && !other.before.has(key) && !one.calls.has(by) && !other.calls.has(name))
