@@ -52,13 +52,20 @@ export function addShadow(command: Command): Command {
   );
 }
 
+export function addRedirect(command: Command): Command {
+  return command.option(
+    "--redirect <function...>",
+    "let a probe of the kernel send calls of these functions (FUNCTION or OBJECT:FUNCTION), which have no ftrace entry, to the new ones: you know that each call may move over by itself, and that a trap for each is no hindrance (docs/means.md)",
+  );
+}
+
 export async function buildFor(
   task: Task,
   named: Named,
-  of: KernelOptions & Accepted & { acceptData?: string[]; shadow?: string[]; looks: LookOptions },
+  of: KernelOptions & Accepted & { acceptData?: string[]; shadow?: string[]; redirect?: string[]; looks: LookOptions },
   options: Omit<
     BuildOptions,
-    keyof Looks | "patches" | "sources" | "predecessor" | "acceptLayouts" | "acceptInits" | "acceptData" | "shadows" | "plain"
+    keyof Looks | "patches" | "sources" | "predecessor" | "acceptLayouts" | "acceptInits" | "acceptData" | "shadows" | "redirects" | "plain"
   >,
 ): Promise<Livepatch> {
   // A file that cannot be read should not cost the download of a kernel.
@@ -70,8 +77,8 @@ export async function buildFor(
   return lookedAt(task, of.looks, async (looks) => {
     const kernel = await openKernel(task, of);
     try {
-      const { acceptLayout: acceptLayouts, acceptInit: acceptInits, acceptData, shadow: shadows, plain } = of;
-      const accepted = { acceptLayouts, acceptInits, acceptData, shadows, plain };
+      const { acceptLayout: acceptLayouts, acceptInit: acceptInits, acceptData, shadow: shadows, redirect: redirects, plain } = of;
+      const accepted = { acceptLayouts, acceptInits, acceptData, shadows, redirects, plain };
       return await buildLivepatch(task, kernel, { ...options, ...looks, patches, sources, predecessor, ...accepted });
     } finally {
       kernel.close();

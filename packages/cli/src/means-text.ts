@@ -16,6 +16,13 @@ export function liveText(live: NonNullable<Manifest["live"]>): string {
   );
 }
 
+export function redirectsText(redirects: NonNullable<Manifest["redirects"]>): string {
+  return tableText(
+    ["function", "in", "size", "why"],
+    redirects.map(({ function: name, owner, sizeBefore, size, why }) => [name, owner, `${sizeBefore} → ${size}`, why]),
+  );
+}
+
 export function successorsText(successors: NonNullable<Manifest["successors"]>): string {
   return tableText(
     ["function", "by", "of", "in", "at"],

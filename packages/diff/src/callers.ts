@@ -1,9 +1,10 @@
 /**
- * A changed function that ftrace cannot redirect reaches the kernel through its callers, if all of them are known. After this pass every
- * changed function is redirected, or called only by changed functions.
+ * A changed function that ftrace cannot redirect reaches the kernel through its callers, if all of them are known; otherwise, by somebody's word, through a
+ * probe. After this pass every changed function is redirected, or called only by changed functions.
  */
 import { type Item, isGlobal } from "./items.ts";
 import type { Plan } from "./plan.ts";
+import { takeRedirect } from "./redirects.ts";
 import type { Refusals } from "./refusals.ts";
 
 export function takeCallers(plan: Plan, refusals: Refusals): void {
@@ -11,10 +12,14 @@ export function takeCallers(plan: Plan, refusals: Refusals): void {
   const queue = [...plan.changed.keys()].filter((item) => !plan.redirectable(item));
   for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
     const called = item;
-    if (callers.has(called)) continue;
+    if (callers.has(called) || plan.redirects.has(called)) continue;
     refusals.attempt(() => {
       callers.set(called, new Set());
-      const found = callersOf(plan, called);
+      const found = callersOrProbe(plan, called);
+      if (found === undefined) {
+        callers.delete(called);
+        return;
+      }
       callers.set(called, found);
       for (const caller of found) {
         takeCaller(plan, called, caller);
@@ -32,6 +37,16 @@ function takeCaller(plan: Plan, item: Item, caller: Item): void {
   const path = [...through, item.name];
   const reason = through.length === 0 ? `differs (${why})` : `calls ${[...through].reverse().join(", which calls ")}, which differs`;
   plan.change(caller, { why: `calls ${item.name}, which has no ftrace entry and ${reason}`, forced: false, through: path });
+}
+
+/** Undefined where a probe is to be there. */
+function callersOrProbe(plan: Plan, item: Item): Set<Item> | undefined {
+  try {
+    return callersOf(plan, item);
+  } catch (error) {
+    if (takeRedirect(plan, item)) return undefined;
+    throw error;
+  }
 }
 
 /** @throws DIFF_NOT_PATCHABLE where not all of them are known */

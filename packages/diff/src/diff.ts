@@ -25,6 +25,8 @@ import { checkEmptyPlaces, checkLive, handedByData, type LiveRecord, liveTable, 
 import type { AcceptData } from "./live-words.ts";
 import { marksOf, sourceName } from "./marks.ts";
 import { type Elsewhere, type KeyedEntry, type Named, Plan, type Reach } from "./plan.ts";
+import type { AcceptRedirect } from "./probes.ts";
+import { checkReached, checkRedirects, type RedirectRecord, recordsOfRedirects, redirectTable } from "./redirects.ts";
 import { Referrers } from "./referrers.ts";
 import { Refusals } from "./refusals.ts";
 import type { Build } from "./sections.ts";
@@ -81,6 +83,10 @@ export interface Delta {
   live: LiveRecord[];
   /** The symbol of the table of these in `object`: packages/livepatch/c/live.c. */
   liveTable: string | undefined;
+  /** Changed functions without an ftrace entry whose calls a probe of the kernel sends on. */
+  redirects: RedirectRecord[];
+  /** The symbol of the table of these in `object`: packages/livepatch/c/redirect.c. */
+  redirectTable: string | undefined;
   /** Functions that nothing but these words leads to, replaced by those that the fix has there. */
   successors: SuccessorRecord[];
   /** By what names code that the old values of `live` lead to, and that nothing else does now, comes to other objects' functions or is one of them. */
@@ -127,6 +133,8 @@ export interface DiffOptions {
   acceptData?: AcceptData | undefined;
   /** `acceptData` accepts nothing, for no object of the patch: what matters beside changed data only is not looked for. */
   acceptsNothing?: boolean | undefined;
+  /** Which functions without an ftrace entry a probe of the kernel may redirect, where not all of their callers are known. */
+  acceptRedirect?: AcceptRedirect | undefined;
   /** By the names in the patched object: what another object of the running kernel defines. */
   elsewhere?: ReadonlyMap<string, Elsewhere>;
 }
@@ -149,16 +157,18 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     { original: before, patched: after, correlation, build: options.build, marks },
     options.reach ?? (() => undefined),
     elsewhere,
-    { successors, acceptData },
+    { successors, acceptData, acceptRedirect: options.acceptRedirect },
   );
   noteRenamed(plan, renamed);
   const refusals = new Refusals();
   findChanges(plan, options.force ?? (() => false), refusals);
   takeCallers(plan, refusals);
+  checkRedirects(plan, refusals);
   const leans = checkLive(plan, refusals);
   // What has to be carried is known only where nothing of it is refused.
   refusals.check();
   carry(plan, options.keepEntry ?? (() => true));
+  checkReached(plan, refusals);
   const byPointer = options.acceptsNothing === true ? [] : newCallsByPointer(plan);
   checkEmptyPlaces(plan, byPointer, refusals);
   const writes = checkWrites(plan);
@@ -186,6 +196,8 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
       live: [],
       liveTable: undefined,
       leans,
+      redirects: [],
+      redirectTable: undefined,
       successors: [],
       newCallsByPointer: byPointer,
       keys,
@@ -216,6 +228,8 @@ export function diff(original: ElfObject, patched: ElfObject, options: DiffOptio
     live: recordsOf(plan),
     liveTable: plan.live.length === 0 ? undefined : liveTable(plan),
     leans,
+    redirects: recordsOfRedirects(plan, symbols),
+    redirectTable: plan.redirects.size === 0 ? undefined : redirectTable(plan),
     successors: recordsOfSuccessors(plan.successors, plan.changed),
     newCallsByPointer: byPointer,
     keys,
@@ -245,6 +259,7 @@ function changedOf(plan: Plan, symbols: ReadonlyMap<Item, ElfSymbol>): Pick<Delt
     const change = plan.changed.get(item);
     const symbol = symbols.get(item);
     if (change === undefined || symbol === undefined) continue;
+    if (plan.redirects.has(item)) continue;
     const { through } = change;
     const why = `${reasonOf(plan.successors, item)}${change.why}`;
     const elsewhere = plan.elsewhere.get(item)?.symbol;

@@ -20,6 +20,7 @@ import { isLiteral } from "./literals.ts";
 import { holds, liveTable, oldTarget, stateOf } from "./live.ts";
 import { empties } from "./live-words.ts";
 import type { Anchor, Plan } from "./plan.ts";
+import { redirected, redirectState, redirectTable } from "./redirects.ts";
 import { type Rewritten, readAtRunTime, readConstants, unwindOf } from "./run-time-keys.ts";
 import { tracepointHome } from "./sections.ts";
 import type { Entry } from "./tables.ts";
@@ -65,6 +66,9 @@ const LIVE = {
   READ_ONLY: 2,
   EMPTIES: 4,
 } as const;
+
+/** Members of struct suture_redirect. */
+const REDIRECT = { where: 0, now: 8, state: 16, name: 24, size: 56 } as const;
 
 /** Relocations are written against a section's items before its RELA section is made. */
 interface Out {
@@ -121,6 +125,7 @@ class Emitter {
     });
     this.#tables(whole);
     this.#live();
+    this.#redirects();
     this.#finish();
     return { object: this.#object, externals: [...this.#externals.values()], symbols: this.#symbols };
   }
@@ -166,6 +171,35 @@ class Emitter {
     texts.section.data = Buffer.from(text, "latin1");
     this.#object.symbols.push(
       newSymbol({ name: liveTable(plan), place: out.section, size: data.length, type: STT.OBJECT, bind: STB.GLOBAL }),
+    );
+  }
+
+  /** struct suture_redirect of packages/livepatch/c/redirect.c, one for each function. */
+  #redirects(): void {
+    const plan = this.#plan;
+    const all = redirected(plan);
+    if (all.length === 0) return;
+    const data = new Uint8Array(all.length * REDIRECT.size);
+    const out = this.#out(new Section({ name: ".data.suture_redirect", type: SHT.PROGBITS, flags: SHF.ALLOC | SHF.WRITE, align: 8, data }));
+    const view = viewOf(data, this.#object.format.order);
+    const { pointer } = plan.in.patched.itemized.arch.relocations;
+    const texts = this.#out(new Section({ name: ".rodata.suture_redirect", type: SHT.PROGBITS, flags: SHF.ALLOC }));
+    let text = "";
+    all.forEach(({ item, original }, i) => {
+      const start = i * REDIRECT.size;
+      const point = (field: number, symbol: ElfSymbol | undefined, addend = 0): void => {
+        if (symbol === undefined) throw new Error(`${item.name} is redirected but not carried`);
+        out.relocations.push({ offset: start + field, type: pointer, symbol, addend });
+      };
+      point(REDIRECT.where, this.#external(original, item));
+      point(REDIRECT.now, this.#symbols.get(item));
+      view.setU64(start + REDIRECT.state, BigInt(redirectState(plan, original.name)));
+      point(REDIRECT.name, this.#sectionSymbol(texts.section), text.length);
+      text += `${original.name}\0`;
+    });
+    texts.section.data = Buffer.from(text, "latin1");
+    this.#object.symbols.push(
+      newSymbol({ name: redirectTable(plan), place: out.section, size: data.length, type: STT.OBJECT, bind: STB.GLOBAL }),
     );
   }
 

@@ -41,7 +41,12 @@ export const diffErrors = defineErrors({
   },
   DIFF_NOT_PATCHABLE: {
     cause: "A changed function has no ftrace entry, so it cannot be redirected, and not all of its callers can be taken in.",
-    mend: "Make the change in its callers, or write the livepatch by hand (docs/authoring.md#callbacks shows how code of the livepatch runs without a function to replace, docs/authoring.md#syscalls how a system call is replaced).",
+    mend: "Make the change in its callers. Where a trap for each call is no hindrance, and each call may move over by itself: `--redirect FUNCTION` (docs/means.md#redirected-by-a-probe). Or write the livepatch by hand (docs/authoring.md#callbacks shows how code of the livepatch runs without a function to replace, docs/authoring.md#syscalls how a system call is replaced).",
+  },
+  DIFF_REDIRECT: {
+    cause:
+      "A function was to be redirected by a probe of the kernel (`--redirect`), which the kernel forbids for it, or which could bring code that was compiled for the old one to the new one.",
+    mend: "Make the change in functions that have an ftrace entry: in its callers, or in a new function that they call.",
   },
   DIFF_MODULE_KEY: {
     cause:

@@ -9,6 +9,7 @@ export { isReadOnlySection } from "./homes.ts";
 export type { LiveRecord } from "./live.ts";
 export { stem } from "./names.ts";
 export type { Anchor, Elsewhere, KeyedEntry, Literal, Named } from "./plan.ts";
+export type { RedirectRecord } from "./redirects.ts";
 export type { Build } from "./sections.ts";
 export { layoutsOfObjects } from "./shapes.ts";
 export type { ThreadFunction } from "./threads.ts";

@@ -9,6 +9,7 @@ import { isLiteral } from "./literals.ts";
 import type { AcceptData, LiveVariable } from "./live-words.ts";
 import { type Marks, sourceName } from "./marks.ts";
 import { coldParent, stem } from "./names.ts";
+import type { AcceptRedirect } from "./probes.ts";
 import type { Build } from "./sections.ts";
 import type { Side } from "./side.ts";
 import type { Successor } from "./successors.ts";
@@ -117,6 +118,9 @@ export class Plan {
   readonly live: LiveVariable[] = [];
   /** Undefined: functions are replaced, and nothing else of the kernel is changed. */
   readonly acceptData: AcceptData | undefined;
+  /** Changed functions that a probe of the kernel redirects. */
+  readonly redirects = new Set<Item>();
+  readonly acceptRedirect: AcceptRedirect | undefined;
   readonly #wholes = new Map<Item, Item>();
   readonly #reach: Reach;
   readonly #anchors = new Map<Item, Anchor | undefined>();
@@ -126,11 +130,12 @@ export class Plan {
     inputs: Inputs,
     reach: Reach,
     elsewhere: ReadonlyMap<string, Elsewhere>,
-    means: { successors: readonly Successor[]; acceptData: AcceptData | undefined },
+    means: { successors: readonly Successor[]; acceptData: AcceptData | undefined; acceptRedirect?: AcceptRedirect | undefined },
   ) {
     this.in = inputs;
     this.successors = means.successors;
     this.acceptData = means.acceptData;
+    this.acceptRedirect = means.acceptRedirect;
     this.#reach = reach;
     this.#elsewhere = elsewhere;
     for (const item of elsewhere.size === 0 ? [] : inputs.patched.itemized.items) {
@@ -231,9 +236,13 @@ export class Plan {
     return this.#elsewhere.get(name)?.symbol;
   }
 
-  /** Whether calls of the running kernel's own copy can be redirected. */
+  /** Whether calls of the running kernel's own copy can be redirected, or are by a probe. */
   redirectable(item: Item): boolean {
-    return this.elsewhere.get(item)?.replace === true || hasFtraceSite(this.in.original, this.in.correlation.original(item));
+    return (
+      this.redirects.has(item) ||
+      this.elsewhere.get(item)?.replace === true ||
+      hasFtraceSite(this.in.original, this.in.correlation.original(item))
+    );
   }
 
   /** What the patched object's code means by a name. */

@@ -92,6 +92,10 @@ export const hostErrors = defineErrors({
     cause: "The livepatch changes a value in the kernel's data, and another has changed it while the livepatch came in: it was left alone.",
     mend: "Find out who sets it, let it have the value that the kernel began with, and load the livepatch again: under another name, or after a reboot, if its module had to stay.",
   },
+  HOST_REDIRECT: {
+    cause: "The livepatch redirects a function by a probe of the kernel, and that probe is not armed: its calls come to the old function.",
+    mend: "See whether somebody has disarmed all probes (`cat /sys/kernel/debug/kprobes/enabled`), arm them, and load the livepatch again: under another name, or after a reboot, if its module had to stay.",
+  },
   HOST_STUCK: {
     cause: "A transition did not end in time: tasks sleep in, or never leave, a function that changes.",
     mend: "End or restart the tasks that are shown, and try again; or give --timeout more seconds.",

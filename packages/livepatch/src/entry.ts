@@ -16,6 +16,11 @@ export function membersSource(): string {
   return readFileSync(join(folderC(), "members.c"), "utf8");
 }
 
+/** What redirects functions by probes; it includes suture_redirect_lists.h. */
+export function redirectSource(): string {
+  return readFileSync(join(folderC(), "redirect.c"), "utf8");
+}
+
 /** <suture.h> and others. */
 export function headerFolder(): string {
   return join(folderC(), "include");

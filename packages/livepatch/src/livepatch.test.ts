@@ -102,6 +102,8 @@ function delta(name: string, calls: readonly string[], originals: readonly strin
     live: [],
     liveTable: undefined,
     leans: [],
+    redirects: [],
+    redirectTable: undefined,
     successors: [],
     newCallsByPointer: [],
     keys: [],

@@ -5,7 +5,7 @@ import { type Ahead, compilingAhead, type KernelContext } from "@suture/kbuild";
 import { combine, moduleName } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
-import { statesOf, writingParts } from "./link/live.ts";
+import { probingParts, statesOf, writingParts } from "./link/live.ts";
 import { finishLivepatch, type Livepatch, linkLivepatch } from "./link/livepatch.ts";
 import { manifestOf, type Results } from "./manifest.ts";
 import { patchName } from "./name.ts";
@@ -20,6 +20,7 @@ import { isNoCode } from "./reach/no-code.ts";
 import { checkLeans, holdAdded } from "./run/live.ts";
 import { PatchRun } from "./run/patch-run.ts";
 import { askedObjects } from "./run/rebuild.ts";
+import { checkProbes } from "./run/redirects.ts";
 import { checkTypesEarly } from "./run/types-early.ts";
 import { carryMembers } from "./shadow/carry.ts";
 import { listOf } from "./shadow/generated.ts";
@@ -58,7 +59,13 @@ async function buildNamed(
       members.length === 0
         ? []
         : await memberParts(task, kernel, listOf(members.map(({ state }) => ({ id: state }))), moduleName(`livepatch-${name}`));
-    const parts = [...(await writingParts(task, kernel, compared.parts, name)), ...beside, ...compared.parts, ...(authored?.parts ?? [])];
+    const parts = [
+      ...(await writingParts(task, kernel, compared.parts, name)),
+      ...(await probingParts(task, kernel, compared.parts, name)),
+      ...beside,
+      ...compared.parts,
+      ...(authored?.parts ?? []),
+    ];
     holdAdded(compared.parts, parts);
     checkLeans(compared.parts, parts);
     stage.note("joining what changed");
@@ -115,7 +122,10 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
   const { files, members, source: membersSource } = carried;
   const notes = [...applied.notes, ...carried.notes];
   tell(notes);
-  const variant = files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
+  const redirects = new Set(options.plain === true ? [] : options.redirects);
+  checkProbes(kernel, redirects);
+  // What a function takes and returns is no type that lives, but old code goes on calling one that a probe redirects.
+  const variant = redirects.size > 0 || files.some(({ path, before, after }) => mayChangeTypes(path, before, after)) ? "types" : "sections";
   const overlay = overlayOf(files);
   const view = await kernel.changed(task, overlay);
   try {
@@ -137,6 +147,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
       acceptLayouts: accepted,
       acceptInits,
       acceptData,
+      redirects,
       // Only then all objects that can know such a structure are looked at.
       stackTypes: otherwise,
       unproven,

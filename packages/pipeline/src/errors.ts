@@ -86,6 +86,11 @@ export const pipelineErrors = defineErrors({
     cause: "A function of the fix takes the place of the kernel's in a table, and does not take and return the same.",
     mend: "Let it take and return what the old one does: code that is not part of the fix calls it by the table as it called the old one.",
   },
+  BUILD_REDIRECT: {
+    cause:
+      "A function is to be redirected by a probe of the kernel (`--redirect`), and that is not needed, is not certain to be meant, or cannot be done.",
+    mend: "Name each function that DIFF_NOT_PATCHABLE is said of, as FUNCTION or OBJECT:FUNCTION, and no other. It must take and return what it did: old code goes on calling it.",
+  },
   BUILD_ALIGNMENT: {
     cause: "The fix wants a variable to be aligned more than the running kernel's is.",
     mend: "Leave the variable as it is, and make a new one with another name for what needs the alignment.",

@@ -38,6 +38,9 @@ export async function manifestOf(
   const live = parts.flatMap(({ object, owner, delta }) => delta.live.map((one) => ({ object, owner: owner.name, ...one })));
   const successors = parts.flatMap(({ object, owner, delta }) => delta.successors.map((one) => ({ object, owner: owner.name, ...one })));
   const stackTypes = parts.flatMap((part) => part.stackTypes);
+  const redirects = parts.flatMap(({ object, owner, delta }) =>
+    delta.redirects.map(({ global: _, ...one }) => ({ object, owner: owner.name, ...one })),
+  );
   const handed = parts.flatMap(({ object, delta }) => delta.handed.map((one) => ({ object, ...one })));
   const named = (authored?.originals ?? []).filter(({ command }) => !objects.some((other) => other.object === command.object));
   const proofs = [...objects.map(({ proof }) => proof), ...named.map(({ proof }) => recordOf(proof))];
@@ -64,7 +67,7 @@ export async function manifestOf(
       })),
     ],
     functions: combined.functions,
-    ...modulesOf(kernel, combined, live),
+    ...modulesOf(kernel, combined, [...live, ...redirects]),
     ...(combined.callbacks.length === 0 ? {} : { callbacks: combined.callbacks }),
     ...(states.length === 0 ? {} : { states }),
     ...(shadows.length === 0 ? {} : { shadows }),
@@ -72,6 +75,7 @@ export async function manifestOf(
     ...(successors.length === 0 ? {} : { successors }),
     ...(stackTypes.length === 0 ? {} : { stackTypes }),
     ...(live.length === 0 ? {} : { live }),
+    ...(redirects.length === 0 ? {} : { redirects }),
     added: parts.flatMap(({ object, delta }) => delta.added.map((added) => ({ object, ...added }))),
     skipped: parts.flatMap(({ object, delta }) => delta.skipped.map((skipped) => ({ object, ...skipped }))),
     ...(options.rebuild === undefined
@@ -99,11 +103,12 @@ export async function manifestOf(
       ...options,
       acceptData: [...new Set(live.map(({ object, variable }) => nameOf(object, variable)))],
       shadows: results.members.map(memberName),
+      redirects: redirects.map((one) => nameOf(one.object, one.function)),
     }),
   };
 }
 
-function modulesOf(kernel: KernelContext, { functions }: Combined, live: readonly { owner: string }[]): Pick<DraftManifest, "modules"> {
-  const names = [...new Set([...functions, ...live].map(({ owner }) => owner))].filter((owner) => owner !== "vmlinux").sort();
+function modulesOf(kernel: KernelContext, { functions }: Combined, others: readonly { owner: string }[]): Pick<DraftManifest, "modules"> {
+  const names = [...new Set([...functions, ...others].map(({ owner }) => owner))].filter((owner) => owner !== "vmlinux").sort();
   return names.length === 0 ? {} : { modules: names.map((name) => kernel.moduleIdentity(name)) };
 }

@@ -36,9 +36,10 @@ export async function readPredecessor(path: string): Promise<Predecessor> {
     acceptInits: made.acceptInits ?? [],
     acceptData: made.acceptData ?? [],
     shadows: made.shadows ?? [],
-    // Whoever changes the same words says so itself; who does not may not take the place of one that does.
+    redirects: made.redirects ?? [],
+    // Whoever changes the same words, or redirects the same functions, says so itself; who does not may not take the place of one that does.
     states: (manifest.states ?? []).filter(
-      ({ id }) => ![...(manifest.live ?? []), ...(manifest.members ?? [])].some(({ state }) => state === id),
+      ({ id }) => ![...(manifest.live ?? []), ...(manifest.members ?? []), ...(manifest.redirects ?? [])].some(({ state }) => state === id),
     ),
     carried: carriedBy(manifest),
     level: levelIn(manifest),
@@ -67,6 +68,7 @@ export function withPredecessor(options: BuildOptions, kernel: KernelContext): B
     acceptInits: [...predecessor.acceptInits, ...(options.acceptInits ?? [])],
     acceptData: [...predecessor.acceptData, ...(options.acceptData ?? [])],
     shadows: [...predecessor.shadows, ...(options.shadows ?? [])],
+    redirects: [...predecessor.redirects, ...(options.redirects ?? [])],
     states: [...predecessor.states, ...(options.states ?? [])],
     replace: true,
   };
@@ -89,7 +91,7 @@ export function catchUpBefore(predecessor: Predecessor, kernel: KernelContext): 
         mend: "Load the new livepatch by `suture replace` if the release has those fixes; otherwise build them upon the new one: suture build --upon.",
       },
     );
-  return { ...predecessor, patches: [], acceptLayouts: [], acceptInits: [], acceptData: [], shadows: [] };
+  return { ...predecessor, patches: [], acceptLayouts: [], acceptInits: [], acceptData: [], shadows: [], redirects: [] };
 }
 
 /** Undefined where it is no catch-up. */
@@ -146,6 +148,7 @@ export function madeOf({
   acceptInits = [],
   acceptData = [],
   shadows = [],
+  redirects = [],
 }: BuildOptions): Made {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
   return {
@@ -160,5 +163,6 @@ export function madeOf({
     ...(acceptInits.length === 0 ? {} : { acceptInits: [...acceptInits] }),
     ...(acceptData.length === 0 ? {} : { acceptData: [...acceptData] }),
     ...(shadows.length === 0 ? {} : { shadows: [...shadows] }),
+    ...(redirects.length === 0 ? {} : { redirects: [...redirects] }),
   };
 }

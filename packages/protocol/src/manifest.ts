@@ -31,6 +31,7 @@ const madeSchema = v.object({
   acceptInits: v.exactOptional(v.array(text)),
   acceptData: v.exactOptional(v.array(text)),
   shadows: v.exactOptional(v.array(text)),
+  redirects: v.exactOptional(v.array(text)),
 });
 
 /** What is read from a file that others may have changed is held against it, all the way down. Members that it does not know are let be. */
@@ -141,6 +142,22 @@ export const manifestSchema = v.object({
         }),
       ),
       "words of the kernel's variables that are changed where they stand, by somebody's word that nothing has gone by the old value, and put back when it is taken out",
+    ),
+  ),
+  redirects: v.exactOptional(
+    said(
+      v.array(
+        v.object({
+          object: text,
+          owner: text,
+          function: said(text, "the kernel's, which has no ftrace entry"),
+          why: text,
+          sizeBefore: said(count, "bytes of code before the patch"),
+          size: count,
+          state: said(v.number(), "the state by which a later livepatch knows of it"),
+        }),
+      ),
+      "functions whose calls a probe of the kernel sends to new ones, each call by itself, by somebody's word; the module stays in memory",
     ),
   ),
   added: v.array(v.object({ object: text, name: text, kind: v.picklist(["function", "variable"]), size: count })),

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Inspection } from "@suture/livepatch";
 import { inspectDocument, UNIT_STATES } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { liveText, membersText, stackTypesText, successorsText } from "../means-text.ts";
+import { liveText, membersText, redirectsText, stackTypesText, successorsText } from "../means-text.ts";
 import { signerText } from "../signer-text.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
@@ -58,6 +58,7 @@ function inspectionText(found: Inspection): string {
     ),
     headedText("replaced by what the fix has in their place", successorsText(manifest?.successors ?? [])),
     headedText("structures that lie otherwise, on the stacks of replaced functions only", stackTypesText(manifest?.stackTypes ?? [])),
+    headedText("redirected by a probe of the kernel", redirectsText(manifest?.redirects ?? [])),
     headedText("changed in the kernel's data", liveText(manifest?.live ?? [])),
     headedText("kept beside the objects of their structures", membersText(manifest?.members ?? [])),
     headedText("how the source was written anew for those", manifest?.membersSource ?? ""),

@@ -63,7 +63,7 @@ function statusText({ kernel, off, taint, patches, idle, fixes, effective, insta
 }
 
 function patchText(patch: PatchStatus, taskText: TaskText): string {
-  const { name, enabled, transition, objects, proven, damage, live = [] } = patch;
+  const { name, enabled, transition, objects, proven, damage, live = [], redirects = [] } = patch;
   const proof = proven === undefined ? (damage ?? "not loaded by Suture") : proven ? "proven" : "NOT PROVEN";
   const state = transition === undefined ? (enabled ? "in effect" : "disabled") : `being ${transition.to}`;
   const rows = objects.flatMap((object) =>
@@ -81,6 +81,13 @@ function patchText(patch: PatchStatus, taskText: TaskText): string {
       tableText(
         ["variable", "object", "now"],
         live.map((word) => [word.variable, word.object, word.in ? "changed" : "as it was"]),
+      ),
+    ),
+    headedText(
+      `${name}: redirected by a probe of the kernel`,
+      tableText(
+        ["function", "object", "now", "calls that missed it"],
+        redirects.map((one) => [one.function, one.object, one.in ? "redirected" : "as it was", String(one.missed)]),
       ),
     ),
     headedText("held up by", (transition?.stragglers ?? []).map((straggler) => `  ${taskText(straggler)}`).join("\n")),

@@ -17,7 +17,7 @@ import type { Target } from "@suture/sources";
 import { scratchFolder, type Task } from "@suture/task";
 import { Option } from "commander";
 import type { AddCommand } from "../answer.ts";
-import { type Accepted, addAcceptData, addAccepted, addExplain, addShadow, buildFor } from "../build-for.ts";
+import { type Accepted, addAcceptData, addAccepted, addExplain, addRedirect, addShadow, buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, cacheDirectory, isModuleFile, type KernelOptions, MODULE_SOURCE, several, targetOf } from "../kernel-option.ts";
 import { countText, fieldsText, headedText, partsText, safeText, tableText, timeText } from "../text.ts";
@@ -34,13 +34,14 @@ interface Options extends KernelOptions, Accepted {
   module: string[];
   acceptData?: string[];
   shadow?: string[];
+  redirect?: string[];
   unproven?: boolean;
   explain?: boolean;
   keepBuild?: string;
 }
 
 export const tryCommand: AddCommand = (program, run) => {
-  addShadow(addExplain(addAcceptData(addAccepted(addKernelOptions(program.command("try"))))))
+  addRedirect(addShadow(addExplain(addAcceptData(addAccepted(addKernelOptions(program.command("try")))))))
     .description("boot the stock kernel in a virtual machine, load a livepatch, take it out again, and report")
     .argument("<patch-or-module...>", "source patches, C files written by hand, or one .ko file")
     .option("--probe <command>", "a shell command, run before, with and after the patch, and shown; may be given again", several, [])
@@ -205,7 +206,8 @@ async function tryOn(
       file: module,
     });
   const live = manifest?.live ?? [];
-  const patched = [...(manifest?.functions ?? []), ...(manifest?.callbacks ?? []), ...live];
+  const redirects = manifest?.redirects ?? [];
+  const patched = [...(manifest?.functions ?? []), ...(manifest?.callbacks ?? []), ...live, ...redirects];
   const owners = [...new Set(patched.map(({ owner }) => owner))].filter((owner) => owner !== "vmlinux");
   const files = options.module.filter(isModuleFile);
   const given = new Set(files.map((file) => moduleName(basename(file).replace(/\.ko(\.\w+)?$/, ""))));
@@ -226,7 +228,7 @@ async function tryOn(
     patchedModules: owners,
     neededModules: options.module.map((word) => moduleName(basename(word).replace(/\.ko(\.\w+)?$/, ""))),
     moduleOrder: order ?? (half ? "half" : "before"),
-    stays: live.some(({ holds }) => holds),
+    stays: live.some(({ holds }) => holds) || redirects.length > 0,
     size: { functions: functions.length, relocations: ofCore },
     told: (text) => task.reporter.warn(text),
     functions: (manifest?.functions ?? []).map((f) => ({ object: f.owner, name: f.name })),

@@ -5,7 +5,7 @@ import type { LoadRecord } from "../store/records.ts";
 const SHOWN = 5;
 
 export interface LeftBehind {
-  /** Functions and variables, in words: they are given away to be kept. Undefined if there are none. */
+  /** Functions and variables, in words: they are given away to be kept, or others may be in them for as long as they like. Undefined if there are none. */
   kept: string | undefined;
   /** Strings, in words: most are only read and forgotten. */
   strings: string | undefined;
@@ -15,16 +15,27 @@ export interface LeftBehind {
 
 /** Nothing for one that was not loaded by Suture: it does not say. */
 export function leftBehind({ module, damage }: LoadRecord): LeftBehind {
-  const { handed: escaping = [] } = module?.manifest ?? {};
+  const { handed: escaping = [], redirects = [] } = module?.manifest ?? {};
   const strings = escaping.filter(({ kind }) => kind === "string");
   return {
-    kept: escapingText(escaping.filter(({ kind }) => kind !== "string")),
+    kept:
+      [redirectsText(redirects), escapingText(escaping.filter(({ kind }) => kind !== "string"))]
+        .filter((one) => one !== undefined)
+        .join("; ") || undefined,
     strings: escapingText(strings),
     unknown: module === undefined ? damage : undefined,
   };
 }
 
 export const STRINGS_WARNING = "whoever keeps one of these strings has a pointer to freed memory when the module is gone";
+
+/** The livepatch core does not look for who is in a function that a probe led to. */
+function redirectsText(redirects: NonNullable<Manifest["redirects"]>): string | undefined {
+  if (redirects.length === 0) return undefined;
+  const names = redirects.map((one) => one.function);
+  const shown = [...names.slice(0, SHOWN), ...(names.length > SHOWN ? [`${names.length - SHOWN} more`] : [])].join(", ");
+  return `a probe has led calls of ${shown} into it, and nobody can say when the last has left, so that its module stays until the next boot`;
+}
 
 function escapingText(escaping: NonNullable<Manifest["handed"]>): string | undefined {
   if (escaping.length === 0) return undefined;

@@ -9,6 +9,7 @@ import { KernelLog } from "../machine/kernel-log.ts";
 import { missingWords } from "../machine/live-data.ts";
 import { progressOf } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
+import { missingRedirects } from "../machine/redirects.ts";
 import { Snapshot } from "../machine/snapshot.ts";
 import { stateText } from "../machine/state.ts";
 import type { ModuleFile } from "../module/module-file.ts";
@@ -85,6 +86,7 @@ async function insertAndFollow(
   }
   if (progressOf(machine, name)?.enabled === true) {
     await checkLiveData(machine, name, file, undo);
+    await checkRedirects(machine, name, file, undo);
     return transition;
   }
   const left = await undo();
@@ -113,6 +115,15 @@ async function checkLiveData(machine: Machine, name: string, file: string, undo:
     ),
     { file },
   );
+}
+
+/** Somebody may have disarmed the kernel's probes. @throws HOST_REDIRECT */
+async function checkRedirects(machine: Machine, name: string, file: string, undo: () => Promise<string | undefined>): Promise<void> {
+  const missing = missingRedirects(new Snapshot(machine), name);
+  if (missing === undefined) return;
+  const left = await undo();
+  const more = left === undefined ? [] : [stillThere(name, left)];
+  throw fail("HOST_REDIRECT", [`the probe of ${missing} is not armed.`, ...more, stateText(machine, name)].join(" "), { file });
 }
 
 interface Insertion {

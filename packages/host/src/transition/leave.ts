@@ -6,6 +6,7 @@ import { mayLoadModules, modulesDisabled } from "../machine/kernel.ts";
 import { missingWords } from "../machine/live-data.ts";
 import { LIVEPATCH, type LivePatch, progressOf } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
+import { missingRedirects } from "../machine/redirects.ts";
 import { Snapshot } from "../machine/snapshot.ts";
 import { stateText } from "../machine/state.ts";
 import { outOfEffect } from "../store/crash-guard.ts";
@@ -35,7 +36,10 @@ export async function turn(task: Task, machine: Machine, name: string, value: "0
   // What was put back in the kernel's data, and that another has changed before it was to be there again.
   const words = progressOf(machine, name)?.enabled === true ? missingWords(new Snapshot(machine), name) : undefined;
   const missing = words === undefined ? "" : ` ${words} was changed by another meanwhile, and is not what the livepatch puts there.`;
+  const unarmed = progressOf(machine, name)?.enabled === true ? missingRedirects(new Snapshot(machine), name) : undefined;
   if (transition.outcome !== "reversed") {
+    if (unarmed !== undefined)
+      throw fail("HOST_REDIRECT", `${name} is in effect, but the probe of ${unarmed} is not armed. ${stateText(machine, name)}`);
     if (words !== undefined) throw fail("HOST_LIVE_DATA", `${name} is in effect.${missing} ${stateText(machine, name)}`);
     return transition;
   }

@@ -4,6 +4,7 @@ import { switchedOff, taintOf } from "../machine/kernel.ts";
 import { liveWordsOf } from "../machine/live-data.ts";
 import type { LivePatch } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
+import { redirectsOf } from "../machine/redirects.ts";
 import { Snapshot } from "../machine/snapshot.ts";
 import { stragglers } from "../machine/tasks.ts";
 import { recordOf } from "../store/records.ts";
@@ -41,6 +42,7 @@ function statusOf(
 ): PatchStatus {
   const record = kept?.module;
   const live = liveWordsOf(now.machine, name);
+  const redirects = redirectsOf(now.machine, name);
   return {
     name,
     enabled,
@@ -56,6 +58,7 @@ function statusOf(
     proven: record?.manifest?.proof.proven,
     fixes: record?.manifest?.fixes ?? [],
     damage: kept?.damage,
+    ...(redirects.length === 0 ? {} : { redirects }),
     ...(live.length === 0 ? {} : { live }),
   };
 }

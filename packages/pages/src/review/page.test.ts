@@ -32,6 +32,7 @@ const HOSTILE = manifestOf({
       state: 1,
     },
   ],
+  redirects: [{ object: EVIL, owner: EVIL, function: EVIL, why: EVIL, sizeBefore: 1, size: 2, state: 1 }],
   compiler: EVIL,
   inputs: [{ kind: "patch", name: EVIL, version: EVIL, sha256: EVIL }],
   fixes: [{ subject: EVIL, cves: [EVIL] }],
@@ -42,6 +43,7 @@ const HOSTILE = manifestOf({
     acceptLayouts: [EVIL],
     acceptInits: [EVIL],
     acceptData: [EVIL],
+    redirects: [EVIL],
   },
 });
 
@@ -67,6 +69,7 @@ test("what keeps a module from being loaded, and what somebody accepted, stands 
           acceptLayouts: ["task_struct"],
           acceptInits: ["setup_it"],
           acceptData: ["limit_of"],
+          redirects: ["probed_one"],
         },
       }),
     ),
@@ -74,7 +77,14 @@ test("what keeps a module from being loaded, and what somebody accepted, stands 
     originals: new Map(),
   });
   const top = page.slice(0, page.indexOf("<h2"));
-  for (const said of ["It is not proven: not tried", "task_struct", "setup_it", "limit_of", "it is not what its manifest was written for"])
+  for (const said of [
+    "It is not proven: not tried",
+    "task_struct",
+    "setup_it",
+    "limit_of",
+    "probed_one",
+    "it is not what its manifest was written for",
+  ])
     expect(top).toContain(said);
 });
 

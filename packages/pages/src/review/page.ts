@@ -51,6 +51,11 @@ ${table(
   ["structure", "of", "how", "known to"],
   (found.manifest?.stackTypes ?? []).map((one) => [one.type, one.owner, one.why, one.functions.join(", ")]),
 )}
+${table(
+  "Redirected by a probe of the kernel, by somebody's word (--redirect): each call moves over by itself, when every task runs the other new functions, and costs a trap; the module stays in memory",
+  ["function", "of", "bytes before", "bytes", "why"],
+  (found.manifest?.redirects ?? []).map((one) => [one.function, one.owner, one.sizeBefore, one.size, one.why]),
+)}
 ${others(found, own)}
 ${sourceHtml(found, patches, files)}
 ${dataHtml(found)}
@@ -150,6 +155,9 @@ function alarms({ faults, manifest, livepatch }: Inspection): Content {
     ),
     ...(manifest?.made?.shadows ?? []).map(
       (name) => `Somebody accepted that ${name}, which is new, is 0 in objects that were there before.`,
+    ),
+    ...(manifest?.made?.redirects ?? []).map(
+      (name) => `Somebody accepted that a probe of the kernel redirects ${name}, each call by itself and by a trap.`,
     ),
     ...(manifest?.made?.acceptInits ?? []).map((name) => `Somebody accepted that the change to ${name}, which has run, is left out.`),
   ];

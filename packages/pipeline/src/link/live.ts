@@ -1,11 +1,11 @@
-/** What a livepatch does to the system besides replacing functions: the words of the kernel's variables that it changes, and the states that say so. */
-import { liveParts } from "@suture/authored";
+/** What a livepatch does to the system besides replacing functions: words of variables that it changes, functions that it redirects by probes, and the states that say so. */
+import { liveParts, redirectParts } from "@suture/authored";
 import type { KernelContext } from "@suture/kbuild";
 import { moduleName, type Part, type State } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import type { Compared } from "../run/patch-run.ts";
 
-/** Of the form of the words, which later livepatches read (packages/livepatch/c/live.c). */
+/** Of the form of the words and of the redirected functions, which later livepatches read (packages/livepatch/c/live.c, redirect.c). */
 const VERSION = 1;
 
 /**
@@ -20,9 +20,17 @@ export function writingParts(task: Task, kernel: KernelContext, compared: readon
   return tables.length === 0 ? Promise.resolve([]) : liveParts(task, kernel, tables, moduleName(`livepatch-${name}`));
 }
 
+/** The code that registers probes; nothing where no function is redirected so. It goes before all others, as that which changes words. */
+export function probingParts(task: Task, kernel: KernelContext, compared: readonly Compared[], name: string): Promise<Part[]> {
+  const tables = compared.flatMap(({ owner, delta: { redirectTable: table, redirects } }) =>
+    table === undefined ? [] : [{ owner: owner.name, table, count: redirects.length }],
+  );
+  return tables.length === 0 ? Promise.resolve([]) : redirectParts(task, kernel, tables, moduleName(`livepatch-${name}`));
+}
+
 /** Of a state that several have the highest version. */
 export function statesOf(states: readonly State[], compared: readonly Compared[]): State[] {
-  const live = compared.flatMap(({ delta }) => delta.live.map(({ state }) => ({ id: state, version: VERSION })));
+  const live = compared.flatMap(({ delta }) => [...delta.live, ...delta.redirects].map(({ state }) => ({ id: state, version: VERSION })));
   const highest = new Map<number, State>();
   for (const state of [...states, ...live]) if ((highest.get(state.id)?.version ?? -1) < state.version) highest.set(state.id, state);
   return [...highest.values()].sort((a, b) => a.id - b.id);

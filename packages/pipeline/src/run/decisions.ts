@@ -21,6 +21,7 @@ export function decisionsOf(object: string, delta: Delta, notTaken: Delta["notTa
     ...delta.functions.map(({ name, why, through }) =>
       one("changed", name, through.length === 0 ? why : `${why}; by way of ${through.join(", ")}`),
     ),
+    ...delta.redirects.map(({ function: name, why }) => one("changed", name, `${why}; by a probe, since it has no ftrace entry`)),
     ...delta.callbacks.map(({ name, kind }) => one("carried", name, `it is a callback: ${kind}`)),
     ...delta.carriedAlong.map(({ name, why }) => one("carried", name, `${why}; its calls cannot be redirected`)),
     ...delta.recarried.map((name) =>

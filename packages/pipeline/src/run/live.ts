@@ -62,10 +62,15 @@ function checkNames(parts: readonly LivePart[], accepted: ReadonlySet<string>): 
  * What an old value leads to stays the kernel's for whoever comes to it: it must not come to what another object of the livepatch replaces.
  * @param replacing all of them. @throws BUILD_LIVE_DATA
  */
-export function checkLeans(parts: readonly LivePart[], replacing: readonly { object: string; delta: Pick<Delta, "functions"> }[]): void {
+export function checkLeans(
+  parts: readonly LivePart[],
+  replacing: readonly { object: string; delta: Pick<Delta, "functions"> & Partial<Pick<Delta, "redirects">> }[],
+): void {
   const replaced = new Map<string, string>();
-  for (const { object, delta } of replacing)
+  for (const { object, delta } of replacing) {
     for (const { name, original } of delta.functions) if (original.bind !== STB.LOCAL) replaced.set(name, object);
+    for (const one of delta.redirects ?? []) if (one.global) replaced.set(one.function, object);
+  }
   for (const { object, delta } of parts)
     for (const name of delta.leans) {
       const other = replaced.get(name);

@@ -24,6 +24,7 @@ import { accepts, checkTogether, checkTypes, holdAdded, liveNotes } from "./live
 import { checkMemory } from "./memory.ts";
 import { type Asked, forceOf, leftOut } from "./rebuild.ts";
 import { RoomViews, recompileWithRoom, type Wide, wantsRoom } from "./recompile-with-room.ts";
+import { checkPrototypes, checkRedirected, redirectNotes, tellOldCalls } from "./redirects.ts";
 import { refuseAll, refusedOr } from "./refusals.ts";
 import { type StackType, StackTypes, stackNotes } from "./stack-types.ts";
 import { checkSuccessors, successorNotes } from "./successors.ts";
@@ -65,6 +66,8 @@ export interface RunOptions extends Looks {
   acceptInits: ReadonlySet<string>;
   /** As --accept-data names them. Undefined: functions are replaced, and nothing else of the kernel is changed. */
   acceptData: ReadonlySet<string> | undefined;
+  /** Functions that a probe may redirect, as --redirect names them. */
+  redirects?: ReadonlySet<string>;
   /** Whether structures that live on stacks only may lie otherwise: the objects of the run are all that can know them. */
   stackTypes?: boolean;
   unproven: boolean;
@@ -135,7 +138,11 @@ export class PatchRun {
         this.#refuseNothing();
         refuseMissed(this.#parts);
         checkTogether(this.#parts, this.#options.acceptData ?? new Set());
-        const functions = this.#parts.flatMap(({ delta }) => delta.functions.map(({ name }) => name));
+        checkRedirected(this.#parts, this.#options.redirects ?? new Set());
+        const functions = this.#parts.flatMap(({ delta }) => [
+          ...delta.functions.map(({ name }) => name),
+          ...delta.redirects.map((one) => one.function),
+        ]);
         const callbacks = this.#parts.reduce((sum, { delta }) => sum + delta.callbacks.length, 0);
         const changed = functions.length === 0 ? "0 changed" : `${functions.length} changed: ${functions.join(", ")}`.slice(0, 200);
         stage.result(callbacks === 0 ? changed : `${changed}; ${callbacks} callbacks`);
@@ -234,9 +241,11 @@ export class PatchRun {
         ...stackNotes(stackTypes),
         ...successorNotes(delta.successors),
         ...liveNotes(delta.live),
+        ...redirectNotes(delta.redirects),
         ...threadNotes(delta.threads),
         ...escapingNotes(delta.handed),
       );
+    tellOldCalls(this.#parts);
     for (const { object, delta } of this.#parts) for (const note of delta.notes) this.#task.reporter.warn(`${object}: ${note}`);
   }
 
@@ -244,7 +253,7 @@ export class PatchRun {
   #refuseNothing(): void {
     const parts = this.#parts;
     const { from } = this.#options;
-    if (parts.some(({ delta }) => delta.functions.length + delta.callbacks.length + delta.live.length > 0)) return;
+    if (parts.some(({ delta }) => delta.functions.length + delta.callbacks.length + delta.live.length + delta.redirects.length > 0)) return;
     const notTaken = parts.flatMap((part) => part.notTaken);
     if (notTaken.length > 0)
       throw fail("BUILD_REBUILD", `nothing can be replaced: ${notTaken.map(({ name, why }) => `${name} ${why}`).join("; ")}`, {
@@ -279,7 +288,7 @@ export class PatchRun {
     elsewhere: ReadonlyMap<string, Elsewhere>,
   ): Promise<{ delta: Delta; through: (locate: Locate) => Locate }> {
     const kernel = this.#kernel;
-    const { variant, acceptLayouts: accepted, acceptInits, acceptData: data, overlay } = this.#options;
+    const { variant, acceptLayouts: accepted, acceptInits, acceptData: data, redirects, overlay } = this.#options;
     const before = original.elf;
     const after = readElf(patched, command.object);
     const acceptInit = (name: string): boolean => acceptInits.has(name);
@@ -289,6 +298,7 @@ export class PatchRun {
       force,
       acceptInit,
       acceptData,
+      acceptRedirect: redirects === undefined || redirects.size === 0 ? undefined : accepts(redirects, command.object),
       acceptsNothing: data?.size === 0,
       reach: reachOf(proof),
       elsewhere,
@@ -304,6 +314,7 @@ export class PatchRun {
       const delta = diff(one, other, options);
       checkTypes(one, command.object, delta);
       checkSuccessors(one, other, command.object, delta);
+      checkPrototypes(one, other, command.object, delta);
       delta.notes.push(...differ, ...checkVariables(one, other, delta.externals, accepted));
       return delta;
     };

@@ -152,6 +152,19 @@ export const statusDocument = documentKind(
           proven: maybe(said(flag, "absent if it was not loaded by Suture")),
           fixes,
           damage: maybe(said(text, "what is damaged of what was noted when it was loaded")),
+          redirects: maybe(
+            said(
+              v.array(
+                v.strictObject({
+                  object: text,
+                  function: text,
+                  in: said(flag, "false also while its module is not loaded, or somebody has disarmed the kernel's probes"),
+                  missed: said(number, "calls that came to the old function meanwhile: those that handlers of probes made"),
+                }),
+              ),
+              "functions that a probe of the kernel redirects; absent where there are none",
+            ),
+          ),
           live: maybe(
             said(
               v.array(v.strictObject({ object: text, variable: text, in: said(flag, "false also while its module is not loaded") })),
