@@ -97,6 +97,16 @@ describe("is refused", () => {
     });
   });
 
+  test("but not where a seldom run part of it goes back into it", () => {
+    const source = (value: number): string =>
+      f(
+        `int y = 0; if (x > 9) { rare(x); y = other(x); } return other(x + y) * ${value};`,
+        "extern void rare(int) __attribute__((cold)); notrace",
+      );
+    expect(shop.compile(source(3)).symbols.some(({ name }) => name === "f.cold")).toBe(true);
+    expect(shop.diff(source(3), source(5), by("f")).redirects).toMatchObject([{ function: "f" }]);
+  });
+
   test("but not where the caller is the same, or has an entry", () => {
     const source = (value: number): string =>
       `${f(`barrier(); return other(x) * ${value};`, "notrace noinline")} notrace int same(int x) { return f(x) + 1; }

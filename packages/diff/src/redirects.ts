@@ -45,12 +45,16 @@ export function takeRedirect(plan: Plan, item: Item): boolean {
   return true;
 }
 
-/** A probe stands behind the landing pad, if there is one. */
+/** Bytes behind the symbol: a probe stands behind the landing pad, if there is one. */
+function startsOf({ arch }: Item): ReadonlySet<number> {
+  return new Set([0, arch.code.landingPad.length]);
+}
+
 function branchesToEntry(item: Item): boolean {
   const { code } = item.arch;
   const bytes = bytesOf(item).subarray(item.entry);
   const instructions = code.decode(bytes);
-  const starts = new Set([0, code.landingPad.length]);
+  const starts = startsOf(item);
   const fields = new Set(item.refs.map(({ at }) => at - item.entry));
   // What a relocation fills in is judged by that.
   return (
@@ -65,7 +69,8 @@ export function checkRedirects(plan: Plan, refusals: Refusals): void {
   for (const item of plan.redirects)
     for (const old of plan.originalsOf(item))
       for (const { by, ref } of original.referrers.all(old)) {
-        if (by.kind !== "function" || by.role !== "text" || !ref.branch) continue;
+        // A seldom run part goes back into the middle.
+        if (by.kind !== "function" || by.role !== "text" || !ref.branch || !startsOf(old).has(ref.target - old.entry)) continue;
         const twin = correlation.patched(by);
         const caller = twin === undefined ? undefined : plan.wholeOf(twin);
         // The kernel is not in an old one of these when the probes are armed, and what is compiled to be traced knows no more than prototypes.
