@@ -43,6 +43,8 @@ export async function systemWith(context: RunContext, image: string, { name, pac
       `${apt} install ${[...INCLUDE, ...packages].join(" ")}`,
       `${apt} install ${those(ours).join(" ")}`,
       `rm ${left.join(" ")}`,
+      // Each machine that is made of the image has one of its own.
+      ": >/etc/machine-id; rm -f /var/lib/dbus/machine-id",
     ];
     const { code, text } = await within(root, "root", steps.join(" && "), log);
     context.task.check();
