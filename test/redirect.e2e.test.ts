@@ -8,19 +8,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
 import type { Guest } from "@suture/lab";
-import { type BuildOptions, buildLivepatch, type Livepatch, readPatch, readPredecessor } from "@suture/pipeline";
+import { type BuildOptions, type Livepatch, readPredecessor } from "@suture/pipeline";
 import { Task } from "@suture/task";
 import { bootWith, buildFrom, kernelOf, said } from "@suture/testkit/authoring";
+import { buildEdits, type Edit } from "@suture/testkit/build-edits";
 import { SERIES } from "@suture/testkit/series";
-import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const task = new Task();
 const folder = mkdtempSync(join(tmpdir(), "suture-redirect-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** In place of what stands there; of a pattern that finds what to keep, `$1`. */
-type Edit = readonly [file: string, from: RegExp, to: string];
 
 const PROBED = "bitmap_print_to_pagebuf";
 /** What lib/ prints of /sys/devices/system/cpu/online. */
@@ -98,7 +95,8 @@ read_on() { (while [ ! -e /run/stop ]; do /m/reader 20000 2>/dev/null; done >/ru
 read_end() { touch /run/stop; wait; rm /run/stop; ! grep -v " 0 neither" /run/read; }
 `;
 
-describe.each(SERIES)("%s", (_, releases) => {
+// The one with landing pads, behind which a probe is; without them there is less to go wrong.
+describe.each(SERIES.slice(-1))("%s", (_, releases) => {
   let kernel: KernelContext;
   let edit: Edit;
   beforeAll(async () => {
@@ -107,23 +105,8 @@ describe.each(SERIES)("%s", (_, releases) => {
   }, 600_000);
   afterAll(() => kernel.close());
 
-  async function build(name: string, edits: readonly Edit[], more: Partial<BuildOptions> = {}): Promise<Livepatch> {
-    const texts = edits.map(([file, from, to]) => {
-      const before = readFileSync(join(kernel.target.tree, file), "latin1");
-      expect(before).toMatch(from);
-      return createTwoFilesPatch(`a/${file}`, `b/${file}`, before, before.replace(from, to));
-    });
-    const path = join(folder, `${name}.patch`);
-    writeFileSync(path, texts.join(""), "latin1");
-    const livepatch = await buildLivepatch(task, kernel, {
-      patches: [await readPatch(path)],
-      name,
-      replace: false,
-      unproven: false,
-      ...more,
-    });
-    writeFileSync(join(folder, livepatch.file), livepatch.bytes);
-    return livepatch;
+  async function build(name: string, edits: readonly Edit[], more: Omit<Partial<BuildOptions>, "name"> = {}): Promise<Livepatch> {
+    return buildEdits(task, kernel, { folder, name, edits, ...more });
   }
 
   test("by somebody's word only, and where the kernel allows it", async () => {
