@@ -266,6 +266,30 @@ test("units are chosen by name, with what they need or without what needs them",
   await expect(caughtUp(task, { take: ["fs/no-such-file.c"] })).rejects.toMatchObject({ code: "CATCHUP_UNIT" });
 });
 
+test("what the joined module is refused for is left out, and the others are joined anew", async () => {
+  const two = new Repository(join(folder, "callbacks"));
+  two.copy(kernel.sourceRoot, [FILES.version, FILES.cmdline]);
+  two.commit("the release that runs");
+  two.git("tag", "from");
+  const callback = '#include "kpatch-macros.h"\nstatic void is_in(patch_object *object)\n{\n}\nKPATCH_POST_PATCH_CALLBACK(is_in);\n\n$1';
+  two.edit(FILES.version, above("version_proc_show"), callback);
+  two.edit(FILES.version, END, '\tseq_puts(m, "in\\n");\n\treturn 0;\n}');
+  two.commit("version: known to be in");
+  two.edit(FILES.cmdline, above("cmdline_proc_show"), callback);
+  two.edit(FILES.cmdline, /\tseq_putc\(m, '\\n'\);\n/, "\tseq_putc(m, '!');\n\tseq_putc(m, '\\n');\n");
+  two.commit("cmdline: known to be in");
+  const plan = await commitUnits(task, kernel, [{ folder: two.folder, range: "from..main" }]);
+  const { report, livepatch } = await catchUp(task, kernel, plan, OPTIONS);
+  // The kernel knows one of a kind. Objects are joined in their order.
+  expect(report.units.map(({ title, state, reasons }) => [title, state, ...reasons.map(({ code }) => code)])).toEqual([
+    ["version: known to be in", "left out", "KLP_DUPLICATE_CALLBACK"],
+    ["cmdline: known to be in", "carried"],
+  ]);
+  const { manifest, faults } = inspect(livepatch?.bytes ?? new Uint8Array(), "livepatch.ko");
+  expect(faults).toEqual([]);
+  expect(manifest?.functions.map(({ name }) => name)).toEqual(["cmdline_proc_show"]);
+});
+
 function idOfSubject(subject: string): string {
   return repository.git("log", "--format=%H", "--fixed-strings", `--grep=${subject}`).trim().slice(0, 12);
 }

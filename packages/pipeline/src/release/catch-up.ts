@@ -130,6 +130,7 @@ class Rounds {
         return await this.#link(finished);
       } catch (error) {
         if (!this.#leaveUnlinked(refusedOr(this.#task, error))) throw error;
+        this.#parts.objects.forgetParts();
       }
     }
   }

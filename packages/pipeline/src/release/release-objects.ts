@@ -259,6 +259,11 @@ export class ReleaseObjects {
     };
   }
 
+  /** What was joined to a module that came to nothing is not what it was: it is made again. */
+  forgetParts(): void {
+    for (const state of this.#states.values()) Object.assign(state, { part: undefined, record: undefined });
+  }
+
   async #compile(state: State, { compiler, overlay }: ChosenView): Promise<void> {
     const { command } = state;
     try {
