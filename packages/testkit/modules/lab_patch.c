@@ -31,8 +31,9 @@ static noinline void misbehave(const char *how)
 		for (;;)
 			cpu_relax();
 	} else if (!strcmp(how, "sleep"))
+		/* Who has just woken up is not blocked when the kernel is asked who is. */
 		for (;;)
-			msleep(1000);
+			msleep(3600 * 1000);
 }
 
 static int lab_cmdline_show(struct seq_file *m, void *v)
