@@ -79,21 +79,36 @@ function initialisedElsewhere(hunks: readonly NamedHunk[]): string | undefined {
 
 /** What an object holds is given back by another function than before: of one that went through the old code it is given back twice, or never. */
 function freedElsewhere(hunks: readonly NamedHunk[], old: readonly string[], now: readonly string[]): string | undefined {
-  const functions = new Map<string, { path: string; calls: Set<string>; before: Map<string, string>; after: Map<string, string> }>();
+  const functions = new Map<
+    string,
+    { name: string; path: string; calls: Set<string>; before: Map<string, string>; after: Map<string, string> }
+  >();
   for (const [at, hunk] of hunks.entries())
     for (const name of functionsOf(hunk)) {
-      const known = functions.get(name) ?? { path: hunk.path, calls: new Set(), before: new Map(), after: new Map() };
+      const known = functions.get(`${hunk.path} ${name}`) ?? {
+        name,
+        path: hunk.path,
+        calls: new Set(),
+        before: new Map(),
+        after: new Map(),
+      };
       for (const called of hunk.calls) known.calls.add(called);
       for (const [key, text] of givenBackIn(old[at] ?? "")) known.before.set(key, text);
       for (const [key, text] of givenBackIn(now[at] ?? "")) known.after.set(key, text);
-      functions.set(name, known);
+      functions.set(`${hunk.path} ${name}`, known);
     }
   // A function and one that it calls are one.
-  for (const [name, one] of functions)
+  for (const one of functions.values())
     for (const [key, text] of one.before)
-      for (const [by, other] of one.after.has(key) ? [] : functions)
-        if (other.path === one.path && other.after.has(key) && !other.before.has(key) && !one.calls.has(by) && !other.calls.has(name))
-          return `${text} moves from ${name} to ${by}`;
+      for (const other of one.after.has(key) ? [] : functions.values())
+        if (
+          other.path === one.path &&
+          other.after.has(key) &&
+          !other.before.has(key) &&
+          !one.calls.has(other.name) &&
+          !other.calls.has(one.name)
+        )
+          return `${text} moves from ${one.name} to ${other.name}`;
   return undefined;
 }
 
