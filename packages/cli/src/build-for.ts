@@ -52,6 +52,13 @@ export function addShadow(command: Command): Command {
   );
 }
 
+export function addHole(command: Command): Command {
+  return command.option(
+    "--hole <member...>",
+    "put these new members (TYPE.MEMBER, or all) where their structures have padding: you know that 0 is right for objects that were there before, and what the livepatch leaves in them when it goes is right when it comes again (docs/means.md)",
+  );
+}
+
 export function addRedirect(command: Command): Command {
   return command.option(
     "--redirect <function...>",
@@ -62,10 +69,20 @@ export function addRedirect(command: Command): Command {
 export async function buildFor(
   task: Task,
   named: Named,
-  of: KernelOptions & Accepted & { acceptData?: string[]; shadow?: string[]; redirect?: string[]; looks: LookOptions },
+  of: KernelOptions & Accepted & { acceptData?: string[]; shadow?: string[]; hole?: string[]; redirect?: string[]; looks: LookOptions },
   options: Omit<
     BuildOptions,
-    keyof Looks | "patches" | "sources" | "predecessor" | "acceptLayouts" | "acceptInits" | "acceptData" | "shadows" | "redirects" | "plain"
+    | keyof Looks
+    | "patches"
+    | "sources"
+    | "predecessor"
+    | "acceptLayouts"
+    | "acceptInits"
+    | "acceptData"
+    | "shadows"
+    | "holes"
+    | "redirects"
+    | "plain"
   >,
 ): Promise<Livepatch> {
   // A file that cannot be read should not cost the download of a kernel.
@@ -77,8 +94,16 @@ export async function buildFor(
   return lookedAt(task, of.looks, async (looks) => {
     const kernel = await openKernel(task, of);
     try {
-      const { acceptLayout: acceptLayouts, acceptInit: acceptInits, acceptData, shadow: shadows, redirect: redirects, plain } = of;
-      const accepted = { acceptLayouts, acceptInits, acceptData, shadows, redirects, plain };
+      const {
+        acceptLayout: acceptLayouts,
+        acceptInit: acceptInits,
+        acceptData,
+        shadow: shadows,
+        hole: holes,
+        redirect: redirects,
+        plain,
+      } = of;
+      const accepted = { acceptLayouts, acceptInits, acceptData, shadows, holes, redirects, plain };
       return await buildLivepatch(task, kernel, { ...options, ...looks, patches, sources, predecessor, ...accepted });
     } finally {
       kernel.close();

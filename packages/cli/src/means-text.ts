@@ -45,6 +45,17 @@ export function membersText(members: NonNullable<Manifest["members"]>): string {
   );
 }
 
+export function holesText(holes: NonNullable<Manifest["holes"]>): string {
+  return tableText(
+    ["member", "declared as", "objects begin, cleared, at"],
+    holes.map(({ type, name, declaration, begins }) => [
+      `${type}.${name}`,
+      declaration,
+      begins.map(({ file, line }) => `${file}:${line}`).join(" "),
+    ]),
+  );
+}
+
 export function stackTypesText(types: NonNullable<Manifest["stackTypes"]>): string {
   return tableText(
     ["structure", "of", "how", "known to"],

@@ -5,6 +5,7 @@ import { type Ahead, compilingAhead, type KernelContext } from "@suture/kbuild";
 import { combine, moduleName } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
+import { carryHoles, holeNotes, holesByType } from "./hole/carry.ts";
 import { probingParts, statesOf, writingParts } from "./link/live.ts";
 import { finishLivepatch, type Livepatch, linkLivepatch } from "./link/livepatch.ts";
 import { manifestOf, type Results } from "./manifest.ts";
@@ -52,8 +53,8 @@ async function buildNamed(
       : await authoredParts(task, kernel, sources, { module: moduleName(`livepatch-${name}`), unproven: options.unproven });
   for (const { object, text } of authored?.notes ?? []) task.reporter.warn(`${object}: ${text}`);
   return task.stage("link", async (stage) => {
-    const { members } = compared;
-    const own = members.map(({ state }) => ({ id: state, version: 1 }));
+    const { members, holes } = compared;
+    const own = [...members, ...holes].map(({ state }) => ({ id: state, version: 1 }));
     const states = statesOf([...(options.states ?? []), ...(authored?.states ?? []), ...own], compared.parts);
     const beside =
       members.length === 0
@@ -83,7 +84,7 @@ async function buildNamed(
   });
 }
 
-const NOTHING: Results = { parts: [], objects: [], notes: [], members: [], membersSource: "" };
+const NOTHING: Results = { parts: [], objects: [], notes: [], members: [], membersSource: "", holes: [] };
 
 /** A module that registers itself is built as it is. @throws AUTHORED_SOURCE */
 function checkAlone({ patches, sources = [], rebuild = [], name, replace, predecessor, states = [] }: BuildOptions, file: string): void {
@@ -120,7 +121,8 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
       ? { files: applied.files, members: [], source: "", notes: [] }
       : await carryMembers(task, kernel, applied.files, shadows);
   const { files, members, source: membersSource } = carried;
-  const notes = [...applied.notes, ...carried.notes];
+  const holes = await carryHoles(task, kernel, files, new Set(options.plain === true ? [] : options.holes));
+  const notes = [...applied.notes, ...carried.notes, ...holeNotes(holes)];
   tell(notes);
   const redirects = new Set(options.plain === true ? [] : options.redirects);
   checkProbes(kernel, redirects);
@@ -131,8 +133,13 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
   try {
     const accepted = new Set(options.acceptLayouts);
     const stackTypes = options.plain !== true;
-    const otherwise = await checkTypesEarly(task, kernel, files, view, { variant, accepted, stackTypes });
-    const affected = await affectedObjects(task, kernel, files, view, { jobs, from, layoutsHold: accepted.size === 0 && !otherwise });
+    const inHoles = holesByType(holes);
+    const otherwise = await checkTypesEarly(task, kernel, files, view, { variant, accepted, holes: inHoles, stackTypes });
+    const affected = await affectedObjects(task, kernel, files, view, {
+      jobs,
+      from,
+      layoutsHold: accepted.size + holes.length === 0 && !otherwise,
+    });
     tell(affected.notes);
     if (affected.objects.length === 0 && asked.size === 0) throw nothingChanged(affected, from);
     for (const note of checkMacros(files, accepted)) task.reporter.warn(note);
@@ -148,6 +155,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
       acceptInits,
       acceptData,
       redirects,
+      holes: inHoles,
       // Only then all objects that can know such a structure are looked at.
       stackTypes: otherwise,
       unproven,
@@ -156,7 +164,7 @@ async function comparePatches(task: Task, kernel: KernelContext, options: BuildO
       observe,
       decided,
     });
-    return { ...(await run.run(affected.objects)), notes: [...notes, ...affected.notes], members, membersSource };
+    return { ...(await run.run(affected.objects)), notes: [...notes, ...affected.notes], members, membersSource, holes };
   } finally {
     await view.dispose();
   }

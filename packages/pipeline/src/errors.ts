@@ -77,6 +77,11 @@ export const pipelineErrors = defineErrors({
     cause: "It is not certain where objects of the structure begin and end: a new one could find what an older one has left.",
     mend: "Make the member a shadow variable by hand, and free it where objects end (docs/authoring.md#new-fields), or boot a fixed kernel.",
   },
+  BUILD_HOLE: {
+    cause:
+      "A member that --hole names cannot be put into padding of its structure: the fix does not add it, it has more than one value, an object may have something else than 0 there, or the fix gives new ones something else than 0.",
+    mend: "Name it as TYPE.MEMBER. Keep it beside the objects instead, with --shadow TYPE.MEMBER (docs/means.md) or by hand (docs/authoring.md#new-fields), or boot a fixed kernel.",
+  },
   BUILD_LIVE_DATA: {
     cause:
       "A value in the running kernel's data is to be changed where it stands, and what another object of the fix does, or what the variable is, makes that wrong.",

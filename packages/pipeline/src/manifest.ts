@@ -7,6 +7,7 @@ import { sha256 } from "@suture/files";
 import { type KernelContext, objectDigest } from "@suture/kbuild";
 import type { Combined, State } from "@suture/livepatch";
 import type { DraftManifest } from "@suture/protocol";
+import type { Hole } from "./hole/carry.ts";
 import type { BuildOptions } from "./options.ts";
 import type { PatchNote } from "./patch/apply.ts";
 import { madeOf } from "./predecessor.ts";
@@ -25,6 +26,8 @@ export interface Results {
   members: readonly CarriedMember[];
   /** How the fix's source was written anew for them, as a diff. */
   membersSource: string;
+  /** That lie in padding. */
+  holes: readonly Hole[];
 }
 
 export async function manifestOf(
@@ -72,6 +75,7 @@ export async function manifestOf(
     ...(states.length === 0 ? {} : { states }),
     ...(shadows.length === 0 ? {} : { shadows }),
     ...(results.members.length === 0 ? {} : { members: [...results.members], membersSource: results.membersSource }),
+    ...(results.holes.length === 0 ? {} : { holes: [...results.holes] }),
     ...(successors.length === 0 ? {} : { successors }),
     ...(stackTypes.length === 0 ? {} : { stackTypes }),
     ...(live.length === 0 ? {} : { live }),
@@ -103,6 +107,7 @@ export async function manifestOf(
       ...options,
       acceptData: [...new Set(live.map(({ object, variable }) => nameOf(object, variable)))],
       shadows: results.members.map(memberName),
+      holes: results.holes.map(memberName),
       redirects: redirects.map((one) => nameOf(one.object, one.function)),
     }),
   };

@@ -18,6 +18,7 @@ export interface Predecessor {
   acceptInits: string[];
   acceptData: string[];
   shadows: string[];
+  holes: string[];
   redirects: string[];
   states: NonNullable<Manifest["states"]>;
   /** Its patch is what a newer release has (docs/catch-up.md): what it carries of it. */
@@ -70,6 +71,8 @@ export interface BuildOptions extends Looks {
   acceptData?: readonly string[] | undefined;
   /** New members, TYPE.MEMBER each or `all`, that lie beside the objects of their structures: somebody knows that 0 is right for objects that were there before. */
   shadows?: readonly string[] | undefined;
+  /** New members, TYPE.MEMBER each or `all`, that lie in padding: somebody knows that 0 is right for objects that were there before, and what stays there when the livepatch goes when it comes again. */
+  holes?: readonly string[] | undefined;
   /** Functions without an ftrace entry that a probe of the kernel may redirect: somebody knows that each call may move over by itself, at the cost of a trap. */
   redirects?: readonly string[] | undefined;
   /** Nothing of the running kernel is changed but which functions are called: docs/means.md. */

@@ -19,6 +19,7 @@ const old: Predecessor = {
   acceptInits: ["setup"],
   acceptData: ["limit"],
   shadows: ["eventfd_ctx.writes"],
+  holes: ["eventfd_ctx.more"],
   redirects: ["lib/bitmap.o:bitmap_print"],
   states: [{ id: 1, version: 2 }],
 };
@@ -37,6 +38,7 @@ describe("a livepatch upon another", () => {
       acceptInits: ["setup"],
       acceptData: ["limit"],
       shadows: ["eventfd_ctx.writes"],
+      holes: ["eventfd_ctx.more"],
       redirects: ["lib/bitmap.o:bitmap_print"],
     });
     expect(options.states).toEqual([...old.states, { id: 5, version: 0 }]);

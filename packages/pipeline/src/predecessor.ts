@@ -36,10 +36,14 @@ export async function readPredecessor(path: string): Promise<Predecessor> {
     acceptInits: made.acceptInits ?? [],
     acceptData: made.acceptData ?? [],
     shadows: made.shadows ?? [],
+    holes: made.holes ?? [],
     redirects: made.redirects ?? [],
     // Whoever changes the same words, or redirects the same functions, says so itself; who does not may not take the place of one that does.
     states: (manifest.states ?? []).filter(
-      ({ id }) => ![...(manifest.live ?? []), ...(manifest.members ?? []), ...(manifest.redirects ?? [])].some(({ state }) => state === id),
+      ({ id }) =>
+        ![...(manifest.live ?? []), ...(manifest.members ?? []), ...(manifest.holes ?? []), ...(manifest.redirects ?? [])].some(
+          ({ state }) => state === id,
+        ),
     ),
     carried: carriedBy(manifest),
     level: levelIn(manifest),
@@ -68,6 +72,7 @@ export function withPredecessor(options: BuildOptions, kernel: KernelContext): B
     acceptInits: [...predecessor.acceptInits, ...(options.acceptInits ?? [])],
     acceptData: [...predecessor.acceptData, ...(options.acceptData ?? [])],
     shadows: [...predecessor.shadows, ...(options.shadows ?? [])],
+    holes: [...predecessor.holes, ...(options.holes ?? [])],
     redirects: [...predecessor.redirects, ...(options.redirects ?? [])],
     states: [...predecessor.states, ...(options.states ?? [])],
     replace: true,
@@ -91,7 +96,7 @@ export function catchUpBefore(predecessor: Predecessor, kernel: KernelContext): 
         mend: "Load the new livepatch by `suture replace` if the release has those fixes; otherwise build them upon the new one: suture build --upon.",
       },
     );
-  return { ...predecessor, patches: [], acceptLayouts: [], acceptInits: [], acceptData: [], shadows: [], redirects: [] };
+  return { ...predecessor, patches: [], acceptLayouts: [], acceptInits: [], acceptData: [], shadows: [], holes: [], redirects: [] };
 }
 
 /** Undefined where it is no catch-up. */
@@ -148,6 +153,7 @@ export function madeOf({
   acceptInits = [],
   acceptData = [],
   shadows = [],
+  holes = [],
   redirects = [],
 }: BuildOptions): Made {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
@@ -163,6 +169,7 @@ export function madeOf({
     ...(acceptInits.length === 0 ? {} : { acceptInits: [...acceptInits] }),
     ...(acceptData.length === 0 ? {} : { acceptData: [...acceptData] }),
     ...(shadows.length === 0 ? {} : { shadows: [...shadows] }),
+    ...(holes.length === 0 ? {} : { holes: [...holes] }),
     ...(redirects.length === 0 ? {} : { redirects: [...redirects] }),
   };
 }

@@ -31,6 +31,7 @@ const madeSchema = v.object({
   acceptInits: v.exactOptional(v.array(text)),
   acceptData: v.exactOptional(v.array(text)),
   shadows: v.exactOptional(v.array(text)),
+  holes: v.exactOptional(v.array(text)),
   redirects: v.exactOptional(v.array(text)),
 });
 
@@ -95,6 +96,24 @@ export const manifestSchema = v.object({
     ),
   ),
   membersSource: v.exactOptional(said(text, "how the fixed source was written anew for those, as a diff")),
+  holes: v.exactOptional(
+    said(
+      v.array(
+        v.object({
+          type: said(text, "the structure's tag"),
+          name: text,
+          file: said(text, "that defines the structure"),
+          declaration: text,
+          state: said(v.number(), "the state by which a later livepatch knows of it"),
+          begins: said(
+            v.array(v.object({ file: text, line: count })),
+            "where objects of the structure begin, cleared, in the kernel's source",
+          ),
+        }),
+      ),
+      "new members that lie in what was padding of their structures, by somebody's word that 0 is right for objects that were there before",
+    ),
+  ),
   successors: v.exactOptional(
     said(
       v.array(

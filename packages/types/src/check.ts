@@ -10,6 +10,7 @@ import { layoutDifference, sameShape, sameShapeInKernel, variableDifference } fr
 import { DwarfTypes, type Enumeration } from "./dwarf.ts";
 import { enumeratorDifferences, renumbered } from "./enumerators.ts";
 import { fail } from "./errors.ts";
+import { type Holes, inPadding, notHeld } from "./holes.ts";
 import { objectTypes } from "./object-types.ts";
 
 /** What may be otherwise than before: somebody knows that no data of the old kind are met by the new code. By the names that refusals give. */
@@ -38,21 +39,37 @@ export interface OnStacks {
  * What is refused is told of all types; of those that differ and have such a one in them, of the inner ones only.
  * @returns what differs in those that are accepted, and what differs and does no harm. @throws BUILD_LAYOUT, BUILD_RENUMBERED, BUILD_BAD_DWARF
  */
-export function checkLayouts(original: ElfObject, patched: ElfObject, accepted: Accepted, stacks?: OnStacks): string[] {
+export function checkLayouts(
+  original: ElfObject,
+  patched: ElfObject,
+  accepted: Accepted,
+  { stacks, holes }: { stacks?: OnStacks; holes?: Holes } = {},
+): string[] {
   const notes = new Set<string>();
   const refusals: SutureError[] = [];
   const { file } = patched;
   const refused = new Map<string, string>();
+  const padded = new Map<string, string[]>();
   for (const [name, why] of layoutDifferences(original, patched)) {
     if (isAccepted(accepted, name)) notes.add(`${name} ${why}, which was accepted`);
-    else if (stacks?.has(name) !== true) refused.set(name, why);
+    else if (stacks?.has(name) !== true) {
+      const added = addedInPadding(original, patched, name);
+      const hole = added === undefined ? why : notHeld(original, name, added, holes?.get(name) ?? new Set());
+      if (hole === undefined) continue;
+      refused.set(name, hole);
+      if (added !== undefined)
+        padded.set(
+          name,
+          added.map((member) => `${name}.${member.name}`),
+        );
+    }
   }
   const before = refused.size === 0 ? undefined : objectTypes(original);
   const ground =
     stacks?.ground === undefined ? "" : `; it does not live on the stacks of replaced functions only, as far as is seen: ${stacks.ground}`;
   for (const [name, why] of refused)
     if (before !== undefined && !holdsOneOf(before.layouts(name), refused, name))
-      refusals.push(fail("BUILD_LAYOUT", `${name} ${why}${ground}`, { file, symbol: name }, mendFor(name)));
+      refusals.push(fail("BUILD_LAYOUT", `${name} ${why}${ground}`, { file, symbol: name }, mendFor(name, padded.get(name))));
   for (const { accept, why, harmless } of enumeratorDifferences(enumerationsOf(original), enumerationsOf(patched))) {
     if (harmless) notes.add(why);
     else if (accept.some((name) => isAccepted(accepted, name))) notes.add(`${why}, which was accepted`);
@@ -61,6 +78,11 @@ export function checkLayouts(original: ElfObject, patched: ElfObject, accepted: 
   const [first, ...others] = refusals;
   if (first !== undefined) throw others.length === 0 ? first : first.with(others);
   return [...notes];
+}
+
+function addedInPadding(original: ElfObject, patched: ElfObject, name: string): ReturnType<typeof inPadding> {
+  const [before, after] = [objectTypes(original), objectTypes(patched)];
+  return before === undefined || after === undefined ? undefined : inPadding(before.layouts(name), after.layouts(name));
 }
 
 /** Where not one type is otherwise, as with most fixes of a function's body, the compiler writes the same bytes. */
@@ -184,9 +206,14 @@ export function isAccepted(accepted: Accepted, name: string): boolean {
   return accepted.has(name) || ["struct", "union", "enum"].some((kind) => accepted.has(`${kind} ${name}`));
 }
 
-function mendFor(name: string): { mend: string } {
+/** @param inPadding new members, where they are all that differs */
+function mendFor(name: string, inPadding: readonly string[] = []): { mend: string } {
+  const hole =
+    inPadding.length === 0
+      ? ""
+      : `If 0 is right for objects that were there before, say so with --hole ${inPadding.join(" ")} (docs/means.md). Otherwise: `;
   return {
-    mend: `Keep it as it is and hold the new state in a shadow variable (docs/authoring.md#new-fields), or boot a fixed kernel. If the new code meets nothing that was made by the old, say so with --accept-layout ${name}.`,
+    mend: `${hole}Keep it as it is and hold the new state in a shadow variable (docs/authoring.md#new-fields), or boot a fixed kernel. If the new code meets nothing that was made by the old, say so with --accept-layout ${name}.`,
   };
 }
 

@@ -19,7 +19,7 @@ export const typesErrors = defineErrors({
   BUILD_LAYOUT: {
     cause:
       "The patch changes how a structure lies in memory, or of which type a variable is, and the running kernel has such, made by the old code.",
-    mend: "Keep the structure as it is and hold the new state in a shadow variable: by itself, where that is certain, with --shadow TYPE.MEMBER (docs/means.md), otherwise by hand (docs/authoring.md#new-fields), or boot a fixed kernel. If nothing of the old kind is ever met by the new code (it lives on the stack of replaced functions only), say so with --accept-layout NAME.",
+    mend: "Keep the structure as it is and hold the new state in a shadow variable: by itself, where that is certain, with --shadow TYPE.MEMBER, or --hole TYPE.MEMBER where the member lies in padding (docs/means.md), otherwise by hand (docs/authoring.md#new-fields), or boot a fixed kernel. If nothing of the old kind is ever met by the new code (it lives on the stack of replaced functions only), say so with --accept-layout NAME.",
   },
 });
 

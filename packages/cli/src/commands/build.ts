@@ -2,10 +2,10 @@ import type { Livepatch } from "@suture/pipeline";
 import { buildDocument } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
-import { type Accepted, addAcceptData, addAccepted, addExplain, addRedirect, addShadow, buildFor } from "../build-for.ts";
+import { type Accepted, addAcceptData, addAccepted, addExplain, addHole, addRedirect, addShadow, buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, addModuleOptions, checkModuleOptions, type KernelOptions } from "../kernel-option.ts";
-import { liveText, membersText, redirectsText, stackTypesText, successorsText } from "../means-text.ts";
+import { holesText, liveText, membersText, redirectsText, stackTypesText, successorsText } from "../means-text.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, tableText } from "../text.ts";
 import { checkWritable, writeWhole } from "../write-file.ts";
 
@@ -19,6 +19,7 @@ interface Options extends KernelOptions, Accepted {
   replace: boolean;
   acceptData?: string[];
   shadow?: string[];
+  hole?: string[];
   redirect?: string[];
   unproven?: boolean;
   jobs?: string;
@@ -27,7 +28,7 @@ interface Options extends KernelOptions, Accepted {
 }
 
 export const buildCommand: AddCommand = (program, run) => {
-  addRedirect(addShadow(addExplain(addAcceptData(addAccepted(addModuleOptions(addKernelOptions(program.command("build"))))))))
+  addRedirect(addHole(addShadow(addExplain(addAcceptData(addAccepted(addModuleOptions(addKernelOptions(program.command("build")))))))))
     .description("build a livepatch out of source patches, for one kernel")
     .argument("[patch...]", "unified diffs (git format-patch, git diff, diff -u), applied in this order")
     .option(
@@ -116,6 +117,7 @@ function buildText({ bytes, manifest }: Livepatch, file: string): string {
     headedText("redirected by a probe of the kernel", redirectsText(manifest.redirects ?? [])),
     headedText("changed in the kernel's data", liveText(manifest.live ?? [])),
     headedText("kept beside the objects of their structures", membersText(manifest.members ?? [])),
+    headedText("put where their structures had padding", holesText(manifest.holes ?? [])),
     headedText(
       "added",
       tableText(

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Inspection } from "@suture/livepatch";
 import { inspectDocument, UNIT_STATES } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
-import { liveText, membersText, redirectsText, stackTypesText, successorsText } from "../means-text.ts";
+import { holesText, liveText, membersText, redirectsText, stackTypesText, successorsText } from "../means-text.ts";
 import { signerText } from "../signer-text.ts";
 import { bytesText, countText, fieldsText, headedText, partsText, safeText, tableText } from "../text.ts";
 
@@ -62,6 +62,7 @@ function inspectionText(found: Inspection): string {
     headedText("changed in the kernel's data", liveText(manifest?.live ?? [])),
     headedText("kept beside the objects of their structures", membersText(manifest?.members ?? [])),
     headedText("how the source was written anew for those", manifest?.membersSource ?? ""),
+    headedText("put where their structures had padding", holesText(manifest?.holes ?? [])),
     headedText(
       "states",
       tableText(

@@ -17,7 +17,7 @@ import type { Target } from "@suture/sources";
 import { scratchFolder, type Task } from "@suture/task";
 import { Option } from "commander";
 import type { AddCommand } from "../answer.ts";
-import { type Accepted, addAcceptData, addAccepted, addExplain, addRedirect, addShadow, buildFor } from "../build-for.ts";
+import { type Accepted, addAcceptData, addAccepted, addExplain, addHole, addRedirect, addShadow, buildFor } from "../build-for.ts";
 import { fail } from "../errors.ts";
 import { addKernelOptions, cacheDirectory, isModuleFile, type KernelOptions, MODULE_SOURCE, several, targetOf } from "../kernel-option.ts";
 import { countText, fieldsText, headedText, partsText, safeText, tableText, timeText } from "../text.ts";
@@ -34,6 +34,7 @@ interface Options extends KernelOptions, Accepted {
   module: string[];
   acceptData?: string[];
   shadow?: string[];
+  hole?: string[];
   redirect?: string[];
   unproven?: boolean;
   explain?: boolean;
@@ -41,7 +42,7 @@ interface Options extends KernelOptions, Accepted {
 }
 
 export const tryCommand: AddCommand = (program, run) => {
-  addRedirect(addShadow(addExplain(addAcceptData(addAccepted(addKernelOptions(program.command("try")))))))
+  addRedirect(addHole(addShadow(addExplain(addAcceptData(addAccepted(addKernelOptions(program.command("try"))))))))
     .description("boot the stock kernel in a virtual machine, load a livepatch, take it out again, and report")
     .argument("<patch-or-module...>", "source patches, C files written by hand, or one .ko file")
     .option("--probe <command>", "a shell command, run before, with and after the patch, and shown; may be given again", several, [])

@@ -16,6 +16,7 @@ const HOSTILE = manifestOf({
   handed: [{ object: EVIL, function: EVIL, kind: "string", name: EVIL }],
   shadows: [{ id: 1, name: EVIL, size: 8 }],
   stackTypes: [{ object: EVIL, owner: EVIL, type: EVIL, why: EVIL, functions: [EVIL] }],
+  holes: [{ type: EVIL, name: EVIL, file: EVIL, declaration: EVIL, state: 1, begins: [{ file: EVIL, line: 1 }] }],
   successors: [{ object: EVIL, owner: EVIL, function: EVIL, becomes: EVIL, variable: EVIL, at: 8 }],
   live: [
     {

@@ -156,6 +156,10 @@ function alarms({ faults, manifest, livepatch }: Inspection): Content {
     ...(manifest?.made?.shadows ?? []).map(
       (name) => `Somebody accepted that ${name}, which is new, is 0 in objects that were there before.`,
     ),
+    ...(manifest?.made?.holes ?? []).map(
+      (name) =>
+        `Somebody accepted that ${name}, which is new, is 0 in objects that were there before, and that what the livepatch leaves there when it goes is right when it comes again.`,
+    ),
     ...(manifest?.made?.redirects ?? []).map(
       (name) => `Somebody accepted that a probe of the kernel redirects ${name}, each call by itself and by a trap.`,
     ),
@@ -252,7 +256,14 @@ function dataHtml({ manifest, descriptor }: Inspection): Html {
   const variables = (manifest?.added ?? []).filter(({ kind }) => kind === "variable");
   const shadows = manifest?.shadows ?? [];
   const states = descriptor?.states ?? [];
-  const none = variables.length + shadows.length + states.length + (manifest?.live ?? []).length + (manifest?.members ?? []).length === 0;
+  const none =
+    variables.length +
+      shadows.length +
+      states.length +
+      (manifest?.live ?? []).length +
+      (manifest?.members ?? []).length +
+      (manifest?.holes ?? []).length ===
+    0;
   return html`<h2 id="data">Data that it brings</h2>
 ${when(none, () => html`<p>${manifest === undefined ? "What it brings is not known: the module does not say." : "No variable of its own, no shadow variables, no states."}</p>`)}
 ${table(
@@ -288,6 +299,16 @@ ${table(
   ]),
 )}
 ${when(manifest?.membersSource !== undefined, () => html`<details><summary>How the source was written anew for those</summary><div>${diffHtml((manifest?.membersSource ?? "").replace(/\n$/, "").split("\n"))}</div></details>`)}
+${table(
+  "New members that lie where their structures had padding, by somebody's word (--hole): each object is cleared where it begins; what new code writes stays when the livepatch goes",
+  ["structure", "member", "declared as", "objects begin at"],
+  (manifest?.holes ?? []).map(({ type, name, declaration, begins }) => [
+    type,
+    name,
+    declaration,
+    begins.map(({ file, line }) => `${file}:${line}`).join(", "),
+  ]),
+)}
 ${table(
   "States",
   ["id", "version"],

@@ -42,6 +42,11 @@ export function declarationsIn(text: string): Declaration[] {
   return new Reader().read(text);
 }
 
+/** @param line from 1 */
+export function functionAt(text: string, line: number): Declaration | undefined {
+  return declarationsIn(text).find(({ kind, first, last }) => kind === "function" && first <= line - 1 && line - 1 <= last);
+}
+
 class Reader {
   readonly #out: Declaration[] = [];
   #line = 0;

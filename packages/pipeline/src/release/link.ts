@@ -64,6 +64,7 @@ export async function linkRelease(
       notes: [],
       members: [],
       membersSource: "",
+      holes: [],
       combined,
       authored: undefined,
       states,

@@ -12,7 +12,7 @@ import type { Locate, Owner, Part } from "@suture/livepatch";
 import type { ObjectProof } from "@suture/proof";
 import { inScratch } from "@suture/sources";
 import type { Task } from "@suture/task";
-import { checkLayouts, checkVariables, variableVanishes } from "@suture/types";
+import { checkLayouts, checkVariables, type Holes, variableVanishes } from "@suture/types";
 import { fail } from "../errors.ts";
 import type { Looks } from "../options.ts";
 import { BuiltObjects, type Compiled, type Seen } from "./built-objects.ts";
@@ -68,6 +68,8 @@ export interface RunOptions extends Looks {
   acceptData: ReadonlySet<string> | undefined;
   /** Functions that a probe may redirect, as --redirect names them. */
   redirects?: ReadonlySet<string>;
+  /** New members that may lie in padding. */
+  holes?: Holes;
   /** Whether structures that live on stacks only may lie otherwise: the objects of the run are all that can know them. */
   stackTypes?: boolean;
   unproven: boolean;
@@ -113,7 +115,10 @@ export class PatchRun {
       const built = new BuiltObjects(this.#task, this.#kernel, { affected, asked: [...asked.keys()] }, { folder, jobs });
       await built.compile(view, variant, this.#seen);
       if (this.#options.stackTypes === true && variant === "types")
-        this.#stacks = await StackTypes.of(this.#task, this.#kernel, built, { view, accepted: this.#options.acceptLayouts });
+        this.#stacks = await StackTypes.of(this.#task, this.#kernel, built, {
+          view,
+          accepted: new Set([...this.#options.acceptLayouts, ...(this.#options.holes?.keys() ?? [])]),
+        });
       await this.#task.stage("diff", async (stage) => {
         const { moves, refusal } = await this.#moves(built);
         this.#outlines.clear();
@@ -288,7 +293,7 @@ export class PatchRun {
     elsewhere: ReadonlyMap<string, Elsewhere>,
   ): Promise<{ delta: Delta; through: (locate: Locate) => Locate }> {
     const kernel = this.#kernel;
-    const { variant, acceptLayouts: accepted, acceptInits, acceptData: data, redirects, overlay } = this.#options;
+    const { variant, acceptLayouts: accepted, acceptInits, acceptData: data, redirects, overlay, holes } = this.#options;
     const before = original.elf;
     const after = readElf(patched, command.object);
     const acceptInit = (name: string): boolean => acceptInits.has(name);
@@ -305,7 +310,7 @@ export class PatchRun {
     };
     const differ: string[] = [];
     try {
-      differ.push(...checkLayouts(before, after, accepted, this.#stacks));
+      differ.push(...checkLayouts(before, after, accepted, { stacks: this.#stacks, ...(holes === undefined ? {} : { holes }) }));
       if (variant !== "types") differ.push(...(await this.#checkVanished(command, before, after)));
     } catch (error) {
       throw refuseAll([refusedOr(this.#task, error), ...this.#refusedBesides(() => diff(before, after, options))]);

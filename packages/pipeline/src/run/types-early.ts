@@ -3,7 +3,7 @@ import { readElf } from "@suture/elf";
 import type { KernelContext, SourceView } from "@suture/kbuild";
 import { compile, compileKept, type Variant } from "@suture/kbuild";
 import type { Task } from "@suture/task";
-import { checkLayouts } from "@suture/types";
+import { checkLayouts, type Holes } from "@suture/types";
 import type { ChangedFile } from "../patch/apply.ts";
 import { candidatesIn } from "./stack-types.ts";
 
@@ -20,7 +20,7 @@ export async function checkTypesEarly(
   kernel: KernelContext,
   files: readonly ChangedFile[],
   view: SourceView,
-  { variant, accepted, stackTypes }: { variant: Variant; accepted: ReadonlySet<string>; stackTypes: boolean },
+  { variant, accepted, holes, stackTypes }: { variant: Variant; accepted: ReadonlySet<string>; holes: Holes; stackTypes: boolean },
 ): Promise<boolean> {
   if (variant !== "types") return false;
   // Who names a structure of a C file is compiled all the same: the file itself, and what includes it.
@@ -39,10 +39,12 @@ export async function checkTypesEarly(
         compile(task, command, variant, view),
       ]);
       const [original, patched] = [readElf(before.bytes, object), readElf(after.bytes, object)];
-      const { names, ground } = stackTypes ? candidatesIn(original, patched, accepted) : { names: [], ground: undefined };
+      const { names, ground } = stackTypes
+        ? candidatesIn(original, patched, new Set([...accepted, ...holes.keys()]))
+        : { names: [], ground: undefined };
       if (ground === undefined) for (const name of names) candidates.add(name);
-      for (const note of checkLayouts(original, patched, accepted, { has: (name) => ground === undefined && names.includes(name), ground }))
-        differ.add(note);
+      const stacks = { has: (name: string) => ground === undefined && names.includes(name), ground };
+      for (const note of checkLayouts(original, patched, accepted, { stacks, holes })) differ.add(note);
     }
     for (const name of candidates) differ.add(`${name} lies otherwise, perhaps on stacks only`);
     stage.result(differ.size === 0 ? "all structures lie as before" : [...differ].join("; "));

@@ -2,24 +2,18 @@
  * New members of structures whose objects are alive, by somebody's word (--shadow): the fix's source is written anew, so that they lie beside the
  * objects. What comes out is a fix that leaves the structures as they are, and goes through all that every fix goes through.
  */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import type { KernelContext, ObjectCommand, SourceView } from "@suture/kbuild";
+import type { KernelContext } from "@suture/kbuild";
 import type { Manifest } from "@suture/protocol";
-import { run, type Stage, type Task } from "@suture/task";
+import type { Stage, Task } from "@suture/task";
 import { createTwoFilesPatch } from "diff";
 import { fail } from "../errors.ts";
 import type { ChangedFile } from "../patch/apply.ts";
-import { objectsReading } from "../reach/affected.ts";
 import { helpersOf } from "./generated.ts";
-import { chosenMembers, definitionsIn, type NewMember, nameOf, readOnly, withoutMembers } from "./members.ts";
-import { hidden, Objects } from "./objects.ts";
-import { type Probed, probe, type Said } from "./probe.ts";
+import { Inquiry } from "./inquiry.ts";
+import { chosenMembers, definitionsIn, type NewMember, nameOf, withoutMembers } from "./members.ts";
+import { BESIDE } from "./rules.ts";
 import { edited, masked } from "./text.ts";
 import { type Inserted, rewriteUses, type Site, type Use } from "./uses.ts";
-
-/** Of those that know the structure each is looked at four times. */
-const MOST = 48;
 
 export type CarriedMember = NonNullable<Manifest["members"]>[number];
 
@@ -65,63 +59,25 @@ function checkKernel(kernel: KernelContext, [member]: readonly NewMember[]): voi
 }
 
 class Rewriting {
-  readonly #task: Task;
   readonly #files: readonly ChangedFile[];
   readonly #members: readonly NewMember[];
-  readonly #view: SourceView;
-  readonly #objects: ReadonlyMap<string, readonly ObjectCommand[]>;
+  readonly #inquiry: Inquiry;
   /** As the fix has it; of files that it does not change, as the tree has it. */
   readonly #texts: ReadonlyMap<string, string>;
-  readonly #kernel: KernelContext;
-  readonly #read = new Map<string, string>();
 
-  private constructor(
-    task: Task,
-    kernel: KernelContext,
-    {
-      files,
-      members,
-      view,
-      objects,
-      texts,
-    }: {
-      files: readonly ChangedFile[];
-      members: readonly NewMember[];
-      view: SourceView;
-      objects: ReadonlyMap<string, readonly ObjectCommand[]>;
-      texts: ReadonlyMap<string, string>;
-    },
-  ) {
-    this.#task = task;
+  private constructor(files: readonly ChangedFile[], members: readonly NewMember[], inquiry: Inquiry) {
     this.#files = files;
     this.#members = members;
-    this.#view = view;
-    this.#objects = objects;
-    this.#texts = texts;
-    this.#kernel = kernel;
+    this.#inquiry = inquiry;
+    this.#texts = inquiry.texts;
   }
 
   static async open(task: Task, kernel: KernelContext, files: readonly ChangedFile[], members: readonly NewMember[]): Promise<Rewriting> {
-    const objects = new Map<string, readonly ObjectCommand[]>();
-    for (const { file, type, line } of members) {
-      if (objects.has(file)) continue;
-      const found = await mayMake(task, kernel, type, await objectsReading(task, kernel, files, file), file);
-      if (found.length > MOST)
-        throw fail("BUILD_SHADOW_OBJECT", `${found.length} objects have to do with it: any of them may make one`, {
-          file: `${file}:${line}`,
-          symbol: `struct ${type}`,
-        });
-      objects.set(file, found);
-    }
-    const texts = new Map(files.filter(({ path }) => /\.[ch]$/.test(path)).map(({ path, after }) => [path, after]));
-    for (const { source } of [...objects.values()].flat())
-      if (!texts.has(source)) texts.set(source, await readFile(join(kernel.sourceRoot, source), "latin1"));
-    const view = await kernel.changed(task, texts);
-    return new Rewriting(task, kernel, { files, members, view, objects, texts });
+    return new Rewriting(files, members, await Inquiry.open(task, kernel, files, members, { rules: BESIDE, side: "after" }));
   }
 
   dispose(): Promise<void> {
-    return this.#view.dispose();
+    return this.#inquiry.dispose();
   }
 
   async run(stage: Stage): Promise<Carried> {
@@ -135,7 +91,7 @@ class Rewriting {
     const inserted = new Map<string, Inserted[]>();
     for (const { file, type } of byType.values()) {
       stage.note(`struct ${type}`);
-      const found = await this.#objectsOf(file, type);
+      const found = await this.#inquiry.objectsOf(file, type);
       found.constructed([...uses].flatMap(([path, own]) => own.map(({ line }) => ({ file: path, line }))));
       const made = found.inserted();
       for (const [path, own] of made.inserted) inserted.set(path, [...(inserted.get(path) ?? []), ...own]);
@@ -208,45 +164,6 @@ class Rewriting {
     return { files: files.sort((a, b) => (a.path < b.path ? -1 : 1)), members, source, notes };
   }
 
-  async #probed(path: string, texts: ReadonlyMap<string, string>): Promise<Probed[]> {
-    for (const [file, text] of this.#texts) await this.#view.rewrite(file, texts.get(file) ?? text);
-    const probed: Probed[] = [];
-    for (const command of this.#objects.get(path) ?? []) probed.push(await probe(this.#task, command, this.#view));
-    return probed;
-  }
-
-  async #objectsOf(file: string, type: string): Promise<Objects> {
-    const commands = this.#objects.get(file) ?? [];
-    const own = new Map(
-      [...this.#texts].filter(([path]) => path === file || /\.h$/.test(path) || commands.some(({ source }) => source === path)),
-    );
-    const found = new Objects(
-      type,
-      own,
-      commands.some(({ owner }) => owner !== "vmlinux"),
-    );
-    const text = this.#texts.get(file) ?? "";
-    const away = new Map([[file, hidden(text, type, file)]]);
-    const inputs = new Set<string>();
-    for (const { said, inputs: read } of await this.#probed(file, away)) {
-      for (const path of read) inputs.add(path);
-      const texts = new Map<string, string>();
-      for (const one of said) texts.set(one.file, away.get(one.file) ?? (await this.#textOf(one.file)));
-      found.hiddenUses(said, (path) => texts.get(path) ?? "");
-    }
-    for (const path of inputs) found.casts(path, await this.#textOf(path));
-    // What no object that was looked at reads may make one all the same.
-    if (!file.endsWith(".c"))
-      for (const path of (await headersNaming(this.#task, this.#kernel, type)).files)
-        if (!inputs.has(path)) found.unread(path, await this.#textOf(path));
-    // Columns in a file that asks are not those of the file: conversions are told of it as it is.
-    for (const { said } of await this.#probed(file, new Map())) found.conversions(this.#checkSound(said, file));
-    const asking = new Map([...own.keys()].map((path) => [path, found.asking(path)]));
-    asking.set(file, readOnly(asking.get(file) ?? text, type));
-    for (const { said } of await this.#probed(file, asking)) found.answers(said);
-    return found;
-  }
-
   /** @throws BUILD_SHADOW_MEMBER */
   #checkScalar(message: string): void {
     const name = /static assertion failed: "suture:scalar:(\w+)"/.exec(message)?.[1];
@@ -259,21 +176,7 @@ class Rewriting {
     });
   }
 
-  /** What does not compile cannot be asked. @throws BUILD_COMPILE */
-  #checkSound(said: readonly Said[], file: string): readonly Said[] {
-    const error = said.find(({ kind }) => kind === "error");
-    if (error !== undefined) throw fail("BUILD_COMPILE", `${error.file}:${error.line}: ${error.message}`, { file });
-    return said;
-  }
-
-  async #textOf(path: string): Promise<string> {
-    const known =
-      this.#texts.get(path) ?? this.#read.get(path) ?? (await readFile(join(this.#kernel.sourceRoot, path), "latin1").catch(() => ""));
-    this.#read.set(path, known);
-    return known;
-  }
-
-  async #uses(): Promise<Map<string, Use[]>> {
+  #uses(): Promise<Map<string, Use[]>> {
     // On one line, so that others have their numbers.
     const inLine = (helpers: string): string =>
       ` ${helpers
@@ -281,59 +184,6 @@ class Rewriting {
         .replace(/\s+/g, " ")
         .trim()}`;
     const texts = new Map([...this.#texts.keys()].map((path) => [path, this.#withHelpers(path, this.#bare(path), inLine)]));
-    const uses = new Map<string, Use[]>();
-    for (const path of this.#objects.keys())
-      for (const { said } of await this.#probed(path, texts))
-        for (const { kind, message, file, line, column } of said) {
-          this.#checkScalar(message);
-          const [, type, name] = /'(?:(?:const|volatile) )*struct (\w+)' has no member named '(\w+)'/.exec(message) ?? [];
-          const member = this.#members.find((one) => one.type === type && one.name === name);
-          if (kind !== "error" || member === undefined) continue;
-          if (!this.#texts.has(file))
-            throw fail("BUILD_SHADOW_USE", "it is used by way of a macro of a file that the fix does not change", {
-              file: `${file}:${line}`,
-              symbol: nameOf(member),
-            });
-          uses.set(file, [...(uses.get(file) ?? []), { member, line, column }]);
-        }
-    return uses;
+    return this.#inquiry.uses(this.#members, texts, (message) => this.#checkScalar(message));
   }
-}
-
-/**
- * Of the objects that know a structure, those whose sources name it, or ask for the size of what a name leads to that is declared as a pointer to one.
- * Others have no way to make one but by what headers give them, which are looked at with these.
- */
-async function mayMake(
-  task: Task,
-  kernel: KernelContext,
-  type: string,
-  objects: readonly ObjectCommand[],
-  file: string,
-): Promise<ObjectCommand[]> {
-  if (file.endsWith(".c")) return [...objects];
-  const texts = new Map<string, string>();
-  for (const { source } of objects)
-    if (!texts.has(source)) texts.set(source, masked(await readFile(join(kernel.sourceRoot, source), "latin1").catch(() => "")));
-  const tag = new RegExp(`\\bstruct\\s+${type}\\b`);
-  const names = new Set<string>();
-  for (const text of [...texts.values(), (await headersNaming(task, kernel, type)).lines])
-    for (const [, name = ""] of text.matchAll(new RegExp(`\\bstruct\\s+${type}\\s*\\*+\\s*(?:__\\w+\\s+)*(\\w+)`, "g"))) names.add(name);
-  const asks = (text: string): boolean =>
-    [...text.matchAll(/\bsizeof\s*\(?\s*\*[^();]*?(\w+)\s*\)/g)].some(([, name = ""]) => names.has(name));
-  return objects.filter(({ source }) => {
-    const text = texts.get(source) ?? "";
-    return source === file || tag.test(text) || asks(text);
-  });
-}
-
-/** The headers of the tree that name a structure, and the lines that do. */
-async function headersNaming(task: Task, kernel: KernelContext, type: string): Promise<{ files: string[]; lines: string }> {
-  const pattern = `\\bstruct[[:space:]]+${type}\\b`;
-  const { stdout } = await run(task, ["grep", "-rE", "--include=*.h", "-e", pattern, "."], { cwd: kernel.sourceRoot, accept: [1, 2] });
-  const rows = stdout.split("\n").flatMap((row) => {
-    const at = row.indexOf(":");
-    return at < 0 ? [] : [{ file: row.slice(2, at), line: row.slice(at + 1) }];
-  });
-  return { files: [...new Set(rows.map(({ file }) => file))], lines: rows.map(({ line }) => line).join("\n") };
 }

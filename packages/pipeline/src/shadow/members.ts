@@ -112,9 +112,13 @@ function declared(text: string): string | undefined {
 /**
  * Those that are meant.
  * @param names TYPE.MEMBER, or `all`
- * @throws BUILD_SHADOW_MEMBER
+ * @throws BUILD_SHADOW_MEMBER, BUILD_HOLE
  */
-export function chosenMembers(files: readonly ChangedFile[], names: ReadonlySet<string>): NewMember[] {
+export function chosenMembers(
+  files: readonly ChangedFile[],
+  names: ReadonlySet<string>,
+  code: "BUILD_SHADOW_MEMBER" | "BUILD_HOLE" = "BUILD_SHADOW_MEMBER",
+): NewMember[] {
   const found = newMembers(files);
   for (const name of names) {
     if (name === "all") continue;
@@ -126,7 +130,7 @@ export function chosenMembers(files: readonly ChangedFile[], names: ReadonlySet<
         : found.length === 0
           ? "the fix adds no member to a structure that was there before"
           : `the fix adds ${found.map(nameOf).join(", ")}`;
-    throw fail("BUILD_SHADOW_MEMBER", why, { symbol: name });
+    throw fail(code, why, { symbol: name });
   }
   const chosen = names.has("all") ? found : found.filter((one) => names.has(nameOf(one)));
   for (const { declaration, file, line, ...one } of chosen) {
@@ -138,7 +142,7 @@ export function chosenMembers(files: readonly ChangedFile[], names: ReadonlySet<
         : /[{}]/.test(declaration) || (/\b(?:struct|union)\b/.test(declaration) && !declaration.includes("*"))
           ? "it is a structure or union of its own"
           : undefined;
-    if (why !== undefined) throw fail("BUILD_SHADOW_MEMBER", why, { file: `${file}:${line}`, symbol: nameOf(one) });
+    if (why !== undefined) throw fail(code, why, { file: `${file}:${line}`, symbol: nameOf(one) });
   }
   return chosen;
 }

@@ -9,6 +9,7 @@ import { afterAll, expect, test } from "vitest";
 import { readOnly } from "./members.ts";
 import { hidden, Objects } from "./objects.ts";
 import { probe } from "./probe.ts";
+import { BESIDE, WITHIN } from "./rules.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "suture-objects-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -32,7 +33,9 @@ const HEAD = `typedef unsigned long size_t; typedef unsigned int gfp_t;
 #define kfree_rcu(p, m) do { __typeof__(p) q = (p); later(&q->m); } while (0)
 struct kmem_cache;
 void *kzalloc(size_t, gfp_t); void *kmalloc(size_t, gfp_t); void *devm_kzalloc(void *, size_t, gfp_t); void *kmemdup(const void *, size_t, gfp_t);
-void *kmem_cache_alloc(struct kmem_cache *, gfp_t); void kmem_cache_free(struct kmem_cache *, void *);
+int memcmp(const void *, const void *, size_t);
+#define __GFP_ZERO 256u
+void *kmem_cache_alloc(struct kmem_cache *, gfp_t); void *kmem_cache_zalloc(struct kmem_cache *, gfp_t); void kmem_cache_free(struct kmem_cache *, void *);
 struct kmem_cache *kmem_cache_create(const char *, size_t, size_t, unsigned long, void (*)(void *));
 void *memset(void *, int, size_t); void *memcpy(void *, const void *, size_t); void *netdev_priv(void *); void *idr_find(void *, int);
 void kfree(const void *); void later(void *);
@@ -48,15 +51,19 @@ async function said(text: string) {
   return (await probe(task, command, view)).said;
 }
 
-async function found(body: string, ofModule = false): Promise<string[]> {
+async function looked(body: string, ofModule: boolean, rules: typeof BESIDE | typeof WITHIN): Promise<Objects> {
   const text = `${HEAD}${body}`;
-  const objects = new Objects("s", new Map([["a.c", text]]), ofModule);
-  const away = hidden(text, "s", "a.c");
+  const objects = new Objects("s", new Map([["a.c", text]]), ofModule, rules);
+  const away = hidden(text, "s", "a.c", rules);
   objects.hiddenUses(await said(away), () => away);
   objects.casts("a.c", text);
   objects.conversions(await said(text));
   objects.answers(await said(readOnly(objects.asking("a.c"), "s")));
-  return objects.inserted().sites.map(({ what }) => what);
+  return objects;
+}
+
+async function found(body: string, ofModule = false): Promise<string[]> {
+  return (await looked(body, ofModule, BESIDE)).inserted().sites.map(({ what }) => what);
 }
 
 test("where objects begin and end", async () => {
@@ -115,4 +122,65 @@ test("what is not certain is refused", async () => {
     refused.map(([body, why]) => [body, expect.stringMatching(new RegExp(`^BUILD_SHADOW_OBJECT: .*(?:${why.source})`))]),
   );
   await expect(found(MADE)).rejects.toMatchObject({ message: expect.stringMatching(/no place is found where an object ends/) });
+});
+
+test("where objects begin with their padding cleared", async () => {
+  const body = `#define offsetof(t, m) __builtin_offsetof(t, m)
+static struct kmem_cache *cache;
+static void setup(void) { cache = kmem_cache_create("s", sizeof(struct s), 0, 0, NULL); }
+static struct s first = { .a = 1 };
+static struct s *begin(void *d, struct s *p)
+{
+	if (first.a) return devm_kzalloc(d, sizeof(*p), 1);
+	if (p->a) return kmem_cache_zalloc(cache, 1);
+	memset(p, 0, sizeof(*p));
+	memset(&p->a, 0, offsetof(struct s, rcu) - offsetof(struct s, a));
+	memcpy(&p->a, d, sizeof(p->a));
+	return kmalloc(sizeof(*p), 1 | __GFP_ZERO);
+}
+static void done(void *rcu, struct s *q) { struct s *p = container_of(rcu, struct s, rcu); kfree_rcu(p, rcu); kfree(q); }
+`;
+  const { sites, functions } = (await looked(body, true, WITHIN)).begun();
+  expect(sites).toHaveLength(5);
+  expect([...new Set(functions)]).toEqual(["begin"]);
+});
+
+test("where padding may not be cleared", async () => {
+  const refused: readonly (readonly [string, RegExp])[] = [
+    ["struct s *f(void) { return kmalloc(sizeof(struct s), 1); }", /kmalloc\(\) does not clear/],
+    ["struct s *f(void) { struct s *p = kmalloc(sizeof(*p), 1); return p; }", /kmalloc\(\) does not clear/],
+    [
+      "static struct kmem_cache *c; void f(void) { c = kmem_cache_create(NULL, sizeof(struct s), 0, 0, NULL); }\nstruct s *g(void) { return kmem_cache_alloc(c, 1); }",
+      /kmem_cache_alloc\(\) does not clear/,
+    ],
+    [
+      "static struct kmem_cache *c; void once(void *); void f(void) { c = kmem_cache_create(NULL, sizeof(struct s), 0, 0, once); }",
+      /has a constructor/,
+    ],
+    ["void f(struct s *p) { struct s on_stack = {}; p->next = &on_stack; }", /on the stack/],
+    ["void f(struct s *p, struct s *q) { *p = *q; }", /copied/],
+    ["struct s *f(struct s *q) { return kmemdup(q, sizeof(*q), 1); }", /given to kmemdup/],
+    ["void f(struct s *p) { memset(p, 1, sizeof(*p)); }", /something else than 0/],
+    ["void f(struct s *p) { memset(&p->a, 1, 12); }", /memset\(\) may have to do with several/],
+    ["void f(struct s *p, void *from, int size) { memcpy(&p->a, from, size); }", /memcpy\(\) may have to do with several/],
+    [
+      "void f(struct s *p, void *from) { memcpy(p, from, __builtin_offsetof(struct s, rcu)); }",
+      /memcpy\(\) may have to do with several/,
+    ],
+    ["int f(struct s *p, struct s *q) { return memcmp(p, q, sizeof(*p)); }", /given to memcmp/],
+    ["struct holder { struct s in; };", /part of another structure/],
+  ];
+  const outcomes: string[][] = [];
+  for (const [body] of refused)
+    outcomes.push([
+      body,
+      await looked(`${MADE}${body}\n`, false, WITHIN).then(
+        () => "carried",
+        (error: SutureError) => `${error.code}: ${error.message}`,
+      ),
+    ]);
+  expect(outcomes).toEqual(refused.map(([body, why]) => [body, expect.stringMatching(new RegExp(`^BUILD_HOLE: .*(?:${why.source})`))]));
+  await expect(looked("static int f(struct s *p) { return p->a; }\n", false, WITHIN).then((one) => one.begun())).rejects.toMatchObject({
+    message: expect.stringMatching(/no place is found where an object begins/),
+  });
 });

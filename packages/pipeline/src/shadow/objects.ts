@@ -1,14 +1,17 @@
 /**
  * Where objects of a structure begin and end. What may never happen is that a new object finds what an older one at its address has left: so each place
  * where memory becomes such an object is known for certain, or it is refused. Where objects end what lies beside them is freed; of memory that is freed
- * without its type it stays until the livepatch goes, or the memory is such an object again.
+ * without its type it stays until the livepatch goes, or the memory is such an object again. Where padding is what counts, each is cleared where it
+ * begins, and nothing but its members is written after that.
  */
 import type { SutureError } from "@suture/errors";
-import { declarationsIn } from "../c/declarations.ts";
+import { type Declaration, declarationsIn, functionAt } from "../c/declarations.ts";
 import { fail } from "../errors.ts";
 import { begins, ends } from "./generated.ts";
 import { definitionsIn } from "./members.ts";
 import type { Said, Spot } from "./probe.ts";
+import { isCleared, type Rules } from "./rules.ts";
+import { type Place, spanOf } from "./spans.ts";
 import {
   argumentsOf,
   type Call,
@@ -29,8 +32,6 @@ import type { Inserted, Site } from "./uses.ts";
 /** Texts of the files that may make or free objects, by path. */
 export type Texts = ReadonlyMap<string, string>;
 
-/** One object each. */
-const ALLOCATORS = /^(?:k[mz]alloc|kv[mz]alloc|v[mz]alloc)(?:_node)?(?:_noprof)?$/;
 const FROM_CACHE = /^(?:kmem_cache_(?:z?alloc|alloc_node)(?:_noprof)?|alloc_inode_sb)$/;
 const FREES =
   /\b(kfree|kvfree|vfree|kfree_sensitive|kvfree_sensitive|kzfree|kmem_cache_free|devm_kfree|kfree_rcu|kvfree_rcu|kfree_rcu_mightsleep)\s*\(/g;
@@ -44,20 +45,17 @@ const STORED =
 const FOLLOWS =
   /^(?:expression in static assertion|static assertion failed|bit-field .* width not an integer constant|.*has no member named)/;
 
-function refusal(type: string, why: string, file: string, line: number): SutureError {
-  return fail("BUILD_SHADOW_OBJECT", why, { file: `${file}:${line}`, symbol: `struct ${type}` });
-}
-
-/** In place of the definition: the structure is not known where it is used. @throws BUILD_SHADOW_OBJECT */
-export function hidden(text: string, type: string, file: string): string {
+/** In place of the definition: the structure is not known where it is used. @throws BUILD_SHADOW_OBJECT, BUILD_HOLE */
+export function hidden(text: string, type: string, file: string, { code }: Rules): string {
+  const refusal = (why: string, at: number): SutureError => fail(code, why, { file: `${file}:${at}`, symbol: `struct ${type}` });
   const mask = masked(text);
   const [definition, other] = definitionsIn(mask).filter((one) => one.type === type);
-  if (definition === undefined || other !== undefined) throw refusal(type, "it is not defined once in its file", file, 1);
+  if (definition === undefined || other !== undefined) throw refusal("it is not defined once in its file", 1);
   const line = lineOf(text, definition.start);
   const before = mask.slice(0, definition.start).trimEnd();
-  if (!/(?:^|[;}]|\n\s*#[^\n]*|\))$/.test(before)) throw refusal(type, "its definition is part of another declaration", file, line);
+  if (!/(?:^|[;}]|\n\s*#[^\n]*|\))$/.test(before)) throw refusal("its definition is part of another declaration", line);
   const behind = mask.slice(definition.close + 1, definition.end);
-  if (/[=,[]/.test(behind) || /^\s*(?!__)\w+\s*;/.test(behind)) throw refusal(type, "a variable is defined with it", file, line);
+  if (/[=,[]/.test(behind) || /^\s*(?!__)\w+\s*;/.test(behind)) throw refusal("a variable is defined with it", line);
   const { start, open } = definition;
   return `${text.slice(0, start)}struct ${type}; struct suture_hidden_${type} ${text.slice(open)}`;
 }
@@ -77,8 +75,11 @@ export class Objects {
   readonly #type: string;
   readonly #texts: Texts;
   readonly #masks = new Map<string, string>();
+  /** Of the source in which the structure is hidden. */
+  readonly #hiding = new Map<string, string>();
   /** Of one module, whose memory is given back with it; or of the kernel. */
   readonly #ofModule: boolean;
+  readonly #rules: Rules;
   readonly #births = new Map<string, Birth>();
   readonly #cleared = new Map<string, { file: string; start: number; end: number }>();
   /** Caches for objects of the type, by file. */
@@ -87,11 +88,14 @@ export class Objects {
   readonly #constructors: { file: string; line: number; name: string }[] = [];
   readonly #deaths = new Map<string, { file: string; start: number; end: number }>();
   readonly #untyped = new Set<string>();
+  /** Static ones. */
+  readonly #variables = new Map<string, Spot>();
 
-  constructor(type: string, texts: Texts, ofModule: boolean) {
+  constructor(type: string, texts: Texts, ofModule: boolean, rules: Rules) {
     this.#type = type;
     this.#texts = texts;
     this.#ofModule = ofModule;
+    this.#rules = rules;
   }
 
   #mask(file: string): string {
@@ -101,10 +105,10 @@ export class Objects {
   }
 
   #refuse(why: string, file: string, line: number): SutureError {
-    return refusal(this.#type, why, file, line);
+    return fail(this.#rules.code, why, { file: `${file}:${line}`, symbol: `struct ${this.#type}` });
   }
 
-  /** @param said of a source in which the structure is hidden. @throws BUILD_SHADOW_OBJECT */
+  /** @param said of a source in which the structure is hidden. @throws BUILD_SHADOW_OBJECT, BUILD_HOLE */
   hiddenUses(said: readonly Said[], textOf: (file: string) => string): void {
     for (const one of said) {
       const { message, kind, file, line, column } = one;
@@ -114,7 +118,11 @@ export class Objects {
       const at = indexOf(text, line, column);
       const where = ownSpot(one, this.#texts) ?? one;
       if (/invalid use of undefined type|dereferencing pointer to incomplete type/.test(message)) {
-        if (/^(?:->|\.)/.test(text.slice(at)) || /^(?:__builtin_)?offsetof\b/.test(text.slice(at))) continue;
+        if (/^(?:->|\.)/.test(text.slice(at)) || /^(?:__builtin_)?offsetof\b/.test(text.slice(at))) {
+          const why = this.#rules.cleared ? spanOf(this.#placesOf(one, textOf)) : undefined;
+          if (why !== undefined) throw this.#refuse(why, where.file, where.line);
+          continue;
+        }
         const around = text.slice(Math.max(0, at - 40), at);
         if (/\b(?:typeof|__typeof__|sizeof)\s*\(\s*$/.test(around)) continue;
         // Its members are looked at, not itself.
@@ -146,7 +154,17 @@ export class Objects {
     const start = Math.max(mask.lastIndexOf(";", at - 1), mask.lastIndexOf("}", at - 1), mask.lastIndexOf("{", at - 1)) + 1;
     const isStatic = /\bstatic\b/.test(mask.slice(start, at)) || !this.#isInFunction(where);
     if (!isStatic) throw this.#refuse("an object lies on the stack, where others come to lie after it", where.file, where.line);
-    if (this.#ofModule) throw this.#refuse("an object is a variable of a module, and ends with that", where.file, where.line);
+    if (this.#ofModule && !this.#rules.cleared)
+      throw this.#refuse("an object is a variable of a module, and ends with that", where.file, where.line);
+    this.#variables.set(`${where.file}:${where.line}`, where);
+  }
+
+  #placesOf(said: Said, textOf: (file: string) => string): Place[] {
+    return [said, ...said.through].map(({ file, line, column }) => {
+      const mask = this.#hiding.get(file) ?? masked(textOf(file));
+      this.#hiding.set(file, mask);
+      return { mask, at: indexOf(mask, line, column) };
+    });
   }
 
   #isInFunction({ file, line }: Spot): boolean {
@@ -154,9 +172,11 @@ export class Objects {
   }
 
   #functionAt(file: string, line: number): string | undefined {
-    return declarationsIn(this.#texts.get(file) ?? "").find(
-      ({ kind, first, last }) => kind === "function" && first <= line - 1 && line - 1 <= last,
-    )?.head;
+    return this.#declarationAt(file, line)?.head;
+  }
+
+  #declarationAt(file: string, line: number): Declaration | undefined {
+    return functionAt(this.#texts.get(file) ?? "", line);
   }
 
   /** Where the size of an object is asked for. */
@@ -176,7 +196,7 @@ export class Objects {
     }
     for (const call of callsAround(mask, at)) {
       const { name } = call;
-      if (ALLOCATORS.test(name)) {
+      if (this.#rules.allocators.test(name)) {
         this.#birth(file, call);
         return;
       }
@@ -192,6 +212,7 @@ export class Objects {
         const last = argumentsOf(mask, call).at(-1);
         const runs = last === undefined ? "" : mask.slice(last.start, last.end);
         if (!/^\w+$/.test(runs)) throw this.#refuse("what constructor its cache has is not understood", file, line);
+        if (runs !== "NULL" && this.#rules.cleared) throw this.#refuse(`its cache has a constructor (${runs})`, file, line);
         if (runs !== "NULL") this.#constructors.push({ file, line, name: runs });
         this.#cache(file, call.start, line);
         return;
@@ -204,6 +225,10 @@ export class Objects {
   }
 
   #birth(file: string, call: Call): void {
+    const mask = this.#mask(file);
+    const given = argumentsOf(mask, call).map(({ start, end }) => mask.slice(start, end));
+    if (this.#rules.cleared && !isCleared(call.name, given))
+      throw this.#refuse(`an object begins there, and ${call.name}() does not clear its memory`, file, lineOf(mask, call.start));
     this.#births.set(`${file}:${call.start}`, { file, call });
   }
 
@@ -239,7 +264,7 @@ export class Objects {
     this.#caches.set(file, names.add(name));
   }
 
-  /** Memory without a type becomes an object, or is found to be one. @param said of a source in which all is known. @throws BUILD_SHADOW_OBJECT */
+  /** Memory without a type becomes an object, or is found to be one. @param said of a source in which all is known. @throws BUILD_SHADOW_OBJECT, BUILD_HOLE */
   conversions(said: readonly Said[]): void {
     for (const one of said) {
       const to = /^request for implicit conversion from '(?:const )?void \*' to '(.*)' not permitted in C\+\+/.exec(one.message)?.[1];
@@ -266,7 +291,7 @@ export class Objects {
       const open = start + call[0].length - 1;
       const close = closeOf(mask, open);
       if (close === undefined) throw this.#refuse(`what becomes an object is not understood: ${text}`, file, line);
-      if (ALLOCATORS.test(name)) {
+      if (this.#rules.allocators.test(name)) {
         this.#birth(file, { name, start, open, close });
         return;
       }
@@ -305,7 +330,7 @@ export class Objects {
     const same = (of: string, ...types: string[]): string =>
       types.map((one) => `__builtin_types_compatible_p(__typeof__(${of}), ${one})`).join(" || ");
     const ask = (condition: string, what: string): string => `struct { _Static_assert(${condition}, "suture:${what}"); char suture; }`;
-    for (const match of mask.matchAll(FREES)) {
+    for (const match of this.#rules.cleared ? [] : mask.matchAll(FREES)) {
       const span = freed(mask, match);
       if (span === undefined || isDirective(mask, match.index)) continue;
       const operand = text.slice(span.start, span.end);
@@ -343,7 +368,7 @@ export class Objects {
     return out;
   }
 
-  /** Casts that `asking` does not reach: in macros, and in files that only name the structure. @throws BUILD_SHADOW_OBJECT */
+  /** Casts that `asking` does not reach: in macros, and in files that only name the structure. @throws BUILD_SHADOW_OBJECT, BUILD_HOLE */
   casts(file: string, text: string): void {
     const cast = new RegExp(`\\(\\s*(?:const\\s+)?struct\\s+${this.#type}\\s*\\*\\s*\\)\\s*(?![\\s0);,]|NULL\\b)`, "g");
     const mask = masked(text);
@@ -359,7 +384,7 @@ export class Objects {
       throw this.#refuse("it has a second name", file, lineOf(text, mask.search(new RegExp(`\\btypedef\\s+struct\\s+${this.#type}\\b`))));
   }
 
-  /** A header that is read by no object that was looked at. @throws BUILD_SHADOW_OBJECT */
+  /** A header that is read by no object that was looked at. @throws BUILD_SHADOW_OBJECT, BUILD_HOLE */
   unread(file: string, text: string): void {
     const mask = masked(text);
     const at = mask.search(new RegExp(`\\bstruct\\s+${this.#type}\\s+\\w+\\s*[;,=[]|\\bsizeof\\s*\\(\\s*struct\\s+${this.#type}\\b`));
@@ -367,7 +392,7 @@ export class Objects {
     this.casts(file, text);
   }
 
-  /** What the compiler says of `asking`. @throws BUILD_SHADOW_OBJECT */
+  /** What the compiler says of `asking`. @throws BUILD_SHADOW_OBJECT, BUILD_HOLE */
   answers(said: readonly Said[]): void {
     for (const { message, kind, line, file } of said) {
       if (kind === "error" && /read-only/.test(message))
@@ -402,9 +427,7 @@ export class Objects {
         .slice(own.first, own.last + 1)
         .join("\n");
       for (const site of written) {
-        const writer = declarationsIn(this.#texts.get(site.file) ?? "").find(
-          ({ kind, first, last }) => kind === "function" && first <= site.line - 1 && site.line - 1 <= last,
-        );
+        const writer = this.#declarationAt(site.file, site.line);
         // What is in no function is a macro.
         if (writer === undefined || writer.names.some((one) => new RegExp(`\\b${one}\\b`).test(body)))
           throw this.#refuse(`the constructor ${name} of its cache writes the new member`, site.file, site.line);
@@ -415,6 +438,18 @@ export class Objects {
   /** Where memory without a type is freed. */
   get untyped(): readonly string[] {
     return [...this.#untyped];
+  }
+
+  /** Of objects whose ends do not matter. @throws BUILD_HOLE */
+  begun(): { sites: Site[]; functions: string[] } {
+    const cleared = [...this.#cleared.values()].map(({ file, start }) => ({ file, line: lineOf(this.#mask(file), start) }));
+    const born = [...this.#births.values()].map(({ file, call }) => ({ file, line: lineOf(this.#mask(file), call.start) }));
+    const found = [...born, ...cleared, ...this.#variables.values()];
+    if (found.length === 0) throw this.#refuse("no place is found where an object begins", [...this.#texts.keys()][0] ?? "", 1);
+    return {
+      sites: found.map(({ file, line }) => ({ file, line, what: "begins", of: `struct ${this.#type}` })),
+      functions: [...born, ...cleared].flatMap(({ file, line }) => this.#declarationAt(file, line)?.names ?? []),
+    };
   }
 
   /** @throws BUILD_SHADOW_OBJECT */

@@ -173,7 +173,7 @@ function rewriteOne(text: string, at: number, use: Use, file: string): Rewritten
 }
 
 /** The compiler names the place of the sign, or of the name behind it. */
-function arrowAt(mask: string, at: number, name: string): number | undefined {
+export function arrowAt(mask: string, at: number, name: string): number | undefined {
   const isName = (index: number): boolean => mask.startsWith(name, index) && !/\w/.test(mask[index + name.length] ?? "");
   // In an initial value, { .name = ... }, there is no object.
   const isBehindObject = (index: number): boolean => /[\w)\]]/.test(mask[skipBack(mask, index) - 1] ?? "");
