@@ -144,7 +144,10 @@ test("a new member lies in padding of old and new objects", async () => {
       `${WORDS} /m/timer & old=$!; echo $old >/run/old; sleep 1; again $old; sets $old; load livepatch-first; sets $old; again $old; again $old; sets $old`,
     );
     expect(old).toBe("none\nsets: 0\nsets: 2\n");
-    const young = await said(guest, `${WORDS} /m/timer & new=$!; sleep 1; sets $new; again $new; sets $new; kill $new; wait $new 2>/dev/null; :`);
+    const young = await said(
+      guest,
+      `${WORDS} /m/timer & new=$!; sleep 1; sets $new; again $new; sets $new; kill $new; wait $new 2>/dev/null; :`,
+    );
     expect(young).toBe("sets: 0\nsets: 1\n");
     // What new code wrote stays while it is out.
     const again = await said(

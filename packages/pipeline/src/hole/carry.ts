@@ -29,7 +29,7 @@ export async function carryHoles(
   files: readonly ChangedFile[],
   names: ReadonlySet<string>,
 ): Promise<Hole[]> {
-  const members = chosenMembers(files, names, WITHIN.code);
+  const members = names.size === 0 ? [] : chosenMembers(files, names, WITHIN.code);
   if (members.length === 0) return [];
   return task.stage("holes", async (stage) => {
     stage.note("where the kernel's objects begin");

@@ -13,9 +13,6 @@ import type { Rules } from "./rules.ts";
 import { masked } from "./text.ts";
 import type { Use } from "./uses.ts";
 
-/** Of those that know the structure each is looked at four times. */
-const MOST = 48;
-
 export class Inquiry {
   readonly #task: Task;
   readonly #kernel: KernelContext;
@@ -59,7 +56,7 @@ export class Inquiry {
     for (const { file, type, line } of members) {
       if (objects.has(file)) continue;
       const found = await mayMake(task, kernel, type, await objectsReading(task, kernel, files, file), file);
-      if (found.length > MOST)
+      if (found.length > rules.most)
         throw fail(rules.code, `${found.length} objects have to do with it: any of them may make one`, {
           file: `${file}:${line}`,
           symbol: `struct ${type}`,
@@ -149,11 +146,10 @@ export class Inquiry {
           const member = members.find((one) => one.type === type && one.name === name);
           if (kind !== "error" || member === undefined) continue;
           if (!this.texts.has(file))
-            throw fail(
-              this.#rules.use,
-              "it is used by way of a macro of a file that the fix does not change",
-              { file: `${file}:${line}`, symbol: nameOf(member) },
-            );
+            throw fail(this.#rules.use, "it is used by way of a macro of a file that the fix does not change", {
+              file: `${file}:${line}`,
+              symbol: nameOf(member),
+            });
           uses.set(file, [...(uses.get(file) ?? []), { member, line, column }]);
         }
     return uses;

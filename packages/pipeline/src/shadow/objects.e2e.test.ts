@@ -136,6 +136,7 @@ static struct s *begin(void *d, struct s *p)
 	memset(p, 0, sizeof(*p));
 	memset(&p->a, 0, offsetof(struct s, rcu) - offsetof(struct s, a));
 	memcpy(&p->a, d, sizeof(p->a));
+	memcpy(d, p, 8);
 	return kmalloc(sizeof(*p), 1 | __GFP_ZERO);
 }
 static void done(void *rcu, struct s *q) { struct s *p = container_of(rcu, struct s, rcu); kfree_rcu(p, rcu); kfree(q); }
@@ -163,10 +164,10 @@ test("where padding may not be cleared", async () => {
     ["void f(struct s *p) { memset(p, 1, sizeof(*p)); }", /something else than 0/],
     ["void f(struct s *p) { memset(&p->a, 1, 12); }", /memset\(\) may have to do with several/],
     ["void f(struct s *p, void *from, int size) { memcpy(&p->a, from, size); }", /memcpy\(\) may have to do with several/],
-    [
-      "void f(struct s *p, void *from) { memcpy(p, from, __builtin_offsetof(struct s, rcu)); }",
-      /memcpy\(\) may have to do with several/,
-    ],
+    ["void f(struct s *p, void *from) { memcpy(p, from, __builtin_offsetof(struct s, rcu)); }", /memcpy\(\) may have to do with several/],
+    ["void f(struct s *p, void *from, int size) { memcpy(p, from, size); }", /written as a whole/],
+    ["void f(struct s *p, void *from, int size) { memcpy((char *)p, from, size); }", /written as a whole/],
+    ["void f(struct s *p) { *(long *)&p->a = 0; }", /of another type/],
     ["int f(struct s *p, struct s *q) { return memcmp(p, q, sizeof(*p)); }", /given to memcmp/],
     ["struct holder { struct s in; };", /part of another structure/],
   ];

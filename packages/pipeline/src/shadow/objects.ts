@@ -11,7 +11,7 @@ import { begins, ends } from "./generated.ts";
 import { definitionsIn } from "./members.ts";
 import type { Said, Spot } from "./probe.ts";
 import { isCleared, type Rules } from "./rules.ts";
-import { type Place, spanOf } from "./spans.ts";
+import { type Place, spanOf, targetsIn } from "./spans.ts";
 import {
   argumentsOf,
   type Call,
@@ -341,6 +341,12 @@ export class Objects {
       ];
       edits.push({ ...span, text: `(${asked.map((one) => `(void)sizeof(${one})`).join(", ")}, ${operand})` });
     }
+    for (const { start, end } of this.#rules.cleared ? targetsIn(mask) : []) {
+      if (isDirective(mask, start)) continue;
+      const operand = text.slice(start, end);
+      const asked = ask(`!(${same(`(${operand})`, `${type} *`)})`, `write:${start}`);
+      edits.push({ start, end, text: `((void)sizeof(${asked}), ${operand})` });
+    }
     for (const match of mask.matchAll(/\bsizeof\s*\(/g)) {
       const open = match.index + match[0].length - 1;
       const close = closeOf(mask, open);
@@ -397,12 +403,14 @@ export class Objects {
     for (const { message, kind, line, file } of said) {
       if (kind === "error" && /read-only/.test(message))
         throw this.#refuse(`an object is copied over another one there (${message})`, file, line);
-      const [, what, from, to] = /static assertion failed: "suture:(free|untyped|size|cast):(\d+)(?:-(\d+))?"/.exec(message) ?? [];
+      const [, what, from, to] = /static assertion failed: "suture:(free|untyped|size|cast|write):(\d+)(?:-(\d+))?"/.exec(message) ?? [];
       if (what === undefined || !this.#texts.has(file)) continue;
       const mask = this.#mask(file);
       const start = Number(from);
       if (what === "size") this.#sizeAt(file, start);
       else if (what === "cast") throw this.#refuse("memory of another type is taken for an object there", file, lineOf(mask, start));
+      else if (what === "write")
+        throw this.#refuse("an object is written as a whole there, or as much of it as a length says", file, lineOf(mask, start));
       else if (what === "untyped") this.#untyped.add(`${file}:${lineOf(mask, start)}`);
       else {
         const [call] = callsAround(mask, start);

@@ -4,6 +4,8 @@ export interface Rules {
   code: "BUILD_SHADOW_OBJECT" | "BUILD_HOLE";
   /** Of a use of a member. */
   use: "BUILD_SHADOW_USE" | "BUILD_HOLE";
+  /** So many objects that know a structure are looked at, each several times. */
+  most: number;
   /** Functions that give memory for objects. */
   allocators: RegExp;
   /** Each object is 0 where no member lies, from its beginning on: then it does not matter where it ends. Otherwise that has to be known. */
@@ -14,6 +16,7 @@ export interface Rules {
 export const BESIDE = {
   code: "BUILD_SHADOW_OBJECT",
   use: "BUILD_SHADOW_USE",
+  most: 48,
   allocators: /^(?:k[mz]alloc|kv[mz]alloc|v[mz]alloc)(?:_node)?(?:_noprof)?$/,
   cleared: false,
 } as const satisfies Rules;
@@ -22,6 +25,7 @@ export const BESIDE = {
 export const WITHIN = {
   code: "BUILD_HOLE",
   use: "BUILD_HOLE",
+  most: 64,
   allocators: /^(?:(?:devm_)?k[mzc]alloc|devm_kmalloc_array|kmalloc_array|kv[mzc]alloc|kvmalloc_array|v[mzc]alloc)(?:_node)?(?:_noprof)?$/,
   cleared: true,
 } as const satisfies Rules;

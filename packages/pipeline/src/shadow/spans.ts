@@ -1,5 +1,5 @@
 /** What is written over several members of an object at once, and over the padding between them. */
-import { argumentsOf, type Call, callsAround, closeOf, skipOn } from "./text.ts";
+import { argumentsOf, type Call, callsAround, closeOf, skipBack, skipOn, startOfOperand, wordBefore } from "./text.ts";
 
 const FILLS = /^(?:__builtin_)?memset(?:_after|_startat|_io)?$/;
 const COPIES = /mem(?:cpy|move)|copy_from|strscpy_pad/;
@@ -32,6 +32,9 @@ export function spanOf(places: readonly Place[]): string | undefined {
 }
 
 function usedIn(mask: string, at: number, around: readonly Call[]): string | undefined {
+  const begin = startOfOperand(mask, at);
+  if (begin !== undefined && /\*\s*\(\s*\w[\w\s]*\*\s*\)\s*&\s*$/.test(mask.slice(Math.max(0, begin - 100), begin)))
+    return "a member is taken for one of another type there, which may be longer";
   const [call] = around.filter(({ name }) => FILLS.test(name) || COPIES.test(name) || /^(?:skb_|\w*get_random)/.test(name));
   if (call === undefined || isZeroing(mask, call)) return undefined;
   const spans = argumentsOf(mask, call);
@@ -44,7 +47,9 @@ function usedIn(mask: string, at: number, around: readonly Call[]): string | und
 }
 
 function askedIn(mask: string, at: number, own: Call | undefined, around: readonly Call[]): string | undefined {
-  const call = [...(own === undefined ? [] : [own]), ...around].find(({ name }) => FILLS.test(name) || COPIES.test(name) || OTHERS.test(name));
+  const call = [...(own === undefined ? [] : [own]), ...around].find(
+    ({ name }) => FILLS.test(name) || COPIES.test(name) || OTHERS.test(name),
+  );
   if (call !== undefined) return isZeroing(mask, call) ? undefined : mayWrite(call);
   return own?.name === "offsetof" && !isInitialValue(mask, at) ? "the place of a member is reckoned with there" : undefined;
 }
@@ -70,4 +75,24 @@ function callAt(mask: string, at: number): Call | undefined {
 /** `.key_offset = offsetof(...)`: members are found by it one at a time. */
 function isInitialValue(mask: string, at: number): boolean {
   return /\.\s*\w+\s*=\s*$/.test(mask.slice(Math.max(0, at - 100), at));
+}
+
+/** What calls of a text may write as a whole, by the names of the functions: where these arguments lie. */
+export function targetsIn(mask: string): { start: number; end: number; name: string }[] {
+  return [...mask.matchAll(/\b(\w*(?:mem(?:cpy|move|set)|copy_from|copy_bits|random_bytes)\w*)\s*\(/g)].flatMap(
+    ({ 0: found, 1: name = "", index }) => {
+      const open = index + found.length - 1;
+      const close = closeOf(mask, open);
+      const before = skipBack(mask, index);
+      // Where it is declared, its type stands before it.
+      const isCalled = !/[\w*]/.test(mask[before - 1] ?? "") || /^(?:return|else|do)$/.test(wordBefore(mask, before));
+      if (close === undefined || !isCalled || isZeroing(mask, { name, start: index, open, close })) return [];
+      const spans = argumentsOf(mask, { open, close });
+      return (/copy_bits/.test(name) ? spans : spans.slice(0, 1)).flatMap(({ start, end }) => {
+        const cast = /^\(\s*(?:const\s+)?(?:void|char|u8|unsigned char)\s*\*\s*\)\s*/.exec(mask.slice(start, end))?.[0] ?? "";
+        const operand = mask.slice(start + cast.length, end);
+        return operand === "" || /\bsizeof\b/.test(operand) ? [] : [{ start: start + cast.length, end, name }];
+      });
+    },
+  );
 }
