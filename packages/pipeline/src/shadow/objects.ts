@@ -45,6 +45,14 @@ const STORED =
 const FOLLOWS =
   /^(?:expression in static assertion|static assertion failed|bit-field .* width not an integer constant|.*has no member named)/;
 
+/** Macros that lead from object to object: of what a pointer leads to they take the type only. */
+const LEADS = /^_*(?:rcu_dereference\w*|h?list_\w+|hash_for_each\w*)$/;
+
+/** What comes of a member's type that is not known. */
+function isOfUnknown({ message, through }: Said): boolean {
+  return /^invalid type argument of (?:unary '\*'|'->') \(have 'int'\)/.test(message) && through.some(({ macro }) => LEADS.test(macro));
+}
+
 /** In place of the definition: the structure is not known where it is used. @throws BUILD_SHADOW_OBJECT, BUILD_HOLE */
 export function hidden(text: string, type: string, file: string, { code }: Rules): string {
   const refusal = (why: string, at: number): SutureError => fail(code, why, { file: `${file}:${at}`, symbol: `struct ${type}` });
@@ -114,6 +122,7 @@ export class Objects {
       const { message, kind, file, line, column } = one;
       // All that is wrong is so since the structure is hidden; what follows from that alone says nothing.
       if (kind !== "error" || FOLLOWS.test(message)) continue;
+      if (!this.#texts.has(file) && isOfUnknown(one)) continue;
       const text = textOf(file);
       const at = indexOf(text, line, column);
       const where = ownSpot(one, this.#texts) ?? one;
