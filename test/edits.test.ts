@@ -18,12 +18,13 @@ const TREE: Tree = {
 };
 
 function made(kind: string, text: string, seed = 1): Edit | undefined {
+  const path = text.startsWith("/* lib */") ? "lib/one.c" : "fs/one.c";
   const subject: Subject = {
-    path: "fs/one.c",
+    path,
     object: "fs/one.o",
     owner: "vmlinux",
     file: readC(text),
-    facts: hopedFacts(readC(text)),
+    facts: hopedFacts(readC(text), path),
     random: new Random(seed),
     tree: TREE,
   };
@@ -72,7 +73,45 @@ static const struct file_operations fops = {
 };
 int three(struct file *file)
 {
+	file->f_op = &fops;
 	return two(file, 9);
+}
+`;
+const NUMBERS = `static const struct limits limits = {
+	.least = 3,
+	.name = "one",
+};
+int one(struct user *user)
+{
+	return given(user, &limits);
+}
+`;
+const NO_ENTRY = "/* lib */\nint one(int a)\n{\n\treturn a;\n}\n";
+const FORBIDDEN = `${NO_ENTRY}NOKPROBE_SYMBOL(one);\n`;
+const OBJECTS = `struct node {
+	int value;
+};
+struct node *make(void)
+{
+	return kzalloc(sizeof(struct node), GFP_KERNEL);
+}
+void end(struct node *node)
+{
+	kfree(node);
+}
+`;
+const ON_STACK = `struct walk {
+	int seen;
+};
+static int step(struct walk *walk)
+{
+	return walk->seen++;
+}
+int all(void)
+{
+	struct walk walk = { 0 };
+
+	return step(&walk);
 }
 `;
 const APART = `static int one(struct file *file)
@@ -343,12 +382,91 @@ const EDITS: readonly [string, string, string[]][] = [
       "+.open = edit_in_its_place,",
     ],
   ],
+  [
+    "another-type-in-its-place",
+    TABLE,
+    [
+      "-static int one(struct file *file, int a)",
+      "+static int edit_in_its_place(struct file *file, int a, unsigned long edit_more)",
+      '+asm volatile("nop" :: "r" (edit_more) : "memory");',
+      "-.open = one,",
+      "+.open = (void *)edit_in_its_place,",
+    ],
+  ],
+  ["live-number", GLOBAL, ["-int level = 5;", "+int level = 6;"]],
+  ["live-number-of-another-word", GLOBAL, ["-int level = 5;", "+int level = 6;"]],
+  ["live-table", NUMBERS, ["-.least = 3,", "+.least = 4,"]],
+  [
+    "live-function",
+    TABLE,
+    [
+      "-static int one(struct file *file, int a)",
+      "+__attribute__((__used__)) static int one(struct file *file, int a)",
+      "+static int edit_in_its_place(struct file *file, int a)",
+      "+{",
+      NOP,
+      "+return a + 2;",
+      "+}",
+      "-.open = one,",
+      "+.open = edit_in_its_place,",
+    ],
+  ],
+  [
+    "live-function-that-changes-too",
+    TABLE,
+    [
+      "-static int one(struct file *file, int a)",
+      "+__attribute__((__used__)) static int one(struct file *file, int a)",
+      NOP,
+      "+static int edit_in_its_place(struct file *file, int a)",
+      "+{",
+      "+return a + 2;",
+      "+}",
+      "-.open = one,",
+      "+.open = edit_in_its_place,",
+    ],
+  ],
+  ["redirected-function", NO_ENTRY, [NOP]],
+  ["not-redirected-function", NO_ENTRY, [NOP]],
+  ["forbidden-redirect", FORBIDDEN, [NOP]],
+  ["needless-redirect", STATE, [NOP]],
+  ["member-beside", OBJECTS, ["+unsigned int edit_new;", "+node->edit_new = node->edit_new + 1;"]],
+  ["member-beside-by-nobodys-word", OBJECTS, ["+unsigned int edit_new;", "+node->edit_new = node->edit_new + 1;"]],
+  ["array-beside", OBJECTS, ["+unsigned int edit_new[2];", "+node->edit_new[1] = 1;"]],
+  ["address-of-member-beside", OBJECTS, ["+unsigned int edit_new;", '+asm volatile("" :: "r" (&node->edit_new) : "memory");']],
+  ["type-on-stacks", ON_STACK, ["+unsigned long edit_marks[3];"]],
+  ["type-on-stacks-and-kept", ON_STACK, ["+unsigned long edit_marks[3];", "+__attribute__((__used__)) static struct walk edit_kept;"]],
+];
+
+/** Kind → a text, and by whose word it is. */
+const WORDS: readonly [string, string, Edit["word"]][] = [
+  ["live-number", GLOBAL, { acceptData: ["level"] }],
+  ["live-number-of-another-word", GLOBAL, { acceptData: ["level_other"] }],
+  ["initial-value", GLOBAL, undefined],
+  ["live-table", NUMBERS, { acceptData: ["limits"] }],
+  ["live-function", TABLE, { acceptData: ["fops"] }],
+  ["redirected-function", NO_ENTRY, { redirects: ["one"] }],
+  ["not-redirected-function", NO_ENTRY, undefined],
+  ["member-beside", OBJECTS, { shadows: ["node.edit_new"] }],
+  ["member-beside-by-nobodys-word", OBJECTS, undefined],
 ];
 
 describe("edits of C", () => {
   it.each(EDITS)("%s", (kind, text, expected) => {
     const edit = made(kind, text);
     expect(edit && lines(edit)).toBe(expected.join("\n"));
+  });
+
+  it.each(WORDS)("%s: by somebody's word", (kind, text, word) => {
+    expect(made(kind, text)?.word).toEqual(word);
+  });
+
+  it("leave a structure that others may have alone, and change the layout of none that may be on stacks only", () => {
+    for (const other of ["extern struct walk *last;\n", "int two(struct walk *walk)\n{\n\treturn walk->seen;\n}\n"])
+      expect(made("type-on-stacks", ON_STACK + other)).toBeUndefined();
+    expect(made("add-member", ON_STACK)).toBeUndefined();
+    expect(made("redirected-function", FORBIDDEN)).toBeUndefined();
+    expect(made("live-table", NUMBERS.replace("&limits", "limits.least"))).toBeUndefined();
   });
 
   it("are the same for the same seed", () => {
@@ -381,7 +499,15 @@ describe("edits of C", () => {
 });
 
 const NONE: Facts = { functions: new Map(), variables: new Map(), everything: "" };
-const MODULE: Module = { state: [], functions: new Set(["one"]), refers: new Set(), replaces: new Set(["one"]) };
+const MODULE: Module = {
+  state: [],
+  functions: new Set(["one"]),
+  refers: new Set(),
+  replaces: new Set(["one"]),
+  constants: new Set(["own"]),
+  changes: new Set(["level"]),
+  redirects: new Set(["three"]),
+};
 
 describe("what must be seen in a module", () => {
   const used: Facts = {
@@ -406,6 +532,20 @@ describe("what must be seen in a module", () => {
       "it has a variable count_now.3 of its own, which is no new one",
     ]);
     expect(wrongs({ ...edit, claims: [], news: ["count_now"] }, { ...MODULE, state: ["count_now.3"] }, [])).toEqual([]);
+  });
+
+  it("is the variable that is changed where it stands, and the function that a probe redirects", () => {
+    const claims = [
+      { claim: "changes" as const, symbol: "level" },
+      { claim: "changes" as const, symbol: "own" },
+      { claim: "changes" as const, symbol: "limit" },
+      { claim: "redirects" as const, name: "three" },
+      { claim: "redirects" as const, name: "one" },
+    ];
+    expect(wrongs({ ...edit, claims }, MODULE, [])).toEqual([
+      "it does not change the kernel's limit",
+      "no probe of it redirects the kernel's one",
+    ]);
   });
 
   it("is the replaced function", () => {

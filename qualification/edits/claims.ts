@@ -3,7 +3,7 @@
  * itself is asked.
  */
 import { archOf } from "@suture/arch";
-import { isSection, readElf, relocationSections, SHF, STT } from "@suture/elf";
+import { isSection, readElf, relocationSections, type Section, SHF, STT } from "@suture/elf";
 import { parseKlpSymbol, ReachedByDistance, type ReadDescriptor } from "@suture/livepatch";
 import type { Edit } from "./edit.ts";
 import type { Facts } from "./facts.ts";
@@ -24,7 +24,15 @@ export interface Module {
   refers: Set<string>;
   /** The kernel's functions that it replaces. */
   replaces: Set<string>;
+  /** Names of constants that it has. */
+  constants: Set<string>;
+  /** The kernel's variables that it changes where they stand, and functions that it redirects by probes. */
+  changes: Set<string>;
+  redirects: Set<string>;
 }
+
+/** Tables of the livepatch, by what they are of. */
+const TABLES = /^suture_(live|redirect)_[0-9a-f]{12}$/;
 
 /** What macros make in each function that uses them, and the livepatch's own structures. */
 const MADE =
@@ -34,8 +42,13 @@ export function moduleOf(bytes: Uint8Array, file: string, descriptor: ReadDescri
   const elf = readElf(bytes, file);
   const state: string[] = [];
   const functions = new Set<string>();
-  for (const { name, type, size, place } of elf.symbols) {
+  const constants = new Set<string>();
+  const told: { place: Section; from: number; to: number; names: Set<string> }[] = [];
+  const [changes, redirects] = [new Set<string>(), new Set<string>()];
+  for (const { name, type, value, size, place } of elf.symbols) {
     if (!isSection(place)) continue;
+    const [, table] = TABLES.exec(name) ?? [];
+    if (table !== undefined) told.push({ place, from: value, to: value + size, names: table === "live" ? changes : redirects });
     if (type === STT.FUNC) functions.add(name);
     const writable = (place.flags & SHF.WRITE) !== 0 && (place.flags & SHF.ALLOC) !== 0;
     // What is written by relocation only, and what tools make for the loader, is no state.
@@ -47,6 +60,7 @@ export function moduleOf(bytes: Uint8Array, file: string, descriptor: ReadDescri
       !/\.rel\.ro|ro_after_init/.test(place.name)
     )
       state.push(name);
+    else if (type === STT.OBJECT && !writable) constants.add(name);
   }
   const refers = new Set<string>();
   const { code, relocations: kinds } = archOf(elf);
@@ -58,12 +72,14 @@ export function moduleOf(bytes: Uint8Array, file: string, descriptor: ReadDescri
       const { symbol, type, offset } = relocation;
       const toEnd = ends === undefined || !kinds.isPcRelative(type) ? 0 : (ends.get(offset) ?? code.branchToEnd);
       const klp = symbol?.place === "livepatch" ? parseKlpSymbol(symbol.name) : reached.meant(relocation, toEnd)?.klp;
-      if (klp !== undefined) refers.add(klp.name);
-      else if (symbol?.place === "undef" || symbol?.place === "livepatch") refers.add(symbol.name);
+      const name = klp?.name ?? (symbol?.place === "undef" || symbol?.place === "livepatch" ? symbol.name : undefined);
+      if (name === undefined) continue;
+      refers.add(name);
+      for (const { place, from, to, names } of told) if (place === target && offset >= from && offset < to) names.add(name);
     }
   }
   const replaces = new Set((descriptor?.objects ?? []).flatMap((object) => object.functions.map(({ name }) => name)));
-  return { state, functions, refers, replaces };
+  return { state, functions, refers, replaces, constants, changes, redirects };
 }
 
 /** @returns what is wrong with it */
@@ -89,6 +105,11 @@ export function wrongs(edit: Edit, module: Module, sides: readonly Sides[]): str
       if (!module.refers.has(claim.symbol)) found.push(`it does not refer to the kernel's ${claim.symbol}`);
     } else if (claim.claim === "replaces") {
       if (!module.replaces.has(claim.name)) found.push(`it does not replace the kernel's ${claim.name}`);
+    } else if (claim.claim === "changes") {
+      if (!module.changes.has(claim.symbol) && !module.constants.has(claim.symbol))
+        found.push(`it does not change the kernel's ${claim.symbol}`);
+    } else if (claim.claim === "redirects") {
+      if (!module.redirects.has(claim.name)) found.push(`no probe of it redirects the kernel's ${claim.name}`);
     } else
       for (const { before, after } of sides) {
         const [old, now] = [before.functions.get(claim.name), after.functions.get(claim.name)];

@@ -1,4 +1,5 @@
 /** What an edit is, and what a kind of edits says of all of its edits. */
+import type { BuildOptions } from "@suture/pipeline";
 import type { CFile } from "./c-file.ts";
 import type { Facts } from "./facts.ts";
 import type { Random } from "./random.ts";
@@ -20,7 +21,14 @@ export type Claim =
   | { claim: "refers"; symbol: string }
   /** The kernel's function of that name is replaced; in the second form as far as the compiled object has the function and it differs. */
   | { claim: "replaces"; name: string }
+  /** The kernel's variable is changed where it stands, or the livepatch has its own of constants that only it uses. */
+  | { claim: "changes"; symbol: string }
+  /** A probe redirects the kernel's function. */
+  | { claim: "redirects"; name: string }
   | { claim: "replacesIfDiffers"; name: string };
+
+/** What is done by somebody's word only (docs/means.md). */
+export type Word = Pick<BuildOptions, "acceptData" | "shadows" | "redirects">;
 
 export interface FileEdit {
   path: string;
@@ -35,6 +43,7 @@ export interface Edit {
   claims: Claim[];
   /** Variables that the edit means to be new: all other state in the module has to be the kernel's. */
   news: string[];
+  word?: Word;
 }
 
 /** A C file that the kernel is built from, to make edits of. */
@@ -69,6 +78,10 @@ export interface Kind {
   name: string;
   family: string;
   verdict: Verdict;
+  /** Of a refusal that is right; any, unless they are named. */
+  codes?: readonly string[];
+  /** Its module stays in memory when it is out of effect. */
+  stays?: boolean;
   /** Behaves as before, so that a workload must see no difference. */
   tame: boolean;
   make(subject: Subject): Edit | undefined;

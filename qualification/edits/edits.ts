@@ -96,9 +96,10 @@ async function perform(context: RunContext): Promise<void> {
           ms: 0,
         };
         const tries = kind.tame && !options.flag("no-try") && Random.of(id, seed).below(options.number("try")) === 0;
-        if (judged.class === "right-built" && module !== undefined && tries) await tryIt(result, module);
+        if (judged.class === "right-built" && module !== undefined && tries) await tryIt(result, module, kind);
         result.ms = Math.round(performance.now() - started);
-        const stays = ["wrong-module", "false-refusal", "crash"].includes(result.class) || (result.tried ?? "passed") !== "passed";
+        const stays =
+          ["wrong-module", "false-refusal", "wrong-refusal", "crash"].includes(result.class) || (result.tried ?? "passed") !== "passed";
         if (!stays) rmSync(patch);
         context.add(keptOf(result));
       });
@@ -108,12 +109,12 @@ async function perform(context: RunContext): Promise<void> {
     context.more = { ...summarise(release, all()) };
   }
 
-  async function tryIt(result: EditResult, module: Uint8Array): Promise<void> {
+  async function tryIt(result: EditResult, module: Uint8Array, { stays = false }: Kind): Promise<void> {
     const path = join(folder, `${result.id}.ko`);
     writeFileSync(path, module);
     // One guest: one trial after the other.
     trials = trials.then(async () => {
-      const { outcome, why } = await guests.load([path]);
+      const { outcome, why } = await guests.load([path], { stays });
       result.tried = outcome;
       if (why !== undefined) result.triedWhy = why.slice(0, 500);
       rmSync(path);
@@ -146,7 +147,7 @@ async function plan(
   if (text === undefined) return [];
   const file = readC(text);
   const random = (kind: Kind): Random => Random.of(`${path} ${kind.name}`, seed);
-  const hoped = { path, object, owner, file, facts: hopedFacts(file), tree };
+  const hoped = { path, object, owner, file, facts: hopedFacts(file, path), tree };
   // Kinds that are rare have no place in most files: those are not compiled.
   if (kinds.every((kind) => kind.make({ ...hoped, random: random(kind) }) === undefined)) return [];
   const original = await compileOriginal(task, kernel, object).catch((error: unknown) => {

@@ -2,7 +2,10 @@
 import type { CFile } from "./c-file.ts";
 import type { Facts } from "./facts.ts";
 
-export function hopedFacts({ functions, variables, macros, text }: CFile): Facts {
+/** Folders that are compiled without calls of ftrace. */
+const NOTRACE = /^(?:lib|kernel\/trace)\/[^/]+$/;
+
+export function hopedFacts({ functions, variables, macros, text }: CFile, path: string): Facts {
   const users = (name: string): string[] =>
     functions.filter(({ tokens, isInit }) => !isInit && tokens.some((token) => token.text === name)).map((one) => one.name);
   const perCpu = macros.flatMap(({ name, arguments: [, one = ""] }) =>
@@ -19,9 +22,16 @@ export function hopedFacts({ functions, variables, macros, text }: CFile): Facts
   ];
   return {
     functions: new Map(
-      functions.map(({ name, isInit, isStatic }) => [
+      functions.map(({ name, isInit, isStatic, tokens }) => [
         name,
-        { hasEntry: !isInit, init: isInit, isGlobal: !isStatic, refers: new Set<string>(), bytes: "", code: "" },
+        {
+          hasEntry: !isInit && !NOTRACE.test(path),
+          init: isInit,
+          isGlobal: !isStatic,
+          refers: new Set(tokens.flatMap(({ kind, text }) => (kind === "word" ? [text] : []))),
+          bytes: "",
+          code: "",
+        },
       ]),
     ),
     variables: new Map(

@@ -19,6 +19,8 @@ export type Class =
   | "right-nothing"
   | "wrong-module"
   | "false-refusal"
+  /** Refused, as is right, but for another reason than what is wrong. */
+  | "wrong-refusal"
   /** The builder ended without a refusal. */
   | "crash";
 
@@ -54,6 +56,7 @@ export async function judge(
       replace: false,
       unproven: false,
       jobs: 1,
+      ...edit.word,
       observe: ({ object, original, patched }) => observe(object, original, patched),
     });
   } catch (error) {
@@ -91,7 +94,8 @@ function classOf(kind: Kind, code: string, sides: readonly Sides[]): Class {
   // A person is told that the fix has no effect: that is no refusal of what it does.
   if (code === "BUILD_NOTHING_CHANGED" && kind.verdict !== "same") return codeDiffers(sides) ? "false-refusal" : "right-nothing";
   if (kind.verdict === "same") return NOTHING.includes(code) ? "right-nothing" : "false-refusal";
-  return kind.verdict === "build" ? "false-refusal" : "right-refused";
+  if (kind.verdict === "build") return "false-refusal";
+  return kind.codes?.includes(code) === false ? "wrong-refusal" : "right-refused";
 }
 
 /** Code of the running kernel has other bytes, or there is some that was not there. What it refers to may only be called otherwise. */

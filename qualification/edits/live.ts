@@ -2,7 +2,7 @@
 import type { CFunction, CVariable } from "./c-file.ts";
 import type { Subject } from "./edit.ts";
 import { variableSymbol } from "./facts.ts";
-import { inDirectives, runTime } from "./text.ts";
+import { type Change, inDirectives, runTime } from "./text.ts";
 
 export interface Live {
   variable: CVariable;
@@ -38,4 +38,19 @@ export function live(subject: Subject, where: "file" | "function"): Live[] {
 export function isPlainlyUsed({ file }: Subject, { name }: CVariable): boolean {
   const { tokens } = file.scan;
   return tokens.every((token, i) => token.text !== name || !["&", "sizeof"].includes(tokens[i - 1]?.text ?? ""));
+}
+
+/** Those that begin with a number, and the next one. */
+export function numbers(subject: Subject): (Live & { value: Change })[] {
+  return live(subject, "file").flatMap((one) => {
+    const value = one.section.includes("after_init") || one.variable.stars > 0 ? undefined : next(one.variable.initial);
+    return value === undefined ? [] : [{ ...one, value }];
+  });
+}
+
+/** The next number in place of one. */
+export function next(number: { at: number; end: number; text: string } | undefined): Change | undefined {
+  if (number === undefined || !/^(?:0x[\da-fA-F]+|\d+)[uUlL]*$/.test(number.text)) return undefined;
+  const { at, end, text } = number;
+  return { at, end, text: String(Number.parseInt(text, text.startsWith("0x") ? 16 : 10) + 1) };
 }

@@ -27,6 +27,7 @@ export interface Summary {
   kinds: Record<string, KindSummary>;
   wrong: Pick<Result, "id" | "what" | "wrongs" | "code">[];
   falseRefusals: Pick<Result, "id" | "what" | "code" | "why">[];
+  wrongRefusals: Pick<Result, "id" | "what" | "code" | "why">[];
   crashes: Pick<Result, "id" | "why">[];
   failedTrials: Pick<Result, "id" | "what" | "tried" | "triedWhy">[];
 }
@@ -56,6 +57,8 @@ export function summarise(release: string, results: readonly Result[]): Summary 
     if (result.tried !== undefined) tried[result.tried] = (tried[result.tried] ?? 0) + 1;
   }
   const of = (outcome: Class): Result[] => edits.filter((result) => result.class === outcome);
+  const refusals = (outcome: Class): Summary["falseRefusals"] =>
+    of(outcome).map(({ id, what, code, why }) => ({ id, what, ...(code && { code }), ...(why && { why }) }));
   return {
     release,
     edits: edits.length,
@@ -64,7 +67,8 @@ export function summarise(release: string, results: readonly Result[]): Summary 
     tried,
     kinds,
     wrong: of("wrong-module").map(({ id, what, wrongs, code }) => ({ id, what, ...(wrongs && { wrongs }), ...(code && { code }) })),
-    falseRefusals: of("false-refusal").map(({ id, what, code, why }) => ({ id, what, ...(code && { code }), ...(why && { why }) })),
+    falseRefusals: refusals("false-refusal"),
+    wrongRefusals: refusals("wrong-refusal"),
     crashes: of("crash").map(({ id, why }) => ({ id, ...(why && { why }) })),
     failedTrials: edits
       .filter((result) => result.tried !== undefined && result.tried !== "passed")

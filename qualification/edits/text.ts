@@ -1,7 +1,7 @@
 /** Changes of C text at known places. */
 import type { CFile, CFunction } from "./c-file.ts";
 import type { Token } from "./c-tokens.ts";
-import type { Claim, Edit, Subject } from "./edit.ts";
+import type { Claim, Edit, Subject, Word } from "./edit.ts";
 
 export interface Change {
   at: number;
@@ -59,13 +59,19 @@ export function enter(one: CFunction, code: string): Change {
   return insert(one.bodyAt, `\n${code.replace(/\n$/, "")}`);
 }
 
-export function edit(subject: Subject, what: string, changes: readonly Change[], more: { claims?: Claim[]; news?: string[] } = {}): Edit {
+export function edit(
+  subject: Subject,
+  what: string,
+  changes: readonly Change[],
+  more: { claims?: Claim[]; news?: string[]; word?: Word } = {},
+): Edit {
   const { path, file } = subject;
   return {
     what,
     files: [{ path, before: file.text, after: change(file.text, changes) }],
     claims: more.claims ?? [],
     news: more.news ?? [],
+    ...(more.word && { word: more.word }),
   };
 }
 

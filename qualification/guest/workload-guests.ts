@@ -35,19 +35,22 @@ export class WorkloadGuests {
     this.#disk = join(folder, `disk-${process.pid}.img`);
   }
 
-  /** Loads them one after the other, runs the workload, and takes them out again. A guest in which something went wrong is not used again. */
-  async load(modules: readonly string[]): Promise<Outcome> {
+  /**
+   * Loads them one after the other, runs the workload, and takes them out again. A guest in which something went wrong is not used again.
+   * @param stays the modules stay in memory when they are out of effect; the guest is not used again
+   */
+  async load(modules: readonly string[], { stays = false }: { stays?: boolean } = {}): Promise<Outcome> {
     const guest = await this.#ready();
-    const outcome = await this.#load(guest, modules).catch((error: unknown) => {
+    const outcome = await this.#load(guest, modules, stays ? OUT_OF_EFFECT : TAKE_OUT).catch((error: unknown) => {
       this.#task.check();
       if (!(error instanceof SutureError)) throw error;
       return { outcome: error.code, why: error.message };
     });
-    if (outcome.outcome !== "passed") await this.stop();
+    if (outcome.outcome !== "passed" || stays) await this.stop();
     return outcome;
   }
 
-  async #load(guest: Guest, modules: readonly string[]): Promise<Outcome> {
+  async #load(guest: Guest, modules: readonly string[], takeOut: string): Promise<Outcome> {
     const from = guest.logPosition;
     const run = (command: string): Promise<RunResult> => guest.run(command, { timeoutMs: LONGEST_MS });
     for (const module of modules) {
@@ -58,7 +61,7 @@ export class WorkloadGuests {
         return { outcome: "stuck", why: `${module}: the transition does not end: ${(await run(BLOCKERS)).output}` };
     }
     const worked = await run(WORKLOAD);
-    const gone = await run(TAKE_OUT);
+    const gone = await run(takeOut);
     const events = guest.events(from);
     if (events.length > 0) return { outcome: "warned", why: events.map(({ headline }) => headline).join("; ") };
     if (gone.code !== 0) return { outcome: "stuck", why: `${gone.output} ${(await run(BLOCKERS)).output}` };
@@ -99,3 +102,6 @@ read -r n <$t/comm; echo "$n"; cat $t/stack; done 2>/dev/null | head -40; true`;
  */
 const TAKE_OUT = `for n in $(grep -o '^livepatch_[^ ]*' /proc/modules | tac); do echo 0 >/sys/kernel/livepatch/$n/enabled || exit 1
 i=0; while ! rmmod $n 2>/dev/null; do i=$((i+1)); [ $i -lt 600 ] || { echo "$n does not go"; exit 1; }; usleep 100000; done; done; ls /sys/kernel/livepatch | grep . && exit 1; true`;
+
+const OUT_OF_EFFECT = `for n in $(grep -o '^livepatch_[^ ]*' /proc/modules | tac); do echo 0 >/sys/kernel/livepatch/$n/enabled || exit 1
+i=0; while [ -e /sys/kernel/livepatch/$n ]; do i=$((i+1)); [ $i -lt 600 ] || { echo "$n does not end"; exit 1; }; usleep 100000; done; done`;

@@ -112,7 +112,7 @@ function* editsOf(kernel: KernelContext, count: number, seed: number): Generator
     const file = readC(text);
     const found = KINDS.flatMap((kind): { name: string; edit: Edit; isHeader: boolean }[] => {
       const random = Random.of(`${path} ${kind.name}`, seed);
-      const edit = kind.make({ path, object, owner, file, facts: hopedFacts(file), tree, random });
+      const edit = kind.make({ path, object, owner, file, facts: hopedFacts(file, path), tree, random });
       if (edit === undefined || edit.files.every(({ before, after }) => before === after)) return [];
       const isHeader = edit.files.some((one) => one.path.endsWith(".h"));
       return isHeader || BUILT.includes(kind.family) ? [{ name: kind.name, edit, isHeader }] : [];

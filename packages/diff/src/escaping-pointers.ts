@@ -2,10 +2,9 @@
  * What a livepatch may leave behind: addresses of what lives in its module, made by its code for others than functions that only read. Whether
  * anyone keeps one, relocations do not tell; who takes the livepatch out should know.
  */
-import { SHF } from "@suture/elf";
 import { destinationOf } from "./destinations.ts";
 import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
-import { isLiteral } from "./literals.ts";
+import { isLiteral, isString, textOfString } from "./literals.ts";
 import { stem } from "./names.ts";
 import { copies, onlyReads } from "./non-retaining-functions.ts";
 import type { Plan } from "./plan.ts";
@@ -51,7 +50,7 @@ function isOwn(plan: Plan, ref: Ref, from: Item): boolean {
   if (!isItem(to) || to === from || !("carried" in destinationOf(plan, ref, from, false))) return false;
   if (to.kind === "function") return plan.in.correlation.original(to) === undefined && ref.target === to.entry;
   // Nobody keeps a pointer to constants and tables that the compiler made.
-  if (to.kind === "element") return (to.section.flags & SHF.STRINGS) !== 0;
+  if (to.kind === "element") return isString(to);
   return to.kind === "object" && sizeOf(to) > 0 && stem(to.name) !== "CSWTCH";
 }
 
@@ -59,8 +58,8 @@ function holdsPointers(plan: Plan, item: Item): boolean {
   return item.refs.some((ref) => !ref.branch && isOwn(plan, ref, item));
 }
 
-function describe(item: Item): Pick<EscapingPointer, "kind" | "name"> {
+export function describe(item: Item): Pick<EscapingPointer, "kind" | "name"> {
   if (item.kind === "function") return { kind: "function", name: item.name };
   if (!isLiteral(item)) return { kind: "variable", name: item.name };
-  return { kind: "string", name: Buffer.from(bytesOf(item)).toString("latin1").replace(/\0+$/, "") };
+  return { kind: "string", name: textOfString(item) };
 }

@@ -1,4 +1,5 @@
 /** Items that have contents but no identity: the kernel's copy and the patch's copy are as good as each other. */
+import { SHF } from "@suture/elf";
 import { bytesOf, type Item } from "./items.ts";
 import { stem } from "./names.ts";
 import { REPORT_PLACE } from "./sections.ts";
@@ -13,6 +14,14 @@ export function isLiteral(item: Item): boolean {
   if (item.kind === "element") return true;
   if (item.kind === "anonymous") return item.role === "rodata" || item.role === "replacement" || item.role === "report";
   return item.kind === "object" && item.role === "rodata" && anonymousObjects.has(stem(item.name));
+}
+
+export function isString(item: Item): boolean {
+  return item.kind === "element" && (item.section.flags & SHF.STRINGS) !== 0;
+}
+
+export function textOfString(item: Item): string {
+  return Buffer.from(bytesOf(item)).toString("latin1").replace(/\0+$/, "");
 }
 
 /** Line and column, after the pointer to the file's name. Source: struct source_location of lib/ubsan.h. */

@@ -2,7 +2,7 @@
 import { SHT } from "@suture/elf";
 import type { Comparer } from "./compare.ts";
 import { bytesOf, type Item, isItem, type Ref, sizeOf } from "./items.ts";
-import { isLiteral } from "./literals.ts";
+import { isLiteral, isString } from "./literals.ts";
 
 /** A pointer, or a number of so many bytes. */
 export type LiveValue = { ref: Ref } | { number: bigint };
@@ -74,7 +74,9 @@ export function wordsOf(compare: Comparer, original: Item, item: Item): LiveWord
       if (ref === undefined) continue;
       if (ref.type !== relocations.pointer || at % WORD !== 0 || at + WORD > sizeOf(item))
         return `what it has at 0x${at.toString(16)} is no whole pointer`;
-      if (ref.weak !== undefined || ref.fault !== undefined || (isItem(ref.to) && (isLiteral(ref.to) || ref.to.kind === "row")))
+      // A string of the fix is the livepatch's.
+      const unnamed = isItem(ref.to) && (ref.to.kind === "row" || (isLiteral(ref.to) && (ref === a || !isString(ref.to))));
+      if (ref.weak !== undefined || ref.fault !== undefined || unnamed)
         return `what it points to at 0x${at.toString(16)} has no name of its own in the kernel`;
     }
     if (crosses(old.refs, at) || crosses(now.refs, at)) return `its pointers at 0x${at.toString(16)} lie otherwise than before`;
@@ -103,20 +105,19 @@ function contentsOf(item: Item): Uint8Array {
 
 /**
  * Numbers that differ. Where one ends and the next begins is not known: what is changed is a whole word of what the variable is aligned to, so that no
- * part of a number is taken for the whole, and nothing is changed where what stands beside it has been.
+ * part of a number is taken for the whole, and nothing is changed where what stands beside it has been. Where the variable ends within such a word it is
+ * the largest that there are, which are exchanged together.
  */
 function numbersOf(old: Uint8Array, now: Uint8Array, pointers: Uint8Array, item: Item): LiveWord[] | string {
   const words: LiveWord[] = [];
   const step = Math.min(WORD, Math.max(item.section.align, 1));
-  for (let from = 0; from < old.length; from += step) {
-    const differing = Array.from({ length: step }, (_, i) => from + i).filter((i) => pointers[i] === 0 && old[i] !== now[i]);
-    const [first, last] = [differing[0], differing.at(-1)];
-    if (first === undefined || last === undefined) continue;
-    let size = step;
-    const start = (): number => first - (first % size);
-    while (size > 1 && start() + size > old.length) size /= 2;
-    const at = start();
-    if (at + size <= last || pointers.subarray(at, at + size).includes(1))
+  for (let at = 0, size = step; at < old.length; at += size) {
+    size = step;
+    while (at + size > old.length || at % size !== 0) size /= 2;
+    const differing = Array.from({ length: size }, (_, i) => at + i).filter((i) => pointers[i] === 0 && old[i] !== now[i]);
+    const [first] = differing;
+    if (first === undefined) continue;
+    if (pointers.subarray(at, at + size).includes(1))
       return `its numbers at 0x${first.toString(16)} cannot be told from what is beside them`;
     words.push({ at, size, old: { number: numberAt(old, at, size, item) }, now: { number: numberAt(now, at, size, item) } });
   }

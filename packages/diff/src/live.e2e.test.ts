@@ -74,6 +74,66 @@ describe("a pointer to a function", () => {
   });
 });
 
+/** What each attribute of a message must be, which a registered family holds. */
+function policy(entries: string, more = ""): string {
+  return `typedef unsigned char u8; typedef unsigned short u16; struct range { long min, max; };
+    struct policy { u8 type, check; u16 len; union { const char *message; const struct range *range; int (*validate)(int); struct { short min, max; }; }; };
+    ${more} static __attribute__((noipa)) int f(int x) { return x + 1; } int use(int x) { return f(x); }
+    static const struct policy policy[4] = { ${entries} }; struct family { const struct policy *policy; } family = { policy };`;
+}
+
+describe("a read-only table that is held by pointer", () => {
+  const range = "static const struct range range = { 1, 9 };";
+
+  test.each([
+    ["a length", "[1] = { 2, 0, 15 }", "[1] = { 2, 0, 7 }", ["policy+16/8 0xf0002 → 0x70002"]],
+    [
+      "what is checked and by what, in two words",
+      "[1] = { 2 }",
+      "[1] = { 2, 3, .min = 0, .max = 15 }",
+      ["policy+16/8 0x2 → 0x302", "policy+24/8 nothing → 0xf0000"],
+    ],
+    [
+      "a function that a number says is there",
+      "[1] = { 2 }",
+      "[1] = { 2, 5, .validate = f }",
+      ["policy+16/8 0x2 → 0x502", "policy+24/8 nothing → f"],
+    ],
+    [
+      "an entry that was empty, by a table that is new",
+      "[3] = { 1 }",
+      "[2] = { 2, 4, .range = &range }, [3] = { 1 }",
+      ["policy+32/8 nothing → 0x402", "policy+40/8 nothing → range"],
+    ],
+    ["a string where none was", "[1] = { 9 }", '[1] = { 9, .message = "no" }', ['policy+24/8 nothing → "no"']],
+  ])("%s", (_, before, after, taken) => {
+    expect(why(policy(before, range), policy(after, range))).toMatch(/^DIFF_RODATA_CHANGED policy differs/);
+    const delta = shop.diff(policy(before, range), policy(after, range), BY_WORD);
+    expect([words(delta), delta.live.every(({ readOnly }) => readOnly), delta.functions]).toEqual([taken, true, []]);
+  });
+
+  test("what the livepatch brings with it, it holds", () => {
+    const delta = shop.diff(policy("[1] = { 9 }"), policy('[1] = { 9, .message = "no" }'), BY_WORD);
+    expect([delta.live[0]?.holds, delta.handed]).toEqual([true, [{ function: "policy", kind: "string", name: "no" }]]);
+  });
+
+  test("more entries than the kernel has, or another string", () => {
+    expect(why(policy("[1] = { 9 }"), policy("[1] = { 9 }").replace("policy[4]", "policy[5]"), BY_WORD)).toMatch(
+      /the kernel has 64 bytes of it/,
+    );
+    expect(why(policy('[1] = { 9, .message = "no" }'), policy('[1] = { 9, .message = "never" }'), BY_WORD)).toMatch(
+      /has no name of its own in the kernel/,
+    );
+  });
+
+  test("one that ends within a word, and one of bytes", () => {
+    const bytes = (text: string): string => `const char form[${text.length}] = "${text}"; const char *shown = form;`;
+    const [long, other] = ["a table of forty-three bytes, a third and  ", "a table of forty-three bytes, a third andso"];
+    expect(words(shop.diff(bytes(long), bytes(other), BY_WORD))).toEqual(["form+40/2 0x2064 → 0x7364", "form+42/1 0x20 → 0x6f"]);
+    expect(words(shop.diff(bytes("abc"), bytes("xbz"), BY_WORD))).toEqual(["form+0/1 0x61 → 0x78", "form+2/1 0x63 → 0x7a"]);
+  });
+});
+
 describe("by somebody's word, and by nothing else", () => {
   test.each([
     ["a function", ".one = f", ".one = g", "ops+0x8 was f, and is g", ["ops+8/8 f → g"]],

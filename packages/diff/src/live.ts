@@ -7,9 +7,10 @@ import { type ElfSymbol, STB } from "@suture/elf";
 import { accessOf } from "./accesses.ts";
 import type { Comparer } from "./compare.ts";
 import { destinationOf } from "./destinations.ts";
-import type { EscapingPointer } from "./escaping-pointers.ts";
+import { describe, type EscapingPointer } from "./escaping-pointers.ts";
 import { HOMES, homeOf, isReadOnly } from "./homes.ts";
 import { bytesOf, type Item, isGlobal, isItem, type Ref, sizeOf } from "./items.ts";
+import { isString, textOfString } from "./literals.ts";
 import { fills, type LiveValue, type LiveVariable, type LiveWord, WORD, wordsOf } from "./live-words.ts";
 import type { Plan } from "./plan.ts";
 import type { Refusals } from "./refusals.ts";
@@ -215,7 +216,7 @@ export function handedByData(plan: Plan): EscapingPointer[] {
     words.flatMap((word): EscapingPointer[] => {
       if (!("ref" in word.now) || !holds(plan, item, word)) return [];
       const { to } = word.now.ref;
-      return [{ function: original.name, kind: isItem(to) && to.kind === "function" ? "function" : "variable", name: to.name }];
+      return [{ function: original.name, ...(isItem(to) ? describe(to) : { kind: "variable", name: to.name }) }];
     }),
   );
 }
@@ -231,6 +232,7 @@ function wordText({ name }: Item, { at, size, old, now }: LiveWord): string {
 function textOf(value: LiveValue, size: number): string {
   if ("ref" in value) {
     const { to, addend } = value.ref;
+    if (isItem(to) && isString(to)) return `"${textOfString(to)}"`;
     const distance = isItem(to) ? addend - to.entry : addend;
     return `${to.name}${distance === 0 ? "" : `+${distance}`}`;
   }

@@ -5,6 +5,7 @@
  */
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 #include <linux/stop_machine.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -50,6 +51,11 @@ static bool suture_live_is_of(const struct suture_live_list *list, struct klp_ob
 	return list->module && obj->name ? !strcmp(list->module, obj->name) : !list->module && !obj->name;
 }
 
+/* Each word of an object of the kernel. */
+#define suture_live_each(list, word, obj) \
+	for (list = suture_live_lists; list < suture_live_lists + ARRAY_SIZE(suture_live_lists); list++) \
+		for (word = list->words; suture_live_is_of(list, obj) && word < list->words + list->count; word++)
+
 static unsigned long suture_live_read(const struct suture_live_word *word)
 {
 	switch (word->bytes) {
@@ -84,50 +90,102 @@ static bool suture_live_exchange_at(const struct suture_live_word *word, void *a
 	}
 }
 
-struct suture_live_change {
-	const struct suture_live_word *word;
-	void *at;
-	unsigned long from;
-	unsigned long to;
-	bool done;
-};
-
-static int suture_live_exchange_alone(void *data)
-{
-	struct suture_live_change *change = data;
-
-	change->done = suture_live_exchange_at(change->word, change->at, change->from, change->to);
-	return 0;
-}
-
-/* No processor is between a look whether a function is there and its call when it goes. */
-static bool suture_live_exchange_word(const struct suture_live_word *word, void *at, unsigned long from, unsigned long to)
-{
-	struct suture_live_change change = { .word = word, .at = at, .from = from, .to = to };
-
-	if (!(word->flags & SUTURE_LIVE_EMPTIES) || to)
-		return suture_live_exchange_at(word, at, from, to);
-	return !stop_machine(suture_live_exchange_alone, &change, NULL) && change.done;
-}
-
 /* What is read-only where it is has another place, for as long as it is written: the kernel's own way with its code. */
-static bool suture_live_exchange(const struct suture_live_list *list, struct suture_live_word *word, unsigned long from, unsigned long to)
+static void *suture_live_map(const struct suture_live_list *list, const struct suture_live_word *word)
 {
 	struct page *page;
 	void *base;
-	bool done;
 
 	if (!(word->flags & SUTURE_LIVE_READ_ONLY))
-		return suture_live_exchange_word(word, word->where, from, to);
+		return word->where;
 	page = list->module ? vmalloc_to_page(word->where) : virt_to_page(lm_alias(word->where));
 	base = page ? vmap(&page, 1, VM_MAP, PAGE_KERNEL) : NULL;
 	if (!base)
-		return false;
+		return NULL;
 	/* It is the same memory, or it is not written. */
-	done = !memcmp(base + offset_in_page(word->where), word->where, word->bytes) &&
-	       suture_live_exchange_word(word, base + offset_in_page(word->where), from, to);
+	if (!memcmp(base + offset_in_page(word->where), word->where, word->bytes))
+		return base + offset_in_page(word->where);
 	vunmap(base);
-	return done;
+	return NULL;
+}
+
+static void suture_live_unmap(const struct suture_live_word *word, void *at)
+{
+	if (at && at != word->where)
+		vunmap((void *)((unsigned long)at & PAGE_MASK));
+}
+
+/* All words of an object of the kernel. */
+struct suture_live_change {
+	struct klp_object *obj;
+	/* Where each can be written. */
+	void **at;
+};
+
+/* All words come or none, so that no entry of a table is there by half. */
+static int suture_live_put_all(void *data)
+{
+	struct suture_live_change *change = data;
+	const struct suture_live_list *list;
+	struct suture_live_word *word;
+	void **at = change->at;
+
+	suture_live_each(list, word, change->obj)
+		if (!*at++ || !suture_live_has(word, word->from))
+			return -EBUSY;
+	at = change->at;
+	suture_live_each(list, word, change->obj)
+		word->in = suture_live_exchange_at(word, *at++, word->from, word->now);
+	return 0;
+}
+
+static int suture_live_put_all_back(void *data)
+{
+	struct suture_live_change *change = data;
+	const struct suture_live_list *list;
+	struct suture_live_word *word;
+	void **at = change->at;
+
+	suture_live_each(list, word, change->obj) {
+		if (word->in && *at && suture_live_exchange_at(word, *at, word->now, word->old)) {
+			/* A disable that is turned back puts what is there now. */
+			word->from = word->old;
+			word->in = 0;
+		}
+		at++;
+	}
+	return 0;
+}
+
+/*
+ * Several words are exchanged while no processor does anything else, so that nobody meets one without the other; so is what empties a place: nobody is
+ * between a look whether a function is there and its call.
+ */
+static void suture_live_change(struct klp_object *obj, bool back)
+{
+	int (*exchange)(void *data) = back ? suture_live_put_all_back : suture_live_put_all;
+	struct suture_live_change change = { .obj = obj };
+	const struct suture_live_list *list;
+	struct suture_live_word *word;
+	unsigned int count = 0;
+	bool alone = false;
+	void **at;
+
+	suture_live_each(list, word, obj)
+		alone |= ++count > 1 || (word->flags & SUTURE_LIVE_EMPTIES && !(back ? word->old : word->now));
+	change.at = at = kcalloc(count, sizeof(*at), GFP_KERNEL);
+	if (!at)
+		return;
+	suture_live_each(list, word, obj)
+		*at++ = suture_live_map(list, word);
+	if (alone)
+		stop_machine(exchange, &change, NULL);
+	else
+		exchange(&change);
+	at = change.at;
+	suture_live_each(list, word, obj)
+		suture_live_unmap(word, *at++);
+	kfree(change.at);
 }
 
 /*
@@ -151,26 +209,20 @@ static const struct suture_live_word *suture_live_before(const struct suture_liv
 
 static int suture_live_look(struct klp_object *obj)
 {
-	unsigned int i, j;
+	const struct suture_live_list *list;
+	struct suture_live_word *word;
 
 	if (!obj->name)
 		suture_live_coming = true;
-	for (i = 0; i < ARRAY_SIZE(suture_live_lists); i++) {
-		const struct suture_live_list *list = &suture_live_lists[i];
+	suture_live_each(list, word, obj) {
+		const struct suture_live_word *before = suture_live_before(word);
 
-		if (!suture_live_is_of(list, obj))
-			continue;
-		for (j = 0; j < list->count; j++) {
-			struct suture_live_word *word = &list->words[j];
-			const struct suture_live_word *before = suture_live_before(word);
-
-			word->in = 0;
-			word->from = before && !suture_live_has(word, word->old) ? before->now : word->old;
-			if ((unsigned long)word->where & (word->bytes - 1) || !suture_live_has(word, word->from)) {
-				pr_err("%s: %s of %s holds neither what the kernel was built with nor what a livepatch has put there: it stays as it is\n",
-				       KBUILD_MODNAME, word->name, list->module ?: "vmlinux");
-				return -EBUSY;
-			}
+		word->in = 0;
+		word->from = before && !suture_live_has(word, word->old) ? before->now : word->old;
+		if ((unsigned long)word->where & (word->bytes - 1) || !suture_live_has(word, word->from)) {
+			pr_err("%s: %s of %s holds neither what the kernel was built with nor what a livepatch has put there: it stays as it is\n",
+			       KBUILD_MODNAME, word->name, list->module ?: "vmlinux");
+			return -EBUSY;
 		}
 	}
 	return 0;
@@ -178,57 +230,41 @@ static int suture_live_look(struct klp_object *obj)
 
 static void suture_live_put(struct klp_object *obj)
 {
-	static bool held;
-	unsigned int i, j;
+	static bool suture_live_held;
+	const struct suture_live_list *list;
+	struct suture_live_word *word;
 
 	if (!obj->name)
 		suture_live_coming = false;
-	for (i = 0; i < ARRAY_SIZE(suture_live_lists); i++) {
-		const struct suture_live_list *list = &suture_live_lists[i];
-
-		if (!suture_live_is_of(list, obj))
-			continue;
-		for (j = 0; j < list->count; j++) {
-			struct suture_live_word *word = &list->words[j];
-			struct klp_state *state = klp_get_state(&suture_patch, word->state);
-
-			/* Nobody can say when the last task has left a function that it came to by this pointer, whichever object it is of. */
-			if (!held && (word->flags & SUTURE_LIVE_HOLDS || within_module(word->now, THIS_MODULE))) {
-				__module_get(THIS_MODULE);
-				held = true;
-			}
-			word->in = suture_live_exchange(list, word, word->from, word->now);
-			if (!word->in)
-				pr_err("%s: %s of %s has been changed by another meanwhile, or there is no memory: it stays as it is\n", KBUILD_MODNAME, word->name,
-				       list->module ?: "vmlinux");
-			else if (state)
-				state->data = word;
+	/* Nobody can say when the last task has left a function that it came to by this pointer, whichever object it is of. */
+	suture_live_each(list, word, obj)
+		if (!suture_live_held && (word->flags & SUTURE_LIVE_HOLDS || within_module(word->now, THIS_MODULE))) {
+			__module_get(THIS_MODULE);
+			suture_live_held = true;
 		}
+	suture_live_change(obj, false);
+	suture_live_each(list, word, obj) {
+		struct klp_state *state = klp_get_state(&suture_patch, word->state);
+
+		if (!word->in)
+			pr_err("%s: %s of %s stays as it is: of what is changed with it something has been changed by another meanwhile, or there is no memory\n",
+			       KBUILD_MODNAME, word->name, list->module ?: "vmlinux");
+		else if (state)
+			state->data = word;
 	}
 }
 
 static void suture_live_put_back(struct klp_object *obj)
 {
-	unsigned int i, j;
+	const struct suture_live_list *list;
+	struct suture_live_word *word;
 
-	for (i = 0; i < ARRAY_SIZE(suture_live_lists); i++) {
-		const struct suture_live_list *list = &suture_live_lists[i];
-
-		if (!suture_live_is_of(list, obj))
-			continue;
-		for (j = 0; j < list->count; j++) {
-			struct suture_live_word *word = &list->words[j];
-
-			if (!word->in)
-				continue;
-			/* A disable that is turned back puts what is there now. */
-			if (suture_live_exchange(list, word, word->now, word->old))
-				word->from = word->old;
-			else
-				pr_err("%s: %s of %s has been changed by another, or there is no memory: it is not put back\n", KBUILD_MODNAME,
-				       word->name, list->module ?: "vmlinux");
-			word->in = 0;
-		}
+	suture_live_change(obj, true);
+	suture_live_each(list, word, obj) {
+		if (word->in)
+			pr_err("%s: %s of %s has been changed by another, or there is no memory: it is not put back\n", KBUILD_MODNAME, word->name,
+			       list->module ?: "vmlinux");
+		word->in = 0;
 	}
 }
 

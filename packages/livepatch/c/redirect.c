@@ -162,7 +162,7 @@ static void suture_redirect_take_over(struct suture_redirect *redirect)
 
 static void suture_redirect_arm(struct klp_object *obj)
 {
-	static bool held;
+	static bool suture_redirect_held;
 	unsigned int i, j;
 
 	if (!obj->name)
@@ -179,9 +179,9 @@ static void suture_redirect_arm(struct klp_object *obj)
 
 			if (!redirect->registered)
 				continue;
-			if (!held) {
+			if (!suture_redirect_held) {
 				__module_get(THIS_MODULE);
-				held = true;
+				suture_redirect_held = true;
 			}
 			error = enable_kprobe(redirect->probe);
 			if (error) {

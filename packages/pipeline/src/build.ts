@@ -18,7 +18,7 @@ import { mayChangeTypes } from "./patch/scope.ts";
 import { levelKept, withPredecessor } from "./predecessor.ts";
 import { type Affected, affectedObjects } from "./reach/affected.ts";
 import { isNoCode } from "./reach/no-code.ts";
-import { checkLeans, holdAdded } from "./run/live.ts";
+import { checkLeans, checkShown, holdAdded } from "./run/live.ts";
 import { PatchRun } from "./run/patch-run.ts";
 import { askedObjects } from "./run/rebuild.ts";
 import { checkProbes } from "./run/redirects.ts";
@@ -69,6 +69,7 @@ async function buildNamed(
     ];
     holdAdded(compared.parts, parts);
     checkLeans(compared.parts, parts);
+    checkShown(compared.parts);
     stage.note("joining what changed");
     const combined = combine(parts, { name, replace: options.replace, states, symbolSources: kernel.symbolSources, btf: kernel.btf });
     const draft = await manifestOf(kernel, options, name, { ...compared, combined, authored, states });

@@ -1,42 +1,47 @@
 /** Functions that nothing but one word of a table leads to, and another that the fix has in their place. */
-import type { CFunction } from "../c-file.ts";
 import type { Kind, Subject } from "../edit.ts";
-import { type Change, edit, enter, inDirectives, insert, isFree, NOP, rename, runTime, uses } from "../text.ts";
+import { copyOf, inTables } from "../tables.ts";
+import { edit, enter, insert, isFree, NOP, rename } from "../text.ts";
 
 const family = "place";
 const NEW = "edit_in_its_place";
 
-/** Static ones with one use, which is the value of a member: `.open = one,`. */
-function inPlaces(subject: Subject): { one: CFunction; use: Change }[] {
-  const { file, facts } = subject;
-  const { tokens } = file.scan;
-  if (!isFree(file, NEW)) return [];
-  return runTime(subject).flatMap((one) => {
-    const [use, ...others] = uses(file, one.name).filter(({ at }) => at !== one.nameAt);
-    if (!one.isStatic || use === undefined || others.length > 0 || inDirectives(file, one.name)) return [];
-    // What a function fills in is code.
-    if (file.functions.some(({ bodyAt, bodyEnd }) => use.at > bodyAt && use.at < bodyEnd)) return [];
-    // The compiler may have read the table for others.
-    if ([...facts.functions].some(([name, { refers }]) => name !== one.name && refers.has(one.name))) return [];
-    const i = tokens.indexOf(use);
-    const isMember = tokens[i - 1]?.text === "=" && tokens[i - 3]?.text === "." && [",", "}"].includes(tokens[i + 1]?.text ?? "");
-    return isMember ? [{ one, use: { at: use.at, end: use.end, text: NEW } }] : [];
-  });
-}
+const placeOf = (subject: Subject) => (isFree(subject.file, NEW) ? subject.random.of(inTables(subject)) : undefined);
 
 /** The old one is gone. */
 const another: Kind = {
   name: "another-function-in-its-place",
   family,
-  verdict: "either",
+  verdict: "build",
   tame: true,
   make(subject) {
-    const found = subject.random.of(inPlaces(subject));
+    const found = placeOf(subject);
     if (found === undefined) return undefined;
     const { one } = found;
     return edit(subject, `${NEW} in place of ${one.name}`, [...rename(subject.file, one.name, NEW), enter(one, NOP)], {
       claims: [{ claim: "replaces", name: one.name }],
     });
+  },
+};
+
+/** It takes more than whoever calls by the table hands it. */
+const anotherType: Kind = {
+  name: "another-type-in-its-place",
+  family,
+  verdict: "refuse",
+  codes: ["BUILD_SUCCESSOR"],
+  tame: false,
+  make(subject) {
+    const found = placeOf(subject);
+    if (found === undefined) return undefined;
+    const { one, value } = found;
+    const isEmpty = /^\s*(?:void)?\s*$/.test(subject.file.text.slice(one.parametersAt, one.parametersEnd));
+    return edit(subject, `${NEW}, which takes more, in place of ${one.name}`, [
+      { at: one.nameAt, end: one.nameAt + one.name.length, text: NEW },
+      { at: isEmpty ? one.parametersAt : one.parametersEnd, end: one.parametersEnd, text: `${isEmpty ? "" : ", "}unsigned long edit_more` },
+      enter(one, '\tasm volatile("nop" :: "r" (edit_more) : "memory");\n'),
+      { at: value.at, end: value.end, text: `(void *)${NEW}` },
+    ]);
   },
 };
 
@@ -47,18 +52,23 @@ const around: Kind = {
   verdict: "either",
   tame: true,
   make(subject) {
-    const found = subject.random.of(inPlaces(subject).filter(({ one }) => one.parameters.every(({ name }) => name !== "")));
+    const found = placeOf(subject);
     if (found === undefined) return undefined;
-    const { one, use } = found;
+    const { one, value } = found;
     const { text } = subject.file;
-    const head = `${text.slice(one.at, one.nameAt)}${NEW}${text.slice(one.nameAt + one.name.length, one.bodyAt - 1).trimEnd()}`;
     const isVoid = one.words.includes("void") && !text.slice(one.at, one.nameAt).includes("*");
     const call = `${one.name}(${one.parameters.map(({ name }) => name).join(", ")});`;
+    const head = copyOf(subject, { ...one, end: one.bodyAt }, NEW)
+      .slice(0, -1)
+      .trimEnd();
     const body = `{\n${NOP}\t${isVoid ? "" : "return "}${call}\n}\n`;
-    return edit(subject, `${NEW} around ${one.name} in its place`, [insert(one.end, `\n\n${head}\n${body}`), use], {
-      claims: [{ claim: "replaces", name: one.name }],
-    });
+    return edit(
+      subject,
+      `${NEW} around ${one.name} in its place`,
+      [insert(one.end, `\n\n${head}\n${body}`), { at: value.at, end: value.end, text: NEW }],
+      { claims: [{ claim: "replaces", name: one.name }] },
+    );
   },
 };
 
-export const placeKinds: readonly Kind[] = [another, around];
+export const placeKinds: readonly Kind[] = [another, anotherType, around];

@@ -3,6 +3,7 @@ import type { CComposite, CFile, CMember } from "../c-file.ts";
 import type { Token } from "../c-tokens.ts";
 import type { Kind, Subject } from "../edit.ts";
 import { live } from "../live.ts";
+import { onStack } from "../on-stack.ts";
 import { type Change, edit, enter, insert, NOP, runTime, uses } from "../text.ts";
 
 const family = "type";
@@ -24,8 +25,9 @@ function structures(subject: Subject, nameless: boolean): CComposite[] {
 const inner = ({ nested }: CComposite): CComposite[] => nested.flatMap((one) => [one, ...inner(one)]);
 
 /** Objects of it are met through pointers that come from elsewhere, or are variables: they do not live on a stack only. */
-function isReached({ file }: Subject, { tag = "" }: CComposite): boolean {
-  return new RegExp(`\\b(?:struct|union)\\s+${tag}\\s*\\*`).test(file.text) && /->/.test(file.text);
+function isReached(subject: Subject, one: CComposite): boolean {
+  const { text } = subject.file;
+  return new RegExp(`\\b(?:struct|union)\\s+${one.tag}\\s*\\*`).test(text) && /->/.test(text) && onStack(subject, one) === undefined;
 }
 
 /** A member that code uses. */

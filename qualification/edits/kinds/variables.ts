@@ -1,7 +1,7 @@
 /** Variables that change their name, their home or their value, and functions that use another one. */
 import type { Edit, Kind, Subject } from "../edit.ts";
 import { variableSymbol } from "../facts.ts";
-import { type Live, live } from "../live.ts";
+import { type Live, live, numbers } from "../live.ts";
 import { type Change, edit, enter, insert, isFree, NOP, rename, uses } from "../text.ts";
 
 const family = "variable";
@@ -175,17 +175,8 @@ const initial: Kind = {
   verdict: "refuse",
   tame: false,
   make(subject) {
-    const suitable = live(subject, "file").filter(
-      ({ variable, section }) =>
-        !section.includes("after_init") && /^(?:0x[\da-fA-F]+|\d+)[uUlL]*$/.test(variable.initial?.text ?? "") && variable.stars === 0,
-    );
-    const one = subject.random.of(suitable);
-    const value = one?.variable.initial;
-    if (one === undefined || value === undefined) return undefined;
-    return edit(subject, `${one.variable.name} begins with another value`, [
-      { at: value.at, end: value.end, text: String(Number.parseInt(value.text, value.text.startsWith("0x") ? 16 : 10) + 1) },
-      ...touched(subject, one),
-    ]);
+    const one = subject.random.of(numbers(subject));
+    return one && edit(subject, `${one.variable.name} begins with another value`, [one.value, ...touched(subject, one)]);
   },
 };
 

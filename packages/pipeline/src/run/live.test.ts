@@ -1,7 +1,7 @@
 import type { LiveRecord } from "@suture/diff";
 import { type ElfObject, newSymbol, Section, SHT, STB } from "@suture/elf";
 import { expect, test } from "vitest";
-import { accepts, checkTogether, holdAdded, liveNotes } from "./live.ts";
+import { accepts, checkShown, checkTogether, holdAdded, liveNotes } from "./live.ts";
 
 const word = (more: Partial<LiveRecord> = {}): LiveRecord => ({
   variable: "ops",
@@ -53,6 +53,14 @@ test("a name without its object is a word for one variable", () => {
   const accept = accepts(new Set(["a.o:ops", "limit"]), "a.o");
   expect(["ops", "limit", "other"].map(accept)).toEqual([true, true, false]);
   expect(accepts(new Set(["a.o:ops"]), "b.o")("ops")).toBe(false);
+});
+
+test("no more words than the module can tell of", () => {
+  const shown = (count: number) => () =>
+    checkShown([{ owner: { name: "vmlinux" }, delta: { live: Array.from({ length: count }, (_, i) => word({ at: 0x100 + i })) } }]);
+  // "out vmlinux ops+0x100" and the end of the line.
+  expect(shown(186)).not.toThrow();
+  expect(shown(187)).toThrow(/187 words of the kernel's data differ/);
 });
 
 test("a pointer to what another object adds leads into the livepatch, too", () => {

@@ -121,6 +121,20 @@ function checkFilled(parts: readonly LivePart[]): void {
   }
 }
 
+/** What the kernel gives of a module's parameter: a page, of which it ends the text itself. */
+const MOST_SHOWN = 4096 - 1;
+
+/** Whether each word is in the kernel, the module says in one text. @throws BUILD_LIVE_DATA */
+export function checkShown(parts: readonly { owner: { name: string }; delta: Pick<Delta, "live"> }[]): void {
+  const lines = parts.flatMap(({ owner, delta }) =>
+    delta.live.map(({ variable, at }) => `out ${owner.name} ${variable}+0x${at.toString(16)}\n`),
+  );
+  if (lines.join("").length > MOST_SHOWN)
+    throw fail("BUILD_LIVE_DATA", `${lines.length} words of the kernel's data differ, which is more than the livepatch can tell of`, {
+      symbol: parts.find(({ delta }) => delta.live.length > 0)?.delta.live[0]?.variable ?? "",
+    });
+}
+
 export function liveNotes(live: readonly LiveRecord[]): string[] {
   return live.map(({ variable, at, was, becomes, holds }) => {
     const where = at === 0 ? variable : `${variable}+0x${at.toString(16)}`;
