@@ -8,6 +8,7 @@ export { lockFile } from "./lock.ts";
 export { oddIn } from "./plain-path.ts";
 export { findProgram, onPath, programFolders, SBIN } from "./programs.ts";
 export { literally, shellWord } from "./quote.ts";
+export { SoundFiles } from "./sound-files.ts";
 export { restedSince, stampOf } from "./stamp.ts";
 export { markUsed, sweepKept } from "./sweep.ts";
 export { type Compression, compressionOf, gunzipWithin, type NotUnpacked, unpackWithin } from "./unpack.ts";

@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { keepFile, keepJson, markUsed, readKept, sha256 } from "@suture/files";
+import { keepFile, keepJson, markUsed, readKept, SoundFiles, sha256 } from "@suture/files";
 import { inScratch } from "@suture/sources";
 import type { Task } from "@suture/task";
 import * as v from "valibot";
@@ -14,6 +14,8 @@ import type { Overlay, SourceView } from "./view/view.ts";
 
 export interface ByContent {
   bytes: Uint8Array;
+  /** Of `bytes`. */
+  sha256: string;
   /** Milliseconds that compilers took; 0 where it was kept. */
   ms: number;
   /** Paths that were read, those in the tree as they are named there. */
@@ -63,20 +65,21 @@ export class ContentCompiler {
     const list = join(cache, key.slice(0, 2), `${key.slice(2)}.inputs`);
     const known = (await readKept(list, INPUTS)) ?? [];
     for (const inputs of known) {
-      const bytes = await openKept(pathOf(cache, key, await this.#contents(inputs, overlay)));
-      if (bytes !== undefined) return { bytes, ms: 0, inputs };
+      const kept = await openKept(pathOf(cache, key, await this.#contents(inputs, overlay)));
+      if (kept !== undefined) return { ...kept, ms: 0, inputs };
     }
     return inScratch("object", async (scratch) => {
       const { bytes, ms, inputs: read } = await compileInto(task, command, variant, this.#view, scratch);
       await this.#view.check(read, command.source);
       const inputs = [...new Set(read.map((input) => this.#named(input)))];
       const contents = await this.#contents(inputs, overlay);
+      const hash = sha256(bytes);
       if (contents !== undefined) {
-        await keep(task, pathOf(cache, key, contents), bytes);
+        await keep(task, pathOf(cache, key, contents), bytes, hash);
         const others = known.filter((one) => JSON.stringify(one) !== JSON.stringify(inputs));
         await keepJson(task, list, [inputs, ...others].slice(0, REMEMBERED));
       }
-      return { bytes, ms, inputs };
+      return { bytes, sha256: hash, ms, inputs };
     });
   }
 
@@ -130,20 +133,23 @@ function pathOf(cache: string, key: string, contents: string | undefined): strin
   return join(cache, name.slice(0, 2), `${name.slice(2)}.o`);
 }
 
-async function openKept(path: string | undefined): Promise<Uint8Array | undefined> {
-  const file = path === undefined ? undefined : await readFile(path).catch(() => undefined);
-  if (file === undefined || file.length < SHA256_BYTES) return undefined;
-  const bytes = file.subarray(SHA256_BYTES);
-  if (path === undefined || sha256(bytes) !== file.toString("latin1", 0, SHA256_BYTES)) return undefined;
+const sound = new SoundFiles();
+
+async function openKept(path: string | undefined): Promise<{ bytes: Uint8Array; sha256: string } | undefined> {
+  if (path === undefined) return undefined;
+  const hashOf = (file: Buffer): string => file.toString("latin1", 0, SHA256_BYTES);
+  const bytesOf = (file: Buffer): Uint8Array => file.subarray(SHA256_BYTES);
+  const file = await sound.read(path, (file) => sha256(bytesOf(file)) === hashOf(file));
+  if (file === undefined) return undefined;
   markUsed(path);
-  return bytes;
+  return { bytes: bytesOf(file), sha256: hashOf(file) };
 }
 
 /** A full disk costs time only. */
-async function keep(task: Task, path: string | undefined, bytes: Uint8Array): Promise<void> {
+async function keep(task: Task, path: string | undefined, bytes: Uint8Array, hash: string): Promise<void> {
   if (path === undefined) return;
   try {
-    await keepFile(path, Buffer.concat([Buffer.from(sha256(bytes), "latin1"), bytes]));
+    await keepFile(path, Buffer.concat([Buffer.from(hash, "latin1"), bytes]));
   } catch (error) {
     task.reporter.warn(`a compiled object could not be kept: ${error instanceof Error ? error.message : String(error)}`);
   }

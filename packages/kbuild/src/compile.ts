@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SutureError } from "@suture/errors";
-import { keepFile, markUsed, restedSince, sha256, stampOf } from "@suture/files";
+import { keepFile, markUsed, restedSince, SoundFiles, sha256, stampOf } from "@suture/files";
 import { inScratch } from "@suture/sources";
 import { run, type Task } from "@suture/task";
 import * as v from "valibot";
@@ -143,15 +143,17 @@ type Head = v.InferOutput<typeof HEAD>;
 /** What was found sound in a view: its files are read once for each object, as nobody changes them while this runs. */
 const found = new WeakMap<SourceView, Map<string, string>>();
 
+const sound = new SoundFiles();
+
 async function openKept({ key, path }: { key: string; path: string }, view: SourceView): Promise<Uint8Array | undefined> {
-  const file = await readFile(path).catch(() => undefined);
-  const end = file?.indexOf(10) ?? -1;
-  if (file === undefined || end < 0) return undefined;
-  const bytes = file.subarray(end + 1);
   try {
-    const head = v.parse(HEAD, JSON.parse(file.toString("utf8", 0, end)));
+    const file = await sound.read(path, (file) => {
+      const { head, bytes } = partsOf(file);
+      return head.sha256 === hashParts([key, bytes]);
+    });
+    if (file === undefined) return undefined;
+    const { head, bytes } = partsOf(file);
     const { inputs, inputsSha256 } = head;
-    if (head.sha256 !== hashParts([key, bytes])) return undefined;
     const known = found.get(view) ?? new Map<string, string>();
     if (known.get(path) === inputsSha256) return bytes;
     // Before they are read: what is written to them from now on has another.
@@ -167,6 +169,12 @@ async function openKept({ key, path }: { key: string; path: string }, view: Sour
     // Cut off, or an input is gone: compiled anew.
     return undefined;
   }
+}
+
+/** @throws where it is cut off */
+function partsOf(file: Buffer): { head: Head; bytes: Uint8Array } {
+  const end = file.indexOf(10);
+  return { head: v.parse(HEAD, JSON.parse(file.toString("utf8", 0, Math.max(end, 0)))), bytes: file.subarray(end + 1) };
 }
 
 /** A full disk costs time only. */

@@ -267,11 +267,10 @@ export class ReleaseObjects {
   async #compile(state: State, { compiler, overlay }: ChosenView): Promise<void> {
     const { command } = state;
     try {
-      const { bytes, inputs } = await compiler.compile(this.#task, command, VARIANT, overlay);
+      // With its types: what is refused for those may be of the same code.
+      const { bytes, sha256: digest, inputs } = await compiler.compile(this.#task, command, VARIANT, overlay);
       state.inputs = new Set(inputs);
       state.overlay = overlay;
-      // With its types: what is refused for those may be of the same code.
-      const digest = sha256(bytes);
       if (digest === state.digest) return;
       // Beside others that are compiled; the comparison, which is one by one, finds it kept.
       const [original] = await Promise.all([this.#original(command, VARIANT), this.#original(command, "plain")]);
@@ -353,9 +352,9 @@ export class ReleaseObjects {
     });
     let isThis = true;
     try {
-      const built = await this.#builds(at).open(command);
+      const { built, digest } = await this.#open(command, at);
       // Of a text that says the same of another choice, or so it seemed: looked at again before anything is made of it.
-      isThis = sha256(built.patched) === state.digest;
+      isThis = digest === state.digest;
       await run.object(built, moves);
       checkThreads(run.parts, this.#options.acceptThreads);
       state.part = run.parts[0];
@@ -382,21 +381,23 @@ export class ReleaseObjects {
     return join(cache, "release", "verdicts", name.slice(0, 2), `${name.slice(2)}.json`);
   }
 
-  readonly #builds = ({ compiler, overlay }: ChosenView): Builds => ({
-    open: async (command): Promise<Compiled> => {
-      const [plain, bytes, patched] = await Promise.all([
-        this.#original(command, "plain"),
-        this.#original(command, VARIANT),
-        compiler.compile(this.#task, command, VARIANT, overlay),
-      ]);
-      const elf = readElf(bytes, command.object);
-      const proof = await proveOriginal(this.#task, this.#kernel, command, plain, elf);
-      return { command, original: { elf, bytes }, patched: patched.bytes, proof };
-    },
+  async #open(command: ObjectCommand, { compiler, overlay }: ChosenView): Promise<{ built: Compiled; digest: string }> {
+    const [plain, bytes, patched] = await Promise.all([
+      this.#original(command, "plain"),
+      this.#original(command, VARIANT),
+      compiler.compile(this.#task, command, VARIANT, overlay),
+    ]);
+    const elf = readElf(bytes, command.object);
+    const proof = await proveOriginal(this.#task, this.#kernel, command, plain, elf);
+    return { built: { command, original: { elf, bytes }, patched: patched.bytes, proof }, digest: patched.sha256 };
+  }
+
+  readonly #builds = (at: ChosenView): Builds => ({
+    open: async (command) => (await this.#open(command, at)).built,
     elves: async (command) => {
       const [before, after] = await Promise.all([
         this.#original(command, VARIANT),
-        compiler.compile(this.#task, command, VARIANT, overlay),
+        at.compiler.compile(this.#task, command, VARIANT, at.overlay),
       ]);
       return { before: readElf(before, command.object), after: readElf(after.bytes, command.object) };
     },
