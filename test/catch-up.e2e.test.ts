@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { KernelContext } from "@suture/kbuild";
+import { Commands, type KernelContext, type ObjectCommand } from "@suture/kbuild";
 import { inspect } from "@suture/livepatch";
 import { type CaughtUp, catchUp, commitUnits } from "@suture/pipeline";
 import { silentReporter, Task } from "@suture/task";
@@ -44,6 +44,7 @@ const FILES = {
   loadavg: "fs/proc/loadavg.c",
   softirqs: "fs/proc/softirqs.c",
   header: "fs/proc/internal.h",
+  net: "fs/proc/proc_net.c",
   reaper: "mm/oom_kill.c",
 } as const;
 
@@ -288,6 +289,40 @@ test("what the joined module is refused for is left out, and the others are join
   const { manifest, faults } = inspect(livepatch?.bytes ?? new Uint8Array(), "livepatch.ko");
   expect(faults).toEqual([]);
   expect(manifest?.functions.map(({ name }) => name)).toEqual(["cmdline_proc_show"]);
+});
+
+test("a file that does not compile as it is keeps out what changes what it names, and nothing else", async () => {
+  const two = new Repository(join(folder, "uncompiled"));
+  two.copy(kernel.sourceRoot, [FILES.header]);
+  two.commit("the release that runs");
+  two.git("tag", "from");
+  two.edit(FILES.header, /(static inline struct task_struct \*get_proc_task\([^)]*\)\n\{\n)/, "$1\tbarrier();\n");
+  two.commit("a task is found otherwise");
+  two.edit(FILES.header, /(static inline void pde_force_lookup\([^)]*\)\n\{\n)/, "$1\tbarrier();\n");
+  two.commit("entries are looked up otherwise");
+  const plan = await commitUnits(task, kernel, [{ folder: two.folder, range: "from..main" }]);
+  const { commands } = kernel;
+  const { of, rowOf } = Commands.prototype;
+  // As one that includes what only a whole build makes.
+  const broken = (command: ObjectCommand): ObjectCommand =>
+    command.source === FILES.net
+      ? { ...command, compile: command.compile.replace(" -c -o ", " -include made/by-the-build.h -c -o ") }
+      : command;
+  Object.assign(commands, {
+    of: (object: string) => broken(of.call(commands, object)),
+    rowOf: (object: string) => broken(rowOf.call(commands, object)),
+  });
+  try {
+    const { report, livepatch } = await catchUp(task, kernel, plan, OPTIONS);
+    expect(report.units.map(({ title, state, reasons }) => [title, state, ...reasons.map(({ code }) => code)])).toEqual([
+      ["a task is found otherwise", "carried"],
+      ["entries are looked up otherwise", "left out", "CATCHUP_UNCOMPILED"],
+    ]);
+    expect(report.units[1]?.reasons[0]?.why).toMatch(/^fs\/proc\/proc_net.c does not compile as it is: .*made\/by-the-build\.h/s);
+    expect(livepatch?.manifest.functions).not.toEqual([]);
+  } finally {
+    Object.assign(commands, { of, rowOf });
+  }
 });
 
 function idOfSubject(subject: string): string {

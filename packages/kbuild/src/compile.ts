@@ -128,9 +128,14 @@ export async function compileInto(task: Task, command: ObjectCommand, variant: V
     }
   } catch (error) {
     if (!(error instanceof SutureError) || error.code !== "COMMAND_FAILED") throw error;
-    throw fail("BUILD_COMPILE", error.message.slice(error.message.indexOf("\n") + 1).trim(), { file: source }, { cause: error });
+    throw fail("BUILD_COMPILE", said(error.message), { file: source }, { cause: error });
   }
   return { bytes: await readFile(out), ms, inputs: inputsOf(await readFile(depfile, "utf8")) };
+}
+
+/** Of a command that failed: what it said, without its own lines. */
+function said(message: string): string {
+  return message.slice(message.lastIndexOf("\n  ended with ") + 1).trim();
 }
 
 /** To be raised with every change to what is kept. */

@@ -131,6 +131,11 @@ export const pipelineErrors = defineErrors({
       "A kernel thread is begun with a function that changes, and is in it for as long as it lives. The kernel waits until no task is in what is replaced: on a machine that has such a thread, the whole livepatch would neither come in nor go out.",
     mend: "Where no machine has such a thread, --accept-doubt UNIT carries it; otherwise boot the newer kernel.",
   },
+  CATCHUP_UNCOMPILED: {
+    cause:
+      "A file that names what the unit changes does not compile in the kernel's source as it is, without any change: what the unit does to it cannot be looked at.",
+    mend: "Its message says what is missing in the source tree. Where that cannot be had, boot the newer kernel.",
+  },
   CATCHUP_RANGE: {
     cause: "The commits that --git and --range name cannot be read.",
     mend: "Give a folder that git knows and a range of it, A..B, with A the release that runs: `git -C FOLDER log --oneline A..B` shows it.",

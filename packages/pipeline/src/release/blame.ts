@@ -2,7 +2,7 @@
 import type { SutureError } from "@suture/errors";
 import { inParallel } from "@suture/task";
 import { IDENTIFIER } from "../c/declarations.ts";
-import { dependents, type Unit, withNeeds } from "./units.ts";
+import { dependents, type Unit, withNeeds, without } from "./units.ts";
 
 /** What the object is refused for with another choice of units. */
 export type TryOut = (choice: ReadonlySet<number>) => Promise<readonly SutureError[]>;
@@ -179,12 +179,6 @@ function closed(
 ): Set<number> | undefined {
   const found = withNeeds(units, index, there);
   return found === undefined || [...found].some((one) => faults.has(one)) ? undefined : found;
-}
-
-function without(units: readonly Unit[], there: ReadonlySet<number>, gone: Iterable<number>): Set<number> {
-  const out = new Set(gone);
-  const also = dependents(units, out, there);
-  return new Set([...there].filter((index) => !out.has(index) && !also.has(index)));
 }
 
 /** Units that change what refusals name; if none does, those that mention it. */

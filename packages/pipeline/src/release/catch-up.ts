@@ -8,6 +8,7 @@ import type { SutureError } from "@suture/errors";
 import type { KernelContext, ObjectCommand } from "@suture/kbuild";
 import type { AccountSummary, CatchUpReport } from "@suture/protocol";
 import { inParallel, type Stage, type Task } from "@suture/task";
+import { fail } from "../errors.ts";
 import type { Livepatch } from "../link/livepatch.ts";
 import type { Predecessor } from "../options.ts";
 import { checkMacros } from "../patch/macros.ts";
@@ -209,12 +210,14 @@ class Rounds {
   async #leaveBlamed(stage: Stage, found: ReadonlyMap<string, readonly SutureError[]>): Promise<boolean> {
     const { choice, source, objects, jobs } = this.#parts;
     const before = choice.in.size;
+    const uncompiled = await this.#leaveUncompiled(stage, found);
     const tryOut = async (object: string, units: ReadonlySet<number>): Promise<readonly SutureError[]> =>
       objects.tryOut(object, source.overlay(units));
     const refused = (object: string, refusals: readonly SutureError[]): Refused[] =>
       refusals.length === 0 ? [] : [{ object, relevant: this.#relevantTo(object), refusals }];
     const isAsItWas = ({ relevant }: Refused): boolean => choice.among(relevant).length === relevant.length;
-    let waiting = [...found.keys()].sort().flatMap((object) => refused(object, found.get(object) ?? []));
+    const others = [...found.keys()].filter((object) => !uncompiled.has(object));
+    let waiting = others.sort().flatMap((object) => refused(object, found.get(object) ?? []));
     stage.note("what many objects are refused for");
     leave(choice, await blamedOfMany(this.#units, choice.in, waiting, tryOut, jobs));
     while (waiting.length > 0) {
@@ -245,6 +248,27 @@ class Rounds {
       ).flat();
     }
     return choice.in.size < before;
+  }
+
+  /**
+   * Objects that do not compile without any change either, of which nothing can be said: what changes what they name.
+   * @returns those objects, which are not looked at any more
+   */
+  async #leaveUncompiled(stage: Stage, found: ReadonlyMap<string, readonly SutureError[]>): Promise<ReadonlySet<string>> {
+    const { choice, objects, reached } = this.#parts;
+    const uncompiled = new Set<string>();
+    for (const object of [...found.keys()].sort()) {
+      const refusal =
+        found.get(object)?.some(({ code }) => code === "BUILD_COMPILE") === true ? await objects.uncompiled(object) : undefined;
+      if (refusal === undefined) continue;
+      const { where, message } = refusal;
+      const units = await reached.unitsNamed(stage, object, choice);
+      const why = `${where.file ?? object} does not compile as it is: ${message}`;
+      if (choice.leave(each(units, fail("CATCHUP_UNCOMPILED", why, where))) === 0) continue;
+      objects.forget(object);
+      uncompiled.add(object);
+    }
+    return uncompiled;
   }
 
   /** Units in whose files an object has a part. */

@@ -5,7 +5,7 @@ import type { Choice } from "./choice.ts";
 import type { ChosenSource } from "./chosen-source.ts";
 import { between, type NamedBetween } from "./named-between.ts";
 import type { PreprocessedObjects } from "./preprocessed-objects.ts";
-import type { Plan } from "./units.ts";
+import { type Plan, without } from "./units.ts";
 
 interface Parts {
   plan: Plan;
@@ -54,6 +54,22 @@ export class Reached {
     const source = this.#sourceOf(object);
     const seen = this.headers(choice).filter((path) => this.#plan.sees(source, path));
     return [...new Set(seen.flatMap((path) => choice.among(this.#source.unitsOf(path))))];
+  }
+
+  /** Of those, the ones that change what it names, and those that change the source itself; where none is known to, all. */
+  async unitsNamed(stage: Stage, object: string, choice: Choice): Promise<number[]> {
+    const source = this.#sourceOf(object);
+    const own = choice.among(this.#source.unitsOf(source));
+    const seen = this.unitsFor(object, choice);
+    const naming: number[] = [];
+    for (const index of seen) {
+      const before = this.#source.overlay(without(this.#plan.units, choice.in, [index]));
+      const now = this.#source.overlay(choice.in);
+      const headers = between(before, now).filter((path) => path !== source && this.#plan.sees(source, path));
+      const found = await this.#named.sources(stage, { before, now, headers, layoutsHold: false }, [source]);
+      if (found.length > 0) naming.push(index);
+    }
+    return [...new Set([...own, ...(naming.length > 0 || own.length > 0 ? naming : seen)])];
   }
 
   #sourceOf(object: string): string {

@@ -259,6 +259,23 @@ export class ReleaseObjects {
     };
   }
 
+  /** Why an object does not compile, whatever the choice; undefined: it does. */
+  async uncompiled(object: string): Promise<SutureError | undefined> {
+    const state = this.#states.get(object);
+    if (state === undefined) return undefined;
+    try {
+      await this.#original(state.command, VARIANT);
+      return undefined;
+    } catch (error) {
+      return refusedOr(this.#task, error);
+    }
+  }
+
+  /** An object that is not looked at any more. */
+  forget(object: string): void {
+    this.#states.delete(object);
+  }
+
   /** What was joined to a module that came to nothing is not what it was: it is made again. */
   forgetParts(): void {
     for (const state of this.#states.values()) Object.assign(state, { part: undefined, record: undefined });

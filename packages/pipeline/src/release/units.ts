@@ -86,6 +86,13 @@ export function dependents(units: readonly Unit[], gone: ReadonlySet<number>, th
   return found;
 }
 
+/** What stays of a choice without some, and without those that cannot stay then. */
+export function without(units: readonly Unit[], there: ReadonlySet<number>, gone: Iterable<number>): Set<number> {
+  const out = new Set(gone);
+  const also = dependents(units, out, there);
+  return new Set([...there].filter((index) => !out.has(index) && !also.has(index)));
+}
+
 /** Where it is counts: what is changed alike in two functions is two changes. */
 export function idOf(hunks: readonly (LineHunk & { path: string })[]): string {
   return `u${sha256(JSON.stringify(hunks.map(({ path, oldStart, old, now }) => [path, oldStart, old, now]))).slice(0, 12)}`;
