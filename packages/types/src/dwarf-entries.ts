@@ -146,11 +146,19 @@ const FORM = {
 /** Forms that are one number of variable length. */
 const LEB = new Set<number>([FORM.SDATA, FORM.UDATA, FORM.REF_UDATA, 0x1a, 0x1b, 0x22, 0x23]);
 
+interface Attribute {
+  role: Role | undefined;
+  form: number;
+  /** Of a fixed form, its bytes. */
+  size: number | undefined;
+  constant: number;
+}
+
 interface Abbreviation {
   tag: number;
   hasChildren: boolean;
   isOfCode: boolean;
-  attributes: { role: Role | undefined; form: number; constant: number }[];
+  attributes: Attribute[];
 }
 
 /** By offset in .debug_info; undefined if the object has none. @throws BUILD_BAD_DWARF */
@@ -163,10 +171,11 @@ class Reader {
   readonly #elf: ElfObject;
   readonly #info: Section;
   readonly #view: ByteView;
-  readonly #relocations: ReadonlyMap<number, Relocation>;
-  /** By their offsets in .debug_str, and in .debug_line_str. */
-  readonly #strings = new Map<number, string>();
-  readonly #lineStrings = new Map<number, string>();
+  /** By offset, and the first that is not before what is read. */
+  readonly #relocations: readonly Relocation[];
+  #next = 0;
+  readonly #strings: Strings;
+  readonly #lineStrings: Strings;
   #at = 0;
   /** Of the attribute that was read last: where its bytes are, without the length of a block. */
   #valueAt = 0;
@@ -179,10 +188,17 @@ class Reader {
     this.#info = info;
     if ((info.flags & SHF.COMPRESSED) !== 0) throw this.#bad("it is compressed: build without -gz");
     this.#view = viewOf(info.data, elf.format.order);
-    const relocations = new Map<number, Relocation>();
-    for (const table of relocationSections(elf).get(info) ?? [])
-      for (const relocation of table.relocations) relocations.set(relocation.offset, relocation);
-    this.#relocations = relocations;
+    const tables = relocationSections(elf).get(info) ?? [];
+    this.#relocations = inOrder(tables.length === 1 ? (tables[0]?.relocations ?? []) : tables.flatMap(({ relocations }) => relocations));
+    this.#strings = new Strings(elf, ".debug_str");
+    this.#lineStrings = new Strings(elf, ".debug_line_str");
+  }
+
+  /** Entries are read from the first to the last. */
+  #relocationAt(offset: number): Relocation | undefined {
+    while ((this.#relocations[this.#next]?.offset ?? offset) < offset) this.#next++;
+    const found = this.#relocations[this.#next];
+    return found?.offset === offset ? found : undefined;
   }
 
   entries(): Map<number, Entry> {
@@ -228,7 +244,7 @@ class Reader {
       const abbreviation = abbreviations.get(code);
       if (abbreviation === undefined) throw this.#bad(`abbreviation ${code} is not there`);
       const entry: Entry = { tag: abbreviation.tag, parent, children: [] };
-      if (abbreviation.isOfCode) for (const { form, constant } of abbreviation.attributes) this.#read(form, constant);
+      if (abbreviation.isOfCode) for (const attribute of abbreviation.attributes) this.#read(attribute);
       else {
         this.#attributes(abbreviation, entry, start);
         entries.set(offset, entry);
@@ -240,8 +256,9 @@ class Reader {
   }
 
   #attributes({ attributes }: Abbreviation, entry: Entry, unit: number): void {
-    for (const { role, form, constant } of attributes) {
-      this.#read(form, constant);
+    for (const attribute of attributes) {
+      const { role, form } = attribute;
+      this.#read(attribute);
       if (role === undefined) continue;
       if (role === "name") entry.name = this.#text(form);
       else if (role === "type" || role === "origin") entry[role] = this.#reference(form, unit);
@@ -254,11 +271,11 @@ class Reader {
     }
   }
 
-  #read(form: number, constant: number): void {
+  #read({ form, size: fixed, constant }: Attribute): void {
     this.#valueNumber = undefined;
-    let size = FIXED.get(form) ?? 0;
+    let size = fixed ?? 0;
     if (form === FORM.IMPLICIT_CONST) this.#valueNumber = constant;
-    else if (!FIXED.has(form)) {
+    else if (fixed === undefined) {
       if (LEB.has(form)) this.#valueNumber = form === FORM.SDATA ? this.#sleb() : this.#uleb();
       else if (form === FORM.STRING) size = this.#info.data.indexOf(0, this.#at) - this.#at + 1;
       else if (form === FORM.BLOCK || form === FORM.EXPRLOC) size = this.#uleb();
@@ -298,36 +315,25 @@ class Reader {
   }
 
   #reference(form: number, unit: number): number {
-    if (form === FORM.REF_ADDR) return this.#relocations.get(this.#valueAt)?.addend ?? this.#view.u32(this.#valueAt);
+    if (form === FORM.REF_ADDR) return this.#relocationAt(this.#valueAt)?.addend ?? this.#view.u32(this.#valueAt);
     const offset = form === FORM.REF_UDATA ? this.#valueNumber : form < FORM.REF1 || form > FORM.REF8 ? undefined : this.#plainNumber();
     if (offset === undefined) throw this.#bad(`a reference of form 0x${form.toString(16)}`);
     return unit + offset;
   }
 
   #text(form: number): string {
-    if (form === FORM.STRING) return this.#latin1(this.#info.data, this.#valueAt, this.#valueAt + this.#valueSize - 1);
+    if (form === FORM.STRING) return latin1(this.#info.data, this.#valueAt, this.#valueAt + this.#valueSize - 1);
     if (form !== FORM.STRP && form !== FORM.LINE_STRP) throw this.#bad(`a name of form 0x${form.toString(16)}`);
-    const known = form === FORM.STRP ? this.#strings : this.#lineStrings;
-    const offset = this.#relocations.get(this.#valueAt)?.addend ?? this.#view.u32(this.#valueAt);
-    let text = known.get(offset);
-    if (text === undefined) {
-      const name = form === FORM.STRP ? ".debug_str" : ".debug_line_str";
-      const data = this.#elf.sections.find((section) => section.name === name)?.data ?? new Uint8Array(0);
-      const end = data.indexOf(0, offset);
-      if (end < 0) throw this.#bad(`a name at ${offset} of ${name}`);
-      text = this.#latin1(data, offset, end);
-      known.set(offset, text);
-    }
+    const strings = form === FORM.STRP ? this.#strings : this.#lineStrings;
+    const offset = this.#relocationAt(this.#valueAt)?.addend ?? this.#view.u32(this.#valueAt);
+    const text = strings.at(offset);
+    if (text === undefined) throw this.#bad(`a name at ${offset} of ${strings.section}`);
     return text;
-  }
-
-  #latin1(data: Uint8Array, from: number, to: number): string {
-    return Buffer.from(data.buffer, data.byteOffset + from, to - from).toString("latin1");
   }
 
   #place(form: number, entry: Entry): void {
     if (form !== FORM.EXPRLOC || this.#valueSize !== ADDRESS_LOCATION || this.#view.u8(this.#valueAt) !== OP_ADDR) return;
-    const relocation = this.#relocations.get(this.#valueAt + 1);
+    const relocation = this.#relocationAt(this.#valueAt + 1);
     if (relocation?.symbol !== undefined) entry.place = { symbol: relocation.symbol, addend: relocation.addend };
   }
 
@@ -347,7 +353,7 @@ class Reader {
         const [name, form] = [uleb(byte), uleb(byte)];
         const constant = form === FORM.IMPLICIT_CONST ? sleb(byte) : 0;
         if (name === 0 && form === 0) break;
-        abbreviation.attributes.push({ role: ROLES.get(name), form, constant });
+        abbreviation.attributes.push({ role: ROLES.get(name), form, size: FIXED.get(form), constant });
       }
       abbreviations.set(code, abbreviation);
     }
@@ -364,7 +370,7 @@ class Reader {
   #offset(): number {
     const at = this.#at;
     const value = this.#u32();
-    return this.#relocations.get(at)?.addend ?? value;
+    return this.#relocationAt(at)?.addend ?? value;
   }
 
   readonly #byte = (): number => this.#view.u8(this.#at++);
@@ -380,6 +386,39 @@ class Reader {
   #sleb(): number {
     return sleb(this.#byte);
   }
+}
+
+/** As compilers write them, or sorted: most are so long that this counts. */
+function inOrder(relocations: readonly Relocation[]): readonly Relocation[] {
+  const isAfter = ({ offset }: Relocation, i: number): boolean => i === 0 || offset >= (relocations[i - 1] as Relocation).offset;
+  return relocations.every(isAfter) ? relocations : [...relocations].sort((a, b) => a.offset - b.offset);
+}
+
+/** A section of strings, each read once. */
+class Strings {
+  readonly section: string;
+  readonly #known = new Map<number, string>();
+  readonly #text: string;
+
+  constructor(elf: ElfObject, section: string) {
+    this.section = section;
+    const data = elf.sections.find(({ name }) => name === section)?.data ?? new Uint8Array(0);
+    this.#text = latin1(data, 0, data.length);
+  }
+
+  at(offset: number): string | undefined {
+    const known = this.#known.get(offset);
+    if (known !== undefined) return known;
+    const end = this.#text.indexOf("\0", offset);
+    if (end < 0 || offset < 0) return undefined;
+    const text = this.#text.slice(offset, end);
+    this.#known.set(offset, text);
+    return text;
+  }
+}
+
+function latin1(data: Uint8Array, from: number, to: number): string {
+  return Buffer.from(data.buffer, data.byteOffset + from, to - from).toString("latin1");
 }
 
 function uleb(byte: () => number): number {
