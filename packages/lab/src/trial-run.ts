@@ -355,6 +355,7 @@ export class TrialRun {
   async #disable(): Promise<void> {
     this.#begin("disable");
     const disabled = await this.#run(`echo 0 >${this.#sys}/enabled`, this.#timeouts.unloadMs);
+    if (disabled.timedOut) throw new TrialEnd("stuck", `disabling did not end within ${this.#timeouts.unloadMs} ms, in the kernel`);
     if (disabled.code !== 0) throw new TrialEnd("stuck", `the livepatch cannot be disabled: ${disabled.output.trim()}`);
     const waited = await this.#settle(0, this.#wayBackMs);
     this.#report.unpatchMs = waited.ms;
