@@ -57,7 +57,7 @@ const list = (members: string): string => `struct page; struct folio; struct lis
 it.each([
   ["a member moves", "int a; long b;", "long b; int a;", "list has b at byte 0 (8 bytes), it was at byte 8 (8 bytes)"],
   ["a member grows", "int a; int b;", "long a; int b;", "list has a at byte 0 (8 bytes), it was at byte 0 (4 bytes)"],
-  ["a hole is filled", "int a; long b;", "int a; int c; long b;", "list has a new member c at byte 4"],
+  ["a hole is filled", "int a; long b;", "int a; int c; long b;", "list has new members in what was padding (c)"],
   [
     "another takes the place of one",
     "long a; long flags;",
