@@ -2,7 +2,6 @@
  * The sources that the kernel's build makes before it compiles: tables, lists of names, parsers. Some objects need them and the packages do not
  * hold them. make says how they are made, along with how every object is compiled (`make -n`); what makes sources is then run, a second's work.
  */
-import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exists } from "@suture/files";
 import { run, type Task } from "@suture/task";
@@ -34,9 +33,6 @@ export async function makeGenerated(task: Task, tree: string, make: readonly str
   const made = await run(task, mortal("sh", "-s"), { cwd: tree, input: script });
   // What was written of a source may be half of it.
   if (saysFull(made.stderr)) throw fail("CACHE_FULL", made.stderr.trim(), { file: tree });
-  const version = join(tree, "include", "generated", "utsversion.h");
-  for (const file of versionFiles(stdout))
-    if ((await exists(version)) && !(await exists(join(tree, file)))) await copyFile(version, join(tree, file));
   for (const i of made.stdout.split("\n").filter((line) => line !== ""))
     task.reporter.warn(
       `a source that the kernel's build makes could not be made; objects that need it will not compile: ${shortened(recipes[Number(i)] ?? "")}`,
@@ -70,16 +66,11 @@ const RECIPE = /^\s*(?:set -e;\s*)?(?:echo '|mkdir -p )/;
 /** A file that is no source, in a command: something that a compiler, linker or the like makes or takes. */
 const BINARY = /\.(?:o|a|ko|mod|so|dbg|elf|ro|chk|order|lds|log|cpio|relocs|bin|gz|xz|zst|symvers)(?![\w.-])/;
 /**
- * The time of this build (VERSION): the kernel's own is in its headers package. And a program that needs the headers of libcrypto, for a list of
+ * The time of this build: the kernel's own is in its headers package. What only init/version.c includes is not made of that: the link puts other
+ * data in the place of that object's, and the kernel would not have what it says. And a program that needs the headers of libcrypto, for a list of
  * certificates that only Debian has. And what only code in Rust takes, which is not compiled here.
  */
-const VERSION = /\butsver=/;
-const UNWANTED = /\butsver=|\bextract-cert\b|^\s*(?:set -e;\s*)?echo '# (?:BINDGEN|RUST\w*) /;
-
-/** Headers that say when the kernel was built, by what make prints: all of one build say the same. */
-export function versionFiles(printed: string): string[] {
-  return printed.split("\n").flatMap((line) => (VERSION.test(line) ? (/\bmv -f \S+ (\w[\w/-]*\.h)(?:; fi)?$/.exec(line)?.[1] ?? []) : []));
-}
+const UNWANTED = /\butsver|\bextract-cert\b|^\s*(?:set -e;\s*)?echo '# (?:BINDGEN|RUST\w*) /;
 
 /** Whether the recipe compiles or links a program of the build itself, which other recipes run. */
 function isHostCompile(recipe: string): boolean {
