@@ -37,7 +37,6 @@ export function addAccepted(command: Command): Command {
     .option("--plain", "replace functions and do nothing else to the running kernel: no variable of it is changed (docs/means.md)");
 }
 
-/** Not of a whole release, where nobody knows what else goes by a value. */
 export function addAcceptData(command: Command): Command {
   return command.option(
     "--accept-data <variable...>",

@@ -40,10 +40,6 @@ struct suture_live_list {
 	unsigned int count;
 };
 
-static int suture_live_look(struct klp_object *obj);
-static void suture_live_put(struct klp_object *obj);
-static void suture_live_put_back(struct klp_object *obj);
-
 #include "suture_live_lists.h"
 
 static bool suture_live_is_of(const struct suture_live_list *list, struct klp_object *obj)

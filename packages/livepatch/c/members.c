@@ -112,10 +112,13 @@ void suture_member_end(const void *object, unsigned long id)
 		klp_shadow_free((void *)object, id, NULL);
 }
 
+/* Members are the livepatch's as a whole: they come and go with vmlinux, which is always there. */
 static int suture_members_pre_patch(struct klp_object *obj)
 {
 	unsigned int i;
 
+	if (obj->name)
+		return 0;
 	for (i = 0; i < ARRAY_SIZE(suture_members); i++) {
 		struct suture_member *member = &suture_members[i];
 
@@ -136,6 +139,8 @@ static void suture_members_post_patch(struct klp_object *obj)
 {
 	unsigned int i;
 
+	if (obj->name)
+		return;
 	for (i = 0; i < ARRAY_SIZE(suture_members); i++) {
 		struct suture_member *member = &suture_members[i];
 
@@ -159,21 +164,19 @@ static void suture_members_stop(void)
 
 static void suture_members_pre_unpatch(struct klp_object *obj)
 {
-	suture_members_stop();
+	if (!obj->name)
+		suture_members_stop();
 }
 
 static void suture_members_post_unpatch(struct klp_object *obj)
 {
 	unsigned int i;
 
+	if (obj->name)
+		return;
 	suture_members_stop();
 	for (i = 0; i < ARRAY_SIZE(suture_members); i++)
 		/* Where it was to replace another one and did not, they are that one's. */
 		if (!suture_members[i].shared)
 			klp_shadow_free_all(suture_members[i].id, NULL);
 }
-
-SUTURE_PRE_PATCH("vmlinux", suture_members_pre_patch);
-SUTURE_POST_PATCH("vmlinux", suture_members_post_patch);
-SUTURE_PRE_UNPATCH("vmlinux", suture_members_pre_unpatch);
-SUTURE_POST_UNPATCH("vmlinux", suture_members_post_unpatch);

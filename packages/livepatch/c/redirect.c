@@ -45,12 +45,9 @@ struct suture_redirect_probe {
 	const struct suture_redirect *redirect;
 };
 
-static int suture_redirect_prepare(struct klp_object *obj);
-static void suture_redirect_arm(struct klp_object *obj);
-static void suture_redirect_disarm(struct klp_object *obj);
-static void suture_redirect_remove(struct klp_object *obj);
-
 #include "suture_redirect_lists.h"
+
+static void suture_redirect_remove(struct klp_object *obj);
 
 static struct suture_redirect_probe suture_redirect_probes[SUTURE_REDIRECTS];
 

@@ -1,13 +1,13 @@
 /** The pipeline: source patches in, a livepatch module out. */
 import { availableParallelism } from "node:os";
-import { authoredParts, buildOwnModule, enablesItself, memberParts } from "@suture/authored";
+import { authoredParts, buildOwnModule, enablesItself } from "@suture/authored";
 import { type Ahead, compilingAhead, type KernelContext } from "@suture/kbuild";
 import { combine, moduleName } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "./errors.ts";
 import { carryHoles, holeNotes, holesByType } from "./hole/carry.ts";
-import { probingParts, statesOf, writingParts } from "./link/live.ts";
 import { finishLivepatch, type Livepatch, linkLivepatch } from "./link/livepatch.ts";
+import { partsOfMeans, statesOf } from "./link/means.ts";
 import { manifestOf, type Results } from "./manifest.ts";
 import { patchName } from "./name.ts";
 import type { BuildOptions } from "./options.ts";
@@ -24,7 +24,6 @@ import { askedObjects } from "./run/rebuild.ts";
 import { checkProbes } from "./run/redirects.ts";
 import { checkTypesEarly } from "./run/types-early.ts";
 import { carryMembers } from "./shadow/carry.ts";
-import { listOf } from "./shadow/generated.ts";
 
 /** @throws every refusal of the pipeline's packages: PATCH_*, AUTHORED_*, BUILD_*, DIFF_*, KLP_*, KERNEL_*, ELF_* */
 export async function buildLivepatch(task: Task, kernel: KernelContext, given: BuildOptions): Promise<Livepatch> {
@@ -56,17 +55,8 @@ async function buildNamed(
     const { members, holes } = compared;
     const own = [...members, ...holes].map(({ state }) => ({ id: state, version: 1 }));
     const states = statesOf([...(options.states ?? []), ...(authored?.states ?? []), ...own], compared.parts);
-    const beside =
-      members.length === 0
-        ? []
-        : await memberParts(task, kernel, listOf(members.map(({ state }) => ({ id: state }))), moduleName(`livepatch-${name}`));
-    const parts = [
-      ...(await writingParts(task, kernel, compared.parts, name)),
-      ...(await probingParts(task, kernel, compared.parts, name)),
-      ...beside,
-      ...compared.parts,
-      ...(authored?.parts ?? []),
-    ];
+    const means = { compared: compared.parts, members: members.map(({ state }) => state) };
+    const parts = [...(await partsOfMeans(task, kernel, means, name)), ...compared.parts, ...(authored?.parts ?? [])];
     holdAdded(compared.parts, parts);
     checkLeans(compared.parts, parts);
     checkShown(compared.parts);

@@ -104,6 +104,10 @@ export const pipelineErrors = defineErrors({
     cause: "The name cannot be a module's name.",
     mend: "Use letters, digits, - and _, at most 40, with --name.",
   },
+  CATCHUP_WORD: {
+    cause: "Somebody's word is for one variable, function or member, and a release changes many of one name.",
+    mend: "--accept-data OBJECT:VARIABLE, --redirect OBJECT:FUNCTION and --hole TYPE.MEMBER, as the reasons of a report name them (docs/catch-up.md).",
+  },
   CATCHUP_UNIT: {
     cause: "No unit of the release has the id that --leave-out, --take or --accept-doubt gives, and none changes a file of that name.",
     mend: "Units have the ids that the report of a run says (docs/catch-up.md); of commits, their first digits do, too.",

@@ -34,6 +34,8 @@ export interface Carried {
   /** Subjects of commits; of packages none, as their pieces differ from release to release. */
   commits: string[];
   cves: string[];
+  /** What it does by somebody's word, as that names it. */
+  words: string[];
 }
 
 /** For those who look at a run. */

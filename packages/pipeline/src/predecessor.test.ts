@@ -58,7 +58,7 @@ describe("a livepatch upon another", () => {
 });
 
 describe("a catch-up upon another", () => {
-  const carried = { functions: ["vmlinux:f", "nbd:g"], commits: ["f: fix"], cves: ["CVE-2026-1"] };
+  const carried = { functions: ["vmlinux:f", "nbd:g"], commits: ["f: fix"], cves: ["CVE-2026-1"], words: ["fs/a.o:limit"] };
   const before: Predecessor = { ...old, sources: [], rebuild: [], carried };
 
   it("takes over its states, and neither its patch nor what was accepted for that", () => {
@@ -77,7 +77,12 @@ describe("a catch-up upon another", () => {
     const unit = { id: "1", title: "f: fix", state: "left out" as const, files: [], functions: [] };
     const catchUp = { from: "git" as const, base: {}, target: {}, report: "", units: [unit] };
     const functions = [{ object: "a.o", owner: "vmlinux", name: "f", sympos: 0, sizeBefore: 1, size: 1, why: "" }];
-    expect(lostOf(before, { catchUp, functions })).toEqual({ functions: ["nbd:g"], commits: ["f: fix"], cves: [] });
+    expect(lostOf(before, { catchUp, functions })).toEqual({
+      functions: ["nbd:g"],
+      commits: ["f: fix"],
+      cves: [],
+      words: ["fs/a.o:limit"],
+    });
     const account = { account: "", carried: [], notBuilt: [], noNeed: [], inKernel: [], unknown: ["CVE-2026-1"], leftOut: [] };
     expect(lostOf(before, { catchUp, functions, account }).cves).toEqual(["CVE-2026-1"]);
   });

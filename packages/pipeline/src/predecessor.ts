@@ -100,12 +100,18 @@ export function catchUpBefore(predecessor: Predecessor, kernel: KernelContext): 
 }
 
 /** Undefined where it is no catch-up. */
-function carriedBy({ catchUp, functions, account }: Pick<Manifest, "catchUp" | "functions" | "account">): Carried | undefined {
+function carriedBy({
+  catchUp,
+  functions,
+  account,
+  made,
+}: Pick<Manifest, "catchUp" | "functions" | "account" | "made">): Carried | undefined {
   if (catchUp === undefined) return undefined;
   return {
     functions: functions.map(({ owner, name }) => `${owner}:${name}`),
     commits: catchUp.from === "git" ? catchUp.units.filter(({ state }) => state === "carried").map(({ title }) => title) : [],
     cves: account?.carried ?? [],
+    words: [...(made?.acceptData ?? []), ...(made?.redirects ?? []), ...(made?.holes ?? [])],
   };
 }
 
@@ -124,7 +130,7 @@ export function levelKept(
 }
 
 /** What a catch-up carries that the one in its place does not: that goes from the kernel when it is replaced. */
-export function lostOf({ carried }: Predecessor, manifest: Pick<Manifest, "catchUp" | "functions" | "account">): Carried {
+export function lostOf({ carried }: Predecessor, manifest: Pick<Manifest, "catchUp" | "functions" | "account" | "made">): Carried {
   const now = carriedBy(manifest);
   const without = (before: readonly string[] = [], after: readonly string[] = []): string[] => {
     const kept = new Set(after);
@@ -135,6 +141,7 @@ export function lostOf({ carried }: Predecessor, manifest: Pick<Manifest, "catch
     commits: without(carried?.commits, now?.commits),
     // Without an account nothing is known of them.
     cves: now === undefined || manifest.account === undefined ? [] : without(carried?.cves, now.cves),
+    words: without(carried?.words, now?.words),
   };
 }
 

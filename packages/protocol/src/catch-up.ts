@@ -46,7 +46,7 @@ const unit = v.object({
   diff: said(text, "what it changes in the files that this kernel is made of, as a unified diff"),
   functions: said(
     v.array(v.object({ object: text, owner: text, name: text })),
-    "of the kernel, that the livepatch replaces for it; of one that is left out, those that its text changes, as far as it shows",
+    "of the kernel, that the livepatch replaces or redirects for it, and variables whose values it changes; of one that is left out, functions that its text changes, as far as it shows",
   ),
   state: said(v.picklist(UNIT_STATES), STATE_MEANS),
   reasons: said(v.array(reason), "of one that is left out: every refusal that was found; of one that needs nothing: what it is"),
@@ -94,7 +94,7 @@ export const catchUpSummarySchema = v.object({
       title: text,
       state: v.picklist(UNIT_STATES),
       files: said(texts, "paths of those that this kernel is made of"),
-      functions: said(texts, "that it replaces, OBJECT:FUNCTION"),
+      functions: said(texts, "that it replaces or redirects, OBJECT:FUNCTION, and variables whose values it changes"),
       code: v.exactOptional(said(text, "the first reason's")),
       symbol: v.exactOptional(text),
       leftWith: v.exactOptional(texts),

@@ -27,6 +27,9 @@ interface Options extends KernelOptions, Accepted, AccountOptions {
   leaveOut?: string[];
   take?: string[];
   acceptDoubt?: string[];
+  acceptData?: string[];
+  redirect?: string[];
+  hole?: string[];
   upon?: string;
   name?: string;
   output?: string;
@@ -47,6 +50,18 @@ export const catchUpCommand: AddCommand = (program, run) => {
     .option(
       "--accept-doubt <unit...>",
       "units that go in though they may be halves of fixes, or meet objects that they are not made for: you have read them",
+    )
+    .option(
+      "--accept-data <variable...>",
+      "put the new values of these variables (OBJECT:VARIABLE) into the running kernel: you know that none of its code has gone by the old ones (docs/means.md)",
+    )
+    .option(
+      "--redirect <function...>",
+      "let a probe of the kernel send calls of these functions (OBJECT:FUNCTION), which have no ftrace entry, to the new ones (docs/means.md)",
+    )
+    .option(
+      "--hole <member...>",
+      "put these new members (TYPE.MEMBER) where their structures have padding: you know that 0 is right for objects that were there before (docs/means.md)",
     )
     .option("--upon <module>", "the livepatch of an earlier catch-up: the new one replaces it, and knows its states")
     .option("--name <name>", "the livepatch's name; catch-up-VERSION unless given")
@@ -83,6 +98,9 @@ export const catchUpCommand: AddCommand = (program, run) => {
             predecessor,
             acceptLayouts,
             acceptInits,
+            acceptData: options.acceptData,
+            redirects: options.redirect,
+            holes: options.hole,
             plain: options.plain,
             unproven: options.unproven === true,
             name: options.name,

@@ -149,7 +149,7 @@ export function holeNotes(holes: readonly Hole[]): { object: string; text: strin
 }
 
 /** By structure, the members that may be new. */
-export function holesByType(holes: readonly Hole[]): Map<string, Set<string>> {
+export function holesByType(holes: readonly Pick<Hole, "type" | "name">[]): Map<string, Set<string>> {
   const byType = new Map<string, Set<string>>();
   for (const { type, name } of holes) byType.set(type, (byType.get(type) ?? new Set()).add(name));
   return byType;

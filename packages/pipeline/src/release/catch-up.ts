@@ -9,11 +9,11 @@ import type { KernelContext, ObjectCommand } from "@suture/kbuild";
 import type { AccountSummary, CatchUpReport } from "@suture/protocol";
 import { inParallel, type Stage, type Task } from "@suture/task";
 import { fail } from "../errors.ts";
+import { type Hole, holesByType } from "../hole/carry.ts";
 import type { Livepatch } from "../link/livepatch.ts";
 import type { Predecessor } from "../options.ts";
 import { checkMacros } from "../patch/macros.ts";
 import { catchUpBefore } from "../predecessor.ts";
-import { refuseMissed } from "../run/patch-run.ts";
 import { refusedOr } from "../run/refusals.ts";
 import { blamed, blamedOfMany, type Refused, suspects } from "./blame.ts";
 import { type Asked, Choice, functionsRead } from "./choice.ts";
@@ -30,13 +30,12 @@ import { type Finished, ReleaseObjects } from "./release-objects.ts";
 import { reportOf } from "./report.ts";
 import { unfit } from "./unfit.ts";
 import type { Left, Plan, Unit } from "./units.ts";
+import { type AskedWords, checkParts, holesIn, tellWords, type Words, wordsOf } from "./words.ts";
 
-export interface CatchUpOptions extends Asked {
+export interface CatchUpOptions extends Asked, AskedWords {
   predecessor?: Predecessor | undefined;
   acceptLayouts: readonly string[];
   acceptInits: readonly string[];
-  /** See BuildOptions. */
-  plain?: boolean | undefined;
   unproven: boolean;
   /** Where each CVE stands, by what became of the units, for the manifest. */
   account?: ((report: CatchUpReport) => Promise<AccountSummary>) | undefined;
@@ -52,6 +51,7 @@ export interface CaughtUp {
 
 export async function catchUp(task: Task, kernel: KernelContext, plan: Plan, options: CatchUpOptions): Promise<CaughtUp> {
   const predecessor = options.predecessor === undefined ? undefined : catchUpBefore(options.predecessor, kernel);
+  const words = wordsOf(kernel, options);
   const choice = new Choice(plan, options);
   const source = new ChosenSource(plan, choice.in);
   const overlay = source.overlay(choice.in);
@@ -66,7 +66,9 @@ export async function catchUp(task: Task, kernel: KernelContext, plan: Plan, opt
     {
       acceptLayouts: new Set(acceptLayouts),
       acceptInits: new Set(acceptInits),
-      acceptData: options.plain === true ? undefined : new Set(),
+      acceptData: options.plain === true ? undefined : words.data,
+      redirects: words.redirects,
+      holes: holesByType([...words.holes].map(memberOf)),
       acceptThreads: functionsRead(plan.units, options.acceptDoubt),
       unproven,
       from: `catch-up to ${plan.target.version ?? "commits"}`,
@@ -74,7 +76,7 @@ export async function catchUp(task: Task, kernel: KernelContext, plan: Plan, opt
     },
   );
   try {
-    const layoutsHold = acceptLayouts.length === 0;
+    const layoutsHold = acceptLayouts.length + words.holes.size === 0;
     const preprocessed = new PreprocessedObjects(task, kernel, view.view, { jobs, layoutsHold });
     const others = new OtherReaders(task, kernel, { graph: plan.graph, units: plan.units, source });
     const reached = new Reached(kernel, { plan, source, preprocessed, named });
@@ -88,6 +90,7 @@ export async function catchUp(task: Task, kernel: KernelContext, plan: Plan, opt
       others,
       reached,
       predecessor,
+      words,
       options,
       jobs,
     }).run();
@@ -106,6 +109,7 @@ interface Parts {
   reached: Reached;
   /** As `options` name it, without what the newer release has already. */
   predecessor: Predecessor | undefined;
+  words: Words;
   options: CatchUpOptions;
   jobs: number;
 }
@@ -115,6 +119,7 @@ class Rounds {
   readonly #kernel: KernelContext;
   readonly #units: readonly Unit[];
   readonly #parts: Parts;
+  #holes: readonly Hole[] = [];
   #count = 0;
 
   constructor(task: Task, kernel: KernelContext, parts: Parts) {
@@ -182,7 +187,7 @@ class Rounds {
       preprocessed,
       reading: (units, read) => objects.inView(source.overlay(units), read),
     });
-    if (choice.leave(steps) > 0) return undefined;
+    if (choice.leave(steps) > 0 || (await this.#leaveHoles())) return undefined;
     // What goes in is made of just these texts, and the outcome is the same however the rounds went.
     const exact = await objects.lookAtAll(stage);
     if (exact.size > 0) return (await this.#leaveBlamed(stage, exact)) ? undefined : stuck([...exact.values()].flat());
@@ -308,10 +313,29 @@ class Rounds {
     }
   }
 
-  /** What one object leaves out and another needs. @returns whether units were left out */
+  /** Members that lie in padding, where something of that is not as it has to be. @returns whether units were left out */
+  async #leaveHoles(): Promise<boolean> {
+    const { choice, source, words } = this.#parts;
+    const { found, refused } = await holesIn(this.#task, this.#kernel, source.changed(choice.in), words);
+    this.#holes = found;
+    let isLeft = false;
+    for (const { refusal, type, members } of refused) {
+      const why = refusedOr(this.#task, refusal);
+      const bringing = [...choice.in].filter((index) =>
+        this.#units[index]?.hunks.some(({ inside }) =>
+          inside.some(({ kind, name, of = [] }) => kind === "member" && members.has(name) && of.includes(type)),
+        ),
+      );
+      if (choice.leave(each(bringing, why)) === 0) throw why;
+      isLeft = true;
+    }
+    return isLeft;
+  }
+
+  /** What is refused of objects together: what one leaves out and another needs. @returns whether units were left out */
   #leaveMissed({ parts }: Finished): boolean {
     try {
-      refuseMissed(parts);
+      checkParts(parts, this.#parts.words);
       return false;
     } catch (error) {
       const refusal = refusedOr(this.#task, error);
@@ -332,14 +356,16 @@ class Rounds {
   }
 
   async #link(finished: Finished): Promise<CaughtUp> {
-    const { plan, choice, source, objects, predecessor, options } = this.#parts;
+    const { plan, choice, source, objects, predecessor, words, options } = this.#parts;
     const inputsOf = (object: string): ReadonlySet<string> | undefined => objects.inputsOf(object);
     const report = await reportOf(this.#kernel, plan, { in: choice.in, left: choice.left, finished, only: options.only, inputsOf });
+    tellWords(this.#task, finished.parts, this.#holes, words);
     const version = plan.target.version ?? plan.target.release ?? "commits";
     const livepatch = await linkRelease(this.#task, this.#kernel, finished, report, {
       name: options.name ?? `catch-up-${version.replace(/[^\w-]+/g, "-")}`.slice(0, 40),
       patchText: source.patchText(choice.in),
       predecessor,
+      holes: this.#holes,
       acceptLayouts: options.acceptLayouts,
       acceptInits: options.acceptInits,
       plain: options.plain === true,
@@ -348,6 +374,11 @@ class Rounds {
     });
     return { report, livepatch };
   }
+}
+
+function memberOf(word: string): { type: string; name: string } {
+  const [type = "", name = ""] = word.split(".");
+  return { type, name };
 }
 
 function leave(choice: Choice, faults: ReadonlyMap<number, readonly SutureError[]>): void {

@@ -4,8 +4,9 @@ import type { KernelContext } from "@suture/kbuild";
 import { combine } from "@suture/livepatch";
 import { type AccountSummary, type CatchUpReport, type Manifest, writeReport } from "@suture/protocol";
 import type { Task } from "@suture/task";
-import { statesOf, writingParts } from "../link/live.ts";
+import { type Hole, holeNotes } from "../hole/carry.ts";
 import { type Livepatch, linkLivepatch } from "../link/livepatch.ts";
+import { partsOfMeans, statesOf } from "../link/means.ts";
 import { manifestOf } from "../manifest.ts";
 import { patchName } from "../name.ts";
 import type { BuildOptions, Predecessor } from "../options.ts";
@@ -20,6 +21,8 @@ export interface LinkOptions {
   patchText: string;
   /** A catch-up, without what the newer release has of it already. */
   predecessor: Predecessor | undefined;
+  /** New members that lie in padding. */
+  holes: readonly Hole[];
   acceptLayouts: readonly string[];
   acceptInits: readonly string[];
   plain: boolean;
@@ -37,10 +40,11 @@ export async function linkRelease(
   options: LinkOptions,
 ): Promise<Livepatch | undefined> {
   const carrying = parts.filter(({ delta }) => delta.object !== undefined);
-  if (!carrying.some(({ delta }) => delta.functions.length + delta.callbacks.length + delta.live.length > 0)) return undefined;
+  if (!carrying.some(({ delta }) => delta.functions.length + delta.callbacks.length + delta.live.length + delta.redirects.length > 0))
+    return undefined;
   const name = patchName(options.name, [], []);
   const patch = await parseSourcePatch(Buffer.from(options.patchText, "latin1"), `${name}.patch`);
-  const { predecessor, unproven, acceptLayouts, acceptInits, plain } = options;
+  const { predecessor, holes, unproven, acceptLayouts, acceptInits, plain } = options;
   const given: BuildOptions = {
     patches: [patch],
     predecessor,
@@ -55,16 +59,17 @@ export async function linkRelease(
   const account = await options.account?.(report);
   return task.stage("link", async (stage) => {
     stage.note("joining what changed");
-    const states = statesOf(built.states ?? [], parts);
-    const all = [...(await writingParts(task, kernel, parts, name)), ...parts];
+    const own = holes.map(({ state }) => ({ id: state, version: 1 }));
+    const states = statesOf([...(built.states ?? []), ...own], parts);
+    const all = [...(await partsOfMeans(task, kernel, { compared: parts }, name)), ...parts];
     const combined = combine(all, { name, replace: true, states, symbolSources: kernel.symbolSources, btf: kernel.btf });
     const draft = await manifestOf(kernel, built, name, {
       parts,
       objects: records,
-      notes: [],
+      notes: holeNotes(holes),
       members: [],
       membersSource: "",
-      holes: [],
+      holes,
       combined,
       authored: undefined,
       states,
@@ -86,7 +91,12 @@ export async function linkRelease(
 const LOST_SHOWN = 20;
 
 function tellLost(task: Task, predecessor: Predecessor, manifest: Manifest): void {
-  for (const [what, names] of Object.entries(lostOf(predecessor, manifest)))
+  const { words, ...lost } = lostOf(predecessor, manifest);
+  if (words.length > 0)
+    task.reporter.warn(
+      `${predecessor.file} does what it does to ${words.join(", ")} by somebody's word, and this livepatch does not: the kernel does not let it take its place. Give your word anew (--accept-data, --redirect, --hole), or take the older one out first`,
+    );
+  for (const [what, names] of Object.entries(lost))
     if (names.length > 0)
       task.reporter.warn(
         `${predecessor.file} has ${what} that this livepatch does not have: ${names.slice(0, LOST_SHOWN).join(", ")}${

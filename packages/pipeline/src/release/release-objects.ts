@@ -18,6 +18,7 @@ import {
   type Variant,
 } from "@suture/kbuild";
 import { inParallel, type Stage, type Task } from "@suture/task";
+import type { Holes } from "@suture/types";
 import * as v from "valibot";
 import { fail } from "../errors.ts";
 import type { Compiled } from "../run/built-objects.ts";
@@ -36,6 +37,9 @@ export interface ReleaseOptions {
   acceptLayouts: ReadonlySet<string>;
   acceptInits: ReadonlySet<string>;
   acceptData: ReadonlySet<string> | undefined;
+  /** See RunOptions. */
+  redirects: ReadonlySet<string>;
+  holes: Holes;
   /** Functions that go in though kernel threads are begun with them. */
   acceptThreads: ReadonlySet<string>;
   unproven: boolean;
@@ -353,7 +357,7 @@ export class ReleaseObjects {
       state.refusals = verdict.refusals.map(({ code, why, where, mend }) => new SutureError(code, why, where, mend));
       return;
     }
-    const { acceptLayouts, acceptInits, acceptData, unproven, from, jobs } = this.#options;
+    const { acceptLayouts, acceptInits, acceptData, redirects, holes, unproven, from, jobs } = this.#options;
     const run = new PatchRun(this.#task, this.#kernel, {
       view: at.view,
       overlay: at.overlay,
@@ -363,6 +367,8 @@ export class ReleaseObjects {
       acceptLayouts,
       acceptInits,
       acceptData,
+      redirects,
+      holes,
       unproven,
       from,
       jobs,
@@ -389,8 +395,9 @@ export class ReleaseObjects {
 
   async #verdictPath({ object }: ObjectCommand, key: string): Promise<string> {
     const { target, cache, tools } = this.#kernel;
-    const { acceptLayouts, acceptInits, acceptData, acceptThreads, unproven } = this.#options;
-    const accepted = [acceptLayouts, acceptInits, acceptData, acceptThreads].map((names) =>
+    const { acceptLayouts, acceptInits, acceptData, redirects, holes, acceptThreads, unproven } = this.#options;
+    const members = new Set([...holes].flatMap(([type, names]) => [...names].map((name) => `${type}.${name}`)));
+    const accepted = [acceptLayouts, acceptInits, acceptData, redirects, members, acceptThreads].map((names) =>
       names === undefined ? null : [...names].sort(),
     );
     const what = ["verdict", await codeIdentity(), tools.identity, object, key, ...accepted, unproven];

@@ -80,7 +80,11 @@ async function functionsOf(kernel: KernelContext, plan: Plan, settled: Settled):
       if (!list.some((one) => one.object === object && one.name === name)) list.push({ object, owner: owner.name, name });
       found.set(unit.index, list);
     };
-    const names = [...delta.functions.map(({ name }) => name), ...delta.carriedAlong.map(({ name }) => name)];
+    const names = [
+      ...[...delta.functions, ...delta.carriedAlong].map(({ name }) => name),
+      ...delta.redirects.map((one) => one.function),
+      ...new Set(delta.live.map(({ variable }) => variable)),
+    ];
     const open: string[] = [];
     // Code that has run is not in the livepatch, whatever names it.
     const hasRun = new Set(delta.skipped.flatMap(({ name }) => sourceNames(name)));

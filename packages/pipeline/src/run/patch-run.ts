@@ -24,7 +24,7 @@ import { accepts, checkTogether, checkTypes, holdAdded, liveNotes } from "./live
 import { checkMemory } from "./memory.ts";
 import { type Asked, forceOf, leftOut } from "./rebuild.ts";
 import { RoomViews, recompileWithRoom, type Wide, wantsRoom } from "./recompile-with-room.ts";
-import { checkPrototypes, checkRedirected, redirectNotes, tellOldCalls } from "./redirects.ts";
+import { checkNeeded, checkPrototypes, checkRedirected, redirectNotes, tellOldCalls } from "./redirects.ts";
 import { refuseAll, refusedOr } from "./refusals.ts";
 import { type StackType, StackTypes, stackNotes } from "./stack-types.ts";
 import { checkSuccessors, successorNotes } from "./successors.ts";
@@ -143,7 +143,9 @@ export class PatchRun {
         this.#refuseNothing();
         refuseMissed(this.#parts);
         checkTogether(this.#parts, this.#options.acceptData ?? new Set());
-        checkRedirected(this.#parts, this.#options.redirects ?? new Set());
+        const redirects = this.#options.redirects ?? new Set();
+        checkRedirected(this.#parts, redirects);
+        checkNeeded(this.#parts, redirects);
         const functions = this.#parts.flatMap(({ delta }) => [
           ...delta.functions.map(({ name }) => name),
           ...delta.redirects.map((one) => one.function),

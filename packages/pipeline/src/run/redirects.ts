@@ -31,15 +31,12 @@ export function checkPrototypes(original: ElfObject, patched: ElfObject, object:
 
 type RedirectPart = { object: string; delta: Pick<Delta, "redirects" | "externals" | "notes"> };
 
-/** Somebody's word is for one function each, and for one that needs it. @throws BUILD_REDIRECT */
+/** Somebody's word is for one function each. @throws BUILD_REDIRECT */
 export function checkRedirected(parts: readonly RedirectPart[], accepted: ReadonlySet<string>): void {
-  const unused = new Set(accepted);
   const known = new Map<string, string>();
   for (const { object, delta } of parts)
     for (const { function: name } of delta.redirects) {
-      unused.delete(nameOf(object, name));
       if (accepted.has(nameOf(object, name))) continue;
-      unused.delete(name);
       const other = known.get(name);
       known.set(name, object);
       if (other !== undefined)
@@ -50,7 +47,14 @@ export function checkRedirected(parts: readonly RedirectPart[], accepted: Readon
           { mend: `--redirect ${nameOf(other, name)} ${nameOf(object, name)}, or the one of them that is meant.` },
         );
     }
-  const [name] = unused;
+}
+
+/** And for one that needs it. @throws BUILD_REDIRECT */
+export function checkNeeded(parts: readonly RedirectPart[], accepted: ReadonlySet<string>): void {
+  const needed = new Set(
+    parts.flatMap(({ object, delta }) => delta.redirects.flatMap((one) => [one.function, nameOf(object, one.function)])),
+  );
+  const name = [...accepted].find((one) => !needed.has(one));
   if (name !== undefined)
     throw fail("BUILD_REDIRECT", `${name} needs no probe: the fix does not change it, or it can be replaced without one`, { symbol: name });
 }

@@ -72,10 +72,3 @@ export function helpersOf(type: string, members: readonly NewMember[]): string {
   );
   return `\n${lines.join("\n")}\n`;
 }
-
-/** For the livepatch's own part of the code. */
-export function listOf(members: readonly { id: number }[]): string {
-  return ["static struct suture_member suture_members[] = {", ...members.map(({ id }) => `\t{ .id = ${numberOf(id)} },`), "};", ""].join(
-    "\n",
-  );
-}
