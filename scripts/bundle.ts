@@ -36,7 +36,7 @@ for (const name of BESIDE) cpSync(join(modules, name), join(out, "node_modules",
 for (const name of ["LICENSE", "LICENSES", "README.md", "docs"])
   if (existsSync(join(root, name))) cpSync(join(root, name), join(out, name), { recursive: true });
 const outline = outlineOf(
-  makeWords(
+  await makeWords(
     () => async () => {},
     () => {},
   ),

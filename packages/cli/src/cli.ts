@@ -64,7 +64,7 @@ export async function runCli(args: readonly string[], at: Surroundings): Promise
         refuse(thrown);
       }
     };
-  const program = makeProgram(run, (text) => at.stdout.write(text));
+  const program = await makeProgram(run, (text) => at.stdout.write(text), args);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (thrown) {

@@ -4,14 +4,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { makeProgram } from "../program.ts";
+import { COMMANDS, makeProgram } from "../program.ts";
 import { completionScript } from "./completion.ts";
 import { KINDS } from "./kinds.ts";
 import { manualPages } from "./manual.ts";
 import { outlineOf } from "./outline.ts";
 
 const outline = outlineOf(
-  makeProgram(
+  await makeProgram(
     () => async () => {},
     () => {},
   ),
@@ -61,6 +61,14 @@ test("every value of the program is of a kind that is known", () => {
   expect(values.filter((name) => KINDS[name] === undefined && !OTHER.includes(name))).toEqual([]);
 });
 
+test("a command is loaded by its own word, with no other beside it", async () => {
+  expect(outline.commands.map(({ name }) => name)).toEqual(Object.keys(COMMANDS));
+  for (const word of Object.keys(COMMANDS)) {
+    const { commands } = await makeProgram(() => async () => {}, () => {}, ["--json", word]);
+    expect(commands.map((command) => command.name())).toEqual(word === "completion" ? Object.keys(COMMANDS) : [word]);
+  }
+});
+
 test("every command and option says what it is", () => {
   for (const command of outline.commands) {
     expect(command.description, command.name).not.toBe("");
@@ -74,7 +82,7 @@ test("every example is a command line that the program takes", async () => {
   expect(examples.length).toBeGreaterThan(10);
   for (const line of examples) {
     let taken = 0;
-    const program = makeProgram(
+    const program = await makeProgram(
       () => async () => {
         taken++;
       },
