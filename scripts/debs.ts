@@ -56,7 +56,7 @@ function sutureDeb(scratch: string): string {
   const copy = (from: string, to: string): void => cpSync(join(bundle, from), tree.path(to), { recursive: true });
   // It is started by /usr/bin/suture, which finds the Node that it needs.
   tree.write("usr/lib/suture/suture.mjs", readFileSync(join(bundle, "suture.mjs"), "utf8").replace(/^#!.*\n/, ""));
-  for (const name of ["program.cjs", "c", "package.json"]) copy(name, `usr/lib/suture/${name}`);
+  for (const name of ["program.cjs", "machine.cjs", "c", "package.json"]) copy(name, `usr/lib/suture/${name}`);
   // What runs, without what only its developers use.
   const beside = "node_modules/iced-x86";
   for (const name of ["package.json", "iced_x86.js", "iced_x86_bg.wasm"]) copy(`${beside}/${name}`, `usr/lib/suture/${beside}/${name}`);

@@ -1,10 +1,10 @@
 /**
- * The command as it runs: suture.mjs, which is started, program.cjs, which has all of our code, and the C that is compiled into modules. `./suture` makes
- * it anew after each change of a source: node --import tsx scripts/program.ts FOLDER STATE
+ * The command as it runs: suture.mjs, which is started, program.cjs, which has all of our code, machine.cjs, which has the part of it that machines are
+ * asked for, and the C that is compiled into modules. `./suture` makes it anew after each change of a source: node --import tsx scripts/program.ts FOLDER STATE
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type BuildOptions, build, type Metafile } from "esbuild";
+import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
 /** Of a package that cannot be part of the one file. */
@@ -28,7 +28,24 @@ export async function makeProgram(folder: string): Promise<Metafile> {
     format: "esm",
     banner: { js: "#!/usr/bin/env node" },
   });
-  const program = await build({
+  const program = await makePart(options);
+  const machine = await makePart({ ...options, plugins: [MACHINE_ONLY] });
+  for (const from of cFolders()) copyAll(from, join(folder, "c"));
+  write(join(folder, "program.cjs"), program.code);
+  write(join(folder, "machine.cjs"), machine.code);
+  write(join(folder, "suture.mjs"), start.outputFiles[0]?.contents ?? new Uint8Array(), 0o755);
+  return program.metafile;
+}
+
+/** In place of all commands those for the machine that runs. */
+const MACHINE_ONLY: Plugin = {
+  name: "machine-only",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\/commands\/all\.ts$/ }, () => ({ path: join(root, "packages/cli/src/commands/machine.ts") })),
+};
+
+async function makePart(options: BuildOptions): Promise<{ code: Uint8Array; metafile: Metafile }> {
+  const { outputFiles = [], metafile = { inputs: {}, outputs: {} } } = await build({
     ...options,
     entryPoints: [join(root, "packages/cli/src/main.ts")],
     format: "cjs",
@@ -41,12 +58,9 @@ export async function makeProgram(folder: string): Promise<Metafile> {
     supported: { "dynamic-import": false },
     define: { "import.meta.dirname": "__dirname", "import.meta.url": "__filename" },
   });
-  const code = program.outputFiles[0]?.contents ?? new Uint8Array();
-  if (code.some((byte) => byte > 0x7f)) throw new Error("program.cjs is not ASCII: a raw template or a name has other letters");
-  for (const from of cFolders()) copyAll(from, join(folder, "c"));
-  write(join(folder, "program.cjs"), code);
-  write(join(folder, "suture.mjs"), start.outputFiles[0]?.contents ?? new Uint8Array(), 0o755);
-  return program.metafile;
+  const code = outputFiles[0]?.contents ?? new Uint8Array();
+  if (code.some((byte) => byte > 0x7f)) throw new Error("the program is not ASCII: a raw template or a name has other letters");
+  return { code, metafile };
 }
 
 function cFolders(): string[] {

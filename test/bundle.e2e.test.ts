@@ -26,7 +26,7 @@ test("the installed command says what it can do", () => {
 test("the licences of all that is inside go along", () => {
   const installed = join(scratch, "prefix/lib/node_modules/suture");
   expect(readdirSync(installed)).toEqual(
-    expect.arrayContaining(["LICENSE", "LICENSES", "THIRD-PARTY.txt", "docs", "program.cjs", "suture.mjs"]),
+    expect.arrayContaining(["LICENSE", "LICENSES", "THIRD-PARTY.txt", "docs", "machine.cjs", "program.cjs", "suture.mjs"]),
   );
 });
 

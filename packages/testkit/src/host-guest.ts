@@ -58,7 +58,10 @@ export class Yard {
     const files: GuestFile[] = [
       { path: "/etc/passwd", content: Buffer.from("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n") },
       { path: SUTURE, content: { file: join(folder, "package/suture.mjs") } },
-      { path: join(dirname(SUTURE), "program.cjs"), content: { file: join(folder, "package/program.cjs") } },
+      ...["program.cjs", "machine.cjs"].map((name) => ({
+        path: join(dirname(SUTURE), name),
+        content: { file: join(folder, "package", name) },
+      })),
       ...(await programFiles(task, ["node", "flock"])),
       ...(own ?? [...(await testModules(task, kernel)), { path: TRAMPOLINE, content: compiled(folder, "trampoline"), mode: 0o755 }]),
     ];

@@ -1,15 +1,18 @@
-/** What is started: it runs program.cjs, which lies beside it, and all that is known of it from earlier runs goes along. */
+/** What is started: it runs program.cjs or machine.cjs, which lie beside it, and all that is known of it from earlier runs goes along. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Script } from "node:vm";
+import { MACHINE_WORDS } from "../commands/machine-words.ts";
 import { CodeCache } from "./code-cache.ts";
 
 const folder = import.meta.dirname;
-const program = join(folder, "program.cjs");
+// Options that stand before it have no values.
+const word = process.argv.slice(2).find((one) => !one.startsWith("-"));
+const program = join(folder, MACHINE_WORDS.some((one) => one === word) ? "machine.cjs" : "program.cjs");
 const { HOME, XDG_CACHE_HOME } = process.env;
 const text = readFileSync(program);
-const cache = CodeCache.of({ path: program, text }, process.argv[2], { home: HOME, cache: XDG_CACHE_HOME });
+const cache = CodeCache.of({ path: program, text }, word, { home: HOME, cache: XDG_CACHE_HOME });
 const cachedData = cache?.read();
 // It is ASCII: each byte is a character.
 const source = `(function (require, module, exports, __filename, __dirname) {${text.toString("latin1")}\n})`;

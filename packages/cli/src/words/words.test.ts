@@ -4,7 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { COMMANDS, makeProgram } from "../program.ts";
+import { COMMANDS } from "../commands/all.ts";
+import { COMMANDS as MACHINE } from "../commands/machine.ts";
+import { MACHINE_WORDS } from "../commands/machine-words.ts";
+import { makeProgram } from "../program.ts";
 import { completionScript } from "./completion.ts";
 import { KINDS } from "./kinds.ts";
 import { manualPages } from "./manual.ts";
@@ -63,6 +66,7 @@ test("every value of the program is of a kind that is known", () => {
 
 test("a command is loaded by its own word, with no other beside it", async () => {
   expect(outline.commands.map(({ name }) => name)).toEqual(Object.keys(COMMANDS));
+  expect(MACHINE_WORDS).toEqual(Object.keys(MACHINE));
   for (const word of Object.keys(COMMANDS)) {
     const { commands } = await makeProgram(() => async () => {}, () => {}, ["--json", word]);
     expect(commands.map((command) => command.name())).toEqual(word === "completion" ? Object.keys(COMMANDS) : [word]);
