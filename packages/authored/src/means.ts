@@ -1,10 +1,10 @@
 /**
- * Code of ours for what a livepatch does besides replacing functions (packages/livepatch/c: live.c, redirect.c, members.c). What one livepatch needs of it is
+ * Code of ours that runs when a livepatch comes and goes (packages/livepatch/c: live.c, redirect.c, members.c, again.c). What one livepatch needs of it is
  * one C file, and one callback of each kind that calls all: the livepatch core calls one for each object of the kernel.
  */
 import { newObject, readElf } from "@suture/elf";
 import type { KernelContext } from "@suture/kbuild";
-import { Answers, liveSource, membersSource, type Part, redirectSource } from "@suture/livepatch";
+import { Answers, againSource, liveSource, membersSource, type Part, redirectSource } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { compileAuthored } from "./compile.ts";
 import { takeDeclarations } from "./declarations.ts";
@@ -27,6 +27,8 @@ export interface Means {
   redirects: readonly OwnedTable[];
   /** Numbers of the states of members beside objects. */
   members: readonly number[];
+  /** Modules that are to go and come again, on a kernel that does not let them by itself. */
+  again: readonly string[];
 }
 
 /** One of the means: its code, the list that it includes, and what it does in each callback. */
@@ -35,9 +37,11 @@ interface Code {
   source: string;
   list: { name: string; text: string };
   owners: readonly string[];
-  prePatch: string;
-  postPatch: string;
-  preUnpatch: string;
+  prePatch?: string;
+  /** Where another's `prePatch` refuses. */
+  refused?: string;
+  postPatch?: string;
+  preUnpatch?: string;
   postUnpatch?: string;
 }
 
@@ -48,17 +52,17 @@ interface Code {
  * @returns nothing where nothing else is done
  */
 export async function meansParts(task: Task, kernel: KernelContext, means: Means, module: string): Promise<Part[]> {
-  const codes = codesOf(means);
+  const codes = codesOf(kernel, means);
   if (codes.length === 0) return [];
-  const owners = [...new Set(["vmlinux", ...codes.flatMap((code) => code.owners)])];
+  const owners = [...new Set(codes.flatMap((code) => code.owners))];
   const beside = codes.flatMap(({ file, source, list }) => [
     { name: file, bytes: Buffer.from(source) },
     { name: list.name, bytes: Buffer.from(list.text) },
   ]);
-  const source = { name: FILE, bytes: Buffer.from(sourceOf(codes, owners)), folder: undefined, beside };
+  const source = { name: FILE, bytes: Buffer.from(sourceOf(codes)), folder: undefined, beside };
   const object = readElf(await compileAuthored(task, kernel, source, module), FILE);
   const { callbacks } = takeDeclarations(object);
-  return owners.map((owner, i): Part => {
+  return ["vmlinux", ...owners.filter((owner) => owner !== "vmlinux")].map((owner, i): Part => {
     const code = i === 0 ? object : newObject(FILE, object);
     return {
       object: FILE,
@@ -81,8 +85,18 @@ export async function meansParts(task: Task, kernel: KernelContext, means: Means
 }
 
 /** In the order in which they come into effect: what may be refused and has to be undone is the last. They go in the opposite order. */
-function codesOf({ live, redirects, members }: Means): Code[] {
+function codesOf(kernel: KernelContext, { live, redirects, members, again }: Means): Code[] {
   const codes: Code[] = [];
+  // When the module goes, after all others.
+  if (again.length > 0)
+    codes.push({
+      file: "suture_again.c",
+      source: againSource(),
+      list: { name: "suture_again_list.h", text: sizesOf(kernel) },
+      owners: again,
+      refused: "suture_again_clear",
+      postUnpatch: "suture_again_gone",
+    });
   if (live.length > 0)
     codes.push({
       file: "suture_live.c",
@@ -98,7 +112,7 @@ function codesOf({ live, redirects, members }: Means): Code[] {
       file: "suture_members.c",
       source: membersSource(),
       list: { name: "suture_members_list.h", text: memberList(members) },
-      owners: [],
+      owners: ["vmlinux"],
       prePatch: "suture_members_pre_patch",
       postPatch: "suture_members_post_patch",
       preUnpatch: "suture_members_pre_unpatch",
@@ -118,7 +132,8 @@ function codesOf({ live, redirects, members }: Means): Code[] {
   return codes;
 }
 
-const ownersOf = (tables: readonly OwnedTable[]): string[] => tables.map(({ owner }) => owner);
+/** Those of vmlinux tell the others when a transition begins and ends. */
+const ownersOf = (tables: readonly OwnedTable[]): string[] => ["vmlinux", ...tables.map(({ owner }) => owner)];
 
 const quoted = (owner: string): string => (owner === "vmlinux" ? "NULL" : `"${owner}"`);
 
@@ -153,10 +168,32 @@ function memberList(states: readonly number[]): string {
   return `static struct suture_member suture_members[] = {\n${states.map((id) => `\t{ .id = ${id}ul },\n`).join("")}};\n`;
 }
 
-function sourceOf(codes: readonly Code[], owners: readonly string[]): string {
+/** Bytes of what the module loader fills in, by the type of the reference. */
+function sizesOf({ target }: KernelContext): string {
+  const { loadable, fieldSize } = target.arch.relocations;
+  return [
+    "static unsigned int suture_again_bytes(unsigned int type)",
+    "{",
+    "\tswitch (type) {",
+    ...[...loadable].flatMap((type) => [`\tcase ${type}:`, `\t\treturn ${fieldSize(type) ?? 0};`]),
+    "\t}",
+    "\treturn 0;",
+    "}",
+    "",
+  ].join("\n");
+}
+
+const CALLBACKS = [
+  ["prePatch", "SUTURE_PRE_PATCH", "pre_patch"],
+  ["postPatch", "SUTURE_POST_PATCH", "post_patch"],
+  ["preUnpatch", "SUTURE_PRE_UNPATCH", "pre_unpatch"],
+  ["postUnpatch", "SUTURE_POST_UNPATCH", "post_unpatch"],
+] as const;
+
+function sourceOf(codes: readonly Code[]): string {
   const backwards = [...codes].reverse();
   const callback = (name: string, called: readonly (string | undefined)[]): string[] => [
-    `static void suture_means_${name}(struct klp_object *obj)`,
+    `static void __maybe_unused suture_means_${name}(struct klp_object *obj)`,
     "{",
     ...called.flatMap((one) => (one === undefined ? [] : [`\t${one}(obj);`])),
     "}",
@@ -165,11 +202,12 @@ function sourceOf(codes: readonly Code[], owners: readonly string[]): string {
   return [
     ...codes.map(({ file }) => `#include "${file}"`),
     "",
-    "static int suture_means_pre_patch(struct klp_object *obj)",
+    "static int __maybe_unused suture_means_pre_patch(struct klp_object *obj)",
     "{",
     "\tint error = 0;",
     "",
-    ...codes.flatMap(({ prePatch }) => ["\tif (!error)", `\t\terror = ${prePatch}(obj);`]),
+    ...codes.flatMap(({ prePatch }) => (prePatch === undefined ? [] : ["\tif (!error)", `\t\terror = ${prePatch}(obj);`])),
+    ...codes.flatMap(({ refused }) => (refused === undefined ? [] : ["\tif (error)", `\t\t${refused}(obj);`])),
     "\treturn error;",
     "}",
     "",
@@ -185,12 +223,10 @@ function sourceOf(codes: readonly Code[], owners: readonly string[]): string {
       "post_unpatch",
       backwards.map(({ postUnpatch }) => postUnpatch),
     ),
-    ...owners.flatMap((owner) => [
-      `SUTURE_PRE_PATCH("${owner}", suture_means_pre_patch);`,
-      `SUTURE_POST_PATCH("${owner}", suture_means_post_patch);`,
-      `SUTURE_PRE_UNPATCH("${owner}", suture_means_pre_unpatch);`,
-      `SUTURE_POST_UNPATCH("${owner}", suture_means_post_unpatch);`,
-    ]),
+    ...CALLBACKS.flatMap(([kind, macro, name]) => {
+      const owners = codes.flatMap((code) => (code[kind] === undefined ? [] : code.owners));
+      return [...new Set(owners)].map((owner) => `${macro}("${owner}", suture_means_${name});`);
+    }),
     "",
   ].join("\n");
 }

@@ -21,6 +21,11 @@ export function redirectSource(): string {
   return readFileSync(join(folderC(), "redirect.c"), "utf8");
 }
 
+/** What lets modules go and come again; it includes suture_again_list.h. */
+export function againSource(): string {
+  return readFileSync(join(folderC(), "again.c"), "utf8");
+}
+
 /** <suture.h> and others. */
 export function headerFolder(): string {
   return join(folderC(), "include");

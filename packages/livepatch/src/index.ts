@@ -2,7 +2,7 @@ export { isBranch } from "./branches.ts";
 export { ReachedByDistance } from "./by-distance.ts";
 export { type Combined, type CombineOptions, combine, type Part } from "./combine.ts";
 export { PATCH_SYMBOL, type State } from "./descriptor.ts";
-export { entrySource, fixHeaderFolder, headerFolder, liveSource, membersSource, redirectSource } from "./entry.ts";
+export { againSource, entrySource, fixHeaderFolder, headerFolder, liveSource, membersSource, redirectSource } from "./entry.ts";
 export { livepatchErrors } from "./errors.ts";
 export { finish } from "./finish.ts";
 export { type Inspection, inspect } from "./inspect.ts";

@@ -55,7 +55,7 @@ async function buildNamed(
     const { members, holes } = compared;
     const own = [...members, ...holes].map(({ state }) => ({ id: state, version: 1 }));
     const states = statesOf([...(options.states ?? []), ...(authored?.states ?? []), ...own], compared.parts);
-    const means = { compared: compared.parts, members: members.map(({ state }) => state) };
+    const means = { compared: compared.parts, members: members.map(({ state }) => state), others: authored?.parts ?? [] };
     const parts = [...(await partsOfMeans(task, kernel, means, name)), ...compared.parts, ...(authored?.parts ?? [])];
     holdAdded(compared.parts, parts);
     checkLeans(compared.parts, parts);

@@ -1,4 +1,4 @@
-/** What a livepatch does to the system besides replacing functions: words of variables that it changes, functions that it redirects by probes, members beside objects, and the states that say so. */
+/** What a livepatch does besides replacing functions: words of variables that it changes, functions that it redirects by probes, members beside objects, and the states that say so. */
 import { type Means, meansParts } from "@suture/authored";
 import type { KernelContext } from "@suture/kbuild";
 import { moduleName, type Part, type State } from "@suture/livepatch";
@@ -8,14 +8,17 @@ import type { Compared } from "../run/patch-run.ts";
 /** Of the form of the words and of the redirected functions, which later livepatches read (packages/livepatch/c/live.c, redirect.c). */
 const VERSION = 1;
 
+/** It empties what a livepatch's code for a module refers to when that module goes: since Linux 6.3. */
+const EMPTIES = "clear_relocate_add";
+
 /**
  * The code that does it, before all others; nothing where nothing is done.
- * @param members numbers of their states. @param name of the livepatch, without `livepatch-`
+ * @param members numbers of their states. @param others parts that are no objects of the kernel. @param name of the livepatch, without `livepatch-`
  */
 export function partsOfMeans(
   task: Task,
   kernel: KernelContext,
-  { compared, members = [] }: { compared: readonly Compared[]; members?: readonly number[] },
+  { compared, members = [], others = [] }: { compared: readonly Compared[]; members?: readonly number[]; others?: readonly Part[] },
   name: string,
 ): Promise<Part[]> {
   const tables = (of: (part: Compared) => { table: string | undefined; count: number }): Means["live"] =>
@@ -27,8 +30,17 @@ export function partsOfMeans(
     live: tables(({ delta }) => ({ table: delta.liveTable, count: delta.live.length })),
     redirects: tables(({ delta }) => ({ table: delta.redirectTable, count: delta.redirects.length })),
     members,
+    again: modulesToCome(kernel, [...compared, ...others]),
   };
   return meansParts(task, kernel, means, moduleName(`livepatch-${name}`));
+}
+
+/** Those for which the fix has callbacks of its own, which the kernel knows one of a kind of, come once. */
+function modulesToCome(kernel: KernelContext, parts: readonly Part[]): string[] {
+  if (kernel.symbolSources.kernel.symbols.named(EMPTIES).length > 0) return [];
+  const modules = parts.flatMap(({ owner, delta }) => (owner.name === "vmlinux" || delta.object === undefined ? [] : owner.name));
+  const own = new Set(parts.flatMap(({ owner, delta }) => (delta.callbacks.length === 0 ? [] : owner.name)));
+  return [...new Set(modules)].filter((name) => !own.has(name)).sort();
 }
 
 /** Of a state that several have the highest version. */
