@@ -4,6 +4,8 @@ const conditions = ["source"];
 const resolve = { conditions };
 const ssr = { resolve: { conditions } };
 
+// Without isolation what test files import is read once for each worker, which is a good part of what they cost: a test puts back what it changes of the process.
+
 export default defineConfig({
   resolve,
   ssr,
@@ -17,7 +19,6 @@ export default defineConfig({
           include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "test/**/*.test.ts"],
           exclude: ["**/*.e2e.test.ts"],
           setupFiles: ["test/seed.setup.ts"],
-          // What files import is read once for each worker, which halves what they cost: a test puts back what it changes of the process.
           isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -31,6 +32,7 @@ export default defineConfig({
           name: "e2e",
           include: ["packages/*/src/**/*.e2e.test.ts", "apps/*/src/**/*.e2e.test.ts", "test/**/*.e2e.test.ts"],
           setupFiles: ["test/seed.setup.ts"],
+          isolate: false,
           testTimeout: 600_000,
           hookTimeout: 600_000,
           maxWorkers: 3,

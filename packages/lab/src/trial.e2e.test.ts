@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { TrialReport } from "@suture/protocol";
 import { Task } from "@suture/task";
 import { ofAnotherKernel } from "@suture/testkit/other-kernel";
-import { buildTestModules, KERNELS, type TestKernel, testKernel } from "@suture/testkit/stock-kernel";
+import { buildTestModules, inFull, KERNELS, type TestKernel, testKernel } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BootOptions, boot, prepareWorkload, type TrialOptions, trial, tryModule } from "./index.ts";
 
@@ -63,58 +63,61 @@ describe.each([...new Set(KERNELS)])("%s", (metaPackage) => {
     expect(JSON.parse(JSON.stringify(report)).outcome).toBe("passed");
   });
 
-  test("judged in one guest: a right fix, one that does nothing, one that breaks something, and what says nothing of them", async () => {
-    const guest = await boot(task, { ...options, cpus: 1 });
-    const judged = async (more: Partial<TrialOptions>) => trial(task, guest, { ...options, probes: [], ...more });
-    const right = { command: "grep -q 'patched by the lab' /proc/cmdline" };
-    const other = { command: "grep -q 'mended otherwise' /proc/cmdline" };
-    try {
-      const good = await judged({
-        setup: [{ command: "mkdir /tmp/set-up" }],
-        checks: [right, { ...right, after: "fail" }],
-        keeps: [{ command: "cat /proc/filesystems" }, { command: "ls /tmp/set-up" }, { command: "ls /nowhere" }],
-        cleanup: [{ command: "rmdir /tmp/set-up" }],
-      });
-      expect(good).toMatchObject({ outcome: "passed", failure: undefined });
-      expect([...good.checks, ...good.keeps].map(({ holds }) => holds)).toEqual([true, true, true, true, true]);
-      expect((await guest.run("ls /tmp/set-up")).code).not.toBe(0);
+  test.runIf(inFull(metaPackage))(
+    "judged in one guest: a right fix, one that does nothing, one that breaks something, and what says nothing of them",
+    async () => {
+      const guest = await boot(task, { ...options, cpus: 1 });
+      const judged = async (more: Partial<TrialOptions>) => trial(task, guest, { ...options, probes: [], ...more });
+      const right = { command: "grep -q 'patched by the lab' /proc/cmdline" };
+      const other = { command: "grep -q 'mended otherwise' /proc/cmdline" };
+      try {
+        const good = await judged({
+          setup: [{ command: "mkdir /tmp/set-up" }],
+          checks: [right, { ...right, after: "fail" }],
+          keeps: [{ command: "cat /proc/filesystems" }, { command: "ls /tmp/set-up" }, { command: "ls /nowhere" }],
+          cleanup: [{ command: "rmdir /tmp/set-up" }],
+        });
+        expect(good).toMatchObject({ outcome: "passed", failure: undefined });
+        expect([...good.checks, ...good.keeps].map(({ holds }) => holds)).toEqual([true, true, true, true, true]);
+        expect((await guest.run("ls /tmp/set-up")).code).not.toBe(0);
 
-      const idle = await judged({ checks: [other], keeps: [{ command: "cat /proc/filesystems" }] });
-      expect(idle).toMatchObject({
-        outcome: "failed",
-        failure: { step: "probe patched", why: expect.stringContaining("fails with the livepatch, too") },
-      });
-      expect([idle.checks[0]?.holds, idle.keeps[0]?.holds]).toEqual([false, true]);
+        const idle = await judged({ checks: [other], keeps: [{ command: "cat /proc/filesystems" }] });
+        expect(idle).toMatchObject({
+          outcome: "failed",
+          failure: { step: "probe patched", why: expect.stringContaining("fails with the livepatch, too") },
+        });
+        expect([idle.checks[0]?.holds, idle.keeps[0]?.holds]).toEqual([false, true]);
 
-      const broken = await judged({ checks: [right], keeps: [{ command: "cat /proc/cmdline" }] });
-      expect(broken).toMatchObject({
-        outcome: "failed",
-        failure: { why: expect.stringMatching(/line 1 was ".*console=ttyS0.*", it is "patched by the lab"/) },
-      });
-      expect(broken.checks[0]?.holds).toBe(true);
+        const broken = await judged({ checks: [right], keeps: [{ command: "cat /proc/cmdline" }] });
+        expect(broken).toMatchObject({
+          outcome: "failed",
+          failure: { why: expect.stringMatching(/line 1 was ".*console=ttyS0.*", it is "patched by the lab"/) },
+        });
+        expect(broken.checks[0]?.holds).toBe(true);
 
-      expect(await judged({ checks: [{ command: "true" }] })).toMatchObject({ outcome: "failed", failure: { step: "probe before" } });
-      expect(await judged({ checks: [{ ...right, after: "succeed" }] })).toMatchObject({
-        outcome: "failed",
-        failure: { step: "probe after" },
-      });
-      const hangs = await judged({ checks: [{ command: "sleep 100", limitMs: 1000 }] });
-      expect(hangs).toMatchObject({ outcome: "failed", failure: { why: expect.stringContaining("did not end within its time limit") } });
+        expect(await judged({ checks: [{ command: "true" }] })).toMatchObject({ outcome: "failed", failure: { step: "probe before" } });
+        expect(await judged({ checks: [{ ...right, after: "succeed" }] })).toMatchObject({
+          outcome: "failed",
+          failure: { step: "probe after" },
+        });
+        const hangs = await judged({ checks: [{ command: "sleep 100", limitMs: 1000 }] });
+        expect(hangs).toMatchObject({ outcome: "failed", failure: { why: expect.stringContaining("did not end within its time limit") } });
 
-      const position = guest.logPosition;
-      await expect(judged({ setup: [{ command: "echo why; exit 4" }] })).rejects.toMatchObject({
-        code: "LAB_SETUP_FAILED",
-        message: expect.stringMatching(/ended with 4: why$/),
-      });
-      await expect(judged({ keeps: [{ command: "cat /proc/sys/kernel/random/uuid" }] })).rejects.toMatchObject({
-        code: "LAB_KEEP_UNSTEADY",
-      });
-      // No livepatch was loaded for those.
-      expect(guest.kernelLog(position)).toEqual([]);
-    } finally {
-      await guest.stop();
-    }
-  });
+        const position = guest.logPosition;
+        await expect(judged({ setup: [{ command: "echo why; exit 4" }] })).rejects.toMatchObject({
+          code: "LAB_SETUP_FAILED",
+          message: expect.stringMatching(/ended with 4: why$/),
+        });
+        await expect(judged({ keeps: [{ command: "cat /proc/sys/kernel/random/uuid" }] })).rejects.toMatchObject({
+          code: "LAB_KEEP_UNSTEADY",
+        });
+        // No livepatch was loaded for those.
+        expect(guest.kernelLog(position)).toEqual([]);
+      } finally {
+        await guest.stop();
+      }
+    },
+  );
 
   test("a module that comes after the livepatch, and one that finds no device", async () => {
     const sleeper = join(modules, "lab_sleeper.ko");
@@ -153,7 +156,7 @@ describe.each([...new Set(KERNELS)])("%s", (metaPackage) => {
     );
   });
 
-  test("several in one guest: well, warning, refused, not what was meant, well again", async () => {
+  test.runIf(inFull(metaPackage))("several in one guest: well, warning, refused, not what was meant, well again", async () => {
     // On one processor a transition ends at once.
     const guest = await boot(task, { ...options, cpus: 1 });
     const turn = (more: Partial<TrialOptions>): Promise<TrialReport> => trial(task, guest, { ...options, ...more });

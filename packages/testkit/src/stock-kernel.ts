@@ -23,6 +23,11 @@ if (OWN_KERNEL === undefined || LATER_KERNEL === undefined) throw new Error(`apt
 const { SUTURE_KERNEL: GIVEN } = process.env;
 export const KERNELS: readonly [string, string] = GIVEN === undefined ? [OWN_KERNEL, LATER_KERNEL] : [GIVEN, GIVEN];
 
+/** Whether a kernel is to be tested with what does not depend on its version, and was seen to hold on all: the first, and all with SUTURE_EVERYWHERE. */
+export function inFull(metaPackage: string): boolean {
+  return metaPackage === KERNELS[0] || process.env.SUTURE_EVERYWHERE !== undefined;
+}
+
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "suture-test-kernels");
 const SOURCES = join(import.meta.dirname, "../modules");
 
