@@ -10,6 +10,8 @@ interface DiskFileSystem {
   type: string;
   /** Modules that may have it: as a livepatch names what it patches. */
   modules: readonly string[];
+  /** Modules that the kernel asks for when it is mounted, which nobody gives it in the guest; some kernels have others. */
+  asks?: readonly string[];
   /** In this order the first that is there; its words before the disk. */
   make: readonly (readonly [program: string, ...words: string[]])[];
   /** Size of the disk: most of it is never written. */
@@ -23,7 +25,14 @@ const KNOWN: readonly DiskFileSystem[] = [
   { type: "xfs", modules: ["xfs"], make: [["mkfs.xfs", "-q", "-f"]], mib: 320 },
   { type: "btrfs", modules: ["btrfs"], make: [["mkfs.btrfs", "-q", "-f"]], mib: 128 },
   { type: "f2fs", modules: ["f2fs"], make: [["mkfs.f2fs", "-q", "-f"]], mib: 64 },
-  { type: "vfat", modules: ["vfat", "fat"], make: [["mkfs.vfat"], ["busybox", "mkdosfs"]], mib: 16 },
+  {
+    type: "vfat",
+    modules: ["vfat", "fat"],
+    // By CONFIG_FAT_DEFAULT_CODEPAGE and CONFIG_FAT_DEFAULT_IOCHARSET.
+    asks: ["nls_cp437", "nls_ascii", "nls_iso8859-1", "nls_utf8"],
+    make: [["mkfs.vfat"], ["busybox", "mkdosfs"]],
+    mib: 16,
+  },
   { type: "exfat", modules: ["exfat"], make: [["mkfs.exfat"]], mib: 16 },
   { type: "nilfs2", modules: ["nilfs2"], make: [["mkfs.nilfs2", "-q"]], mib: 128 },
   { type: "ntfs3", modules: ["ntfs3"], make: [["mkfs.ntfs", "-q", "-F", "-f"]], mib: 32 },
@@ -53,6 +62,7 @@ export interface MadeDisk {
   type: string;
   /** The module to load for it. */
   module: string;
+  asks: readonly string[];
   file: string;
   readOnly: boolean;
 }
@@ -81,7 +91,7 @@ export async function makeDisks(task: Task, patched: readonly string[], folder: 
 /** @returns the disk, or why there is none */
 async function makeOne(
   task: Task,
-  { type, modules, make, mib, of }: DiskFileSystem,
+  { type, modules, asks = [], make, mib, of }: DiskFileSystem,
   file: string,
   contents: string,
 ): Promise<MadeDisk | string> {
@@ -94,7 +104,7 @@ async function makeOne(
         await truncate(file, mib * 1024 * 1024);
       }
       await run(task, [path, ...words, ...(of === undefined ? [file] : of(file, contents))]);
-      return { type, module: modules[0] ?? type, file, readOnly: of !== undefined };
+      return { type, module: modules[0] ?? type, asks, file, readOnly: of !== undefined };
     } catch (error) {
       task.check();
       if (!(error instanceof SutureError)) throw error;

@@ -23,6 +23,8 @@ export interface Workload {
 
 /** What a disk of the guest needs besides its file system. */
 const DISK_MODULES = ["virtio_pci", "virtio_blk"];
+/** What the kernel asks for when the part `alg` does something, where a livepatch is for modules of that. */
+const ALG = { of: /^(af_alg|algif_\w+)$/, asks: ["algif_hash", "sha256_generic", "sha1_generic", "crc32c_generic", "md5"] };
 
 /** @param tree the kernel's lib/modules/RELEASE */
 export async function prepareWorkload(task: Task, tree: string | undefined, patched: readonly string[]): Promise<Workload> {
@@ -45,6 +47,9 @@ export async function prepareWorkload(task: Task, tree: string | undefined, patc
       if (await isThere(task, tree, [disk.module])) there.push(disk);
       else lacks.push({ what: `${disk.type} on a disk`, why: `the kernel has no ${disk.module}` });
     if (usable.length === 0) lacks.push({ what: "file systems on disks", why: `the kernel has no ${DISK_MODULES.join(" and ")}` });
+    const asked: string[] = [];
+    const asking = [...there.flatMap(({ asks }) => asks), ...(patched.some((name) => ALG.of.test(name)) ? ALG.asks : [])];
+    for (const name of new Set(asking)) if (await isThere(task, tree, [name])) asked.push(name);
     const parts = partsOf(there, files.length > 0);
     stage.result(`${parts.length} parts, ${there.map(({ type }) => type).join(", ") || "no file system"} on disks`);
     return {
@@ -52,7 +57,7 @@ export async function prepareWorkload(task: Task, tree: string | undefined, patc
       lacks,
       files,
       disks: there.map(({ file }) => file),
-      modules: there.length === 0 ? [] : [...DISK_MODULES, ...there.map(({ module }) => module)],
+      modules: [...asked, ...(there.length === 0 ? [] : [...DISK_MODULES, ...there.map(({ module }) => module)])],
       folder,
     };
   });
