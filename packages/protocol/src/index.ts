@@ -20,7 +20,7 @@ export {
   type Refused,
   type Soak,
 } from "./agent.ts";
-export { CALLBACKS, type CallbackKind } from "./callbacks.ts";
+export { byFunction, CALLBACKS, type CallbackKind } from "./callbacks.ts";
 export {
   type CatchUpReport,
   type CatchUpSummary,

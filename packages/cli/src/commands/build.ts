@@ -1,5 +1,5 @@
 import type { Livepatch } from "@suture/pipeline";
-import { buildDocument } from "@suture/protocol";
+import { buildDocument, byFunction } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import type { AddCommand } from "../answer.ts";
 import { type Accepted, addAcceptData, addAccepted, addExplain, addHole, addRedirect, addShadow, buildFor } from "../build-for.ts";
@@ -109,7 +109,7 @@ function buildText({ bytes, manifest }: Livepatch, file: string): string {
       "callbacks",
       tableText(
         ["runs", "function", "in"],
-        (manifest.callbacks ?? []).map((c) => [c.kind, c.name, c.owner]),
+        byFunction(manifest.callbacks ?? []).map(({ kind, name, owners }) => [kind, name, owners.join(", ")]),
       ),
     ),
     headedText("replaced by what the fix has in their place", successorsText(manifest.successors ?? [])),

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Inspection } from "@suture/livepatch";
-import { inspectDocument, UNIT_STATES } from "@suture/protocol";
+import { byFunction, inspectDocument, UNIT_STATES } from "@suture/protocol";
 import type { AddCommand } from "../answer.ts";
 import { holesText, liveText, membersText, redirectsText, stackTypesText, successorsText } from "../means-text.ts";
 import { signerText } from "../signer-text.ts";
@@ -53,7 +53,9 @@ function inspectionText(found: Inspection): string {
       "callbacks",
       tableText(
         ["runs", "function", "object"],
-        (descriptor?.objects ?? []).flatMap(({ name, callbacks }) => callbacks.map((c) => [c.kind, c.name, name])),
+        byFunction((descriptor?.objects ?? []).flatMap((object) => object.callbacks.map((one) => ({ owner: object.name, ...one })))).map(
+          ({ kind, name, owners }) => [kind, name, owners.join(", ")],
+        ),
       ),
     ),
     headedText("replaced by what the fix has in their place", successorsText(manifest?.successors ?? [])),

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readElf } from "@suture/elf";
 import { type Inspection, inspect } from "@suture/livepatch";
-import type { Manifest } from "@suture/protocol";
+import { byFunction, type Manifest } from "@suture/protocol";
 import { type Content, type Html, html, pageOf, when } from "../html.ts";
 import { diffHtml, type FileDiff, filesOfDiff, hunksOf } from "../source-diff.ts";
 import { STYLE } from "../style.ts";
@@ -222,11 +222,13 @@ function codeHtml(fresh: Line[] | string | undefined, old: Line[] | string): Htm
 }
 
 function others({ others: list, manifest, descriptor }: Inspection, own: ObjectCode): Content {
-  const callbacks = (descriptor?.objects ?? []).flatMap(({ name, callbacks }) => callbacks.map((one) => ({ owner: name, ...one })));
+  const callbacks = byFunction(
+    (descriptor?.objects ?? []).flatMap((object) => object.callbacks.map((one) => ({ owner: object.name, ...one }))),
+  );
   return html`${when(
     callbacks.length > 0,
     () => html`<h2 id="callbacks">Functions that run when it goes in or out</h2>
-<ul>${callbacks.map(({ owner, kind, name }) => html`<li><code>${name}</code>: ${kind} of ${owner}${bare(own.linesOf(name))}</li>`)}</ul>`,
+<ul>${callbacks.map(({ owners, kind, name }) => html`<li><code>${name}</code>: ${kind} of ${owners.join(", ")}${bare(own.linesOf(name))}</li>`)}</ul>`,
   )}
 ${when(
   list.length > 0,
