@@ -66,6 +66,7 @@ test("one upon the other, in one transition, there and back, and the kernel says
     second: `${MODULES}/second.ko`,
     probe: LEVEL_PROBE,
     timeout: 60,
+    stepMs: 300_000,
   });
   expect(
     steps.map(({ what, patches, begun, probed }) => [what, patches, begun, probed.map((text) => text.replaceAll("\n", ", "))]),

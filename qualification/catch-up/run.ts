@@ -6,7 +6,7 @@ import { rmSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { accountOf, readRecords, summaryOf } from "@suture/account";
-import { type Guest, loadOrder, prepareWorkload, scriptFiles, type Workload, WorkloadRun } from "@suture/lab";
+import { type Guest, limitsFor, loadOrder, prepareWorkload, scriptFiles, type Workload, WorkloadRun } from "@suture/lab";
 import { inspect } from "@suture/livepatch";
 import { catchUp, commitUnits, readPredecessor } from "@suture/pipeline";
 import { chainOf } from "@suture/testkit/chain";
@@ -17,7 +17,7 @@ import { KERNELS, testKernel } from "@suture/testkit/stock-kernel";
 import { COMMON } from "../options.ts";
 import { type Found, newestCloud, type Run, type RunContext } from "../run.ts";
 
-/** An emulated guest under load, on a machine that is busy itself. */
+/** An emulated guest under load, on a machine that is busy itself, for what is not a livepatch on its way. */
 const LONGEST_MS = 1_200_000;
 const TARGETS = "/lib/targets";
 
@@ -30,7 +30,6 @@ export const catchUpLife: Run = {
     second: { value: "FILE", what: "that of the level after, which was built --upon the first" },
     newer: { value: "RELEASE", what: "the kernel to reboot into", is: KERNELS[1] },
     cpus: { value: "N", what: "processors of the guest", is: "2", short: "1" },
-    timeout: { value: "N", what: "seconds for one transition", is: "900" },
   },
   kernel: newestCloud,
   run: perform,
@@ -103,12 +102,25 @@ interface Subjects {
   modules: readonly string[];
 }
 
+/** One comes while the other goes. */
+async function longest(files: readonly string[]): Promise<number> {
+  let sum = 0;
+  for (const file of files) {
+    const { functions, relocations } = inspect(await readFile(file), file);
+    const ofCore = relocations.filter(({ object }) => object !== undefined).reduce((all, { count }) => all + count, 0);
+    const { loadMs, transitionMs, unloadMs } = limitsFor({ functions: functions.length, relocations: ofCore }, "tcg");
+    sum += loadMs + transitionMs + unloadMs;
+  }
+  return sum;
+}
+
 async function chainUnderLoad(context: RunContext, yard: Yard, disk: string, { first, second, modules }: Subjects): Promise<Found> {
   const { task, options } = context;
   const whole = await prepareWorkload(task, undefined, []);
   // What needs a disk, or is there once, is for trials.
   const workload: Workload = { ...whole, parts: whole.parts.filter(({ steady }) => steady), disks: [] };
   rmSync(whole.folder, { recursive: true, force: true });
+  const stepMs = await longest([first, second]);
   const guest = await yard.boot({ disk, cpus: options.number("cpus"), memory: 3072, graceMs: LONGEST_MS, deadlineMs: LONGEST_MS });
   try {
     for (const { path, content, mode } of [...workload.files, ...scriptFiles(workload)]) await guest.put(path, content as Uint8Array, mode);
@@ -122,7 +134,8 @@ async function chainUnderLoad(context: RunContext, yard: Yard, disk: string, { f
         first: `${MODULES}/${basename(first)}`,
         second: `${MODULES}/${basename(second)}`,
         probe: LEVEL_PROBE,
-        timeout: options.number("timeout"),
+        timeout: Math.round(stepMs / 1000),
+        stepMs,
       });
       const rounds = await work.count();
       await work.end();

@@ -4,6 +4,7 @@ export { labErrors } from "./errors.ts";
 export type { Guest, RunOptions, RunResult } from "./guest.ts";
 export type { GuestFile } from "./initramfs.ts";
 export { lineText, parseLine } from "./kernel-log.ts";
+export { type Limits, type LivepatchSize, limitsFor } from "./limits.ts";
 export type { Disk, Network } from "./machine.ts";
 export { type KernelModuleFile, loadOrder } from "./modules.ts";
 export { type Probes, readProbes } from "./probes-file.ts";

@@ -30,13 +30,14 @@ export interface Chain {
   probe: string;
   /** Seconds for one transition. */
   timeout: number;
+  /** For a whole step. */
+  stepMs: number;
 }
 
-const STEP_MS = 1_200_000;
 const PROBES = 3;
 
 /** @throws where a command refuses */
-export async function chainOf(guest: Guest, { first, second, probe, timeout }: Chain): Promise<{ steps: ChainStep[]; told: Told }> {
+export async function chainOf(guest: Guest, { first, second, probe, timeout, stepMs }: Chain): Promise<{ steps: ChainStep[]; told: Told }> {
   let told: Told | undefined;
   const wait = `--timeout ${timeout} --on-timeout reverse`;
   const steps: ChainStep[] = [];
@@ -46,37 +47,38 @@ export async function chainOf(guest: Guest, { first, second, probe, timeout }: C
     ["back to the first", `replace ${first} ${wait}`],
     ["the second once more", `replace ${second} ${wait}`],
   ] as const) {
-    steps.push(await stepOf(guest, what, line, probe));
-    if (steps.length === 2) told = await toldOf(guest);
+    steps.push(await stepOf(guest, what, line, { probe, stepMs }));
+    if (steps.length === 2) told = await toldOf(guest, stepMs);
   }
-  steps.push(await stepOf(guest, "out", `unload ${steps.at(-1)?.patches.join(" ") ?? ""} ${wait}`, probe));
+  steps.push(await stepOf(guest, "out", `unload ${steps.at(-1)?.patches.join(" ") ?? ""} ${wait}`, { probe, stepMs }));
   return { steps, told: told ?? { effective: [], ms: 0 } };
 }
 
-async function stepOf(guest: Guest, what: string, line: string, probe: string): Promise<ChainStep> {
+async function stepOf(guest: Guest, what: string, line: string, { probe, stepMs }: Pick<Chain, "probe" | "stepMs">): Promise<ChainStep> {
   const from = guest.logPosition;
   const started = performance.now();
-  const { document, stderr } = await good(guest, line);
+  const { document, stderr } = await good(guest, line, stepMs);
   const ms = performance.now() - started;
   const begun = guest
     .kernelLog(from)
     .flatMap(({ text }) => /^livepatch: '(\w+)': starting (\w+) transition$/.exec(text)?.slice(1, 3).join(" ") ?? []);
   if (document.transition === undefined) throw new Error(`${line}: there was no transition: ${stderr}`);
   const again = Array.from({ length: PROBES }, () => `( ${probe} ); printf '\\0'`);
-  const { output } = await guest.run([...again, "ls /sys/kernel/livepatch"].join("\n"), { timeoutMs: STEP_MS });
+  const { output } = await guest.run([...again, "ls /sys/kernel/livepatch"].join("\n"), { timeoutMs: stepMs });
   const probed = output.split("\0");
   const patches = (probed.pop() ?? "").split("\n").filter((name) => name !== "");
   return { what, ms, transition: document.transition, begun, patches, probed };
 }
 
-async function toldOf(guest: Guest): Promise<Told> {
+async function toldOf(guest: Guest, stepMs: number): Promise<Told> {
   const started = performance.now();
-  const { effective } = (await good(guest, "status")).document;
+  const { effective } = (await good(guest, "status", stepMs)).document;
   return { effective, ms: performance.now() - started };
 }
 
-async function good(guest: Guest, line: string): Promise<Answer> {
-  const answer = await suture(guest, line, STEP_MS);
+async function good(guest: Guest, line: string, stepMs: number): Promise<Answer> {
+  const answer = await suture(guest, line, stepMs);
+  if (answer.document === undefined) throw new Error(`suture ${line}: no answer in ${Math.round(stepMs / 1000)} s: ${answer.stderr}`);
   if (answer.code !== 0) throw new Error(`suture ${line}: ${JSON.stringify(answer.document?.error ?? answer.stderr)}`);
   return answer;
 }
