@@ -8,9 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isSection, readElf, SHF, STT } from "@suture/elf";
 import { ReachedByDistance } from "@suture/livepatch";
+import type { CatchUpReport } from "@suture/protocol";
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { documentIn } from "@suture/testkit/document";
+import { Repository } from "@suture/testkit/repository";
 import { IBT } from "@suture/testkit/series";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -64,6 +66,32 @@ test("and one to a function for which the compiler has made none, since it was o
   const { code, report } = run("build", patchOf("padless.patch", call, pointer, "", "fs/proc/base.c"));
   expect(report).toMatchObject({ error: { code: "BUILD_SEALED", where: { symbol: "do_io_accounting" } } });
   expect(code).toBe(1);
+});
+
+test("of a release, what keeps such a pointer is left out, and nothing else", () => {
+  const repository = new Repository(join(folder, "repository"));
+  const [memory, line] = ["fs/proc/meminfo.c", "fs/proc/cmdline.c"];
+  repository.copy(tree, [memory, line]);
+  repository.commit("the release that runs");
+  repository.git("tag", "from");
+  repository.edit(memory, /(\tsi_meminfo\(&i\);\n)/, "$1\tbarrier();\n\tif (!i.totalram)\n\t\treturn 0;\n");
+  repository.commit("meminfo: of nothing");
+  repository.edit(
+    memory,
+    /hugetlb_report_meminfo\(m\);/,
+    "{ void (*volatile report)(struct seq_file *) = hugetlb_report_meminfo; report(m); }",
+  );
+  repository.commit("meminfo: by a pointer");
+  repository.edit(line, /\tseq_putc\(m, '\\n'\);\n/, "\tseq_putc(m, '!');\n\tseq_putc(m, '\\n');\n");
+  repository.commit("cmdline: say more");
+  const { code, report } = run("catch-up", "--git", repository.folder, "--range", "from..main");
+  const { units } = (report as { report: CatchUpReport }).report;
+  expect(units.map(({ title, state, reasons }) => [title, state, ...reasons.map((one) => one.code)])).toEqual([
+    ["meminfo: of nothing", "carried"],
+    ["meminfo: by a pointer", "left out", "BUILD_SEALED"],
+    ["cmdline: say more", "carried"],
+  ]);
+  expect(code).toBe(0);
 });
 
 /** The kernel calls these by the pointers in the livepatch's descriptor. */

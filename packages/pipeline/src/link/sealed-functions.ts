@@ -4,10 +4,12 @@
  * stop the machine where it calls it.
  */
 import { type Arch, archOf } from "@suture/arch";
-import { type ElfObject, isSection, relocationSections, type Section, STT, viewOf } from "@suture/elf";
+import type { External } from "@suture/diff";
+import { type ElfObject, isSection, relocationSections, type Section, STB, STT, viewOf } from "@suture/elf";
+import { SutureError } from "@suture/errors";
 import type { KernelContext } from "@suture/kbuild";
 import { type KernelAddress, type KernelImage, type KernelModule, offsetBy } from "@suture/kernel";
-import { isBranch, parseKlpSymbol, splitUser } from "@suture/livepatch";
+import { isBranch, type Part, type Place, parseKlpSymbol, splitUser } from "@suture/livepatch";
 import type { Task } from "@suture/task";
 import { fail } from "../errors.ts";
 
@@ -19,28 +21,73 @@ const NONE: IsSealed = () => false;
 
 /** @param livepatch as it is linked: with names for all that it reaches. @throws BUILD_SEALED */
 export async function checkSealed(task: Task, kernel: KernelContext, livepatch: ElfObject): Promise<void> {
-  const seals = kernel.target.arch.tables.all.find(({ unreferenced }) => unreferenced === true);
-  if (seals === undefined) return;
-  const known = new Map<string, IsSealed>();
   for (const [target, tables] of relocationSections(livepatch))
     for (const relocation of tables.flatMap(({ relocations }) => relocations)) {
       const klp = parseKlpSymbol(splitUser(relocation.symbol?.name ?? "").symbol);
       // Farther on there are strings, which are found by the kernel's first symbol.
       if (klp === undefined || isBranch(livepatch, target, relocation) || relocation.addend > 0) continue;
-      let isSealed = known.get(klp.object);
-      if (isSealed === undefined) {
-        const image = inImage(kernel.image, seals);
-        isSealed = klp.object === "vmlinux" || image === NONE ? image : inModule(await kernel.module(task, klp.object), seals);
-        known.set(klp.object, isSealed);
-      }
-      if (isSealed(klp.name, klp.sympos))
-        throw fail("BUILD_SEALED", `it keeps a pointer to ${klp.name}, which this kernel only calls by name`, {
-          file: livepatch.file,
-          section: target.name,
-          offset: relocation.offset,
-          symbol: klp.name,
-        });
+      if ((await sealedIn(task, kernel, klp.object))(klp.name, klp.sympos))
+        throw sealed(klp.name, livepatch.file, target, relocation.offset);
     }
+}
+
+/**
+ * The same of what is taken of one object, as far as its symbols tell without the others: who is told of the object can say which change it is.
+ * @throws BUILD_SEALED
+ */
+export async function checkSealedIn(task: Task, kernel: KernelContext, { object: file, owner, delta, locate }: Part): Promise<void> {
+  const { object } = delta;
+  if (object === undefined || sealsOf(kernel) === undefined) return;
+  const externals = new Map(delta.externals.map((one) => [one.symbol, one]));
+  for (const [target, tables] of relocationSections(object))
+    for (const relocation of tables.flatMap(({ relocations }) => relocations)) {
+      const external = relocation.symbol === undefined ? undefined : externals.get(relocation.symbol);
+      if (external === undefined || external.anchor !== undefined) continue;
+      if (isBranch(object, target, relocation) || relocation.addend > 0) continue;
+      const own = placeOf(kernel, external, { owner, locate, file });
+      if (own === undefined) continue;
+      if ((await sealedIn(task, kernel, owner.name))(own.name, own.sympos)) throw sealed(own.name, file, target, relocation.offset);
+    }
+}
+
+/** Undefined for what the module loader finds, what another object has, and what is not certain, which is refused where all are joined. */
+function placeOf(
+  kernel: KernelContext,
+  { original, symbol: { name } }: External,
+  { owner, locate, file }: Pick<Part, "owner" | "locate"> & { file: string },
+): Place | undefined {
+  if ((original === undefined || original.bind !== STB.LOCAL) && kernel.symbolSources.kernel.exports.has(name)) return undefined;
+  try {
+    return original !== undefined && original.bind !== STB.WEAK ? locate(original) : owner.global(name, file);
+  } catch (error) {
+    if (!(error instanceof SutureError)) throw error;
+    return undefined;
+  }
+}
+
+function sealed(symbol: string, file: string, { name: section }: Section, offset: number): SutureError {
+  return fail("BUILD_SEALED", `it keeps a pointer to ${symbol}, which this kernel only calls by name`, { file, section, offset, symbol });
+}
+
+function sealsOf(kernel: KernelContext): Seals | undefined {
+  return kernel.target.arch.tables.all.find(({ unreferenced }) => unreferenced === true);
+}
+
+const known = new WeakMap<KernelContext, Map<string, IsSealed>>();
+
+async function sealedIn(task: Task, kernel: KernelContext, owner: string): Promise<IsSealed> {
+  const seals = sealsOf(kernel);
+  if (seals === undefined) return NONE;
+  const owners = known.get(kernel) ?? new Map<string, IsSealed>();
+  known.set(kernel, owners);
+  let found = owners.get(owner);
+  if (found === undefined) {
+    const image = owners.get("vmlinux") ?? inImage(kernel.image, seals);
+    owners.set("vmlinux", image);
+    found = owner === "vmlinux" || image === NONE ? image : inModule(await kernel.module(task, owner), seals);
+    owners.set(owner, found);
+  }
+  return found;
 }
 
 /** Of kallsyms: functions. */

@@ -14,6 +14,7 @@ import { inScratch } from "@suture/sources";
 import type { Task } from "@suture/task";
 import { checkLayouts, checkVariables, type Holes, variableVanishes } from "@suture/types";
 import { fail } from "../errors.ts";
+import { checkSealedIn } from "../link/sealed-functions.ts";
 import type { Looks } from "../options.ts";
 import { BuiltObjects, type Compiled, type Seen } from "./built-objects.ts";
 import { type Decision, decisionsOf } from "./decisions.ts";
@@ -226,6 +227,7 @@ export class PatchRun {
     const module = command.owner === "vmlinux" ? undefined : await kernel.module(this.#task, command.owner);
     checkMemory(kernel, module, { object, owner, delta, locate });
     await this.#decided(object, delta, decisionsOf(object, delta, notTaken, locate));
+    await checkSealedIn(this.#task, kernel, { object, owner, delta, locate });
     const stackTypes = this.#stacks.recordsOf(object, owner.name);
     this.#parts.push({ object, notTaken, stackTypes, ...detached(delta, locate, owner, object) });
   }
