@@ -125,11 +125,25 @@ export class Yard {
 
 /** @param before words of the shell before it: variables of its environment */
 export async function suture(guest: Guest, line: string, timeoutMs = 120_000, before = ""): Promise<Answer> {
-  const command = `${before} ${NODE} ${SUTURE} --json ${line} 2>/tmp/stderr; code=$?; printf '\\0'; cat /tmp/stderr; exit $code`;
-  const { code, output } = await guest.run(command, { timeoutMs });
-  const [stdout = "", stderr = ""] = output.split("\0");
+  const command = `${before} ${NODE} ${SUTURE} --json ${line} >/tmp/stdout 2>/tmp/stderr; code=$?; cat /tmp/stdout; printf '\\0'; cat /tmp/stderr; exit $code`;
+  const { code, output, truncated } = await guest.run(command, { timeoutMs });
+  const [stdout = "", stderr = ""] = truncated
+    ? [await inPieces(guest, "/tmp/stdout"), await inPieces(guest, "/tmp/stderr")]
+    : output.split("\0");
   const text = stdout.trim();
   return { code, document: text === "" ? undefined : documentIn(text), stderr };
+}
+
+/** Of what one command prints the guest keeps so much. */
+const PIECE = 200_000;
+
+async function inPieces(guest: Guest, file: string): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; ; at += PIECE) {
+    const { bytes } = await guest.run(`tail -c +${at + 1} ${file} | head -c ${PIECE}`);
+    pieces.push(bytes);
+    if (bytes.length < PIECE) return Buffer.concat(pieces).toString();
+  }
 }
 
 /** The modules of host-modules/, the livepatches among them with a manifest, and some that must not be loaded. */
