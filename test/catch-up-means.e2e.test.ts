@@ -76,6 +76,7 @@ test.each([
   { acceptData: ["fs/nothing.o:pipe_max_size"] },
   { redirects: ["bitmap_print_to_pagebuf"] },
   { holes: ["all"] },
+  { holes: ["timerfd_ctx.nothing"] },
 ])("a word that is for no one thing is refused: %j", async (options) => {
   await expect(caughtUp(options)).rejects.toMatchObject({ code: "CATCHUP_WORD" });
 });

@@ -7,7 +7,7 @@ import { examplesText } from "./words/examples.ts";
 
 /**
  * @param writeOut where help and the version go
- * @param words of the command line: where the first that is no option is a command's, the program has that command only
+ * @param words of the command line: where the first but --json and --verbose is a command's, the program has that command only
  */
 export async function makeProgram(run: Run, writeOut: (text: string) => void, words: readonly string[] = []): Promise<Command> {
   const program = new Command("suture")
@@ -16,7 +16,7 @@ export async function makeProgram(run: Run, writeOut: (text: string) => void, wo
     .option("--json", "print one JSON document on stdout")
     .option("--verbose", "show every command that is run")
     .configureHelp({ showGlobalOptions: true });
-  const word = words.find((one) => !one.startsWith("-")) ?? "";
+  const word = words.find((one) => one !== "--json" && one !== "--verbose");
   // Completion is of all.
   const own = word === "completion" ? undefined : Object.entries(COMMANDS).find(([name]) => name === word);
   for (const [, command] of own === undefined ? Object.entries(COMMANDS) : [own]) (await command())(program, run);

@@ -7,8 +7,8 @@ import { MACHINE_WORDS } from "../commands/machine-words.ts";
 import { CodeCache } from "./code-cache.ts";
 
 const folder = import.meta.dirname;
-// Options that stand before it have no values.
-const word = process.argv.slice(2).find((one) => !one.startsWith("-"));
+// Behind another option, as --help, it is not what is asked for.
+const word = process.argv.slice(2).find((one) => one !== "--json" && one !== "--verbose");
 const program = join(folder, MACHINE_WORDS.some((one) => one === word) ? "machine.cjs" : "program.cjs");
 const { HOME, XDG_CACHE_HOME } = process.env;
 const text = readFileSync(program);

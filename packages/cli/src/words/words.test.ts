@@ -69,6 +69,8 @@ test("a command is loaded by its own word, with no other beside it", async () =>
   expect(MACHINE_WORDS).toEqual(Object.keys(MACHINE));
   for (const word of Object.keys(COMMANDS)) {
     const { commands } = await makeProgram(() => async () => {}, () => {}, ["--json", word]);
+    const help = await makeProgram(() => async () => {}, () => {}, ["--help", word]);
+    expect(help.commands).toHaveLength(Object.keys(COMMANDS).length);
     expect(commands.map((command) => command.name())).toEqual(word === "completion" ? Object.keys(COMMANDS) : [word]);
   }
 });

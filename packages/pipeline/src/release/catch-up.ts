@@ -30,7 +30,7 @@ import { type Finished, ReleaseObjects } from "./release-objects.ts";
 import { reportOf } from "./report.ts";
 import { unfit } from "./unfit.ts";
 import type { Left, Plan, Unit } from "./units.ts";
-import { type AskedWords, checkParts, holesIn, tellWords, type Words, wordsOf } from "./words.ts";
+import { type AskedWords, checkHoles, checkParts, holesIn, tellWords, type Words, wordsOf } from "./words.ts";
 
 export interface CatchUpOptions extends Asked, AskedWords {
   predecessor?: Predecessor | undefined;
@@ -54,6 +54,7 @@ export async function catchUp(task: Task, kernel: KernelContext, plan: Plan, opt
   const words = wordsOf(kernel, options);
   const choice = new Choice(plan, options);
   const source = new ChosenSource(plan, choice.in);
+  checkHoles(source.changed(choice.in), words);
   const overlay = source.overlay(choice.in);
   const view = await ChosenView.make(task, kernel, overlay);
   const jobs = options.jobs ?? availableParallelism();

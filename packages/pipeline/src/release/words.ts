@@ -44,6 +44,20 @@ export function wordsOf(kernel: KernelContext, asked: AskedWords): Words {
   return words;
 }
 
+/**
+ * Layouts are compared as if a word for a member were good, and what it rests on is looked at where the text has that member: a word for one that the text
+ * does not have, or has twice, would be good for nothing that was looked at.
+ * @param files as the release has them. @throws CATCHUP_WORD
+ */
+export function checkHoles(files: readonly ChangedFile[], { holes }: Words): void {
+  const added = holes.size === 0 ? [] : newMembers(files).map(memberName);
+  for (const name of holes) {
+    const count = added.filter((one) => one === name).length;
+    if (count !== 1)
+      throw fail("CATCHUP_WORD", `${count === 0 ? "no change that may go in adds" : `${count} structures get`} ${name}`, { symbol: name });
+  }
+}
+
 /** What objects are refused together. @throws DIFF_LEFT_OUT, BUILD_LIVE_DATA, BUILD_REDIRECT */
 export function checkParts(parts: readonly Compared[], { data, redirects }: Words): void {
   refuseMissed(parts);
