@@ -7,7 +7,7 @@ import { KernelContext } from "@suture/kbuild";
 import { buildLivepatch, readPatch } from "@suture/pipeline";
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { type Reporter, silentReporter, Task } from "@suture/task";
-import { SERIES } from "@suture/testkit/series";
+import { CHOSEN } from "@suture/testkit/series";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -98,7 +98,7 @@ const BUILT: readonly (readonly [what: string, file: string, replaces: readonly 
   ["a limit", "fs/eventpoll.c", [["#define EP_MAX_NESTS 4", "#define EP_MAX_NESTS 3"]], "the macro EP_MAX_NESTS is 3, it was 4"],
 ];
 
-describe.each(SERIES)("on %s", (_, release) => {
+describe.each(CHOSEN)("on %s", (_, release) => {
   let kernel: KernelContext;
   const warnings: string[] = [];
   const reporter: Reporter = { ...silentReporter, warn: (text) => warnings.push(text) };

@@ -12,7 +12,7 @@ import { boot, type Guest } from "@suture/lab";
 import { buildLivepatch, readPatch } from "@suture/pipeline";
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
-import { SERIES } from "@suture/testkit/series";
+import { CHOSEN } from "@suture/testkit/series";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, describe, expect, test } from "vitest";
 
@@ -114,7 +114,7 @@ function signals(events: string, on?: 0 | 1): string {
 
 const TRACING = "/sys/kernel/debug/tracing";
 
-describe.each(SERIES)("in patched functions of %s", (name, pattern) => {
+describe.each(CHOSEN)("in patched functions of %s", (name, pattern) => {
   test("tracepoint, static call, WARN_ON_ONCE, exception table, alternatives and per-CPU variables work", async () => {
     const cache = cacheRoot(process.env);
     const kernel = await KernelContext.open(task, await prepareTarget(task, await newestKernel(task, pattern), { cache }), cache);

@@ -9,7 +9,7 @@ import { difference } from "../test/same.ts";
 import { unaligned } from "../test/unaligned.ts";
 import { type ElfObject, readElf, writeElf } from "./index.ts";
 
-const MUTATIONS = Number(process.env.SUTURE_FUZZ ?? 120_000);
+const MUTATIONS = Number(process.env.SUTURE_FUZZ ?? 30_000);
 const SEED = Number(process.env.SUTURE_FUZZ_SEED ?? 20_260);
 /** What the reader may keep for a file, in sizes of the file. */
 const MOST_MEMORY = 4;

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const task = new Task();
 /** Cuts of the power; each costs a boot. */
-const CUTS = Number(process.env.SUTURE_POWER_CUTS ?? 3);
+const CUTS = Number(process.env.SUTURE_POWER_CUTS ?? 1);
 /** At most, on a machine that is busy with other things. */
 const CUT_MS = 120_000;
 const CMDLINE = `${MODULES}/host_cmdline.ko`;

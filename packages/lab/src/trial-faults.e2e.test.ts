@@ -2,13 +2,12 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Task } from "@suture/task";
-import { buildTestModules, KERNELS, testKernel } from "@suture/testkit/stock-kernel";
+import { buildTestModules, inFull, KERNELS, testKernel } from "@suture/testkit/stock-kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BootOptions, type TrialOptions, tryModule } from "./index.ts";
 
 const task = new Task();
 
-// A fault of each kind on the newest kernel; on the other the three whose reports come to us in different ways.
 const OOPSES = [
   ["oops", "oopsed", "probe patched", /NULL pointer/],
   ["panic", "panicked", "probe patched", /Kernel panic - not syncing: lab: as asked/],
@@ -24,10 +23,7 @@ const HANGS = [
   ["load-sleep", 2, "load"],
 ] as const;
 
-describe.each([
-  { metaPackage: KERNELS[0], oopses: OOPSES, hangs: HANGS },
-  { metaPackage: KERNELS[1], oopses: OOPSES.slice(0, 1), hangs: HANGS.slice(0, 1) },
-])("$metaPackage", ({ metaPackage, oopses, hangs }) => {
+describe.each(KERNELS.filter(inFull))("%s", (metaPackage) => {
   let modules: string;
   let options: BootOptions & TrialOptions;
 
@@ -39,7 +35,7 @@ describe.each([
 
   afterAll(() => rm(modules, { recursive: true, force: true }));
 
-  test.each(oopses)("%s: %s in the step %s", async (fault, outcome, step, why) => {
+  test.each(OOPSES)("%s: %s in the step %s", async (fault, outcome, step, why) => {
     const report = await tryModule(task, { ...options, parameters: [`fault=${fault}`] });
     expect(report).toMatchObject({ outcome, failure: { step, why: expect.stringMatching(why) } });
     expect(report.failure?.console.join("\n")).toMatch(fault.startsWith("load") ? /lab_patch_init/ : /lab_cmdline_show/);
@@ -47,7 +43,7 @@ describe.each([
     expect(report.probes[0]?.after).toBeUndefined();
   });
 
-  test.each(hangs)("%s on %d processors is a hang, and the console shows where", async (fault, cpus, step) => {
+  test.each(HANGS)("%s on %d processors is a hang, and the console shows where", async (fault, cpus, step) => {
     // Long enough for a busy machine to come to where it hangs.
     const timeouts = { probeMs: 5000, loadMs: 8000 };
     const report = await tryModule(task, { ...options, cpus, graceMs: 3000, timeouts, parameters: [`fault=${fault}`] });

@@ -21,3 +21,5 @@ const ALL =
 export const SERIES: readonly (readonly [name: string, releases: RegExp])[] = ALL.filter(
   ({ releases }, i) => ALL.findIndex((other) => other.releases.source === releases.source) === i,
 ).map(({ name, releases }) => [name, releases]);
+/** Those that a test of much work is run on: the last, with indirect branch tracking, and each with SUTURE_EVERYWHERE. */
+export const CHOSEN = process.env.SUTURE_EVERYWHERE === undefined ? SERIES.slice(-1) : SERIES;
