@@ -163,6 +163,7 @@ export {
   buildGoesOnSchema,
   buildIdSchema,
   buildSettingSchema,
+  buildWords,
   builtSchema,
   type FleetBuild,
   type FleetWanted,

@@ -82,18 +82,17 @@ const refusal = (code: string, why: string): object => ({ schema: "suture/error-
 /** Beside the one that is ready: by the kernel's release, with units of its own; given up, and built again. */
 async function asksForAnother(): Promise<void> {
   const why = ["--why", "a test"];
-  const asked = await suture("fleet", "build", BASE.release, "--leave-out", "fs", "net/ipv4", "--accept-doubt", "abc", ...why);
+  const words = ["--leave-out", "fs", "net/ipv4", "--accept-doubt", "abc", "--accept-data", "fs/a.o:limit", "--hole", "file.state"];
+  const asked = await suture("fleet", "build", BASE.release, ...words, ...why);
   expect(asked).toMatchObject({
     schema: "suture/fleet-build-1",
     build: {
       ...{ state: "waiting", madeBy: expect.stringContaining("laptop"), buildId: BUILD_ID, targetRelease: TARGET.release, why: "a test" },
-      options: { take: [], leaveOut: ["fs", "net/ipv4"], acceptDoubt: ["abc"] },
+      options: { take: [], leaveOut: ["fs", "net/ipv4"], acceptDoubt: ["abc"], acceptData: ["fs/a.o:limit"], hole: ["file.state"] },
     },
   });
   const { id } = (asked as { build: FleetBuild }).build;
-  expect(await suture("fleet", "build", BUILD_ID, "--leave-out", "fs", "net/ipv4", "--accept-doubt", "abc", ...why)).toMatchObject(
-    refusal("CLI_FLEET", "FLEET_STATE"),
-  );
+  expect(await suture("fleet", "build", BUILD_ID, ...words, ...why)).toMatchObject(refusal("CLI_FLEET", "FLEET_STATE"));
   expect(await suture("fleet", "build", "6.1.0-999-amd64", ...why)).toMatchObject(refusal("CLI_USAGE", "no machine of the fleet runs"));
   expect(await suture("fleet", "build", BASE.release, "--to", BASE.release, ...why)).toMatchObject(refusal("CLI_FLEET", "FLEET_BUILD"));
   expect(await suture("fleet", "repeat-build", id, ...why)).toMatchObject(refusal("CLI_FLEET", "FLEET_STATE"));

@@ -359,7 +359,8 @@ test("a builder's key sees and does nothing else; what cannot be built for canno
   expect(await ask({ buildId: "00".repeat(20) })).toMatchObject({ status: 404 });
   expect(await ask({ to: "6.1.0-77-amd64" })).toMatchObject({ status: 409 });
   expect(await ask({ to: BASE.release })).toMatchObject({ body: { error: { why: expect.stringContaining("not newer") } } });
-  expect(await ask({ take: ["--output"] })).toMatchObject({ status: 400 });
+  for (const wrong of [{ take: ["--output"] }, { acceptData: ["--output"] }, { redirect: ["find"] }, { hole: ["sock"] }, { hole: [] }])
+    expect(await ask(wrong), JSON.stringify(wrong)).toMatchObject({ status: 400 });
   expect(await ask({})).toMatchObject({ status: 200 });
   expect(await ask({})).toMatchObject({ status: 409, body: { error: { code: "FLEET_STATE" } } });
 });
@@ -419,14 +420,15 @@ async function waiting(more: object = {}): Promise<string> {
 }
 
 test("the builder's process: kernels told, caught up, reviewed, tried, sent", async () => {
-  const id = await waiting({ take: ["net/core", "mm/slab.c"] });
+  const said = { acceptData: ["net/genl.o:policy"], redirect: ["lib/a.o:find", "lib/b.o:sort"], hole: ["sock.state"] };
+  const id = await waiting({ take: ["net/core", "mm/slab.c"], ...said });
   const calls = await worker({});
   expect(calls.map((line) => line.replace(/\/\S*\//g, ""))).toEqual([
     "kernels --all --json",
-    `catch-up --kernel ${BASE.release} --to ${TARGET.release} --output livepatch.ko --report units.json --take net/core mm/slab.c --json`.replace(
-      "net/core mm/slab.c",
-      "net/core mm/slab.c",
-    ),
+    [
+      `catch-up --kernel ${BASE.release} --to ${TARGET.release} --output livepatch.ko --report units.json --take net/core mm/slab.c`,
+      "--accept-data net/genl.o:policy --redirect lib/a.o:find lib/b.o:sort --hole sock.state --json",
+    ].join(" "),
     `review livepatch.ko --kernel ${BASE.release} --output review.html --json`,
     `try livepatch.ko --kernel ${BASE.release} --json`,
   ]);

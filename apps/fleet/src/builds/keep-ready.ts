@@ -78,7 +78,7 @@ export async function keepReady(sql: Sql, knowledge: Knowledge): Promise<void> {
 
 /** By a person. @throws FLEET_NONE, FLEET_BUILD, FLEET_STATE */
 export async function askForBuild(sql: Sql, knowledge: Knowledge, who: string, asked: NewBuild): Promise<string> {
-  const { buildId, to, take, leaveOut, acceptDoubt, why } = asked;
+  const { buildId, to, why, ...options } = asked;
   const kernel = wantedOf(await runKernels(knowledge), [], [], []).find((one) => one.buildId === buildId);
   if (kernel === undefined) throw fail("FLEET_NONE", `no machine of the fleet runs a kernel with the build-id ${buildId}`);
   const archive = await archiveOf(sql);
@@ -96,7 +96,7 @@ export async function askForBuild(sql: Sql, knowledge: Knowledge, who: string, a
       ...{ release: kernel.release, buildId, version: found.own.version, machines: kernel.machines, bySetting: false, why },
       targetRelease: target.release,
       targetVersion: target.version,
-      options: { take, leaveOut, acceptDoubt },
+      options,
     }),
   );
   if (id === undefined) throw fail("FLEET_STATE", "the same is waiting, or being built");

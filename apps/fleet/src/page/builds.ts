@@ -1,6 +1,6 @@
 /** Builds: what the fleet's kernels want, what is being built, what is to be read and signed. */
 import { type Content, type Html, html, when } from "@suture/pages";
-import type { BuildState, FleetBuild, FleetWanted } from "@suture/protocol";
+import { type BuildState, buildWords, type FleetBuild, type FleetWanted } from "@suture/protocol";
 import * as v from "valibot";
 import { builders } from "../builds/archive.ts";
 import type { BuildFolder } from "../builds/files.ts";
@@ -99,7 +99,6 @@ ${
   pageRoute({ path: "/builds/:id", what: "A build", who: SEERS, params: buildParams }, async ({ principal, params: { id } }) => {
     const row = await oneBuild(sql, id);
     const one = buildOf(row);
-    const { take, leaveOut, acceptDoubt } = one.options;
     const lines: (readonly [string, Content])[] = [
       [
         "kernel",
@@ -107,9 +106,7 @@ ${
       ],
       ["build-id", html`<span class="m">${one.buildId}</span>`],
       ["brings", `the level of ${one.targetRelease} ${one.targetVersion ?? ""}`],
-      ["take", take.join(" ")],
-      ["leave out", leaveOut.join(" ")],
-      ["accept doubt", acceptDoubt.join(" ")],
+      ...buildWords(one.options).map(({ option, values }) => [option, values.join(" ")] as const),
       ["asked for", html`${one.madeBy} ${timeHtml(one.made)}`],
       ["builder", one.builder ?? ""],
       ["begun", one.started === null ? "" : timeHtml(one.started)],

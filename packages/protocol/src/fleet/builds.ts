@@ -12,6 +12,9 @@ const kernelBuildId = v.pipe(text, v.regex(/^(?:[0-9a-f]{2}){8,32}$/, "a build-i
 /** An option's word to `suture catch-up`: it can be no option itself. */
 const unit = v.pipe(words(200), v.regex(/^[\w/.][\w/.+@-]*$/, "a unit, a commit, or a path is needed"));
 const units = v.optional(v.pipe(v.array(unit), v.maxLength(200)), []);
+/** Of somebody's word for one thing each; absent: none, also in what was asked for before there were such words. */
+const given = (form: RegExp, what: string) =>
+  v.optional(v.pipe(v.array(v.pipe(words(200), v.regex(form, `${what} is needed`))), v.minLength(1), v.maxLength(200)));
 
 export const buildIdSchema = v.pipe(text, v.regex(/^[0-9a-f]{12}$/));
 
@@ -19,21 +22,47 @@ export const buildIdSchema = v.pipe(text, v.regex(/^[0-9a-f]{12}$/));
 export const BUILD_STATES = ["waiting", "running", "ready", "nothing", "bad", "refused", "failed", "cancelled", "superseded"] as const;
 export type BuildState = (typeof BUILD_STATES)[number];
 
+/** What a builder passes on to `suture catch-up`, which has an option for each. */
+const options = {
+  take: said(units, "only these units, and what they need"),
+  leaveOut: units,
+  acceptDoubt: said(units, "units that go in though they may be halves of fixes: somebody has read them"),
+  acceptData: said(
+    given(/^\w[\w/.+-]*\.o:[\w.$]+$/, "OBJECT:VARIABLE"),
+    "variables of the kernel whose new values are put into it: somebody knows that nothing has gone by the old ones",
+  ),
+  redirect: said(given(/^\w[\w/.+-]*\.o:[\w.$]+$/, "OBJECT:FUNCTION"), "functions without an ftrace entry that a probe redirects"),
+  hole: said(
+    given(/^\w+\.\w+$/, "TYPE.MEMBER"),
+    "new members that are put into padding: somebody knows that 0 is right for objects that were there before",
+  ),
+};
+const OPTIONS: Readonly<Record<keyof BuildOptions, string>> = {
+  take: "--take",
+  leaveOut: "--leave-out",
+  acceptDoubt: "--accept-doubt",
+  acceptData: "--accept-data",
+  redirect: "--redirect",
+  hole: "--hole",
+};
+/** What was said, by option. */
+export function buildWords(of: BuildOptions): { option: string; values: readonly string[] }[] {
+  const said = (Object.entries(OPTIONS) as [keyof BuildOptions, string][]).map(([name, option]) => ({ option, values: of[name] ?? [] }));
+  return said.filter(({ values }) => values.length > 0);
+}
+
 export const newBuildSchema = v.strictObject({
   buildId: said(kernelBuildId, "of a kernel that machines of the fleet run"),
   to: v.optional(
     said(v.union([release, v.literal("newest")]), "the newer release; newest: of its series and flavour in the archive"),
     "newest",
   ),
-  take: said(units, "only these units, and what they need"),
-  leaveOut: units,
-  acceptDoubt: said(units, "units that go in though they may be halves of fixes: somebody has read them"),
+  ...options,
   why: v.optional(line, "somebody has asked for it"),
 });
 export type NewBuild = v.InferOutput<typeof newBuildSchema>;
 
-/** What a builder passes on to `suture catch-up`. */
-const optionsSchema = v.strictObject({ take: units, leaveOut: units, acceptDoubt: units });
+const optionsSchema = v.strictObject(options);
 export type BuildOptions = v.InferOutput<typeof optionsSchema>;
 
 const order = {

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SutureError } from "@suture/errors";
-import { BUILD_FILES, type BuildEnd, type BuildFile, type BuildOrder } from "@suture/protocol";
+import { BUILD_FILES, type BuildEnd, type BuildFile, type BuildOrder, buildWords } from "@suture/protocol";
 import { run, type Task } from "@suture/task";
 import * as v from "valibot";
 
@@ -24,8 +24,6 @@ export interface Steps {
   print: (text: string) => void;
 }
 
-const words = (option: string, values: readonly string[]): string[] => (values.length === 0 ? [] : [option, ...values]);
-
 /** @throws CANCELLED */
 export async function build(task: Task, steps: Steps): Promise<Outcome> {
   const { order, folder } = steps;
@@ -39,9 +37,7 @@ export async function build(task: Task, steps: Steps): Promise<Outcome> {
   };
   const caught = await asked(task, steps, "caught up", [
     ...["catch-up", "--kernel", release, "--to", targetRelease, "--output", module, "--report", join(folder, "units.json")],
-    ...words("--take", options.take),
-    ...words("--leave-out", options.leaveOut),
-    ...words("--accept-doubt", options.acceptDoubt),
+    ...buildWords(options).flatMap(({ option, values }) => [option, ...values]),
   ]);
   if ("outcome" in caught) return caught;
   if (!/"file":/.test(caught.stdout.slice(0, 4096)) && !(await isThere(module)))

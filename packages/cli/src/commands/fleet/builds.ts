@@ -117,6 +117,9 @@ interface BuildOptions {
   take?: string[];
   leaveOut?: string[];
   acceptDoubt?: string[];
+  acceptData?: string[];
+  redirect?: string[];
+  hole?: string[];
   why: string;
 }
 
@@ -129,6 +132,9 @@ export const build: Add = (fleet, run) => {
     .option("--take <unit...>", "only these units, and what they need")
     .option("--leave-out <unit...>", "units that are not to go in: by id, commit, or a file or folder that they change")
     .option("--accept-doubt <unit...>", "units that go in though they may be halves of fixes: somebody has read them")
+    .option("--accept-data <variable...>", "as of `suture catch-up`: OBJECT:VARIABLE")
+    .option("--redirect <function...>", "as of `suture catch-up`: OBJECT:FUNCTION")
+    .option("--hole <member...>", "as of `suture catch-up`: TYPE.MEMBER")
     .requiredOption("--why <text>", "for the audit")
     .action(
       run(async (task, kernel: string, options: BuildOptions) => {
