@@ -102,12 +102,18 @@ export async function blamedOfMany(
     },
   ] of clear.entries())
     if (rights[at] === true) faults.set(unit, [...(faults.get(unit) ?? []), refusal]);
-  for (const { first, refusal } of shared) {
+  // Several at a time, up to the first that is refused still: those after it are looked at again, without what it was traced to.
+  for (let done = 0; done < shared.length; ) {
     const left = without(units, there, faults.keys());
-    const refusals = await tryOut(first.object, left);
-    if (!refusals.some((one) => keyOf(one) === keyOf(refusal))) continue;
-    const relevant = first.relevant.filter((index) => left.has(index));
-    const found = await blamed(units, left, { refusals, relevant }, async (choice) => tryOut(first.object, choice));
+    const next = shared.slice(done, done + jobs);
+    const tried = await inParallel(next, jobs, async ({ first }) => tryOut(first.object, left));
+    const at = next.findIndex(({ refusal }, i) => tried[i]?.some((one) => keyOf(one) === keyOf(refusal)));
+    const [one, refusals] = [next[at], tried[at]];
+    done += at < 0 ? next.length : at + 1;
+    if (one === undefined || refusals === undefined) continue;
+    const { object } = one.first;
+    const relevant = one.first.relevant.filter((index) => left.has(index));
+    const found = await blamed(units, left, { refusals, relevant }, async (choice) => tryOut(object, choice));
     for (const [index, reasons] of found) faults.set(index, reasons);
   }
   return faults;

@@ -224,8 +224,11 @@ class Rounds {
     const isAsItWas = ({ relevant }: Refused): boolean => choice.among(relevant).length === relevant.length;
     const others = [...found.keys()].filter((object) => !uncompiled.has(object));
     let waiting = others.sort().flatMap((object) => refused(object, found.get(object) ?? []));
-    stage.note("what many objects are refused for");
-    leave(choice, await blamedOfMany(this.#units, choice.in, waiting, tryOut, jobs));
+    const ofMany = async (object: string, units: ReadonlySet<number>): Promise<readonly SutureError[]> => {
+      stage.note(`what many objects are refused for: ${object}`);
+      return tryOut(object, units);
+    };
+    leave(choice, await blamedOfMany(this.#units, choice.in, waiting, ofMany, jobs));
     while (waiting.length > 0) {
       const again: Refused[] = [];
       for (let done = 0; done < waiting.length; ) {
