@@ -216,6 +216,26 @@ export class BtfTypes {
     return ids;
   }
 
+  /** Those of one name, without reading what others are called. */
+  idsNamed(name: string, wanted: (kind: number) => boolean): number[] {
+    const ids: number[] = [];
+    const places = this.#placesOf(name);
+    for (let id = 1; id <= this.count; id++) {
+      const place = this.view.u32(this.#at[id] as number);
+      if (place >= this.#strings.length) throw this.bad(`a name at ${place} of ${this.#strings.length} bytes of strings`, 0);
+      if (places.has(place) && wanted(this.kind(id))) ids.push(id);
+    }
+    return ids;
+  }
+
+  /** All of the strings where it is read, the ends of others too. */
+  #placesOf(name: string): Set<number> {
+    const places = new Set<number>();
+    const text = Buffer.from(`${name}\0`, "latin1");
+    for (let at = this.#strings.indexOf(text); at >= 0; at = this.#strings.indexOf(text, at + 1)) places.add(at);
+    return places;
+  }
+
   enumerations(): BtfEnumeration[] {
     const found: BtfEnumeration[] = [];
     for (let id = 1; id <= this.count; id++) {
@@ -231,5 +251,34 @@ export class BtfTypes {
       found.push({ name: this.name(id), values });
     }
     return found;
+  }
+}
+
+/** So many names are looked for one by one: less work than to read those of all types. */
+const FEW = 8;
+
+/** Types of some kinds, by name. */
+export class NamedTypes {
+  readonly #types: BtfTypes;
+  readonly #wanted: (kind: number) => boolean;
+  #all: Map<string, number[]> | undefined;
+  #asked = 0;
+
+  constructor(types: BtfTypes, wanted: (kind: number) => boolean) {
+    this.#types = types;
+    this.#wanted = wanted;
+  }
+
+  /** @throws KERNEL_BAD_BTF */
+  of(name: string): number[] {
+    if (name === "") return [];
+    if (this.#all === undefined && this.#asked++ < FEW) return this.#types.idsNamed(name, this.#wanted);
+    return this.all.get(name) ?? [];
+  }
+
+  /** @throws KERNEL_BAD_BTF */
+  get all(): ReadonlyMap<string, number[]> {
+    this.#all ??= this.#types.namesOf(this.#wanted);
+    return this.#all;
   }
 }

@@ -64,6 +64,18 @@ describe("Btf", () => {
     ]);
   });
 
+  it("finds by name the same whether it is one of a few that are asked for, or of many", () => {
+    const { builder } = sample();
+    const names = Array.from({ length: 40 }, (_, i) => `of_${i}`);
+    for (const [i, name] of names.entries()) builder.struct(name, 4 * i, []);
+    const one = names.map((name) => read(builder).structSize(name));
+    const many = read(builder);
+    expect(names.map((name) => many.structSize(name))).toEqual(one);
+    expect(one).toEqual(names.map((_, i) => 4 * i));
+    expect([...Array(20)].map(() => many.structSize("of_"))).toEqual(Array(20).fill(undefined));
+    expect(read(builder).structSize("f_1")).toBeUndefined();
+  });
+
   it("says nothing where several structures of one name differ", () => {
     const { builder, int } = sample();
     builder.struct("twice", 4, [{ name: "a", type: int, at: 0 }]);

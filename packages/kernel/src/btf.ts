@@ -1,6 +1,6 @@
 /** The kernel's own type information, asked by name: structures, prototypes, variables. The format is in btf-types.ts. */
 import { shapeOf, textOf } from "./btf-text.ts";
-import { type BtfEnumeration, BtfTypes, COMPOSITE, DEEPEST, KIND, TYPE_SIZE } from "./btf-types.ts";
+import { type BtfEnumeration, BtfTypes, COMPOSITE, DEEPEST, KIND, NamedTypes, TYPE_SIZE } from "./btf-types.ts";
 
 /** Members of a structure, counted through those without a name. */
 const MOST_MEMBERS = 65536;
@@ -73,15 +73,19 @@ interface Budget {
 
 export class Btf {
   readonly #types: BtfTypes;
-  #composites: Map<string, number[]> | undefined;
-  #functions: Map<string, number[]> | undefined;
-  #variables: Map<string, number[]> | undefined;
+  /** Typedefs too. */
+  readonly #composites: NamedTypes;
+  readonly #functions: NamedTypes;
+  readonly #variables: NamedTypes;
   #enumerations: BtfEnumeration[] | undefined;
   readonly #memberTypes = new Map<number, MemberType>();
 
   /** @throws KERNEL_BAD_BTF */
   constructor(bytes: Uint8Array, file: string) {
     this.#types = new BtfTypes(bytes, file);
+    this.#composites = new NamedTypes(this.#types, (kind) => COMPOSITE.has(kind) || kind === KIND.TYPEDEF);
+    this.#functions = new NamedTypes(this.#types, (kind) => kind === KIND.FUNC);
+    this.#variables = new NamedTypes(this.#types, (kind) => kind === KIND.VAR);
   }
 
   /** Bytes of the struct or union of that name, or of what the typedef of that name stands for. Undefined if none, or several that differ. */
@@ -93,7 +97,7 @@ export class Btf {
 
   /** The names of all structs and unions, and of typedefs. */
   get compositeNames(): Iterable<string> {
-    return this.#compositesByName().keys();
+    return this.#composites.all.keys();
   }
 
   /** The members of a struct or union, those of members without a name in their place. Undefined if none, or several that differ. */
@@ -105,7 +109,7 @@ export class Btf {
 
   /** How the structs and unions of that name, and what typedefs of that name stand for, lie in memory: each different layout once. */
   layouts(name: string): BtfLayout[] {
-    const ids = (this.#compositesByName().get(name) ?? []).map((id) => this.#types.resolve(id));
+    const ids = this.#composites.of(name).map((id) => this.#types.resolve(id));
     const layouts: BtfLayout[] = [];
     for (const id of new Set(ids)) {
       if (!COMPOSITE.has(this.#types.kind(id))) continue;
@@ -124,16 +128,14 @@ export class Btf {
 
   /** The prototype of a function. Undefined if none, or several functions of that name that differ. */
   prototype(name: string): BtfPrototype | undefined {
-    this.#functions ??= this.#types.namesOf((kind) => kind === KIND.FUNC);
-    const [first, ...others] = (this.#functions.get(name) ?? []).map((id) => this.#prototypeOf(this.#types.third(id)));
+    const [first, ...others] = this.#functions.of(name).map((id) => this.#prototypeOf(this.#types.third(id)));
     const text = JSON.stringify(first);
     return others.some((prototype) => JSON.stringify(prototype) !== text) ? undefined : first;
   }
 
   /** That of the functions which a variable points to. Undefined if there is no such variable, or it does not. */
   prototypeBehind(variable: string): BtfPrototype | undefined {
-    this.#variables ??= this.#types.namesOf((kind) => kind === KIND.VAR);
-    const [id] = this.#variables.get(variable) ?? [];
+    const [id] = this.#variables.of(variable);
     const pointer = id === undefined ? 0 : this.#types.resolve(this.#types.third(id));
     const behind = this.#types.kind(pointer) === KIND.PTR ? this.#types.resolve(this.#types.third(pointer)) : 0;
     return this.#types.kind(behind) === KIND.FUNC_PROTO ? this.#prototypeOf(behind) : undefined;
@@ -141,21 +143,15 @@ export class Btf {
 
   /** The type of a variable. Undefined if none, or several of that name that differ. The kernel's own image tells per-cpu variables only. */
   variable(name: string): BtfVariable | undefined {
-    this.#variables ??= this.#types.namesOf((kind) => kind === KIND.VAR);
-    const [first, ...others] = (this.#variables.get(name) ?? []).map((id) => {
+    const [first, ...others] = this.#variables.of(name).map((id) => {
       const type = this.#types.third(id);
       return { type: textOf(this.#types, type), shape: shapeOf(this.#types, type) };
     });
     return others.some(({ shape }) => shape !== first?.shape) ? undefined : first;
   }
 
-  #compositesByName(): Map<string, number[]> {
-    this.#composites ??= this.#types.namesOf((kind) => COMPOSITE.has(kind) || kind === KIND.TYPEDEF);
-    return this.#composites;
-  }
-
   #compositesNamed(name: string): number[] {
-    const ids = this.#compositesByName().get(name) ?? [];
+    const ids = this.#composites.of(name);
     const structures = ids.filter((id) => COMPOSITE.has(this.#types.kind(id)));
     return structures.length > 0
       ? structures
