@@ -61,9 +61,14 @@ test("one upon the other, in one transition, there and back, and the kernel says
   const file = (path: string, name: string) => ({ path: `${MODULES}/${name}.ko`, content: readFileSync(path) });
   yard = await Yard.open(task, KERNELS[0], [file(first, "first"), file(second, "second")]);
   const guest = await yard.boot();
+  const [before, after] = ["first", "second"].map((name) => `${MODULES}/${name}.ko`) as [string, string];
   const { steps, told } = await chainOf(guest, {
-    first: `${MODULES}/first.ko`,
-    second: `${MODULES}/second.ko`,
+    levels: [
+      ["the first", before],
+      ["the second in its place", after],
+      ["back to the first", before],
+      ["the second once more", after],
+    ],
     probe: LEVEL_PROBE,
     timeout: 60,
     stepMs: 300_000,

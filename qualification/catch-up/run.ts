@@ -1,5 +1,5 @@
 /**
- * The life of two livepatches that bring a kernel to newer levels: the first, the second in its place, back, again, out, under a workload and with the
+ * The life of two livepatches that bring a kernel to newer levels: the first, the second in its place, back, out, under a workload and with the
  * modules that they are for; then a reboot into a newer kernel, in which nothing of them is loaded.
  */
 import { rmSync } from "node:fs";
@@ -28,6 +28,10 @@ export const catchUpLife: Run = {
     kernel: COMMON.kernel,
     first: { value: "FILE", what: "the livepatch of the level before; two small ones are made unless given" },
     second: { value: "FILE", what: "that of the level after, which was built --upon the first" },
+    back: {
+      value: "FILE",
+      what: "the level before once more, under another name: a livepatch of a whole release leaves its module in the kernel",
+    },
     newer: { value: "RELEASE", what: "the kernel to reboot into", is: KERNELS[1] },
     cpus: { value: "N", what: "processors of the guest", is: "2", short: "1" },
   },
@@ -40,15 +44,18 @@ async function perform(context: RunContext): Promise<void> {
   const given = [options.text("first"), options.text("second")];
   const [first, second] = given.every((one) => one !== undefined) ? (given as [string, string]) : await smallOnes(context);
   const content = async (path: string) => ({ path: `${MODULES}/${basename(path)}`, content: await readFile(path) });
-  const modules = await targetsOf(context, [first, second]);
+  const back = options.text("back");
+  const livepatches = [first, second, ...(back === undefined ? [] : [back])];
+  const modules = await targetsOf(context, livepatches);
   const yard = await Yard.open(context.task, context.release, [
-    await content(first),
-    await content(second),
+    ...(await Promise.all(livepatches.map(content))),
     ...modules.map(({ name, data }) => ({ path: `${TARGETS}/${name}.ko`, content: data })),
   ]);
   try {
     const disk = await yard.makeDisk("store");
-    await context.item("chain", () => chainUnderLoad(context, yard, disk, { first, second, modules: modules.map(({ name }) => name) }));
+    await context.item("chain", () =>
+      chainUnderLoad(context, yard, disk, { first, second, back, modules: modules.map(({ name }) => name) }),
+    );
     await context.item("reboot", () => rebooted(context, yard, disk));
   } finally {
     await yard.close();
@@ -99,6 +106,7 @@ async function targetsOf({ task, release }: RunContext, files: readonly string[]
 interface Subjects {
   first: string;
   second: string;
+  back: string | undefined;
   modules: readonly string[];
 }
 
@@ -114,7 +122,7 @@ async function longest(files: readonly string[]): Promise<number> {
   return sum;
 }
 
-async function chainUnderLoad(context: RunContext, yard: Yard, disk: string, { first, second, modules }: Subjects): Promise<Found> {
+async function chainUnderLoad(context: RunContext, yard: Yard, disk: string, { first, second, back, modules }: Subjects): Promise<Found> {
   const { task, options } = context;
   const whole = await prepareWorkload(task, undefined, []);
   // What needs a disk, or is there once, is for trials.
@@ -130,9 +138,18 @@ async function chainUnderLoad(context: RunContext, yard: Yard, disk: string, { f
       const work = new WorkloadRun(workload, run, stage);
       await work.go("before");
       await work.begin();
+      const inGuest = (file: string): string => `${MODULES}/${basename(file)}`;
       const { steps, told } = await chainOf(guest, {
-        first: `${MODULES}/${basename(first)}`,
-        second: `${MODULES}/${basename(second)}`,
+        levels: [
+          ["the first", inGuest(first)],
+          ["the second in its place", inGuest(second)],
+          ["back to the first", inGuest(back ?? first)],
+          ...(back === undefined ? [["the second once more", inGuest(second)] as const] : []),
+        ],
+        done: ({ what, ms, transition, patches }) => {
+          const [whole, moved] = [ms, transition?.ms].map(seconds);
+          console.log(`      ${what.padEnd(26)} command ${whole}, transition ${moved}, in the kernel: ${patches.join(", ") || "none"}`);
+        },
         probe: LEVEL_PROBE,
         timeout: Math.round(stepMs / 1000),
         stepMs,
@@ -143,10 +160,6 @@ async function chainUnderLoad(context: RunContext, yard: Yard, disk: string, { f
       const wrong = work.report.parts.filter(({ holds }) => holds === false).map(({ name, why }) => `${name}: ${why}`);
       const events = guest.events().map(({ headline }) => headline);
       const begun = steps.filter((step) => step.begun.length !== 1).map(({ what, begun }) => `${what}: ${begun.length} transitions`);
-      for (const { what, ms, transition, patches } of steps)
-        console.log(
-          `      ${what.padEnd(26)} command ${seconds(ms)}, transition ${seconds(transition?.ms)}, in the kernel: ${patches.join(", ") || "none"}`,
-        );
       for (const { patch, target, cves, closed, open } of told.effective)
         console.log(
           `      effective: ${closed} of ${cves} CVEs of ${target} by ${patch}, ${open.length} open; status took ${seconds(told.ms)} in the guest`,

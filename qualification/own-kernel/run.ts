@@ -1,7 +1,8 @@
 /**
  * A kernel with a small configuration of our own, built from the newest 6.1 source package with make O=FOLDER, and then all that Suture does
  * for a kernel that no distribution made: its objects are proven, a fix is built, tried in a virtual machine and taken out, and the tree is
- * found as it was left. The build takes some ten minutes of processor time and is kept.
+ * found as it was left. The build takes some ten minutes of processor time and is kept. With --instrumented the kernel watches its memory, locks
+ * and objects, and what livepatches do besides replacing functions is done to it by the tests of that.
  */
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -12,16 +13,8 @@ import { sourcePath } from "@suture/sources";
 import { writePatch } from "../guest/source-edit.ts";
 import { COMMON } from "../options.ts";
 import { newestCloud, ROOT, type Run, type RunContext } from "../run.ts";
+import { type Configuration, INSTRUMENTED, SMALL } from "./configuration.ts";
 
-/** What the smallest configuration lacks for livepatching, and for a guest that answers on its serial port. */
-const OPTIONS = [
-  ...["64BIT", "SMP", "MODULES", "MODULE_UNLOAD", "MODVERSIONS", "PRINTK", "BUG", "DEBUG_KERNEL", "KALLSYMS", "KALLSYMS_ALL"],
-  ...["FTRACE", "FUNCTION_TRACER", "DYNAMIC_FTRACE", "UNWINDER_ORC", "LIVEPATCH"],
-  ...["SYSFS", "PROC_FS", "DEBUG_FS", "DEVTMPFS", "TMPFS", "SHMEM", "BLK_DEV_INITRD", "BINFMT_ELF", "BINFMT_SCRIPT"],
-  ...["MULTIUSER", "FUTEX", "EPOLL", "POSIX_TIMERS", "TTY", "SERIAL_8250", "SERIAL_8250_CONSOLE", "ACPI", "MAGIC_SYSRQ", "CRYPTO"],
-];
-const MODULES = ["CRYPTO_MD5", "CRYPTO_SHA256"];
-const SUFFIX = "-suture-own";
 const EDITS = [{ file: "fs/proc/cmdline.c", from: /seq_puts\(m, saved_command_line\);/, to: 'seq_puts(m, "patched ");\n\t$&' }];
 
 export const ownKernel: Run = {
@@ -29,6 +22,7 @@ export const ownKernel: Run = {
   what: "a kernel with a configuration of our own: built, proven, patched and tried",
   words: {
     kernel: { ...COMMON.kernel, what: "the one whose source it is built from" },
+    instrumented: { what: "with KASAN and what else a kernel has to find faults in itself; then the tests of what docs/means.md has" },
     tree: { value: "DIR", what: "where it is built, and kept; a folder of the cache unless given" },
     jobs: { value: "N", what: "compilers at a time", is: String(availableParallelism()) },
     sample: { ...COMMON.sample, what: "so many objects are proven", is: "100", short: "10" },
@@ -38,13 +32,14 @@ export const ownKernel: Run = {
   run: perform,
 };
 
-function run(argv: readonly string[], cwd: string, quiet = false): SpawnSyncReturns<string> {
+function run(argv: readonly string[], cwd: string, variables?: NodeJS.ProcessEnv): SpawnSyncReturns<string> {
   const [program = "", ...args] = argv;
   const result = spawnSync(program, args, {
     cwd,
     encoding: "utf8",
     maxBuffer: 2 ** 28,
-    stdio: ["ignore", "pipe", quiet ? "pipe" : "inherit"],
+    env: { ...process.env, ...variables },
+    stdio: ["ignore", "pipe", "inherit"],
   });
   if (result.status !== 0) {
     throw new Error(`${argv.join(" ")} ended with ${result.status ?? result.signal}\n${result.stdout}${result.stderr ?? ""}`);
@@ -59,18 +54,32 @@ function suture(...args: string[]): string {
   return stdout;
 }
 
-function build(source: string, outputs: string, compiler: string, jobs: number): void {
+interface Build {
+  configuration: Configuration;
+  source: string;
+  outputs: string;
+  compiler: string;
+  jobs: number;
+}
+
+function build({ configuration, source, outputs, compiler, jobs }: Build): void {
   mkdirSync(outputs, { recursive: true });
   const make = (...args: string[]): unknown =>
-    run(["make", "-C", source, `O=${outputs}`, `CC=${compiler}`, `HOSTCC=${compiler}`, ...args], ROOT, true);
+    run(["make", "-s", "-C", source, `O=${outputs}`, `CC=${compiler}`, `HOSTCC=${compiler}`, ...args], ROOT);
   make("tinyconfig");
+  const file = join(outputs, ".config");
   const options = [
-    ...OPTIONS.map((option) => `CONFIG_${option}=y`),
-    ...MODULES.map((option) => `CONFIG_${option}=m`),
-    `CONFIG_LOCALVERSION="${SUFFIX}"`,
+    ...configuration.options.map((option) => `CONFIG_${option}=y`),
+    ...configuration.modules.map((option) => `CONFIG_${option}=m`),
+    `CONFIG_LOCALVERSION="-suture-${configuration.name}"`,
   ];
-  writeFileSync(join(outputs, ".config"), `${readFileSync(join(outputs, ".config"), "utf8")}\n${options.join("\n")}\n`);
+  const off = configuration.off.map((option) => `# CONFIG_${option} is not set`);
+  writeFileSync(file, `${readFileSync(file, "utf8")}\n${[...options, ...off].join("\n")}\n`);
   make("olddefconfig");
+  // What depends on something that is off is dropped without a word.
+  const taken = new Set(readFileSync(file, "utf8").split("\n"));
+  const dropped = options.filter((line) => !taken.has(line));
+  if (dropped.length > 0) throw new Error(`the kernel does not take ${dropped.join(", ")}`);
   console.log(`building ${outputs}: some minutes`);
   const started = performance.now();
   make(`-j${jobs}`);
@@ -90,7 +99,8 @@ async function perform(context: RunContext): Promise<void> {
     name.startsWith("linux-source-") && version !== undefined ? [sourcePath(cache, { name, version })] : [],
   );
   if (source === undefined) throw new Error(`${target.release} is made of no linux-source package`);
-  const outputs = options.text("tree") ?? join(cache, "own-kernel", target.release, "build");
+  const configuration = options.flag("instrumented") ? INSTRUMENTED : SMALL;
+  const outputs = options.text("tree") ?? join(cache, "own-kernel", target.release, configuration.name);
   const image = join(outputs, "arch", "x86", "boot", "bzImage");
   const step = async (name: string, work: () => string | undefined): Promise<boolean> => {
     const result = await context.item(name, async () => {
@@ -99,7 +109,8 @@ async function perform(context: RunContext): Promise<void> {
     });
     return result?.good !== false;
   };
-  if (!existsSync(image) && !(await step("build", () => void build(source, outputs, target.compiler, options.number("jobs"))))) return;
+  const making = { configuration, source, outputs, compiler: target.compiler, jobs: options.number("jobs") };
+  if (!existsSync(image) && !(await step("build", () => void build(making)))) return;
   const before = stateOf(source, outputs);
   await step("doctor", () => void suture("doctor", "--tree", outputs));
   await step("prove", () => void suture("prove", "--tree", outputs, "--sample", String(options.number("sample"))));
@@ -114,5 +125,7 @@ async function perform(context: RunContext): Promise<void> {
     );
     return /^outcome:\s+passed$/m.test(report) ? undefined : "the fix did not go in and out";
   });
+  for (const file of configuration.tests)
+    await step(file, () => void run(["npx", "vitest", "run", "--project", "e2e", file], ROOT, { SUTURE_TREE: outputs }));
   await step("tree", () => (stateOf(source, outputs) === before ? undefined : `it is not as it was: ${outputs}`));
 }

@@ -197,6 +197,10 @@ until [ -s /tmp/t ]; do sleep 0.1; done; cat /tmp/t`;
     expect(await sh("cat /proc/cmdline")).toBe("one");
     expect((await run("disable host_cmdline")).code).toBe(0);
     expect(await refused("enable host_cmdline")).toMatchObject(behind);
+    expect(await refused(`load ${MODULES}/leaving.ko`)).toMatchObject({
+      ...{ code: "HOST_ALREADY_LOADED", why: expect.stringContaining("host_cmdline_show gives away the function host_helper") },
+      mend: expect.stringContaining("--name"),
+    });
     expect((await run("unload host_cmdline --left-behind")).code).toBe(0);
     expect(await sh("ls /sys/kernel/livepatch; grep host_ /proc/modules; ls /run/suture/loaded")).toBe("");
   });

@@ -5,14 +5,23 @@ import { readSources } from "@suture/authored";
 import { KernelContext } from "@suture/kbuild";
 import { boot, type Guest, type GuestFile, loadOrder } from "@suture/lab";
 import { buildLivepatch, type Livepatch } from "@suture/pipeline";
-import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
+import { cacheRoot, newestKernel, prepareTarget, type Target, treeProvider } from "@suture/sources";
 import type { Task } from "@suture/task";
 
 const EXAMPLES = join(import.meta.dirname, "../../../docs/examples");
 
+/** The newest of a series; with SUTURE_TREE, the kernel of that prepared tree. */
 export async function kernelOf(task: Task, series: RegExp): Promise<KernelContext> {
   const cache = cacheRoot(process.env);
-  return KernelContext.open(task, await prepareTarget(task, await newestKernel(task, series), { cache }), cache);
+  return KernelContext.open(task, await targetOf(task, series, cache), cache);
+}
+
+async function targetOf(task: Task, series: RegExp, cache: string): Promise<Target> {
+  const { SUTURE_TREE: tree } = process.env;
+  if (tree === undefined) return prepareTarget(task, await newestKernel(task, series), { cache });
+  const provider = treeProvider({ tree, cache });
+  const [release = ""] = await provider.list(task);
+  return provider.prepare(task, release);
 }
 
 export async function buildFrom(task: Task, kernel: KernelContext, from: string, name?: string): Promise<Livepatch> {

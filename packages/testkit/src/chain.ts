@@ -23,35 +23,36 @@ export interface Told {
 }
 
 export interface Chain {
-  /** Where the guest has them. */
-  first: string;
-  second: string;
+  /** What each is, and where the guest has it: the first is loaded, the others each take the place of the one before. */
+  levels: readonly (readonly [what: string, file: string])[];
   /** What is asked of the kernel after each step. */
   probe: string;
   /** Seconds for one transition. */
   timeout: number;
   /** For a whole step. */
   stepMs: number;
+  /** Of each step when it is done. */
+  done?: (step: ChainStep) => void;
 }
 
 const PROBES = 3;
 
-/** @throws where a command refuses */
-export async function chainOf(guest: Guest, { first, second, probe, timeout, stepMs }: Chain): Promise<{ steps: ChainStep[]; told: Told }> {
-  let told: Told | undefined;
+/** @returns what was told when the second was in. @throws where a command refuses */
+export async function chainOf(guest: Guest, { levels, probe, timeout, stepMs, done }: Chain): Promise<{ steps: ChainStep[]; told: Told }> {
+  let told: Told = { effective: [], ms: 0 };
   const wait = `--timeout ${timeout} --on-timeout reverse`;
   const steps: ChainStep[] = [];
-  for (const [what, line] of [
-    ["the first", `load ${first} ${wait}`],
-    ["the second in its place", `replace ${second} ${wait}`],
-    ["back to the first", `replace ${first} ${wait}`],
-    ["the second once more", `replace ${second} ${wait}`],
-  ] as const) {
-    steps.push(await stepOf(guest, what, line, { probe, stepMs }));
-    if (steps.length === 2) told = await toldOf(guest, stepMs);
+  const go = async (what: string, line: string): Promise<void> => {
+    const step = await stepOf(guest, what, `${line} ${wait}`, { probe, stepMs });
+    steps.push(step);
+    done?.(step);
+  };
+  for (const [at, [what, file]] of levels.entries()) {
+    await go(what, `${at === 0 ? "load" : "replace"} ${file}`);
+    if (at === 1) told = await toldOf(guest, stepMs);
   }
-  steps.push(await stepOf(guest, "out", `unload ${steps.at(-1)?.patches.join(" ") ?? ""} ${wait}`, { probe, stepMs }));
-  return { steps, told: told ?? { effective: [], ms: 0 } };
+  await go("out", `unload ${steps.at(-1)?.patches.join(" ") ?? ""}`);
+  return { steps, told };
 }
 
 async function stepOf(guest: Guest, what: string, line: string, { probe, stepMs }: Pick<Chain, "probe" | "stepMs">): Promise<ChainStep> {

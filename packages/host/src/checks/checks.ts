@@ -9,8 +9,13 @@ import { hasLivepatchCore } from "../machine/livepatches.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Snapshot } from "../machine/snapshot.ts";
 import type { ModuleFile } from "../module/module-file.ts";
+import { recordOf } from "../store/records.ts";
+import { leftBehind } from "./left-behind.ts";
 import { checkPatchedModules } from "./patched-modules.ts";
 import { stateConflict } from "./states.ts";
+
+const OTHER_NAME =
+  "Build it once more with another `--name`: that one can be loaded beside it. Or reboot; or, if nothing keeps them, `suture unload --left-behind`.";
 
 /** What was looked at before a load, and what came of it. */
 export interface CheckResult {
@@ -118,11 +123,16 @@ function checkPresence(now: Snapshot, { name, file }: ModuleFile, again: boolean
         patch.transition === undefined ? {} : { mend: "`suture status --watch` follows it; `suture disable NAME` turns it back." },
       ),
     );
-  if (!again && now.module(name) !== undefined)
+  if (!again && now.module(name) !== undefined) {
+    const why = `the module ${name} is in the kernel, without effect`;
+    const { kept } = leftBehind(recordOf(now.machine, name));
     return refused(
       what,
-      fail("HOST_ALREADY_LOADED", `the module ${name} is in the kernel, without effect`, { file }, { mend: `suture unload ${name}` }),
+      kept === undefined
+        ? fail("HOST_ALREADY_LOADED", why, { file }, { mend: `suture unload ${name}` })
+        : fail("HOST_ALREADY_LOADED", `${why}, and stays there: ${kept}`, { file }, { mend: OTHER_NAME }),
     );
+  }
   return good(what, `no ${name} in the kernel`);
 }
 
