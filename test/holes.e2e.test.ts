@@ -2,8 +2,7 @@
  * New members in padding of structures whose objects are alive (--hole, docs/means.md) in a stock kernel: objects that were there before and new ones, in,
  * out, in again, replaced by the next; and what must be refused.
  */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
@@ -12,6 +11,7 @@ import { Task } from "@suture/task";
 import { bootWith, kernelOf, said } from "@suture/testkit/authoring";
 import { buildEdits, type Edit } from "@suture/testkit/build-edits";
 import { OWN } from "@suture/testkit/series";
+import { staticProgram } from "@suture/testkit/static-program";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const task = new Task();
@@ -89,13 +89,6 @@ static void again(int number) { struct itimerspec when = { .it_value.tv_sec = 10
 int main(void) { fd = timerfd_create(CLOCK_MONOTONIC, 0); if (fd != 3) return 1; signal(SIGUSR1, again); for (;;) pause(); }
 `;
 
-function program(): Buffer {
-  const [source, out] = [join(folder, "timer.c"), join(folder, "timer")];
-  writeFileSync(source, PROGRAM);
-  expect(spawnSync("gcc", ["-O1", "-static", "-o", out, source], { encoding: "utf8" })).toMatchObject({ status: 0 });
-  return readFileSync(out);
-}
-
 let kernel: KernelContext;
 beforeAll(async () => {
   kernel = await kernelOf(task, OWN);
@@ -138,7 +131,7 @@ test("a new member lies in padding of old and new objects", async () => {
   const ignorant = await build("ignorant", NEXT, { replace: true });
   const guest = await bootWith(task, kernel, [first, next, ignorant]);
   try {
-    await guest.put("/m/timer", program(), 0o755);
+    await guest.put("/m/timer", staticProgram(PROGRAM), 0o755);
     const old = await said(
       guest,
       `${WORDS} /m/timer & old=$!; echo $old >/run/old; sleep 1; again $old; sets $old; load livepatch-first; sets $old; again $old; again $old; sets $old`,

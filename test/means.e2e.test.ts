@@ -2,8 +2,7 @@
  * What a livepatch does to a stock kernel besides replacing functions (docs/means.md), in, seen, out, with memory as it was before: pointers in tables that
  * are writable, read-only, or a module's; a number by somebody's word; and values that the machine has changed.
  */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
@@ -13,6 +12,7 @@ import { Task } from "@suture/task";
 import { bootWith, kernelOf, said } from "@suture/testkit/authoring";
 import { buildEdits, type Edit } from "@suture/testkit/build-edits";
 import { OWN } from "@suture/testkit/series";
+import { staticProgram } from "@suture/testkit/static-program";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const task = new Task();
@@ -116,13 +116,6 @@ int main(int argc, char **argv)
 }
 `;
 
-function peek(): Buffer {
-  const [source, program] = [join(folder, "peek.c"), join(folder, "peek")];
-  writeFileSync(source, PEEK);
-  expect(spawnSync("gcc", ["-O1", "-static", "-o", program, source], { encoding: "utf8" })).toMatchObject({ status: 0 });
-  return readFileSync(program);
-}
-
 async function build(name: string, edits: readonly Edit[], more: Omit<Partial<BuildOptions>, "name"> = {}): Promise<Livepatch> {
   return buildEdits(task, kernel, {
     folder,
@@ -159,7 +152,7 @@ let guest: Guest;
 beforeAll(async () => {
   kernel = await kernelOf(task, OWN);
   guest = await bootWith(task, kernel, []);
-  await guest.put("/m/peek", peek(), 0o755);
+  await guest.put("/m/peek", staticProgram(PEEK), 0o755);
 }, 600_000);
 afterAll(async () => {
   expect(guest.events()).toEqual([]);

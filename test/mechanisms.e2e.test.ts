@@ -3,7 +3,6 @@
  * WARN_ON_ONCE, a message that is printed once, the exception table under a bad user pointer, alternatives, per-CPU variables, constants that are
  * filled in at boot. The fix changes what most of them say, so that it is the new code that was seen. Static keys of modules: module-keys.e2e.test.ts.
  */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +12,7 @@ import { buildLivepatch, readPatch } from "@suture/pipeline";
 import { cacheRoot, newestKernel, prepareTarget } from "@suture/sources";
 import { Task } from "@suture/task";
 import { CHOSEN } from "@suture/testkit/series";
+import { staticProgram } from "@suture/testkit/static-program";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, describe, expect, test } from "vitest";
 
@@ -83,13 +83,6 @@ int main(int argc, char **argv) {
 `;
 
 /** The program, which every guest gets. */
-function probe(): Buffer {
-  const [source, program] = [join(folder, "probe.c"), join(folder, "probe")];
-  writeFileSync(source, PROBE);
-  expect(spawnSync("gcc", ["-O1", "-static", "-o", program, source], { encoding: "utf8" })).toMatchObject({ status: 0 });
-  return readFileSync(program);
-}
-
 function edited(tree: string): { patch: string; warnLine: number } {
   let warnLine = 0;
   const texts = EDITS.map(({ file, from, after, to }) => {
@@ -137,7 +130,7 @@ describe.each(CHOSEN)("in patched functions of %s", (name, pattern) => {
       // The kernel chooses alternatives by what the processor has, as far as it was not told otherwise.
       const guest = await boot(task, { image, cpus: 2, cache, append: smap ? [] : ["clearcpuid=smap"] });
       try {
-        await guest.put("/run/probe", probe());
+        await guest.put("/run/probe", staticProgram(PROBE));
         await guest.put("/run/livepatch.ko", bytes);
         await seen(guest, { smap, warnLine });
       } finally {

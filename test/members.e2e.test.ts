@@ -2,8 +2,7 @@
  * New members of structures whose objects are alive (--shadow, docs/means.md) in a stock kernel: objects that were there before and new ones, freed with
  * them, in, out, in again, a disable that is turned back, and taken over by the next livepatch.
  */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
@@ -13,6 +12,7 @@ import { Task } from "@suture/task";
 import { bootWith, kernelOf, said } from "@suture/testkit/authoring";
 import { buildEdits, type Edit } from "@suture/testkit/build-edits";
 import { OWN } from "@suture/testkit/series";
+import { staticProgram } from "@suture/testkit/static-program";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const task = new Task();
@@ -90,13 +90,6 @@ int main(int argc, char **argv)
 }
 `;
 
-function program(): Buffer {
-  const [source, out] = [join(folder, "efd.c"), join(folder, "efd")];
-  writeFileSync(source, PROGRAM);
-  expect(spawnSync("gcc", ["-O1", "-static", "-o", out, source], { encoding: "utf8" })).toMatchObject({ status: 0 });
-  return readFileSync(out);
-}
-
 let kernel: KernelContext;
 let guest: Guest;
 
@@ -139,7 +132,7 @@ test("a new member lies beside old and new objects, and ends with them", async (
   const ignorant = await build("ignorant", NEXT, { replace: true });
   guest = await bootWith(task, kernel, [first, next, ignorant]);
   try {
-    await guest.put("/m/efd", program(), 0o755);
+    await guest.put("/m/efd", staticProgram(PROGRAM), 0o755);
     await inAndOut();
     await takenOver();
     await turnedBack();

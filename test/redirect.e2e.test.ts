@@ -2,8 +2,7 @@
  * Functions without an ftrace entry that a probe of the kernel redirects (--redirect, docs/means.md) in a stock kernel: while calls go on all the time, in,
  * out, in again, beside another's probe, and taken over by the next livepatch.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
@@ -13,6 +12,7 @@ import { Task } from "@suture/task";
 import { bootWith, buildFrom, kernelOf, said } from "@suture/testkit/authoring";
 import { buildEdits, type Edit } from "@suture/testkit/build-edits";
 import { CHOSEN } from "@suture/testkit/series";
+import { staticProgram } from "@suture/testkit/static-program";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const task = new Task();
@@ -79,13 +79,6 @@ int main(int argc, char **argv)
 }
 `;
 
-function program(): Buffer {
-  const [source, out] = [join(folder, "reader.c"), join(folder, "reader")];
-  writeFileSync(source, READER);
-  expect(spawnSync("gcc", ["-O1", "-static", "-o", out, source], { encoding: "utf8" })).toMatchObject({ status: 0 });
-  return readFileSync(out);
-}
-
 const WORDS = `
 online=/sys/devices/system/cpu/online
 says() { cat /sys/module/$1/parameters/redirects; }
@@ -137,7 +130,7 @@ describe.each(CHOSEN)("%s", (_, releases) => {
     const other = await buildFrom(task, kernel, source);
     const guest = await bootWith(task, kernel, [piped, first, again, stacked, next, ignorant, other]);
     try {
-      await guest.put("/m/reader", program(), 0o755);
+      await guest.put("/m/reader", staticProgram(READER), 0o755);
       await said(guest, "mount -t debugfs debugfs /sys/kernel/debug; true");
       await turnedBack(guest);
       await inAndOut(guest);

@@ -2,8 +2,7 @@
  * A table of constants that the running kernel holds by pointer (--accept-data, docs/means.md): what attributes a family of generic netlink takes. In, out,
  * in again while messages come all the time, of which none meets an entry by half.
  */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KernelContext } from "@suture/kbuild";
@@ -12,6 +11,7 @@ import { Task } from "@suture/task";
 import { bootWith, kernelOf, said } from "@suture/testkit/authoring";
 import { buildEdits, type Edit } from "@suture/testkit/build-edits";
 import { OWN } from "@suture/testkit/series";
+import { staticProgram } from "@suture/testkit/static-program";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const task = new Task();
@@ -78,13 +78,6 @@ int main(int argc, char **argv)
 }
 `;
 
-function program(): Buffer {
-  const [source, out] = [join(folder, "ask.c"), join(folder, "ask")];
-  writeFileSync(source, PROGRAM);
-  expect(spawnSync("gcc", ["-O1", "-static", "-o", out, source], { encoding: "utf8" })).toMatchObject({ status: 0 });
-  return readFileSync(out);
-}
-
 let kernel: KernelContext;
 beforeAll(async () => {
   kernel = await kernelOf(task, OWN);
@@ -118,7 +111,7 @@ test("what a family takes, by a table that it holds", async () => {
   expect(checked.manifest.live).toMatchObject([{ holds: false }, { becomes: "ctrl_check_name", fills: true, holds: true }]);
   const guest = await bootWith(task, kernel, [limit, checked]);
   try {
-    await guest.put("/m/ask", program(), 0o755);
+    await guest.put("/m/ask", staticProgram(PROGRAM), 0o755);
     const look = "/m/ask 16 1; /m/ask 999 1; /m/ask nlctrl 1; /m/ask xx 1";
     const old = "taken\nNo such file or directory\ntaken\nNo such file or directory\n";
     expect(await said(guest, look)).toBe(old);

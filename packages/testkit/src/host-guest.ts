@@ -11,6 +11,7 @@ import type { DraftManifest } from "@suture/protocol";
 import type { Task } from "@suture/task";
 import { documentIn } from "./document.ts";
 import { draftOf } from "./manifest.ts";
+import { staticProgram } from "./static-program.ts";
 import { buildTestModules, type TestKernel, testKernel } from "./stock-kernel.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -63,7 +64,10 @@ export class Yard {
         content: { file: join(folder, "package", name) },
       })),
       ...(await programFiles(task, ["node", "flock"])),
-      ...(own ?? [...(await testModules(task, kernel)), { path: TRAMPOLINE, content: compiled(folder, "trampoline"), mode: 0o755 }]),
+      ...(own ?? [
+        ...(await testModules(task, kernel)),
+        { path: TRAMPOLINE, content: staticProgram(readFileSync(join(PROGRAMS, "trampoline.c"), "utf8")), mode: 0o755 },
+      ]),
     ];
     return new Yard(task, kernel, folder, files);
   }
@@ -173,13 +177,6 @@ export async function testModules(task: Task, kernel: TestKernel): Promise<(Gues
   image.close();
   await rm(built, { recursive: true });
   return files;
-}
-
-/** @param folder for the program */
-function compiled(folder: string, name: string): Uint8Array {
-  const out = join(folder, name);
-  execFileSync("gcc", ["-O2", "-static", "-o", out, join(PROGRAMS, `${name}.c`)]);
-  return readFileSync(out);
 }
 
 /** What a livepatch refers to by the livepatch core; the module does not have it. */
