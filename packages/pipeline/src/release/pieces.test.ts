@@ -39,6 +39,22 @@ test("who ceases to set a member, and who begins to; two macros that are made of
   expect(pieces([{ path: "l.h", before: macros("", "<"), after: macros(" + 1", "<=") }])).toHaveLength(1);
 });
 
+test("who takes something, and who gives it back without having taken it, in one file", () => {
+  const before = F("register", "a();", "b();", "return 0;") + F("release", "c();") + F("look", "d();");
+  const taken = (give: string, look: readonly string[] = ["d();"]): string =>
+    F("register", "if (!try_module_get(ops.owner))", "\treturn 1;", "a();", "b();", "module_put(ops.owner);", "return 0;") +
+    F("release", "c();", ...(give === "" ? [] : [give])) +
+    F("look", ...look);
+  const one = (path: string, after: string) => ({ path, before, after });
+  expect(pieces([one("r.c", taken("module_put(owner);"))])).toHaveLength(1);
+  expect(pieces([one("r.c", taken("log(owner);"))])).toHaveLength(2);
+  // What another function takes and gives back itself is its own.
+  expect(pieces([one("r.c", taken("", ["try_module_get(x);", "d();", "module_put(x);"]))])).toHaveLength(2);
+  const apart = [F("register", "try_module_get(ops.owner);"), F("release", "c();", "module_put(owner);")] as const;
+  const empty = [F("register", "a();"), F("release", "c();")] as const;
+  expect(pieces([0, 1].map((i) => ({ path: `net/${i}.c`, before: empty[i] ?? "", after: apart[i] ?? "" })))).toHaveLength(2);
+});
+
 test("who leaves a pointer under RCU empty, in two files of one folder", () => {
   const sets = (after: string): string => F("clone", ...(after === "" ? [] : [after]), "a();", "b();");
   const line = "RCU_INIT_POINTER(sk->storage, NULL);";

@@ -5,6 +5,7 @@
  */
 import { codeOf, linesInComment, sameTokens } from "../c/comments.ts";
 import { type Declaration, declarationsIn, identifiersOf } from "../c/declarations.ts";
+import { type Count, givesBack, takes } from "./counts.ts";
 import type { LineHunk } from "./difference.ts";
 import { areNear } from "./near.ts";
 import {
@@ -58,6 +59,9 @@ export interface NamedHunk extends ChangedHunk {
   /** Members that its old lines set and its new ones do not, and the other way round, each with what it is of. */
   setsGone: ReadonlySet<string>;
   setsCome: ReadonlySet<string>;
+  /** What its new lines take, and give back, and its old ones do not (counts.ts). */
+  takes: ReadonlySet<string>;
+  givesBack: ReadonlySet<string>;
   /** Locks that its old lines have and its new ones have not, or the other way round, each with what it is of. */
   locks: ReadonlySet<string>;
   /** It takes away a check that ends a function or leads elsewhere, and puts none in its place. */
@@ -166,6 +170,8 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       emptied: around.some(({ byName }) => allocates(byName)) ? less(emptiedIn(newCode), emptiedIn(oldCode)) : new Set(),
       setsGone: less(setIn(oldCode), setIn(newCode)),
       setsCome: less(setIn(newCode), setIn(oldCode)),
+      takes: less(whatOf(takes(newCode)), whatOf(takes(oldCode))),
+      givesBack: less(whatOf(givesBack(newCode)), whatOf(givesBack(oldCode))),
       locks: inOne(locksIn(oldCode), locksIn(newCode)),
       losesCheck: CHECK.test(oldCode) && !/\b(?:if|return|goto)\b/.test(newCode),
       macroConstants: new Set(
@@ -193,6 +199,10 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
 
 function allocates(calls: ReadonlySet<string>): boolean {
   return [...calls].some((name) => /alloc/.test(name) && !/zalloc|calloc|dealloc/.test(name));
+}
+
+function whatOf(counts: readonly Count[]): Set<string> {
+  return new Set(counts.map(({ what }) => what));
 }
 
 function less(a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> {
@@ -347,6 +357,20 @@ function* byWhatTheyDo(hunks: readonly NamedHunk[]): Generator<[number, number]>
   }
 }
 
+/** Hunks of one file, of which one takes something and another gives it back, where nothing that belongs to that one takes it. */
+function* takenAndGivenBack(hunks: readonly NamedHunk[], union: Union): Generator<[number, number]> {
+  const taking = new Set<string>();
+  const takers = new Map<string, number[]>();
+  for (const [at, { path, idle, takes }] of hunks.entries())
+    for (const what of idle ? [] : takes) {
+      taking.add(`${union.find(at)} ${what}`);
+      put(takers, `${path} ${what}`, at);
+    }
+  for (const [at, { path, idle, givesBack }] of hunks.entries())
+    for (const what of idle ? [] : givesBack)
+      if (!taking.has(`${union.find(at)} ${what}`)) for (const other of takers.get(`${path} ${what}`) ?? []) yield [other, at];
+}
+
 /** Hunks of one file, of which one has a name among some, another among others. */
 function* sharingOneFile(
   hunks: readonly NamedHunk[],
@@ -457,6 +481,7 @@ export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, dec
           union.join(at, one.at);
   }
   for (const [a, b] of byWhatTheyDo(hunks)) union.join(a, b);
+  for (const [a, b] of [...takenAndGivenBack(hunks, union)]) union.join(a, b);
   const groups = new Map<number, NamedHunk[]>();
   for (const [at, hunk] of hunks.entries()) groups.set(union.find(at), [...(groups.get(union.find(at)) ?? []), hunk]);
   return [...groups.entries()].sort(([a], [b]) => a - b).map(([, group]) => group);
