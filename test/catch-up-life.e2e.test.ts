@@ -69,6 +69,7 @@ test("one upon the other, in one transition, there and back, and the kernel says
       ["back to the first", before],
       ["the second once more", after],
     ],
+    out: "unload",
     probe: LEVEL_PROBE,
     timeout: 60,
     stepMs: 300_000,

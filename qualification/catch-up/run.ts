@@ -146,6 +146,7 @@ async function chainUnderLoad(context: RunContext, yard: Yard, disk: string, { f
           ["back to the first", inGuest(back ?? first)],
           ...(back === undefined ? [["the second once more", inGuest(second)] as const] : []),
         ],
+        out: back === undefined ? "unload" : "disable",
         done: ({ what, ms, transition, patches }) => {
           const [whole, moved] = [ms, transition?.ms].map(seconds);
           console.log(`      ${what.padEnd(26)} command ${whole}, transition ${moved}, in the kernel: ${patches.join(", ") || "none"}`);

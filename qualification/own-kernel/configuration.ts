@@ -7,6 +7,8 @@ export interface Configuration {
   /** What the smallest has, and this one not. */
   off: readonly string[];
   modules: readonly string[];
+  /** What make is given, as NAME=VALUE. */
+  make: readonly string[];
   /** That are done to it. */
   tests: readonly string[];
 }
@@ -22,6 +24,7 @@ export const SMALL: Configuration = {
   ],
   off: [],
   modules: ["CRYPTO_MD5", "CRYPTO_SHA256"],
+  make: [],
   tests: [],
 };
 
@@ -39,6 +42,17 @@ export const INSTRUMENTED: Configuration = {
   // Without all that it has to say of its objects the kernel's allocator cannot be watched.
   off: ["SLOB", "SLUB_TINY"],
   modules: ["CRYPTO_MD5", "CRYPTO_SHA256", "DUMMY"],
+  // Variables are not watched: each object would have a constructor that hands over a table of them, which nothing tells from that of another object.
+  make: [
+    `CFLAGS_KASAN=-fsanitize=kernel-address -fasan-shadow-offset=$(CONFIG_KASAN_SHADOW_OFFSET) ${[
+      "asan-globals=0",
+      "asan-stack=1",
+      "asan-instrument-allocas=1",
+      "asan-instrumentation-with-call-threshold=0",
+    ]
+      .map((parameter) => `--param ${parameter}`)
+      .join(" ")}`,
+  ],
   tests: [
     ...["members", "holes", "means", "tables", "moves", "stack-types", "redirect", "again", "catch-up-means"].map(
       (name) => `test/${name}.e2e.test.ts`,

@@ -65,7 +65,7 @@ interface Build {
 function build({ configuration, source, outputs, compiler, jobs }: Build): void {
   mkdirSync(outputs, { recursive: true });
   const make = (...args: string[]): unknown =>
-    run(["make", "-s", "-C", source, `O=${outputs}`, `CC=${compiler}`, `HOSTCC=${compiler}`, ...args], ROOT);
+    run(["make", "-s", "-C", source, `O=${outputs}`, `CC=${compiler}`, `HOSTCC=${compiler}`, ...configuration.make, ...args], ROOT);
   make("tinyconfig");
   const file = join(outputs, ".config");
   const options = [
@@ -112,20 +112,15 @@ async function perform(context: RunContext): Promise<void> {
   const making = { configuration, source, outputs, compiler: target.compiler, jobs: options.number("jobs") };
   if (!existsSync(image) && !(await step("build", () => void build(making)))) return;
   const before = stateOf(source, outputs);
+  const given = ["--tree", outputs, ...configuration.make.flatMap((variable) => ["--make", variable])];
   await step("doctor", () => void suture("doctor", "--tree", outputs));
-  await step("prove", () => void suture("prove", "--tree", outputs, "--sample", String(options.number("sample"))));
+  await step("prove", () => void suture("prove", ...given, "--sample", String(options.number("sample"))));
   await step("try", () => {
-    const report = suture(
-      "try",
-      writePatch(context.folder, "own", source, EDITS),
-      "--tree",
-      outputs,
-      "--probe",
-      "cut -c 1-20 /proc/cmdline",
-    );
+    const report = suture("try", writePatch(context.folder, "own", source, EDITS), ...given, "--probe", "cut -c 1-20 /proc/cmdline");
     return /^outcome:\s+passed$/m.test(report) ? undefined : "the fix did not go in and out";
   });
+  const variables = { SUTURE_TREE: outputs, SUTURE_TREE_MAKE: JSON.stringify(configuration.make) };
   for (const file of configuration.tests)
-    await step(file, () => void run(["npx", "vitest", "run", "--project", "e2e", file], ROOT, { SUTURE_TREE: outputs }));
+    await step(file, () => void run(["npx", "vitest", "run", "--project", "e2e", file], ROOT, variables));
   await step("tree", () => (stateOf(source, outputs) === before ? undefined : `it is not as it was: ${outputs}`));
 }

@@ -10,16 +10,16 @@ import type { Task } from "@suture/task";
 
 const EXAMPLES = join(import.meta.dirname, "../../../docs/examples");
 
-/** The newest of a series; with SUTURE_TREE, the kernel of that prepared tree. */
+/** The newest of a series; with SUTURE_TREE, the kernel of that prepared tree, which make was given SUTURE_TREE_MAKE for (a JSON list of NAME=VALUE). */
 export async function kernelOf(task: Task, series: RegExp): Promise<KernelContext> {
   const cache = cacheRoot(process.env);
   return KernelContext.open(task, await targetOf(task, series, cache), cache);
 }
 
 async function targetOf(task: Task, series: RegExp, cache: string): Promise<Target> {
-  const { SUTURE_TREE: tree } = process.env;
+  const { SUTURE_TREE: tree, SUTURE_TREE_MAKE: make = "[]" } = process.env;
   if (tree === undefined) return prepareTarget(task, await newestKernel(task, series), { cache });
-  const provider = treeProvider({ tree, cache });
+  const provider = treeProvider({ tree, make: JSON.parse(make) as string[], cache });
   const [release = ""] = await provider.list(task);
   return provider.prepare(task, release);
 }

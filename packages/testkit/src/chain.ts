@@ -25,6 +25,8 @@ export interface Told {
 export interface Chain {
   /** What each is, and where the guest has it: the first is loaded, the others each take the place of the one before. */
   levels: readonly (readonly [what: string, file: string])[];
+  /** How the last one goes: with `disable` its module stays. */
+  out: "unload" | "disable";
   /** What is asked of the kernel after each step. */
   probe: string;
   /** Seconds for one transition. */
@@ -38,7 +40,10 @@ export interface Chain {
 const PROBES = 3;
 
 /** @returns what was told when the second was in. @throws where a command refuses */
-export async function chainOf(guest: Guest, { levels, probe, timeout, stepMs, done }: Chain): Promise<{ steps: ChainStep[]; told: Told }> {
+export async function chainOf(
+  guest: Guest,
+  { levels, out, probe, timeout, stepMs, done }: Chain,
+): Promise<{ steps: ChainStep[]; told: Told }> {
   let told: Told = { effective: [], ms: 0 };
   const wait = `--timeout ${timeout} --on-timeout reverse`;
   const steps: ChainStep[] = [];
@@ -51,7 +56,7 @@ export async function chainOf(guest: Guest, { levels, probe, timeout, stepMs, do
     await go(what, `${at === 0 ? "load" : "replace"} ${file}`);
     if (at === 1) told = await toldOf(guest, stepMs);
   }
-  await go("out", `unload ${steps.at(-1)?.patches.join(" ") ?? ""}`);
+  await go("out", `${out} ${steps.at(-1)?.patches.join(" ") ?? ""}`);
   return { steps, told };
 }
 

@@ -55,13 +55,13 @@ export class Yard {
   static async open(task: Task, metaPackage: string, own?: readonly GuestFile[]): Promise<Yard> {
     const kernel = await testKernel(task, metaPackage);
     const folder = await mkdtemp(join(tmpdir(), "suture-host-"));
-    execFileSync(process.execPath, ["--conditions=source", "--import", "tsx", "scripts/bundle.ts", folder], { cwd: ROOT });
+    // Any run of it makes what it runs, where that is not made already.
+    execFileSync(join(ROOT, "suture"), ["--version"]);
     const files: GuestFile[] = [
       { path: "/etc/passwd", content: Buffer.from("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n") },
-      { path: SUTURE, content: { file: join(folder, "package/suture.mjs") } },
-      ...["program.cjs", "machine.cjs"].map((name) => ({
+      ...["suture.mjs", "program.cjs", "machine.cjs"].map((name) => ({
         path: join(dirname(SUTURE), name),
-        content: { file: join(folder, "package", name) },
+        content: { file: join(ROOT, "dist/checkout", name) },
       })),
       ...(await programFiles(task, ["node", "flock"])),
       ...(own ?? [

@@ -30,6 +30,20 @@ test("lines of one with a member that few files have, and a function of the othe
   expect(pairs([takes, reads])).toEqual([]);
 });
 
+test("lines of one that stand beside a member which few files have, in one file with lines of the other that have it", () => {
+  const beside = unit(
+    0,
+    "net/x/svc.c",
+    F("generic", "x();", "return v->optional ? 0 : error;"),
+    F("generic", "x();", "if (error == -EIO)", "  return error;", "return v->optional ? 0 : error;"),
+  );
+  const lines = (path: string) =>
+    unit(1, path, F("all", "if (error < 0)", "  break;"), F("all", "if (error < 0 && !v->optional)", "  break;"));
+  expect(pairs([beside, lines("net/x/svc.c")])).toEqual(["0 1 optional"]);
+  expect(pairs([beside, lines("net/x/other.c")])).toEqual([]);
+  expect(pairs([beside, lines("net/x/svc.c")], { optional: 16 })).toEqual([]);
+});
+
 test("lines of both with a member that few files have", () => {
   const sets = unit(1, "net/x/out.c", F("given", "q->users = 0;"), F("given", "q->users = 1;"));
   expect(pairs([takes, sets])).toEqual(["0 1 users"]);

@@ -2,7 +2,7 @@
  * Units of source packages that may be halves of one fix: packages do not say which lines are one, and half a fix can be worse than none. Where one is
  * left out, those are in doubt that have to do with the same as it, and few files of the kernel do: both change lines with a member or a call, or a
  * constant that goes or comes; one changes what the other's functions call, themselves or by a member of operations; one changes lines with a member,
- * and the other's functions lock by it or count it; both begin or cease to lock by the same. Where a check only goes, whatever else changes in its file
+ * and the other's functions lock by it or count it, or its lines are beside one with it; both begin or cease to lock by the same. Where a check only goes, whatever else changes in its file
  * is in doubt. What is asked is only what keeps a unit out, so that it may be asked widely.
  */
 import { codeOf, sameTokens } from "../c/comments.ts";
@@ -32,11 +32,16 @@ export interface Part {
   hunks: readonly NamedHunk[];
 }
 
-/** How a unit has to do with a name: its lines have it; it is a function that they are in; functions that they are in call it, or lock or count by it. */
-type Role = "lines" | "inside" | "calls" | "guards";
+/**
+ * How a unit has to do with a name: its lines have it, or those around them; it is a function that they are in; functions that they are in call it, or
+ * lock or count by it.
+ */
+type Role = "lines" | "beside" | "inside" | "calls" | "guards";
 
 /** Pairs of roles that make two units one fix, perhaps. */
 const TYING: ReadonlySet<string> = new Set(["lines lines", "lines inside", "calls inside", "guards lines"]);
+/** In one file alone. */
+const TYING_IN_FILE: ReadonlySet<string> = new Set([...TYING, "beside lines"]);
 
 interface Place {
   unit: number;
@@ -63,9 +68,9 @@ export function halvesOf(units: readonly Part[], filesWith: (name: string) => nu
     if (count > IN_FILE) continue;
     for (const one of all)
       for (const other of all) {
-        if (!TYING.has(`${one.role} ${other.role}`)) continue;
-        if (one.path === other.path || (count <= IN_FOLDER && areNear(one.path, other.path)))
-          tie(one.unit, other.unit, { name, isStrong: true });
+        const isOneFile = one.path === other.path;
+        if (!(isOneFile ? TYING_IN_FILE : TYING).has(`${one.role} ${other.role}`)) continue;
+        if (isOneFile || (count <= IN_FOLDER && areNear(one.path, other.path))) tie(one.unit, other.unit, { name, isStrong: true });
       }
   }
   for (const [one, other, name] of lockingAlike(units)) tie(one, other, { name, isStrong: true });
@@ -119,6 +124,7 @@ function placesOf(units: readonly Part[]): Map<string, Place[]> {
       if (hunk.idle || onlyAccounts(hunk)) continue;
       put(index, hunk.path, "lines", hunk.uses);
       put(index, hunk.path, "lines", hunk.constants);
+      put(index, hunk.path, "beside", hunk.beside);
       put(
         index,
         hunk.path,

@@ -70,6 +70,8 @@ export interface NamedHunk extends ChangedHunk {
   macroConstants: ReadonlySet<string>;
   /** Members and called functions of its lines, old and new. */
   uses: ReadonlySet<string>;
+  /** Members on the lines around it, in the same functions: they stay, and what it changes may be what is made of them. */
+  beside: ReadonlySet<string>;
   /** Enumerators and macros that are in its old lines or its new ones, and not in both. */
   constants: ReadonlySet<string>;
   /** Of the whole functions that it is in, and of the static ones that they call: called functions, and those that are handed on. */
@@ -182,6 +184,7 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
         ),
       ),
       uses: new Set([...allOf(oldUses), ...allOf(newUses)]),
+      beside: membersBeside(inOld, oldLines, hunk),
       constants: inOne(constantsIn(oldCode), constantsIn(newCode)),
       callsAround: new Set(around.flatMap(({ calls }) => [...calls])),
       callsByName: new Set(around.flatMap(({ byName }) => [...byName])),
@@ -195,6 +198,20 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       words,
     };
   });
+}
+
+/** Lines of a difference that are shown around a change. */
+const AROUND = 3;
+
+function membersBeside(declared: readonly Declaration[], lines: readonly string[], { oldStart, old }: LineHunk): Set<string> {
+  const members = new Set<string>();
+  for (const { kind, first, last } of declared) {
+    if (kind !== "function") continue;
+    const [from, to] = [Math.max(first + 1, oldStart - AROUND), Math.min(last, oldStart + old.length + AROUND)];
+    const around = [...lines.slice(from, oldStart), ...lines.slice(oldStart + old.length, to)].map((line) => `${line}\n`);
+    for (const name of usesOf(codeOf(around, false)).members) members.add(name);
+  }
+  return members;
 }
 
 function allocates(calls: ReadonlySet<string>): boolean {
