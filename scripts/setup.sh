@@ -1,6 +1,6 @@
 #!/bin/bash
 # Brings a Debian machine with Node to where the demo, the tests and the benchmarks run: system packages, then node packages.
-# Says nothing and does nothing where all is there. Run by npm before each of them; safe to run at any time.
+# Says nothing and does nothing where all is there, and apt's lists are of this week. Run by npm before each of them; safe to run at any time.
 set -Eeuo pipefail
 trap 'echo "setup: stopped: line $LINENO of scripts/setup.sh ended with $?: $BASH_COMMAND" >&2' ERR
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -86,11 +86,38 @@ find_missing() {
   done <<<"$needs"
 }
 
+# Kernels are found in apt's lists. What an image came with may be months old, and without the archive of security updates; all that is missing could
+# be installed by it all the same. Whenever apt asks for its lists it writes to this folder.
+lists_are_old() { [ -z "$(find /var/lib/apt/lists/partial -maxdepth 0 -mtime -7 2>/dev/null)" ]; }
+
 missing=()
+old_lists=no
 if ! command -v dpkg-query >/dev/null; then
   say "this is no Debian system; install by hand what these Debian packages hold: $(cut -d' ' -f1 <<<"$needs" | tr '\n' ' ')"
 else
   find_missing
+  if lists_are_old; then old_lists=yes; fi
+fi
+
+as_root=()
+if ((${#missing[@]} > 0)) || [ $old_lists = yes ]; then
+  if [ "$(id -u)" = 0 ]; then
+    as_root=(env)
+  elif sudo -n true 2>/dev/null; then
+    as_root=(sudo -n env)
+  fi
+fi
+# Another apt that is at work (unattended-upgrades on a machine just started) is waited for.
+said=""
+quiet() { said=$("${as_root[@]}" DEBIAN_FRONTEND=noninteractive "$@" -o DPkg::Lock::Timeout=300 </dev/null 2>&1); }
+
+# Who may not fetch them works with the kernels that they name.
+if [ $old_lists = yes ] && ((${#as_root[@]} > 0)); then
+  say "fetching apt's lists, which are older than a week"
+  if ! quiet apt-get update; then
+    tail -n 5 <<<"$said" >&2
+    say "apt could not fetch all of its lists: kernels that are found may be old"
+  fi
 fi
 
 # The command that installs what is missing, under the names that it has here.
@@ -103,11 +130,7 @@ install_command() {
 if ((${#missing[@]} > 0)); then
   list=$(printf '%s, ' "${reasons[@]}")
   list=${list%, }
-  if [ "$(id -u)" = 0 ]; then
-    as_root=(env)
-  elif sudo -n true 2>/dev/null; then
-    as_root=(sudo -n env)
-  else
+  if ((${#as_root[@]} == 0)); then
     command=$(install_command)
     say "missing: $list"
     if command -v sudo >/dev/null; then
@@ -120,9 +143,6 @@ if ((${#missing[@]} > 0)); then
     exit 1
   fi
   say "installing $list"
-  # Another apt that is at work (unattended-upgrades on a machine just started) is waited for.
-  said=""
-  quiet() { said=$("${as_root[@]}" DEBIAN_FRONTEND=noninteractive "$@" -o DPkg::Lock::Timeout=300 </dev/null 2>&1); }
   install_missing() {
     local words
     read -ra words <<<"$(install_command)"

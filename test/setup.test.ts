@@ -36,6 +36,8 @@ interface Machine {
   release?: "before" | "after";
   /** What apt's lists are: none, too old for what is in the archive, or good. */
   lists?: "none" | "old" | "good";
+  /** Whether apt asked for them within a week: so unless said. */
+  asked?: boolean;
   node?: string;
   /** More lines of what dpkg-query prints. */
   more?: readonly string[];
@@ -59,6 +61,7 @@ const STAND_INS: Readonly<Record<string, string>> = {
   dpkg: "echo amd64",
   "dpkg-query": 'cat "$WORLD/status"',
   "apt-cache": '[ "$1" = pkgnames ] || exit 1; [ ! -e "$WORLD/listed" ] || grep "^$2" "$WORLD/known" || true',
+  find: '[ "$*" = "/var/lib/apt/lists/partial -maxdepth 0 -mtime -7" ] || exit 1; [ ! -e "$WORLD/asked" ] || echo "$1"',
   id: 'echo "$MACHINE_UID"',
   sudo: '[ "$MACHINE_SUDO" = yes ] && [ "$1" = -n ] || { echo "sudo: a password is required" >&2; exit 1; }; shift; MACHINE_UID=0 exec "$@"',
   node: '[ -n "$MACHINE_NODE" ] || exit 127; echo "$MACHINE_NODE"',
@@ -87,7 +90,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const nameOn = (i: number, release: "before" | "after"): string => NEEDS[i]?.names.at(release === "before" ? 0 : -1) ?? "";
 
 async function setUp(machine: Machine): Promise<Outcome> {
-  const { installed, user, release = "before", lists = "good", node = NODE, more = [], broken } = machine;
+  const { installed, user, release = "before", lists = "good", asked = true, node = NODE, more = [], broken } = machine;
   // The checkout is in a path as a person may have it.
   const root = join(folder, `${count++}`, "a checkout's $HOME, ü");
   const world = join(folder, `${count++}`);
@@ -103,6 +106,7 @@ async function setUp(machine: Machine): Promise<Outcome> {
   );
   if (lists !== "none") writeFileSync(join(world, "listed"), "");
   if (lists === "good") writeFileSync(join(world, "good"), "");
+  if (asked) writeFileSync(join(world, "asked"), "");
   for (const tool of TOOLS) symlinkSync(join("/usr/bin", tool), join(bin, tool));
   const programs = { ...STAND_INS, ...(broken === undefined ? {} : { [broken.program]: broken.script }) };
   for (const [name, script] of Object.entries(programs)) {
@@ -194,6 +198,27 @@ test("lists that are missing or too old are fetched, and only then", async () =>
   }
 });
 
+test("lists that nobody asked for within a week are fetched by who may, though all could be installed by them", async () => {
+  const fetching = "setup: fetching apt's lists, which are older than a week\n";
+  const called = ({ calls }: Outcome): string[] => calls.map((call) => call.split(" ").slice(0, 2).join(" "));
+  for (const user of ["root", "sudo"] as const) {
+    const whole = await setUp({ installed: ALL, user, asked: false });
+    expect(whole).toMatchObject({ code: 0, said: `${fetching}${npmSaid}` });
+    expect(called(whole)).toEqual(["apt-get update", "npm ci"]);
+    expect(called(await setUp({ installed: [0], user, asked: false, lists: "old" }))).toEqual([
+      "apt-get update",
+      "apt-get install",
+      "npm ci",
+    ]);
+  }
+  for (const user of ["sudo with a password", "no sudo"] as const)
+    expect(await setUp({ installed: ALL, user, asked: false })).toMatchObject({ code: 0, said: npmSaid });
+  const offline = { program: "apt-get", script: "echo 'E: no network'; exit 100" };
+  const { code, said } = await setUp({ installed: ALL, user: "root", asked: false, broken: offline });
+  expect(code).toBe(0);
+  expect(said).toBe(`${fetching}E: no network\nsetup: apt could not fetch all of its lists: kernels that are found may be old\n${npmSaid}`);
+});
+
 test("packages of another processor, half installed ones and removed ones are missing", async () => {
   const [first = 0, ...others] = ALL;
   const name = nameOn(first, "before");
@@ -219,7 +244,7 @@ test("a Node that is too old, or none, is refused with what to take; npm, too", 
 });
 
 test("it never ends without saying why, whatever fails", async () => {
-  const programs = [...Object.keys(STAND_INS), "awk", "cp", "dirname"].filter((name) => name !== "sudo" && name !== "apt-cache");
+  const programs = [...Object.keys(STAND_INS), "awk", "cp", "dirname"].filter((name) => !["sudo", "apt-cache", "find"].includes(name));
   for (const program of programs) {
     for (const script of ["exit 1", "exit 3", "kill -9 $$", "echo wrong; exit 7"]) {
       const outcome = await setUp({ installed: [1, 3], user: "root", broken: { program, script } });
