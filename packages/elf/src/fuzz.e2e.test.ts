@@ -96,8 +96,16 @@ test(`${MUTATIONS} damaged objects (seed ${SEED})`, () => {
   );
 });
 
-/** What stays in memory of a parse, relocations included. Every object of it is dead when this returns. */
+/**
+ * What stays in memory of a parse, relocations included: the least of some, since what else the process comes to need meanwhile, such as the code of a
+ * function that has become hot, is measured with it once.
+ */
 function kept(bytes: Uint8Array, used: () => number): number {
+  return Math.min(...[1, 2, 3].map(() => keptOnce(bytes, used)));
+}
+
+/** Every object of the parse is dead when this returns. */
+function keptOnce(bytes: Uint8Array, used: () => number): number {
   const before = used();
   const elf = read(bytes);
   if (typeof elf !== "string") for (const section of elf.sections) section.relocations.length;
