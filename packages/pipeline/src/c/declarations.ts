@@ -63,7 +63,7 @@ class Reader {
   read(text: string): Declaration[] {
     for (const [token] of text.matchAll(TOKEN)) {
       if (token === "\n") this.#endOfLine();
-      else if (token.startsWith("/*") || token.startsWith("//")) this.#text += " ";
+      else if (token.startsWith("/*") || token.startsWith("//")) this.#space();
       else if (token.startsWith("#")) this.#directive(token);
       else this.#code(token);
       this.#line += count(token);
@@ -73,8 +73,14 @@ class Reader {
   }
 
   #endOfLine(): void {
+    // Between declarations there is nothing to be over: headers of hardware have a hundred thousand lines of macros.
+    if (this.#first < 0) return;
     if (this.#maybeOver < 0 && this.#depth === 0 && this.#parens === 0 && CALL.test(this.#text)) this.#maybeOver = this.#line;
-    this.#text += " ";
+    this.#space();
+  }
+
+  #space(): void {
+    if (this.#first >= 0) this.#text += " ";
   }
 
   #directive(token: string): void {
