@@ -103,3 +103,10 @@ test("what macros make has the name that they are given", () => {
   expect(names("static __cacheline_aligned_in_smp DEFINE_SPINLOCK(guard);")).toEqual(["guard"]);
   expect(names("static LIST_HEAD(all);\nstatic DEVICE_ATTR_RO(state);")).toEqual(["all"]);
 });
+
+test("a header of hardware, of a hundred thousand macros, is read in one go", () => {
+  const header = Array.from({ length: 100_000 }, (_, i) => `#define REGISTER_${i} 0x${i.toString(16)} // offset\n`).join("");
+  const declared = declarationsIn(`${header}\nMODULE_LICENSE("GPL")\nint last;\n`);
+  expect(declared).toHaveLength(100_002);
+  expect(declared.at(-1)).toMatchObject({ kind: "variable", names: ["last"], first: 100_002, last: 100_002 });
+});
