@@ -248,6 +248,59 @@ describe("constants without a name, which stand between the variables", () => {
   });
 });
 
+describe("code that each object of the module has, and nothing of it calls", () => {
+  // As a header's function is, of which the compiler keeps the part that the others would jump to.
+  const unused = (n: number): string => `__attribute__((used, noinline, cold)) static void dead(void) { outside("dead", ${n}); }`;
+  const source = (n: number, body: string): string => `extern int outside(const char *, int);\n${unused(n)}\n${body}`;
+  const INFO = 'asm(".pushsection .modinfo,\\"a\\"\\n.asciz \\"name=small\\"\\n.popsection");';
+  const own = source(4, `int one(int n) { return outside("one", n); }\n${INFO}`);
+  const others = [
+    source(4, `int two(int n) { return outside("two", n); }`),
+    source(4, `int three(int n) { return outside("three", n + 1); }`),
+  ];
+
+  test("is proven where all are alike, and has no place", async () => {
+    const against = await workshop.module(own, ...others);
+    const [plain, sections] = [workshop.compile("a.o", own), workshop.compile("b.o", own, ...SECTIONS)];
+    const proof = proveObject({ object: "a.o", plain, sections, against, layouts });
+    expect(unproven(proof)).toEqual([]);
+    expect(proof.complete).toBe(true);
+    expect(proof.functions.find(({ name }) => name === "dead")).toMatchObject({ proven: true, address: undefined });
+    for (const elf of [plain, sections]) {
+      expect(proof.place(symbol(elf, "dead"))).toBeUndefined();
+      expect(proof.anchor(symbol(elf, "dead"))).toBeUndefined();
+      expect(proof.place(symbol(elf, "one"))).toMatchObject({ name: "one", sympos: 0 });
+    }
+  });
+
+  test.each([
+    ["a number", "4", "5"],
+    ["a string", '"dead"', '"dear"'],
+    ["what it calls", "outside(", "others("],
+  ])("is not where it is another: %s", async (_, from, to) => {
+    const against = await workshop.module(own, ...others);
+    const other = own.replace(unused(4), unused(4).replace(from, to)).replace("outside(const", `outside(const char *, int), others(const`);
+    const proof = proveObject({ object: "a.o", plain: workshop.compile("a.o", other), sections: undefined, against, layouts });
+    expect(unproven(proof)).toContain("dead");
+    expect(proof.complete).toBe(false);
+  });
+
+  test("nor where one of those that fit has a table's entry otherwise", async () => {
+    const warned = (line: number): string =>
+      `asm volatile("1: ud2\\n.pushsection __bug_table,\\"aw\\"\\n2: .long 1b - 2b\\n.long 0\\n.word ${line}, 1\\n.popsection");`;
+    const dead = (text: string, line: number): string => text.replace('outside("dead", 4);', warned(line));
+    const [second = "", third = ""] = others;
+    const plain = workshop.compile("a.o", dead(own, 7));
+    const proofAgainst = async (line: number): Promise<ObjectProof> => {
+      const against = await workshop.module(dead(own, 7), dead(second, line), dead(third, 7));
+      return proveObject({ object: "a.o", plain, sections: undefined, against, layouts });
+    };
+    expect(unproven(await proofAgainst(7))).toEqual([]);
+    const proof = await proofAgainst(8);
+    expect(proof.functions.find(({ name }) => name === "dead")).toMatchObject({ proven: false, doubts: [{ code: "ambiguous" }] });
+  });
+});
+
 describe("records that no symbol names, which code hands to a checker of undefined behaviour", () => {
   const CHECKED = ["-fsanitize=shift", "-fsanitize=bounds-strict"];
   // The texts of warnings are looked for from the table's own field, however short they are.

@@ -2,6 +2,7 @@
 import { type Arch, archOf, isKnown, type TypeLayouts } from "@suture/arch";
 import { type ElfObject, type ElfSymbol, ET, isSection } from "@suture/elf";
 import { KernelImage, type KernelModule } from "@suture/kernel";
+import { verifyEverywhere } from "./alike.ts";
 import { anchors } from "./anchors.ts";
 import { causesOf } from "./causes.ts";
 import { ElfRunningCode } from "./elf-running-code.ts";
@@ -17,7 +18,6 @@ import { isInitOnly } from "./sections.ts";
 import { type Build, compareSplit, type Split } from "./split.ts";
 import { RunningTables } from "./table-index.ts";
 import { tablesOf } from "./tables.ts";
-import { verify } from "./verify.ts";
 
 /** @throws PROOF_NOT_AN_OBJECT, PROOF_NO_LAYOUT, PROOF_BAD_TABLE */
 export function proveObject({ object, plain, sections, against, layouts, built = {} }: ProofInput): ObjectProof {
@@ -26,7 +26,7 @@ export function proveObject({ object, plain, sections, against, layouts, built =
   const parts = partsOf(plain);
   const tables = tablesOf(parts, layouts);
   const placement = placeParts(parts, tables, running, index);
-  const verdict = verify(parts, tables, placement, running, index);
+  const verdict = verifyEverywhere(parts, tables, placement, running, index);
   const { functions, overridden } = judge(parts, placement, verdict, running);
   const split = sections === undefined ? undefined : compareSplit(buildOf(sections, layouts), { parts, tables }, built.assembler);
   doubtSplit(functions, split, parts.arch.code.paddingPrefixes);

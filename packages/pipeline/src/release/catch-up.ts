@@ -216,13 +216,13 @@ class Rounds {
   async #leaveBlamed(stage: Stage, found: ReadonlyMap<string, readonly SutureError[]>): Promise<boolean> {
     const { choice, source, objects, jobs } = this.#parts;
     const before = choice.in.size;
-    const uncompiled = await this.#leaveUncompiled(stage, found);
+    const unknown = await this.#leaveUnknown(stage, found);
     const tryOut = async (object: string, units: ReadonlySet<number>): Promise<readonly SutureError[]> =>
       objects.tryOut(object, source.overlay(units));
     const refused = (object: string, refusals: readonly SutureError[]): Refused[] =>
       refusals.length === 0 ? [] : [{ object, relevant: this.#relevantTo(object), refusals }];
     const isAsItWas = ({ relevant }: Refused): boolean => choice.among(relevant).length === relevant.length;
-    const others = [...found.keys()].filter((object) => !uncompiled.has(object));
+    const others = [...found.keys()].filter((object) => !unknown.has(object));
     let waiting = others.sort().flatMap((object) => refused(object, found.get(object) ?? []));
     const ofMany = async (object: string, units: ReadonlySet<number>): Promise<readonly SutureError[]> => {
       stage.note(`what many objects are refused for: ${object}`);
@@ -260,24 +260,30 @@ class Rounds {
   }
 
   /**
-   * Objects that do not compile without any change either, of which nothing can be said: what changes what they name.
+   * Objects of which nothing can be said whatever goes in, since they do not compile without any change either, or are not what the kernel runs: what
+   * changes what they name.
    * @returns those objects, which are not looked at any more
    */
-  async #leaveUncompiled(stage: Stage, found: ReadonlyMap<string, readonly SutureError[]>): Promise<ReadonlySet<string>> {
+  async #leaveUnknown(stage: Stage, found: ReadonlyMap<string, readonly SutureError[]>): Promise<ReadonlySet<string>> {
     const { choice, objects, reached } = this.#parts;
-    const uncompiled = new Set<string>();
+    const unknown = new Set<string>();
     for (const object of [...found.keys()].sort()) {
-      const refusal =
-        found.get(object)?.some(({ code }) => code === "BUILD_COMPILE") === true ? await objects.uncompiled(object) : undefined;
-      if (refusal === undefined) continue;
-      const { where, message } = refusal;
-      const units = await reached.unitsNamed(stage, object, choice);
-      const why = `${where.file ?? object} does not compile as it is: ${message}`;
-      if (choice.leave(each(units, fail("CATCHUP_UNCOMPILED", why, where))) === 0) continue;
+      const refusal = await this.#whateverGoesIn(object, found.get(object) ?? []);
+      if (refusal === undefined || choice.leave(each(await reached.unitsNamed(stage, object, choice), refusal)) === 0) continue;
       objects.forget(object);
-      uncompiled.add(object);
+      unknown.add(object);
     }
-    return uncompiled;
+    return unknown;
+  }
+
+  /** What an object is refused for without any unit, of what it is refused for. */
+  async #whateverGoesIn(object: string, refusals: readonly SutureError[]): Promise<SutureError | undefined> {
+    const unproven = refusals.find(({ code, where }) => code === "BUILD_UNPROVEN" && where.file === object);
+    if (unproven !== undefined || !refusals.some(({ code }) => code === "BUILD_COMPILE")) return unproven;
+    const refusal = await this.#parts.objects.uncompiled(object);
+    if (refusal === undefined) return undefined;
+    const { where, message } = refusal;
+    return fail("CATCHUP_UNCOMPILED", `${where.file ?? object} does not compile as it is: ${message}`, where);
   }
 
   /** Units in whose files an object has a part. */
