@@ -47,7 +47,7 @@ beforeAll(async () => {
   repository.commit("cmdline: say more");
 }, 600_000);
 afterAll(() => {
-  kernel.close();
+  kernel?.close();
   rmSync(folder, { recursive: true, force: true });
 });
 

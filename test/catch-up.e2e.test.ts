@@ -33,7 +33,7 @@ beforeAll(async () => {
   makeShared();
 }, 600_000);
 afterAll(() => {
-  kernel.close();
+  kernel?.close();
   rmSync(folder, { recursive: true, force: true });
 });
 

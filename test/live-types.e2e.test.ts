@@ -108,7 +108,7 @@ describe.each(CHOSEN)("on %s", (_, release) => {
     const cache = cacheRoot(process.env);
     kernel = await KernelContext.open(task, await prepareTarget(task, await newestKernel(task, release), { cache }), cache);
   });
-  afterAll(() => kernel.close());
+  afterAll(() => kernel?.close());
 
   async function build(file: string, replaces: readonly Replace[], acceptLayouts: string[] = []) {
     const text = readFileSync(join(kernel.target.tree, file), "latin1");

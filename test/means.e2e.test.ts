@@ -157,7 +157,7 @@ beforeAll(async () => {
 afterAll(async () => {
   expect(guest.events()).toEqual([]);
   await guest.stop();
-  kernel.close();
+  kernel?.close();
 });
 
 async function put(livepatches: readonly Livepatch[]): Promise<void> {

@@ -96,7 +96,7 @@ let guest: Guest;
 beforeAll(async () => {
   kernel = await kernelOf(task, OWN);
 }, 600_000);
-afterAll(() => kernel.close());
+afterAll(() => kernel?.close());
 
 async function build(name: string, edits: readonly Edit[], more: Omit<Partial<BuildOptions>, "name"> = {}): Promise<Livepatch> {
   return buildEdits(task, kernel, { folder, name, edits, ...more });

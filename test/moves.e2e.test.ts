@@ -21,7 +21,7 @@ beforeAll(async () => {
   kernel = await kernelOf(task, OWN);
 }, 600_000);
 afterAll(() => {
-  kernel.close();
+  kernel?.close();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -13,7 +13,7 @@ beforeAll(async () => {
   modules = [...owners].filter((name) => kernel.hasModule(name)).slice(0, 8);
   expect(modules).toHaveLength(8);
 }, 300_000);
-afterAll(() => kernel.close());
+afterAll(() => kernel?.close());
 
 test("the oldest is let go, and opened again when it is asked for", async () => {
   const task = new Task();

@@ -96,7 +96,7 @@ describe.each(CHOSEN)("%s", (_, releases) => {
     kernel = await kernelOf(task, releases);
     edit = printed(kernel.target.tree);
   }, 600_000);
-  afterAll(() => kernel.close());
+  afterAll(() => kernel?.close());
 
   async function build(name: string, edits: readonly Edit[], more: Omit<Partial<BuildOptions>, "name"> = {}): Promise<Livepatch> {
     return buildEdits(task, kernel, { folder, name, edits, ...more });
