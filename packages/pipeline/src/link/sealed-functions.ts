@@ -73,20 +73,20 @@ function sealsOf(kernel: KernelContext): Seals | undefined {
   return kernel.target.arch.tables.all.find(({ unreferenced }) => unreferenced === true);
 }
 
-const known = new WeakMap<KernelContext, Map<string, IsSealed>>();
+/** As long as the image or module is held: it is what the answers are read of. */
+const known = new WeakMap<KernelImage | KernelModule, IsSealed>();
 
 async function sealedIn(task: Task, kernel: KernelContext, owner: string): Promise<IsSealed> {
   const seals = sealsOf(kernel);
   if (seals === undefined) return NONE;
-  const owners = known.get(kernel) ?? new Map<string, IsSealed>();
-  known.set(kernel, owners);
-  let found = owners.get(owner);
-  if (found === undefined) {
-    const image = owners.get("vmlinux") ?? inImage(kernel.image, seals);
-    owners.set("vmlinux", image);
-    found = owner === "vmlinux" || image === NONE ? image : inModule(await kernel.module(task, owner), seals);
-    owners.set(owner, found);
-  }
+  const image = remembered(kernel.image, (one) => inImage(one, seals));
+  if (owner === "vmlinux" || image === NONE) return image;
+  return remembered(await kernel.module(task, owner), (one) => inModule(one, seals));
+}
+
+function remembered<T extends KernelImage | KernelModule>(of: T, read: (one: T) => IsSealed): IsSealed {
+  const found = known.get(of) ?? read(of);
+  known.set(of, found);
   return found;
 }
 

@@ -5,6 +5,7 @@
  */
 import { codeOf, linesInComment, sameTokens } from "../c/comments.ts";
 import { type Declaration, declarationsIn, identifiersOf } from "../c/declarations.ts";
+import { OwnTexts } from "../own-text.ts";
 import { type Count, givesBack, takes } from "./counts.ts";
 import type { LineHunk } from "./difference.ts";
 import { areNear } from "./near.ts";
@@ -509,14 +510,8 @@ export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, dec
  * of files, those stay that a hunk is in.
  */
 export function changedHunks(pieces: readonly (readonly NamedHunk[])[]): ChangedHunk[][] {
-  const words = new Map<string, string>();
-  const own = (word: string): string => {
-    const known = words.get(word);
-    if (known !== undefined) return known;
-    const copy = Buffer.from(word).toString();
-    words.set(copy, copy);
-    return copy;
-  };
+  const words = new OwnTexts();
+  const own = (word: string): string => words.of(word);
   const touched = new Set(pieces.flatMap((hunks) => hunks.flatMap(({ inside }) => inside.flatMap(({ name, of = [] }) => [name, ...of]))));
   const ofFiles = new Map<ReadonlySet<string>, ReadonlySet<string>>();
   const kept = (all: ReadonlySet<string>): ReadonlySet<string> => {

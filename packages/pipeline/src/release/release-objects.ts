@@ -21,6 +21,7 @@ import { inParallel, type Stage, type Task } from "@suture/task";
 import type { Holes } from "@suture/types";
 import * as v from "valibot";
 import { fail } from "../errors.ts";
+import { OwnTexts } from "../own-text.ts";
 import type { Compiled } from "../run/built-objects.ts";
 import { type Builds, type Moves, movesBetween, type Outline, outlineOf } from "../run/elsewhere.ts";
 import { type Compared, type ObjectRecord, PatchRun } from "../run/patch-run.ts";
@@ -96,6 +97,8 @@ export class ReleaseObjects {
   readonly #options: ReleaseOptions;
   readonly #states = new Map<string, State>();
   readonly #moved = new Map<string, Moved>();
+  /** Of files that objects are made of: most are in a thousand of them. */
+  readonly #paths = new OwnTexts();
   /** Of the choice that is looked at. */
   readonly #own: ChosenView;
   readonly #named: NamedBetween;
@@ -290,7 +293,7 @@ export class ReleaseObjects {
     try {
       // With its types: what is refused for those may be of the same code.
       const { bytes, sha256: digest, inputs } = await compiler.compile(this.#task, command, VARIANT, overlay);
-      state.inputs = new Set(inputs);
+      state.inputs = new Set(inputs.map((path) => this.#paths.of(path)));
       state.overlay = overlay;
       if (digest === state.digest) return;
       // Beside others that are compiled; the comparison, which is one by one, finds it kept.

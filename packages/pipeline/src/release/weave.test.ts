@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Edit, Weave } from "./weave.ts";
@@ -47,4 +49,19 @@ test("with all units the text is what edits one after the other make of it", () 
       expect(weave.textOf(new Set())).toBe(start.join(""));
     }),
   );
+});
+
+test("a line that is taken away holds that line, and not the file that it was in", () => {
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc") as () => void;
+  const used = (): number => {
+    gc();
+    return process.memoryUsage().heapUsed;
+  };
+  const all = `${"a line that is long enough to be kept as a place in the text\n".repeat(20_000)}`;
+  const before = used();
+  const weave = new Weave(all.split(/(?<=\n)/));
+  for (let unit = 0; unit < 200; unit++) weave.weave(unit, [{ at: 50 * unit + 1, remove: 1, insert: [`${unit}\n`] }]);
+  expect(used() - before).toBeLessThan(4 * all.length);
+  expect(weave.textOf(new Set())).toBe(all);
 });

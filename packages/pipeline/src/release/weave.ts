@@ -2,6 +2,7 @@
  * All that units do to one file, woven together: each line knows which unit brought it and which one took it away. The text of any choice of units is
  * then read off, and what a unit stands on is seen: the lines that it takes away or stands beside.
  */
+import { ownText } from "../own-text.ts";
 import { linesOf } from "../patch/place.ts";
 
 /** Lines that follow each other, of one fate: most of a file is one run. */
@@ -120,11 +121,16 @@ export class Weave {
   #split(index: number, lines: number): void {
     const run = this.#runs[index] as Run;
     const all = linesOf(run.text);
-    const part = (from: number, to: number): Run => ({ ...run, text: all.slice(from, to).join(""), lines: to - from });
+    const part = (from: number, to: number): Run => ({ ...run, text: textOf(all.slice(from, to)), lines: to - from });
     this.#runs.splice(index, 1, part(0, lines), part(lines, run.lines));
   }
 }
 
 function runOf(lines: readonly string[], by: number | undefined): Run[] {
-  return lines.length === 0 ? [] : [{ text: lines.join(""), lines: lines.length, by, gone: undefined }];
+  return lines.length === 0 ? [] : [{ text: textOf(lines), lines: lines.length, by, gone: undefined }];
+}
+
+/** Joining a single line gives that line, which is cut out of a file's text. */
+function textOf(lines: readonly string[]): string {
+  return ownText(lines.join(""));
 }

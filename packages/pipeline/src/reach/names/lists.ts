@@ -1,4 +1,5 @@
 /** Lists of numbers as ranges of one array, and words as numbers: hundreds of thousands of each take little memory. */
+import { ownText } from "../../own-text.ts";
 
 export class Lists {
   readonly #starts: Int32Array;
@@ -92,8 +93,7 @@ export class Words {
   idOf(word: string): number {
     const known = this.#ids.get(word);
     if (known !== undefined) return known;
-    // A word that is cut out of a text holds all of it.
-    const copy = Buffer.from(word, "latin1").toString("latin1");
+    const copy = ownText(word);
     this.#ids.set(copy, this.#texts.length);
     return this.#texts.push(copy) - 1;
   }
