@@ -110,3 +110,28 @@ test("a header of hardware, of a hundred thousand macros, is read in one go", ()
   expect(declared).toHaveLength(100_002);
   expect(declared.at(-1)).toMatchObject({ kind: "variable", names: ["last"], first: 100_002, last: 100_002 });
 });
+
+test("what is only checked while a file is compiled declares nothing", () => {
+  const text = `#define MATCH(pg, fl) \\
+	static_assert(offsetof(struct page, pg) == offsetof(struct folio, fl))
+MATCH(flags, _flags_1);
+static_assert(offsetof(struct info, a) == 8);
+DEFINE_MUTEX(lock);
+module_param(debug, int, 0);
+`;
+  const calls = declarationsIn(text).filter(({ kind }) => kind !== "macro");
+  expect(calls.map(({ names }) => names.join(" "))).toEqual(["", "", "lock", "debug"]);
+});
+
+test("a member whose name looks like an attribute, and attributes behind a name", () => {
+  const text = `struct folio {
+	struct page page;
+	struct page __page_1;
+	u32 __reserved[4];
+	int a __aligned(8), b __packed;
+	struct { int c; } hdr __packed;
+	char name[4] __nonstring;
+};
+`;
+  expect([...(declarationsIn(text)[0]?.members.keys() ?? [])]).toEqual(["page", "__page_1", "__reserved", "a", "b", "c", "hdr", "name"]);
+});

@@ -58,6 +58,8 @@ class Reader {
   #inFunction = false;
   /** The line behind which a call of a macro may be over that has no semicolon. */
   #maybeOver = -1;
+  /** Macros of the file that only check something while it is compiled. */
+  readonly #checks = new Set<string>();
   readonly #branches: { depth: number; parens: number }[] = [];
 
   read(text: string): Declaration[] {
@@ -94,6 +96,7 @@ class Reader {
     const lines = { first: this.#line, last: this.#line + count(token) };
     const plain = squeezed(token.replace(/\/\*[\s\S]*?\*\//g, " ").replaceAll("\\\n", " "));
     const one = { names: [] as string[], members: new Map<string, string>(), head: plain, isStatic: false, isOpen: false, ...lines };
+    if (word === "define" && CHECK.test(rest)) this.#checks.add(/^\w*/.exec(rest)?.[0] ?? "");
     if (word === "define" || word === "undef")
       this.#out.push({ ...one, kind: "macro", names: [/^[A-Za-z_]\w*/.exec(rest)?.[0] ?? ""].filter((name) => name !== "") });
     else if (this.#first >= 0) return;
@@ -139,7 +142,7 @@ class Reader {
     const head = this.#inFunction ? squeezed(this.#head) : text;
     const what = this.#inFunction
       ? { kind: "function" as const, names: functionNames(head), members: new Map<string, string>() }
-      : described(text);
+      : described(text, this.#checks);
     const isOpen = this.#depth > 0 || this.#parens > 0;
     this.#out.push({ ...what, head, isStatic: /\bstatic\b/.test(head), isOpen, first: this.#first, last });
     this.#text = "";
@@ -197,7 +200,8 @@ function withoutAttributes(text: string): string {
 /** `__printf(1, 2) int f(...)`: what stands before a declaration. */
 const LEADING = /^(?:__\w+\s*\([^()]*\)\s*)+(?=[A-Za-z_])/;
 
-function described(text: string): Pick<Declaration, "kind" | "names" | "members"> {
+/** @param checks macros that only check something */
+function described(text: string, checks: ReadonlySet<string>): Pick<Declaration, "kind" | "names" | "members"> {
   const plain = withoutAttributes(text).trimStart().replace(LEADING, "");
   const members = new Map<string, string>();
   const type = /^(?:typedef\s+)?(?:static\s+|const\s+)*(struct|union|enum)\b[^{=(;]*\{/.exec(plain);
@@ -219,7 +223,10 @@ function described(text: string): Pick<Declaration, "kind" | "names" | "members"
   const made = /^(?:static\s+|const\s+|__\w+\s+)+([A-Z][A-Z0-9_]*)\s*\(/.exec(plain);
   if (made !== null) return { kind: "variable", names: VARIABLES.test(made[1] ?? "") ? madeBy(made[1] ?? "", plain) : [], members };
   const call = /^(\w+)\s*\(/.exec(plain);
-  if (call !== null) return { kind: "call", names: madeBy(call[1] ?? "", plain), members };
+  if (call !== null) {
+    const [, macro = ""] = call;
+    return { kind: "call", names: checks.has(macro) || CHECK.test(macro) ? [] : madeBy(macro, plain), members };
+  }
   const declared = /^(?:struct|union|enum)\s+(\w+)\s*;$/.exec(plain);
   if (declared !== null) return { kind: "other", names: [], members };
   const prototype = /(\w+)\s*\([^=]*$/.exec(before);
@@ -238,10 +245,14 @@ function described(text: string): Pick<Declaration, "kind" | "names" | "members"
 /** Macros that make a variable of the name that they are given; others make names of it. */
 const VARIABLES = /DEFINE|DECLARE|_HEAD$/;
 
+/** What is held while a file is compiled, and declares nothing. */
+const CHECK = /\b(?:static_assert|_Static_assert|BUILD_BUG_ON\w*)\b/;
+
 /** What the call of a macro declares: its first argument, if that is a name; for each processor a type comes first. */
 function madeBy(macro: string, text: string): string[] {
   const given = argumentsOf(text.slice(text.indexOf("(") + 1));
-  const name = /PER_CPU/.test(macro) ? /(\w+)\s*(?:\[[^\]]*\]\s*)*$/.exec(given[1] ?? "")?.[1] : /^\s*(\w+)/.exec(given[0] ?? "")?.[1];
+  const [, name] =
+    (/PER_CPU/.test(macro) ? /(\w+)\s*(?:\[[^\]]*\]\s*)*$/.exec(given[1] ?? "") : /^(\w+)\s*(?:\[|$)/.exec(given[0] ?? "")) ?? [];
   return name === undefined || KEYWORDS.has(name) ? [] : [name];
 }
 
@@ -263,13 +274,21 @@ function argumentsOf(text: string): string[] {
 
 /** Members, those of what is nested too. */
 function membersOf(body: string, into: Map<string, string>): void {
-  for (const part of body.split(/[;{}]/)) {
+  for (const [, end = "", part = ""] of body.matchAll(/([;{}]|^)([^;{}]*)/g)) {
     const pointer = /\(\s*\*\s*(\w+)\s*\)/.exec(part)?.[1];
     if (pointer !== undefined) addMember(into, pointer, part);
-    else
-      for (const one of part.split(","))
-        addMember(into, /(\w+)\s*(?::\s*[\w\s+*()-]+|(?:\[[^\]]*\]\s*)*)(?:\s+__\w+(?:\([^()]*\))?)*\s*$/.exec(one.trim())?.[1], part);
+    else for (const [at, one] of part.split(",").entries()) addMember(into, at === 0 && end !== "}" ? firstName(one) : nameIn(one), part);
   }
+}
+
+/** Behind it there may be attributes: `int a[4] __aligned(8)`. */
+function nameIn(text: string): string | undefined {
+  return /(\w+)\s*(?::\s*[\w\s+*()-]+|(?:\[[^\]]*\]\s*)*)(?:\s+__\w+(?:\([^()]*\))?)*\s*$/.exec(text.trim())?.[1];
+}
+
+/** `struct page __page_1`, `u32 __reserved[4]`: what looks like an attribute is the name, where nothing but the type is before it. */
+function firstName(text: string): string | undefined {
+  return /^\s*(?:(?:const|volatile|struct|union|enum)\s+)*\w+\s+(__\w+)\s*(?::.*|(?:\[[^\]]*\]\s*)*)$/.exec(text)?.[1] ?? nameIn(text);
 }
 
 function addMember(into: Map<string, string>, name: string | undefined, text: string): void {

@@ -13,7 +13,7 @@ function unit(index: number, name: string, needs: number[] = []): Unit {
     newStart: index,
     old: [],
     now: [],
-    inside: [{ name, kind: "function" as const, isStatic: false, contract: true }],
+    inside: [{ name, kind: "function" as const, isStatic: false, contract: true, isOther: true }],
     mentions: new Set([name]),
     calls: new Set<string>(),
     words: new Set<string>(),

@@ -52,3 +52,34 @@ export function driftedBefore(hunks: readonly NamedHunk[], old: readonly string[
           return `${member} is gone by, which ${functionsOf(hunk)[0] ?? hunk.path} did not count down before (${text})`;
   return undefined;
 }
+
+const COUNTED = /(?:->|\.)(\w+)\s*(?:\+\+|--|=\s*\w+\s*\+\s*\w+\s*;)/g;
+const MASKED = /(?:->|\.)(\w+)\s*(?:\|=|&=\s*~|&(?![&=]))/g;
+
+/** A count becomes a set of bits: what the old code has counted is no such set. */
+export function maskedBefore(old: readonly string[], now: readonly string[]): string | undefined {
+  const membersOf = (code: readonly string[], form: RegExp): Set<string> =>
+    new Set(code.flatMap((one) => [...one.matchAll(form)].map(([, member = ""]) => member)));
+  const [counted, maskedNow, maskedOnce] = [membersOf(old, COUNTED), membersOf(now, MASKED), membersOf(old, MASKED)];
+  const member = [...maskedNow].find((one) => counted.has(one) && !maskedOnce.has(one) && !membersOf(now, COUNTED).has(one));
+  return member === undefined ? undefined : `${member} becomes a set of bits, and was a count`;
+}
+
+const STEP = /^(\s*)((?:[\w\])]|->|\.|\[)*?(\w+))(\+\+|--);\s*$/;
+
+/** What is counted up and down is both by a condition that is new: what the old code has counted is not counted back. */
+export function countedByCondition(hunks: readonly NamedHunk[]): string | undefined {
+  const under = new Map<string, Set<string>>();
+  for (const { old, now } of hunks) {
+    const before = new Map(old.flatMap((line) => stepOf(line)).map(({ text, depth }) => [text, depth]));
+    for (const { text, depth, member, sign } of now.flatMap((line) => stepOf(line)))
+      if (depth > (before.get(text) ?? depth)) under.set(member, (under.get(member) ?? new Set()).add(sign));
+  }
+  for (const [member, signs] of under) if (signs.size === 2) return `${member} is counted, up and down, by a condition that is new`;
+  return undefined;
+}
+
+function stepOf(line: string): { text: string; depth: number; member: string; sign: string }[] {
+  const [, blanks = "", what = "", member = "", sign = ""] = STEP.exec(line) ?? [];
+  return member === "" ? [] : [{ text: `${what}${sign}`, depth: blanks.replaceAll("\t", "        ").length, member, sign }];
+}

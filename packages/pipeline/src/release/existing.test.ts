@@ -125,3 +125,27 @@ test("a member that asked for nothing when it was empty, and is refused now", ()
 test("a fix of a function's body meets nothing", () => {
   expect(doubt(F("run", "p->count = 1;", "use(p->count);"), F("run", "p->count = 2;", "if (p->count)", "  use(p->count);"))).toBe("");
 });
+
+test("a count that becomes a set of bits", () => {
+  const before = F("send", "p->outstanding = out + in;") + F("reply", "p->outstanding--;");
+  const after = F("send", "p->outstanding |= BIT(1);") + F("reply", "p->outstanding &= ~BIT(1);");
+  expect(doubt(before, after)).toContain("outstanding becomes a set of bits, and was a count");
+  expect(doubt(before, before.replace("out + in", "out + in + 1"))).toBe("");
+  expect(doubt(F("send", "p->flags = 0;"), F("send", "p->flags |= BIT(1);"))).toBe("");
+});
+
+test("what is counted up and down by a condition that is new", () => {
+  const before = F("publish", "a();", "p->net->count++;") + F("withdraw", "b();", "p->net->count--;");
+  const after = F("publish", "a();", "if (p->own)", "\tp->net->count++;") + F("withdraw", "b();", "if (p->own)", "\tp->net->count--;");
+  expect(doubt(before, after)).toContain("count is counted, up and down, by a condition that is new");
+  expect(doubt(before, before.replace("a();", "if (x)\n\t\ta();"))).toBe("");
+  expect(doubt(F("publish", "p->count++;"), F("publish", "if (p->own)", "\tp->count++;"))).toBe("");
+});
+
+test("a member that was a pointer, and is read as a number", () => {
+  const before = F("mode", "const struct id *id = host->private_data;", "use(id->driver_data);");
+  const after = F("mode", "unsigned long flags = (unsigned long)host->private_data;", "use(flags);");
+  expect(doubt(before, after)).toContain("private_data is read as a number where it was a pointer");
+  expect(doubt(after, before)).toContain("private_data is read as a number where it was a pointer");
+  expect(doubt(before, before.replace("driver_data", "other"))).toBe("");
+});

@@ -5,9 +5,10 @@
 import type { SutureError } from "@suture/errors";
 import { codeOf } from "../c/comments.ts";
 import { fail } from "../errors.ts";
-import { countedFrom, driftedBefore, givenBackElsewhere } from "./existing-counts.ts";
+import { countedByCondition, countedFrom, driftedBefore, givenBackElsewhere, maskedBefore } from "./existing-counts.ts";
 import { emptiedBy, emptyRefused, setBy, testedElsewhere } from "./existing-members.ts";
 import { functionsOf, type NamedHunk } from "./pieces.ts";
+import { readsAsNumber } from "./uses.ts";
 
 const FREED = /\b\w*free\w*\s*\(\s*([^;{}]*?)\)\s*;/g;
 const CONTAINER = /\bcontainer_of\s*\(\s*([^,;{}]+?)\s*,/g;
@@ -37,6 +38,9 @@ function meetsExisting(hunks: readonly NamedHunk[]): string | undefined {
     countedFrom(changing, old, now) ??
     givenBackElsewhere(changing, old, now) ??
     driftedBefore(changing, old, now) ??
+    maskedBefore(old, now) ??
+    countedByCondition(changing) ??
+    readOtherwise(old, now) ??
     emptiedBy(changing, now) ??
     testedElsewhere(changing, old, now) ??
     emptyRefused(changing, old, now) ??
@@ -61,6 +65,15 @@ function storedElsewhere(old: readonly string[], now: readonly string[]): string
     const [before, after] = [places(code), places(now[at] ?? "")];
     if (before.length > 0 && after.length > 0 && before.join(";") !== after.join(";"))
       return `what is stored at ${before[0]} is looked for elsewhere`;
+  }
+  return undefined;
+}
+
+/** What the old code has set is no pointer, or no number. */
+function readOtherwise(old: readonly string[], now: readonly string[]): string | undefined {
+  for (const [at, code] of old.entries()) {
+    const member = readsAsNumber(code, now[at] ?? "") ?? readsAsNumber(now[at] ?? "", code);
+    if (member !== undefined) return `${member} is read as a number where it was a pointer, or the other way round`;
   }
   return undefined;
 }

@@ -157,3 +157,27 @@ test("whose memory is counted by whom says nothing", () => {
   expect(pairs([unit(0, "net/x/in.c", alloc("GFP_KERNEL"), alloc("GFP_KERNEL_ACCOUNT")), other])).toEqual([]);
   expect(pairs([unit(0, "net/x/in.c", alloc("GFP_KERNEL"), alloc("GFP_ATOMIC")), other])).toEqual(["0 1 rare"]);
 });
+
+test("what says whether a lock is taken, and what of its folder has to do with that lock", () => {
+  const locks = "int run(int a)\n{\n\tbool needs = decides(a);\n\n\tif (needs)\n\t\trtnl_lock();\n}\n";
+  const decide = (label: string): string =>
+    `static bool decides(int a)\n{\n\tswitch (a) {\n${label}\tcase 2:\n\t\treturn true;\n\t}\n}\n\n${locks}`;
+  const decides = unit(0, "net/ipv6/sockglue.c", decide("\tcase 1:\n"), decide(""));
+  const asserts = (path: string) => unit(1, path, F("join", "ASSERT_RTNL();", "x();"), F("join", "x();"));
+  expect(pairs([decides, asserts("net/ipv6/mcast.c")])).toEqual(["0 1 whether rtnl is locked"]);
+  expect(pairs([decides, asserts("drivers/net/a.c")])).toEqual([]);
+  const other = unit(1, "net/ipv6/mcast.c", F("join", "a();", "x();"), F("join", "x();"));
+  expect(pairs([decides, other])).toEqual([]);
+});
+
+test("a member that is read as a number and was a pointer, and whatever else changes in its file", () => {
+  const reads = unit(
+    0,
+    "drivers/ata/g.c",
+    F("mode", "const struct id *id = host->private_data;", "use(id->flags);"),
+    F("mode", "unsigned long flags = (unsigned long)host->private_data;", "use(flags);"),
+  );
+  const makes = (path: string) => unit(1, path, F("make", "init(dev, id);"), F("make", "init(dev, (void *)id->data);"));
+  expect(pairs([reads, makes("drivers/ata/g.c")])).toContain("0 1 a member that is read otherwise in drivers/ata/g.c");
+  expect(pairs([reads, makes("drivers/ata/h.c")])).toEqual([]);
+});

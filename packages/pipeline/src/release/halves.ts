@@ -75,6 +75,9 @@ export function halvesOf(units: readonly Part[], filesWith: (name: string) => nu
   }
   for (const [one, other, name] of lockingAlike(units)) tie(one, other, { name, isStrong: true });
   for (const [one, other, path] of losingChecks(units)) tie(one, other, { name: `a check in ${path} that goes`, isStrong: true });
+  for (const [one, other, path] of readingOtherwise(units))
+    tie(one, other, { name: `a member that is read otherwise in ${path}`, isStrong: true });
+  for (const [one, other, lock] of decidingLocks(units)) tie(one, other, { name: `whether ${lock} is locked`, isStrong: true });
   const operations = operationsOf(units);
   for (const { index, hunks } of units)
     for (const { name, slots } of hunks.flatMap(calledBy))
@@ -94,6 +97,35 @@ function* lockingAlike(units: readonly Part[]): Generator<[number, number, strin
         for (const other of others) if (other.unit !== index && areNear(other.path, path)) yield [other.unit, index, name];
         found.set(name, [...others, { unit: index, path }]);
       }
+}
+
+/** What says whether a lock is taken, and what of its folder has to do with that lock: a caller that takes it no more may be right with those alone. */
+function* decidingLocks(units: readonly Part[]): Generator<[number, number, string]> {
+  for (const { index, idle, hunks } of units)
+    for (const { decidesLocks, path, idle: nothing } of idle ? [] : hunks)
+      for (const lock of nothing ? [] : decidesLocks)
+        for (const other of units)
+          if (
+            other.index !== index &&
+            !other.idle &&
+            other.hunks.some((hunk) => !hunk.idle && areNear(hunk.path, path) && namesLock(hunk.mentions, lock))
+          )
+            yield [index, other.index, lock];
+}
+
+/** `ASSERT_RTNL`, `rtnl_dereference`, `find_dev_rtnl`: rtnl. */
+function namesLock(mentions: ReadonlySet<string>, lock: string): boolean {
+  return [...mentions].some((name) => `_${name}_`.toLowerCase().includes(`_${lock.toLowerCase()}_`));
+}
+
+/** Where a member is a number that was a pointer, who sets it may be anything else that changes in its file. */
+function* readingOtherwise(units: readonly Part[]): Generator<[number, number, string]> {
+  for (const { index, idle, hunks } of units)
+    for (const { readsOtherwise, path } of idle ? [] : hunks)
+      if (readsOtherwise && path.endsWith(".c"))
+        for (const other of units)
+          if (other.index !== index && !other.idle && other.hunks.some((hunk) => !hunk.idle && hunk.path === path))
+            yield [index, other.index, path];
 }
 
 /** Where a check only goes, what is to be there in its place may be anything else that changes in its file. */

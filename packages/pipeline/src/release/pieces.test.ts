@@ -213,3 +213,25 @@ test("the same change in two functions is two, by their ids too", () => {
   );
   expect(new Set(hunks.map((hunk) => idOf([hunk]))).size).toBe(2);
 });
+
+test("who names a member, and a check of where members lie", () => {
+  const check = (line: string): string =>
+    `#define MATCH(pg, fl) static_assert(offsetof(struct page, pg) == offsetof(struct folio, fl))\n\n${line}\n`;
+  const header = { path: "m.h", before: check("MATCH(flags, _flags_2);"), after: check("MATCH(flags, _flags_3);") };
+  expect(pieces([header, { path: "a.c", before: F("f", "a->flags = 1;"), after: F("f", "a->flags = 2;") }])).toHaveLength(2);
+});
+
+test("a function that half of the files call belongs to those who call it only where it is declared otherwise", () => {
+  const header = (head: string, value: string): string => `static ${head} int common(int a)\n{\n\treturn make(${value});\n}\n`;
+  const callers = Array.from({ length: 12 }, (_, i) => ({
+    path: `fs/${i}/a.c`,
+    before: F(`f${i}`, "common(1);", `${i}();`),
+    after: F(`f${i}`, "common(2);", `${i}();`),
+  }));
+  const all = (after: string) => pieces([{ path: "c.h", before: header("inline", "a"), after }, ...callers]);
+  expect(all(header("__always_inline", "a"))).toHaveLength(13);
+  expect(all(header("inline", "b"))).toHaveLength(13);
+  expect(all(header("inline", "b").replace("int a", "long a"))).toHaveLength(1);
+  const few = (after: string) => pieces([{ path: "c.h", before: header("inline", "a"), after }, ...callers.slice(0, 3)]);
+  expect(few(header("inline", "b"))).toHaveLength(1);
+});

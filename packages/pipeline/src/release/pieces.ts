@@ -15,8 +15,10 @@ import {
   countedIn,
   emptiedIn,
   guardedIn,
+  locksDecided,
   locksIn,
   operationsIn,
+  readsAsNumber,
   setIn,
   sharedIn,
   type Uses,
@@ -65,6 +67,10 @@ export interface NamedHunk extends ChangedHunk {
   givesBack: ReadonlySet<string>;
   /** Locks that its old lines have and its new ones have not, or the other way round, each with what it is of. */
   locks: ReadonlySet<string>;
+  /** Words of the locks that its functions decide about: their caller takes them or not, as they say. */
+  decidesLocks: ReadonlySet<string>;
+  /** A member that was a pointer is read as a number, or the other way round. */
+  readsOtherwise: boolean;
   /** It takes away a check that ends a function or leads elsewhere, and puts none in its place. */
   losesCheck: boolean;
   /** Of the macros that it is in: those of its file that they are made of, and themselves. */
@@ -102,6 +108,13 @@ export interface Touched {
   of?: readonly string[];
   /** It was not there, or is gone, or (of a function) those who call it have to know. */
   contract: boolean;
+  /** It was not there, or is gone, or is declared otherwise. */
+  isOther: boolean;
+}
+
+/** Whether a function is compiled into those that call it is no matter to them. */
+function plainHead({ head }: Declaration): string {
+  return head.replace(/\b(?:__always_inline|__inline(?:__)?|inline|noinline(?:_for_stack)?)\s+/g, "");
 }
 
 const ENUM = /^(?:typedef )?enum\b/;
@@ -121,6 +134,7 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
   const olds = new Map(old.flatMap((one) => one.names.map((name) => [`${one.kind} ${name}`, one] as const)));
   const words = new Set([...identifiersOf(file.before ?? ""), ...identifiersOf(file.after)]);
   const slots = slotsOf(file);
+  const decided = locksDecided(codeOf([file.after], false));
   const knew = usesOf(codeOf([file.before ?? ""], false)).members;
   const [oldComments, newComments] = [linesInComment(file.before ?? ""), linesInComment(file.after)];
   const [oldBodies, newBodies] = [new Bodies(old, oldLines), new Bodies(now, newLines)];
@@ -144,15 +158,16 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
         if (one.kind === "include" || one.kind === "condition") continue;
         const twin = one.names.map((name) => others.get(`${one.kind} ${name}`)).find((other) => other !== undefined);
         const isNew = !one.names.some((name) => known.has(name));
-        const contract = isNew || twin === undefined || twin.head !== one.head || (one.kind === "function" && CONTRACT.test(changed));
+        const isOther = isNew || twin === undefined || plainHead(twin) !== plainHead(one);
+        const contract = isOther || (one.kind === "function" && CONTRACT.test(changed));
         const kind = one.kind === "type" && twin !== undefined ? undefined : one.kind === "call" ? "other" : one.kind;
-        if (kind !== undefined) for (const name of one.names) inside.push({ name, kind, isStatic: one.isStatic, contract });
+        if (kind !== undefined) for (const name of one.names) inside.push({ name, kind, isStatic: one.isStatic, contract, isOther });
         const members = [...one.members].filter(([name, text]) => twin?.members.get(name) !== text);
         const part = ENUM.test(one.head) ? "enumerator" : "member";
-        for (const [name] of members) inside.push({ name, kind: part, isStatic: false, contract: true, of: one.names });
+        for (const [name] of members) inside.push({ name, kind: part, isStatic: false, contract: true, isOther: true, of: one.names });
         // Its attributes, or their order.
         if (kind === undefined && members.length === 0 && twin?.head !== one.head && !losesMembers(one, twin))
-          for (const name of one.names) inside.push({ name, kind: "type", isStatic: false, contract: true });
+          for (const name of one.names) inside.push({ name, kind: "type", isStatic: false, contract: true, isOther: true });
         if (one.kind !== "function") continue;
         for (const name of identifiersOf(lines.slice(one.first, one.last + 1).join("\n"))) calls.add(name);
         // What the member is declared as has to become another type with it.
@@ -176,6 +191,8 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
       takes: less(whatOf(takes(newCode)), whatOf(takes(oldCode))),
       givesBack: less(whatOf(givesBack(newCode)), whatOf(givesBack(oldCode))),
       locks: inOne(locksIn(oldCode), locksIn(newCode)),
+      decidesLocks: new Set(inside.flatMap(({ kind, name }) => (kind === "function" ? [...(decided.get(name) ?? [])] : []))),
+      readsOtherwise: readsAsNumber(oldCode, newCode) !== undefined || readsAsNumber(newCode, oldCode) !== undefined,
       losesCheck: CHECK.test(oldCode) && !/\b(?:if|return|goto)\b/.test(newCode),
       macroConstants: new Set(
         [...inOld.map((one) => [one, oldLines] as const), ...inNew.map((one) => [one, newLines] as const)].flatMap(([one, lines]) =>
@@ -326,10 +343,8 @@ const INCLUDE = /^\s*#\s*include\s*[<"](?:[^>"]*\/)?([^>"/]+)[>"]/;
  * What many files name says nothing.
  */
 function* byWhatTheyDo(hunks: readonly NamedHunk[]): Generator<[number, number]> {
-  const filesWith = namers(hunks);
-  const files = new Set(hunks.map(({ path }) => path)).size;
-  const isRare = (name: string): boolean => filesWith(name) <= Math.max(FEW, files / 100);
-  const isNotCommon = (name: string): boolean => filesWith(name) <= Math.max(FEW, files / 20);
+  const isRare = rareIn(hunks);
+  const isNotCommon = notCommonIn(hunks);
   const gone = new Map<string, number[]>();
   const shared = new Map<string, number[]>();
   const counted = new Map<string, number[]>();
@@ -416,12 +431,23 @@ function put(into: Map<string, number[]>, key: string, at: number): void {
 /** What so few files name is rare in any difference; in a large one a hundredth of its files, and in one file a twentieth. */
 const FEW = 8;
 
-/** How many of the changed files have a word. */
-function namers(hunks: readonly NamedHunk[]): (name: string) => number {
+type Asked = (name: string) => boolean;
+
+function rareIn(hunks: readonly NamedHunk[]): Asked {
+  return inAtMost(hunks, 1 / 100);
+}
+
+function notCommonIn(hunks: readonly NamedHunk[]): Asked {
+  return inAtMost(hunks, 1 / 20);
+}
+
+/** Whether so few of the changed files have a word. */
+function inAtMost(hunks: readonly NamedHunk[], share: number): Asked {
   const counts = new Map<string, number>();
+  const files = new Set(hunks.map(({ path }) => path)).size;
   for (const words of new Map(hunks.map(({ path, words }) => [path, words])).values())
     for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
-  return (name) => counts.get(name) ?? 0;
+  return (name) => (counts.get(name) ?? 0) <= Math.max(FEW, files * share);
 }
 
 /** As many conditions begin as end, and what is otherwise is of one that begins in them. */
@@ -473,8 +499,11 @@ export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, dec
       if (list === undefined) byName.set(touched.name, [{ hunk, touched, at }]);
       else list.push({ hunk, touched, at });
     }
+  const isNotCommon = notCommonIn(hunks);
   const together = (reader: NamedHunk, one: { hunk: NamedHunk; touched: Touched }): boolean => {
     if (reader.path === one.hunk.path) return true;
+    // What half of the kernel calls is changed for its own sake, where all can go on to call it as they did.
+    if (one.touched.kind === "function" && !one.touched.isOther && !isNotCommon(one.touched.name)) return false;
     // Many types have members of one name: who never names the type, or what it is called by, does not mean this one.
     if (
       one.touched.kind === "member" &&

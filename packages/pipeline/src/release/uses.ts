@@ -68,6 +68,31 @@ export function locksIn(code: string): Set<string> {
   return new Set([...found].map(([, name = ""]) => name));
 }
 
+/**
+ * Functions that say whether their caller takes a lock, each with the words of such locks: `needs = f(a); if (needs) rtnl_lock();`
+ * @param code of a whole file
+ */
+export function locksDecided(code: string): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  const asked = new Map([...code.matchAll(/\b(\w+)\s*=\s*(\w+)\s*\([^;{}]*\)\s*;/g)].map(([, value = "", name = ""]) => [value, name]));
+  for (const [, value = "", name = "", lock = ""] of code.matchAll(
+    /\bif\s*\(\s*(?:(\w+)|(\w+)\s*\([^;{}]*?\))\s*\)\s*\{?\s*(\w+?)_lock\w*\s*\(/g,
+  )) {
+    const by = value === "" ? name : asked.get(value);
+    if (by !== undefined) found.set(by, (found.get(by) ?? new Set()).add(lock));
+  }
+  return found;
+}
+
+const POINTED = /\*\s*\w+\s*=\s*[\w>.-]+(?:->|\.)(\w+)\s*;/g;
+const NUMBER = /\(\s*(?:unsigned\s+)?(?:long|int|uintptr_t|kernel_ulong_t|[us](?:8|16|32|64)|bool)\s*\)\s*[\w>.-]+(?:->|\.)(\w+)/g;
+
+/** A member that one text reads as a pointer, and the other as a number. */
+export function readsAsNumber(one: string, other: string): string | undefined {
+  const pointed = new Set([...one.matchAll(POINTED)].map(([, member = ""]) => member));
+  return [...other.matchAll(NUMBER)].map(([, member = ""]) => member).find((member) => pointed.has(member));
+}
+
 /** Enumerators and macros, as the kernel writes them. */
 export function constantsIn(withStrings: string): Set<string> {
   return new Set(withStrings.replace(STRING, " ").match(/\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b/g) ?? []);
