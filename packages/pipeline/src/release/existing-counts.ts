@@ -71,6 +71,8 @@ const STEP = /^(\s*)((?:[\w\])]|->|\.|\[)*?(\w+))(\+\+|--);\s*$/;
 export function countedByCondition(hunks: readonly NamedHunk[]): string | undefined {
   const under = new Map<string, Set<string>>();
   for (const { old, now } of hunks) {
+    const known = new Set(old.map((line) => line.trim()));
+    if (!now.some((line) => /^\s*(?:\}?\s*else\s+)?if\s*\(/.test(line) && !known.has(line.trim()))) continue;
     const before = new Map(old.flatMap((line) => stepOf(line)).map(({ text, depth }) => [text, depth]));
     for (const { text, depth, member, sign } of now.flatMap((line) => stepOf(line)))
       if (depth > (before.get(text) ?? depth)) under.set(member, (under.get(member) ?? new Set()).add(sign));

@@ -68,6 +68,9 @@ export function locksIn(code: string): Set<string> {
   return new Set([...found].map(([, name = ""]) => name));
 }
 
+/** A kind of lock, not a lock. */
+const ANY_LOCK = /^(?:raw_|bit_)?(?:spin|read|write|mutex|rcu|srcu|seq|local)$/;
+
 /**
  * Functions that say whether their caller takes a lock, each with the words of such locks: `needs = f(a); if (needs) rtnl_lock();`
  * @param code of a whole file
@@ -79,7 +82,7 @@ export function locksDecided(code: string): Map<string, Set<string>> {
     /\bif\s*\(\s*(?:(\w+)|(\w+)\s*\([^;{}]*?\))\s*\)\s*\{?\s*(\w+?)_lock\w*\s*\(/g,
   )) {
     const by = value === "" ? name : asked.get(value);
-    if (by !== undefined) found.set(by, (found.get(by) ?? new Set()).add(lock));
+    if (by !== undefined && !ANY_LOCK.test(lock)) found.set(by, (found.get(by) ?? new Set()).add(lock));
   }
   return found;
 }
