@@ -617,8 +617,53 @@ static void datagrams(const char *name, int family, int protocol)
 	printf("%s %08x\n", name, all);
 }
 
+static void option(int fd, int level, int name, const void *value, socklen_t size)
+{
+	printf(" %d", setsockopt(fd, level, name, value, size) == 0 ? 0 : errno);
+}
+
+/* A group of listeners on the loopback device: joined, left, and with one sender alone. */
+static void groups(const char *name, int family)
+{
+	int level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+	struct group_req group = { .gr_interface = if_nametoindex("lo") };
+	struct group_source_req source = { .gsr_interface = group.gr_interface };
+	union address to;
+	socklen_t length;
+
+	doing = name;
+	int fd = socket(family, SOCK_DGRAM, 0);
+	if (fd < 0) {
+		printf("%s: %s\n", name, strerror(errno));
+		return;
+	}
+	length = loopback(family, &to);
+	memcpy(&source.gsr_source, &to, length);
+	if (family == AF_INET)
+		to.four.sin_addr.s_addr = htonl(0xefff0377);
+	else
+		inet_pton(AF_INET6, "ff02::377", &to.six.sin6_addr);
+	memcpy(&group.gr_group, &to, length);
+	memcpy(&source.gsr_group, &to, length);
+	printf("%s", name);
+	for (int i = 0; i < 3; i++) {
+		option(fd, level, MCAST_JOIN_GROUP, &group, sizeof(group));
+		option(fd, level, MCAST_BLOCK_SOURCE, &source, sizeof(source));
+		option(fd, level, MCAST_UNBLOCK_SOURCE, &source, sizeof(source));
+		option(fd, level, MCAST_LEAVE_GROUP, &group, sizeof(group));
+		option(fd, level, MCAST_JOIN_SOURCE_GROUP, &source, sizeof(source));
+		option(fd, level, MCAST_LEAVE_SOURCE_GROUP, &source, sizeof(source));
+	}
+	/* Left when it is closed. */
+	option(fd, level, MCAST_JOIN_GROUP, &group, sizeof(group));
+	close(fd);
+	printf("\n");
+}
+
 static void inet(void)
 {
+	groups("groups", AF_INET);
+	groups("groups6", AF_INET6);
 	stream("tcp", AF_INET, 0);
 	stream("tcp6", AF_INET6, 0);
 	datagrams("udp", AF_INET, 0);
