@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import { type AccountSources, accountOf, summaryOf } from "@suture/account";
 import { SutureError } from "@suture/errors";
 import { type CaughtUp, catchUp, commitUnits, packageUnits, readPredecessor } from "@suture/pipeline";
@@ -72,6 +73,8 @@ export const catchUpCommand: AddCommand = (program, run) => {
     .action(
       run(async (task, options: Options) => {
         checkOptions(options);
+        // A release's texts come and go by the gigabyte: what is no longer needed is to go before the heap has doubled.
+        setFlagsFromString("--heap-growing-percent=30");
         await checkWritable(options.output ?? "livepatch.ko");
         await checkAccountFiles(options);
         const predecessor = options.upon === undefined ? undefined : await readPredecessor(options.upon);
