@@ -96,7 +96,7 @@ class Reader {
     const lines = { first: this.#line, last: this.#line + count(token) };
     const plain = squeezed(token.replace(/\/\*[\s\S]*?\*\//g, " ").replaceAll("\\\n", " "));
     const one = { names: [] as string[], members: new Map<string, string>(), head: plain, isStatic: false, isOpen: false, ...lines };
-    if (word === "define" && CHECK.test(rest)) this.#checks.add(/^\w*/.exec(rest)?.[0] ?? "");
+    if (word === "define" && CHECKING.test(rest)) this.#checks.add(/^\w*/.exec(rest)?.[0] ?? "");
     if (word === "define" || word === "undef")
       this.#out.push({ ...one, kind: "macro", names: [/^[A-Za-z_]\w*/.exec(rest)?.[0] ?? ""].filter((name) => name !== "") });
     else if (this.#first >= 0) return;
@@ -246,7 +246,9 @@ function described(text: string, checks: ReadonlySet<string>): Pick<Declaration,
 const VARIABLES = /DEFINE|DECLARE|_HEAD$/;
 
 /** What is held while a file is compiled, and declares nothing. */
-const CHECK = /\b(?:static_assert|_Static_assert|BUILD_BUG_ON\w*)\b/;
+const CHECK = /^(?:static_assert|_Static_assert|BUILD_BUG_ON\w*)$/;
+/** What a macro is that is nothing but such a check: its name, what it is given, and the check. */
+const CHECKING = /^\w+\([^()]*\)(?:\s|\\\n)*(?:static_assert|_Static_assert|BUILD_BUG_ON\w*)\s*\([^;]*;?\s*$/;
 
 /** What the call of a macro declares: its first argument, if that is a name; for each processor a type comes first. */
 function madeBy(macro: string, text: string): string[] {

@@ -77,12 +77,14 @@ const ANY_LOCK = /^(?:raw_|bit_)?(?:spin|read|write|mutex|rcu|srcu|seq|local)$/;
  */
 export function locksDecided(code: string): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
-  const asked = new Map([...code.matchAll(/\b(\w+)\s*=\s*(\w+)\s*\([^;{}]*\)\s*;/g)].map(([, value = "", name = ""]) => [value, name]));
+  const asked = new Map<string, Set<string>>();
+  for (const [, value = "", name = ""] of code.matchAll(/\b(\w+)\s*=\s*(\w+)\s*\([^;{}]*\)\s*;/g))
+    asked.set(value, (asked.get(value) ?? new Set()).add(name));
   for (const [, value = "", name = "", lock = ""] of code.matchAll(
     /\bif\s*\(\s*(?:(\w+)|(\w+)\s*\([^;{}]*?\))\s*\)\s*\{?\s*(\w+?)_lock\w*\s*\(/g,
   )) {
-    const by = value === "" ? name : asked.get(value);
-    if (by !== undefined && !ANY_LOCK.test(lock)) found.set(by, (found.get(by) ?? new Set()).add(lock));
+    if (ANY_LOCK.test(lock)) continue;
+    for (const by of value === "" ? [name] : (asked.get(value) ?? [])) found.set(by, (found.get(by) ?? new Set()).add(lock));
   }
   return found;
 }
