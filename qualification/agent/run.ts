@@ -11,10 +11,11 @@ import { COMMON } from "../options.ts";
 import { randomFrom } from "../power-cuts/cuts.ts";
 import { type Found, newestCloud, type Run, type RunContext } from "../run.ts";
 import { cutPower, killRuns } from "./moments.ts";
+import { stolenServer } from "./stolen-server.ts";
 
 export const agentRun: Run = {
   name: "agent",
-  what: "a machine that follows a repository: failing probes, hanging transitions, panics, killed runs, power cuts",
+  what: "a machine that follows a repository: failing probes, hanging transitions, panics, a stolen server, killed runs, power cuts",
   words: {
     kernel: COMMON.kernel,
     limit: { ...COMMON.limit, what: "so many moments, half of them kills and half of them power cuts", is: "100", short: "4" },
@@ -29,6 +30,7 @@ export const agentRun: Run = {
       await context.item("a transition that hangs", () => hangs(yard, folder));
       await context.item("a panic in the soak", () => panics(yard, folder, "host_crash"));
       await context.item("a panic in the load", () => panics(yard, folder, "host_panic"));
+      await context.item("a stolen server", () => stolenServer(yard, join(folder, "stolen")));
       if (context.isWanted("moments")) await moments(context, yard, folder);
     } finally {
       await yard.close();

@@ -2,6 +2,7 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { type HostReportState, type ReportBody, reportText, type SignedReport } from "@suture/protocol";
 import type { Sql } from "../../apps/fleet/src/database/sql.ts";
+import { sweepQuiet } from "../../apps/fleet/src/hosts/quiet.ts";
 import { STATE } from "../../apps/fleet/test/machine.ts";
 
 const KERNELS = 12;
@@ -72,8 +73,8 @@ export async function fill(sql: Sql, count: number, reporting: number, token: st
       rows.push({ id: hostId(n), n, key: reporter?.publicKey ?? hex(`no key ${n}`, 64) });
     }
     await sql`
-      insert into host (id, name, machine_id, public_key, state, labels, token)
-      select id, 'machine-' || lpad(n::text, 7, '0'), md5('machine ' || n), key, 'approved', array['site-' || n % 50], ${token}
+      insert into host (id, name, machine_id, public_key, state, labels, token, heard)
+      select id, 'machine-' || lpad(n::text, 7, '0'), md5('machine ' || n), key, 'approved', array['site-' || n % 50], ${token}, true
       from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as r (id text, n integer, key text)`;
   }
   // Its level, kernel and report by its number alone: so many kinds there are.
@@ -110,6 +111,7 @@ export async function fill(sql: Sql, count: number, reporting: number, token: st
       insert into host_event (host, at, what, detail)
       select id, now() - make_interval(hours => e * 100), case e when 1 then 'booted' else 'in effect' end, 'catch_up_' || e
       from host cross join generate_series(1, 2) e where name >= ${nameOf(from)} and name < ${nameOf(from + BLOCK)}`;
+  await sweepQuiet(sql);
   await rollout(sql, count);
   for (const table of ["host", "host_state", "host_event", "level", "rollout_host", "livepatch_cve"])
     await sql.script(`vacuum analyze ${table}`);

@@ -13,6 +13,7 @@ import { Chore } from "./chore.ts";
 import { Database } from "./database/database.ts";
 import { exportRoutes } from "./exports/routes.ts";
 import { countsOf } from "./hosts/counts.ts";
+import { sweepQuiet } from "./hosts/quiet.ts";
 import { hostRoutes } from "./hosts/routes.ts";
 import { Metrics } from "./http/metrics.ts";
 import { ownRoutes } from "./http/own-routes.ts";
@@ -64,6 +65,8 @@ const BUILDS_MS = 30_000;
 const DONE_SAMPLES = 60;
 const TELL_MS = 2000;
 const SWEEP_MS = 3600_000;
+/** Well within the time that {@link sweepQuiet} holds. */
+const QUIET_MS = 300_000;
 
 export interface FleetOptions {
   /** Of all that the server keeps. */
@@ -192,6 +195,10 @@ export class Fleet {
       new Chore(
         () => this.#trying("what is old cannot be removed", sweep),
         () => SWEEP_MS,
+      ),
+      new Chore(
+        () => this.#trying("silent machines cannot be noted", () => sweepQuiet(sql)),
+        () => QUIET_MS,
       ),
     );
     for (const chore of this.#chores) chore.start();

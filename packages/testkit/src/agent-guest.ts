@@ -40,8 +40,13 @@ export class States {
 
   publish(): void {
     this.repository.publish();
+    this.keep();
+  }
+
+  /** What the repository says now is one more state. @returns its number, for {@link AgentGuest.see} */
+  keep(): number {
     const content = readFileSync(join(this.repository.folder, "metadata/timestamp.json"));
-    this.#timestamps.push({ path: `/srv/${this.#timestamps.length + 1}`, content });
+    return this.#timestamps.push({ path: `/srv/${this.#timestamps.length + 1}`, content });
   }
 
   files(): GuestFile[] {

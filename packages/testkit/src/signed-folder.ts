@@ -167,8 +167,6 @@ export class SignedFolder {
   /** All that was changed becomes what a machine sees. */
   publish(): void {
     const { buildId } = this.#line;
-    const policy: Policy = { suture: 1, fleet: this.#fleet, channels: ["stable"], rollouts: this.rollouts, note: null };
-    const withdrawals: Withdrawals = { suture: 1, fleet: this.#fleet, counter: this.withdrawn.length + 1, entries: this.withdrawn };
     const delegation = (name: string, role: Role, paths: string[]): Json => ({ name, ...this.#role(role), terminating: true, paths });
     const parts: Role[] = ["patches", "policy", "withdrawal"];
     const paths: Record<string, string[]> = { patches: ["patches/*/*"], policy: ["policy/*"], withdrawal: ["withdrawal/*"] };
@@ -176,15 +174,39 @@ export class SignedFolder {
     this.#put("targets", { _type: "targets", targets: {}, delegations: { keys: this.#trusts(parts).keys, roles } });
     const line = delegation(`linux-${buildId}`, "patches", [`patches/${buildId}/*`]);
     this.#put("patches", { _type: "targets", targets: {}, delegations: { keys: this.#trusts(["patches"]).keys, roles: [line] } });
-    this.#put(`linux-${buildId}`, { _type: "targets", targets: this.#lineTargets() }, "patches");
-    const document = (role: Role, path: string, value: object): void =>
-      void this.#put(role, { _type: "targets", targets: { [path]: this.#target(path, Buffer.from(JSON.stringify(value))) } });
-    document("policy", "policy/policy.json", policy);
-    document("withdrawal", "withdrawal/withdrawals.json", withdrawals);
+    this.#putLine("patches");
+    this.#putWithdrawals("withdrawal");
+    this.steer();
+  }
+
+  /** What a fleet's server has the keys of, and no more: the policy, and what is the newest of all. */
+  steer(): void {
+    const policy: Policy = { suture: 1, fleet: this.#fleet, channels: ["stable"], rollouts: this.rollouts, note: null };
+    this.#document("policy", "policy/policy.json", policy, "policy");
     const snapshot = this.#put("snapshot", { _type: "snapshot", meta: Object.fromEntries(this.#meta) });
     const version = this.#versions.get("snapshot") ?? 0;
     const meta = { "snapshot.json": { version, length: snapshot.length, hashes: { sha256: sha256(snapshot) } } };
     const signedAt = `${new Date().toISOString().slice(0, 19)}Z`;
     this.#put("timestamp", { _type: "timestamp", meta, suture: { signedAt } });
+  }
+
+  /** What other people's keys sign, signed with the policy's, as who has stolen a server can. */
+  forge(role: "livepatches" | "withdrawals"): void {
+    if (role === "livepatches") this.#putLine("policy");
+    else this.#putWithdrawals("policy");
+    this.steer();
+  }
+
+  #putLine(by: Role): void {
+    this.#put(`linux-${this.#line.buildId}`, { _type: "targets", targets: this.#lineTargets() }, by);
+  }
+
+  #putWithdrawals(by: Role): void {
+    const withdrawals: Withdrawals = { suture: 1, fleet: this.#fleet, counter: this.withdrawn.length + 1, entries: this.withdrawn };
+    this.#document("withdrawal", "withdrawal/withdrawals.json", withdrawals, by);
+  }
+
+  #document(role: Role, path: string, value: object, by: Role): void {
+    this.#put(role, { _type: "targets", targets: { [path]: this.#target(path, Buffer.from(JSON.stringify(value))) } }, by);
   }
 }

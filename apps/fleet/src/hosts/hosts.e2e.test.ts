@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BUILD_ID, STATE, send, TestMachine, tokenOf } from "../../test/machine.ts";
 import { dataFolder, Served } from "../../test/served.ts";
 import { MOST_MOVES } from "../reports/level.ts";
+import { sweepQuiet } from "./quiet.ts";
 
 const data = dataFolder();
 let served: Served;
@@ -326,4 +327,56 @@ test("what a newer machine says besides is let be", async () => {
   const { report } = (await served.ask("viewer", "GET", `/v1/hosts/${machine.host}`)).body as { report: object };
   expect(report).toMatchObject({ livepatches: [{ name: "fix", inEffect: true }] });
   expect(report).not.toHaveProperty("ofTheFuture");
+});
+
+describe("what is rare is found by itself", () => {
+  const names = async (query: string): Promise<string[]> => {
+    const { body } = await served.ask("viewer", "GET", `/v1/hosts?${query}`);
+    return (body.hosts as { name: string }[]).map(({ name }) => name);
+  };
+  const sql = () => served.fleet.database.sql;
+  const sweptAgo = (minutes: number) => sql()`update quiet_sweep set at = now() - make_interval(mins => ${minutes})`;
+  const lastHeardOf = ({ host }: TestMachine, minutes: number) =>
+    sql()`update host_state set seen_at = now() - make_interval(mins => ${minutes}) where host = ${host}`;
+
+  test("who was never heard of, also where what it said is gone", async () => {
+    const machine = await enrolled();
+    expect(await names("status=never seen")).toContain(machine.name);
+    await send(served, machine.report());
+    expect(await names("status=never seen")).not.toContain(machine.name);
+    await sql()`delete from host_state where host = ${machine.host}`;
+    expect(await names("status=never seen")).toContain(machine.name);
+  });
+
+  test("who is silent, by what was noted before it was, and by all where nothing was noted of late", async () => {
+    const [noted, later] = [await enrolled(), await enrolled()];
+    await send(served, noted.report());
+    await send(served, later.report());
+    await lastHeardOf(noted, 170);
+    await sweepQuiet(sql());
+    expect(await row(noted)).toMatchObject({ quiet: true });
+    expect(await row(later)).toMatchObject({ quiet: false });
+    // It is not silent yet.
+    expect(await names("status=silent")).toEqual([]);
+    await lastHeardOf(noted, 191);
+    expect(await names("status=silent")).toEqual([noted.name]);
+    for (const minutes of [21, -60]) {
+      await sweptAgo(minutes);
+      await lastHeardOf(later, 191);
+      expect(await names("status=silent")).toEqual([noted.name, later.name]);
+    }
+    await sweepQuiet(sql());
+    expect(await names("status=silent")).toEqual([noted.name, later.name]);
+    for (const machine of [noted, later]) await send(served, machine.report(false));
+    expect(await row(noted)).toMatchObject({ quiet: false });
+    expect(await names("status=silent")).toEqual([]);
+  });
+
+  test("labels, by the whole of one", async () => {
+    const labelled = await tokenOf(served, { labels: ["rack-9.b", "other"] });
+    const machine = new TestMachine(`host-${n++}`);
+    expect((await machine.enrol(served, labelled)).status).toBe(200);
+    expect(await names("label=rack-9.b")).toEqual([machine.name]);
+    expect(await names("label=rack-9")).toEqual([]);
+  });
 });

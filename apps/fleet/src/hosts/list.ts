@@ -3,6 +3,7 @@ import type { FleetHost, HostLevel, HostReportState, HostState } from "@suture/p
 import type { Sql, Statement } from "../database/sql.ts";
 import { fail } from "../errors.ts";
 import type { Knowledge } from "../knowledge/knowledge.ts";
+import { fewOf } from "./rare.ts";
 import { type ByCve, SILENT_SECONDS, standsSo } from "./silent.ts";
 
 export interface HostFilter {
@@ -61,10 +62,11 @@ export async function listHosts(sql: Sql, filter: HostFilter): Promise<{ hosts: 
   const { limit } = filter;
   const after = filter.after === undefined ? undefined : placeOf(filter.after);
   const silent = new Date(Date.now() - SILENT_SECONDS * 1000);
+  const few = await fewOf(sql, filter);
   const rows = await sql<Row>`
     select h.id, h.name, h.state, h.labels, h.enrolled_at, s.seen_at, s.release, s.build_id, s.channel, s.accepted, s.status
     from host h left join host_state s on s.host = h.id
-    where ${conditionsOf(sql, filter, silent)} and ${after === undefined ? sql`true` : sql`(h.name, h.id) > (${after.name}, ${after.id})`}
+    where ${conditionsOf(sql, filter, silent)} and ${few === undefined ? sql`true` : sql`h.id = any(${few})`} and ${after === undefined ? sql`true` : sql`(h.name, h.id) > (${after.name}, ${after.id})`}
     order by h.name, h.id limit ${limit + 1}`;
   const hosts = rows.slice(0, limit).map((row) => hostOf(row, silent));
   const last = hosts.at(-1);

@@ -2,6 +2,7 @@
 import type { CveStanding, FleetCve, FleetCveWhole, FleetKernel, HostLevel } from "@suture/protocol";
 import type { Sql } from "../database/sql.ts";
 import { fail } from "../errors.ts";
+import { isApproved } from "../hosts/counts.ts";
 import { type ByCve, silentBefore } from "../hosts/silent.ts";
 import { type Cover, cvesOf, Judge, type Judged, type LevelGroup } from "./picture.ts";
 import type { KnownCve, KnownLivepatch, Standing } from "./standing.ts";
@@ -145,7 +146,8 @@ export class Knowledge {
     const rows = await this.#sql<Omit<LevelGroup, "id"> & { id: string | null }>`
       select l.id, l.release, l.build_id as "buildId", l.version, coalesce(l.livepatches, '{}') as livepatches, c.machines, c.silent
       from (select s.level, count(*)::integer as machines, (count(*) filter (where ${silentBefore(this.#sql)}))::integer as silent
-        from host h left join host_state s on s.host = h.id where h.state = 'approved' group by s.level) c
+        from host_state s where ${isApproved(this.#sql)} group by s.level
+        union all select null, count(*)::integer, 0 from host where not heard and state = 'approved' having count(*) > 0) c
       left join level l on l.id = c.level order by c.machines desc, l.release, l.id`;
     const groups = rows.filter((row): row is LevelGroup => row.id !== null);
     const shown = groups.slice(0, MOST_LEVELS);

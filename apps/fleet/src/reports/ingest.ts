@@ -275,7 +275,8 @@ async function put(within: Within, changed: ReadonlyMap<string, Change>, known: 
     left join host_state old on old.host = r.host
     on conflict (host) do update set counter = excluded.counter, seen_at = excluded.seen_at, boot_id = excluded.boot_id, clock_offset = excluded.clock_offset,
       digest = excluded.digest, release = excluded.release, build_id = excluded.build_id, channel = excluded.channel, beat_seconds = excluded.beat_seconds, accepted = excluded.accepted,
-      status = excluded.status, level = excluded.level, level_moves = excluded.level_moves, level_since = excluded.level_since, report = excluded.report
+      status = excluded.status, level = excluded.level, level_moves = excluded.level_moves, level_since = excluded.level_since, report = excluded.report,
+      quiet = false
     where host_state.counter < excluded.counter`;
 }
 
