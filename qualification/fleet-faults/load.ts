@@ -37,6 +37,9 @@ export class Load {
   readonly #acknowledged = new Map<string, number>();
   /** Of people, what was answered with yes: by audit's words and roll-out. */
   #deeds: string[] = [];
+  /** Machines that were told that they are in the fleet. */
+  #enrolled: string[] = [];
+  #token = "";
   #policy: Policy | undefined;
   #ending = false;
   #works: Promise<void>[] = [];
@@ -65,12 +68,9 @@ export class Load {
     const machines = Array.from({ length: MACHINES }, (_, n) => new TestMachine(`machine-${n}`));
     const load = new Load(site, people, store, livepatch);
     const { body } = await load.#as("olga", "POST", "v1/enrol-tokens", { name: "run", limit: null, days: 2, approve: true, labels: [] });
-    for (const machine of machines) {
-      const [client] = site.clients;
-      const answer = await client?.ask("POST", "v1/enrol", machine.enrolment(String(body.token)));
-      if (answer?.status !== 200) throw new Error(JSON.stringify(answer));
-      machine.host = String(answer.body.host);
-    }
+    load.#token = String(body.token);
+    for (const [n, machine] of machines.entries())
+      if (!(await load.#enrol(machine, `10.0.0.${n}`))) throw new Error(`${machine.name} cannot enrol`);
     load.#works = [load.#watch(), load.#act(), ...machines.map((machine, n) => load.#live(machine, n))];
     return load;
   }
@@ -78,6 +78,25 @@ export class Load {
   async end(): Promise<void> {
     this.#ending = true;
     await Promise.all(this.#works);
+  }
+
+  async #enrol(machine: TestMachine, from: string): Promise<boolean> {
+    const [client] = this.#site.clients;
+    const answer = await client?.ask("POST", "v1/enrol", machine.enrolment(this.#token), { from }).catch(() => undefined);
+    if (answer?.status !== 200) return false;
+    machine.host = String(answer.body.host);
+    this.#enrolled.push(machine.host);
+    return true;
+  }
+
+  /** Machines that only enrol: each needs room of its own. @returns how many were taken */
+  async newcomers(count: number): Promise<number> {
+    let taken = 0;
+    for (let i = 0; i < count; i++) {
+      const n = this.#enrolled.length;
+      if (await this.#enrol(new TestMachine(`newcomer-${n}-${i}`), `10.1.${(n >> 8) & 255}.${n & 255}`)) taken += 1;
+    }
+    return taken;
   }
 
   get reports(): number {
@@ -92,6 +111,7 @@ export class Load {
   forget(): void {
     this.#acknowledged.clear();
     this.#deeds = [];
+    this.#enrolled = [];
   }
 
   async #as(name: string, method: "GET" | "POST", path: string, body?: object): Promise<{ status: number; body: Record<string, unknown> }> {
@@ -201,6 +221,7 @@ export class Load {
     // What is acknowledged from here on is newer than what is read.
     const acknowledged = new Map(this.#acknowledged);
     const deeds = [...this.#deeds];
+    const enrolled = [...this.#enrolled];
     const rows = await sql<{ host: string; counter: number }>`select host, counter from host_state`;
     const counters = new Map(rows.map(({ host, counter }) => [host, counter]));
     for (const [host, counter] of acknowledged)
@@ -209,6 +230,9 @@ export class Load {
         counter,
         is: counters.get(host),
       });
+    const hosts = new Set((await sql<{ id: string }>`select id from host`).map(({ id }) => id));
+    const lost = enrolled.filter((host) => !hosts.has(host));
+    claims.holds(`${when}: machines that were told that they are in the fleet are`, lost.length === 0, lost);
     const audit = await sql<{ what: string; about: string; detail: string }>`select what, about, detail from audit order by n`;
     const there = new Map<string, number>();
     for (const { what, about } of audit) there.set(`${what} ${about}`, (there.get(`${what} ${about}`) ?? 0) + 1);
