@@ -16,6 +16,8 @@ import { fill, hostId, type Reporter } from "./fill.ts";
 
 const AT_ONCE = 256;
 const BATCH = 500;
+/** Asked for while reports come, each after the one before: dozens of people look. */
+const PAGES_A_SECOND = 5;
 /** Of reports that come by themselves, so many say something new. */
 const NEWS = 20;
 
@@ -288,7 +290,9 @@ class Scale {
       while (!ending)
         for (const path of this.#pages(machines)) {
           if (ending) break;
+          const next = sleep(1000 / PAGES_A_SECOND);
           const { ms, status } = await this.#page(path);
+          await next;
           slowest.set(path, Math.max(slowest.get(path) ?? 0, status === 200 ? ms : Number.POSITIVE_INFINITY));
         }
     })();

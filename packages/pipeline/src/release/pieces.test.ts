@@ -235,3 +235,23 @@ test("a function that half of the files call belongs to those who call it only w
   const few = (after: string) => pieces([{ path: "c.h", before: header("inline", "a"), after }, ...callers.slice(0, 3)]);
   expect(few(header("inline", "b"))).toHaveLength(1);
 });
+
+test("what a macro of a C file is given is no other file's word, but a name of several words may be the kernel's", () => {
+  const reader = (value: string): FileTexts => ({ path: "net/a.c", before: F("one", "b = 1;"), after: F("one", `b = ${value};`) });
+  const maker = (line: string): FileTexts => ({ path: "drivers/b.c", before: "", after: `${line}\n` });
+  expect(pieces([reader("c"), maker("make_debug(c, 0x0c00);")], () => false)).toHaveLength(2);
+  expect(pieces([reader("c_table"), maker("DEFINE_PER_CPU(int, c_table);")], () => false)).toHaveLength(1);
+});
+
+test("a header that tells of a variable which is there joins nobody that used it before", () => {
+  const reader = (path: string, value: string): FileTexts => ({
+    path,
+    before: F(`in_${path[0]}`, "use(&own_net);", "a();", "b();", "c(1);"),
+    after: F(`in_${path[0]}`, "use(&own_net);", "a();", "b();", `c(${value});`),
+  });
+  const header = (before: string, after: string): FileTexts => ({ path: "include/n.h", before, after });
+  const told = "extern struct net own_net;\n";
+  expect(pieces([reader("a.c", "2"), reader("b.c", "3"), header("", told)])).toHaveLength(3);
+  expect(pieces([reader("a.c", "own_net.x"), reader("b.c", "3"), header("", told)])).toHaveLength(2);
+  expect(pieces([reader("a.c", "2"), reader("b.c", "3"), header(told, "extern struct lan own_net;\n")])).toHaveLength(1);
+});

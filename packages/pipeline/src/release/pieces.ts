@@ -110,11 +110,19 @@ export interface Touched {
   contract: boolean;
   /** It was not there, or is gone, or is declared otherwise. */
   isOther: boolean;
+  /** To a macro that stands where declarations do. */
+  isGiven?: boolean;
 }
 
 /** Whether a function is compiled into those that call it is no matter to them. */
 function plainHead({ head }: Declaration): string {
   return head.replace(/\b(?:__always_inline|__inline(?:__)?|inline|noinline(?:_for_stack)?)\s+/g, "");
+}
+
+/** What a header says of a variable that another file has is no variable. */
+function kindOf({ kind, isStatic }: Declaration, twin: Declaration | undefined, path: string): Touched["kind"] {
+  if (kind === "call" || kind === "include" || kind === "condition") return "other";
+  return kind === "variable" && twin === undefined && !isStatic && !path.endsWith(".c") ? "other" : kind;
 }
 
 const ENUM = /^(?:typedef )?enum\b/;
@@ -160,8 +168,10 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
         const isNew = !one.names.some((name) => known.has(name));
         const isOther = isNew || twin === undefined || plainHead(twin) !== plainHead(one);
         const contract = isOther || (one.kind === "function" && CONTRACT.test(changed));
-        const kind = one.kind === "type" && twin !== undefined ? undefined : one.kind === "call" ? "other" : one.kind;
-        if (kind !== undefined) for (const name of one.names) inside.push({ name, kind, isStatic: one.isStatic, contract, isOther });
+        const kind = one.kind === "type" && twin !== undefined ? undefined : kindOf(one, twin, file.path);
+        const isGiven = one.kind === "call";
+        if (kind !== undefined)
+          for (const name of one.names) inside.push({ name, kind, isStatic: one.isStatic, contract, isOther, isGiven });
         const members = [...one.members].filter(([name, text]) => twin?.members.get(name) !== text);
         const part = ENUM.test(one.head) ? "enumerator" : "member";
         for (const [name] of members) inside.push({ name, kind: part, isStatic: false, contract: true, isOther: true, of: one.names });
@@ -512,6 +522,8 @@ export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, dec
     )
       return false;
     const isHeader = !one.hunk.path.endsWith(".c");
+    // What is given to a macro of a C file may be a number, a word, or a member: few of them are names of the kernel's, and those are of several words.
+    if (!isHeader && one.touched.isGiven && !one.touched.name.includes("_")) return false;
     // What a C file keeps to itself, or a member of its own type, another does not mean by that name.
     if (!isHeader && (one.touched.isStatic || OWN.has(one.touched.kind))) return sees(reader.path, one.hunk.path);
     return isHeader ? sees(reader.path, one.hunk.path) : true;
