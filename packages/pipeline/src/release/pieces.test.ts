@@ -255,3 +255,21 @@ test("a header that tells of a variable which is there joins nobody that used it
   expect(pieces([reader("a.c", "own_net.x"), reader("b.c", "3"), header("", told)])).toHaveLength(2);
   expect(pieces([reader("a.c", "2"), reader("b.c", "3"), header(told, "extern struct lan own_net;\n")])).toHaveLength(1);
 });
+
+test("what a macro makes of its parameters is as a function's body: who uses it as before, and is changed for another reason, is apart", () => {
+  const header = (body: string, parameters = "wq"): string => `#define flush_all(${parameters})\t\\\n\t${body}\n`;
+  const user = (path: string, value: string): FileTexts => ({
+    path,
+    before: F(`in_${path[0]}`, "flush_all(own);", "a();", "b();", "c(1);"),
+    after: F(`in_${path[0]}`, value, "a();", "b();", "c(2);"),
+  });
+  const with_ = (after: string, value: string): string[][] =>
+    pieces([{ path: "include/w.h", before: header("flush_one(wq)"), after }, user("a.c", value), user("b.c", value)]);
+  expect(with_(header("flush_two(wq)"), "flush_all(own);")).toHaveLength(3);
+  expect(with_(header("flush_two(wq)"), "flush_all(owns);")).toHaveLength(1);
+  expect(with_(header("flush_two(wq, x)", "wq, x"), "flush_all(own);")).toHaveLength(1);
+  expect(with_(header("wait_for(wq)"), "flush_all(own);")).toHaveLength(1);
+  const limit = (n: number): string => `#define LIMIT ${n}\n`;
+  const reader = { path: "a.c", before: F("f", "c(LIMIT, 1);"), after: F("f", "c(LIMIT, 2);") };
+  expect(pieces([{ path: "include/l.h", before: limit(1), after: limit(2) }, reader])).toHaveLength(1);
+});

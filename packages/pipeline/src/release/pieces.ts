@@ -114,8 +114,12 @@ export interface Touched {
   isGiven?: boolean;
 }
 
-/** Whether a function is compiled into those that call it is no matter to them. */
-function plainHead({ head }: Declaration): string {
+/**
+ * What those who use it go by: of a function whether it is compiled into them is no matter, and of a macro with parameters what it makes of them is as the
+ * body of a function.
+ */
+function plainHead({ kind, head }: Declaration): string {
+  if (kind === "macro") return /^\s*#\s*define\s+\w+\([^)]*\)/.exec(head)?.[0].replace(/\s+/g, " ") ?? head;
   return head.replace(/\b(?:__always_inline|__inline(?:__)?|inline|noinline(?:_for_stack)?)\s+/g, "");
 }
 
@@ -167,7 +171,7 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
         const twin = one.names.map((name) => others.get(`${one.kind} ${name}`)).find((other) => other !== undefined);
         const isNew = !one.names.some((name) => known.has(name));
         const isOther = isNew || twin === undefined || plainHead(twin) !== plainHead(one);
-        const contract = isOther || (one.kind === "function" && CONTRACT.test(changed));
+        const contract = isOther || ((one.kind === "function" || one.kind === "macro") && CONTRACT.test(changed));
         const kind = one.kind === "type" && twin !== undefined ? undefined : kindOf(one, twin, file.path);
         const isGiven = one.kind === "call";
         if (kind !== undefined)
