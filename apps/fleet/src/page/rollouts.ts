@@ -33,7 +33,7 @@ export function rolloutRow({ id, phase, stage, stages, tally, why }: FleetRollou
 }
 
 const stageText = ({ label, percent, hosts, leastHosts, leastHours }: Stage): string =>
-  `${hosts === undefined ? `${percent} %` : `${hosts} machines`}${label === "all" ? "" : ` with the label ${label}`}; at least ${leastHosts} successes${leastHours === 0 ? "" : ` and ${leastHours} h`}`;
+  `${hosts === undefined ? `${percent} %` : `${hosts} machines`}${label === "all" ? "" : ` with the label ${label}`}; at least ${leastHosts} ${leastHosts === 1 ? "success" : "successes"}${leastHours === 0 ? "" : ` and ${leastHours} h`}`;
 
 function stagesHtml({ stages, stage, phase, stageSince }: FleetRollout): Html {
   const isPassed = (i: number): boolean => i < stage || phase === "done";

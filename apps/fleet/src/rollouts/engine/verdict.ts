@@ -136,6 +136,7 @@ function onward({ stages, stage, stageHours, tally, here }: Course): Verdict {
   const wrong = tally.failed + tally.refused;
   if (stage === 0 && wrong > 0) return wait(`${wrong} machines of the first stage did not take it, or it failed on them`);
   if (here.open > here.exposed * UNSETTLED) return wait(`${here.open} of ${here.exposed} machines have not settled yet`);
-  const why = `${here.succeeded} machines have taken and kept it, in ${stageHours.toFixed(1)} h`;
+  const took = stageHours < 1 ? `${Math.ceil(stageHours * 60)} min` : `${stageHours.toFixed(1)} h`;
+  const why = `${here.succeeded} ${here.succeeded === 1 ? "machine has" : "machines have"} taken and kept it, in ${took}`;
   return stage + 1 < stages.length ? { do: "advance", why } : { do: "done", why };
 }
