@@ -24,6 +24,10 @@ export class Follower {
     this.#labels = labels;
   }
 
+  get isCanary(): boolean {
+    return this.#labels.includes("canary");
+  }
+
   async type(command: string): Promise<string> {
     const { output } = await this.machine.guest.run(command, { timeoutMs: PATIENCE_MS });
     this.#transcript.add(`${this.name}#`, command, output.trim());
