@@ -257,7 +257,7 @@ test("a header that tells of a variable which is there joins nobody that used it
 });
 
 test("what a macro makes of its parameters is as a function's body: who uses it as before, and is changed for another reason, is apart", () => {
-  const header = (body: string, parameters = "wq"): string => `#define flush_all(${parameters})\t\\\n\t${body}\n`;
+  const header = (body: string, parameters = "wq"): string => `#define flush_all(${parameters})\t\\\n\t({ ${body}; })\n`;
   const user = (path: string, value: string): FileTexts => ({
     path,
     before: F(`in_${path[0]}`, "flush_all(own);", "a();", "b();", "c(1);"),
@@ -269,6 +269,14 @@ test("what a macro makes of its parameters is as a function's body: who uses it 
   expect(with_(header("flush_two(wq)"), "flush_all(owns);")).toHaveLength(1);
   expect(with_(header("flush_two(wq, x)", "wq, x"), "flush_all(own);")).toHaveLength(1);
   expect(with_(header("wait_for(wq)"), "flush_all(own);")).toHaveLength(1);
+  // A value is what those who use it go by, and in one file all is one.
+  const agent = (n: string): string => `#define AGENT(e) \\\n\t((e & 1) ? ${n} : 0)\n`;
+  const names = (more: string): FileTexts => ({
+    path: "a.c",
+    before: `static const char *names[] = {\n\t"one",\n};\n\n${F("say", "print(names[AGENT(a)]);")}`,
+    after: `static const char *names[] = {\n\t"one",\n${more}};\n\n${F("say", "print(names[AGENT(a)], 1);")}`,
+  });
+  expect(pieces([{ path: "include/l.h", before: agent("1"), after: agent("2") }, names('\t"two",\n')])).toHaveLength(1);
   const limit = (n: number): string => `#define LIMIT ${n}\n`;
   const reader = { path: "a.c", before: F("f", "c(LIMIT, 1);"), after: F("f", "c(LIMIT, 2);") };
   expect(pieces([{ path: "include/l.h", before: limit(1), after: limit(2) }, reader])).toHaveLength(1);

@@ -112,16 +112,23 @@ export interface Touched {
   isOther: boolean;
   /** To a macro that stands where declarations do. */
   isGiven?: boolean;
+  /** Of a macro only what it does is otherwise: other files need not know. */
+  isBody?: boolean;
 }
 
-/**
- * What those who use it go by: of a function whether it is compiled into them is no matter, and of a macro with parameters what it makes of them is as the
- * body of a function.
- */
-function plainHead({ kind, head }: Declaration): string {
-  if (kind === "macro") return /^\s*#\s*define\s+\w+\([^)]*\)/.exec(head)?.[0].replace(/\s+/g, " ") ?? head;
+/** Whether a function is compiled into those that call it is no matter to them. */
+function plainHead({ head }: Declaration): string {
   return head.replace(/\b(?:__always_inline|__inline(?:__)?|inline|noinline(?:_for_stack)?)\s+/g, "");
 }
+
+/** What a macro of statements does with its parameters is as a function's body: it has no value that those who use it go by. */
+function isBodyOnly(one: Declaration, twin: Declaration | undefined, changed: string): boolean {
+  const [was, is] = [twin, one].map((each) => MACRO.exec(each?.kind === "macro" ? each.head : ""));
+  if (was === null || is === null || was?.[1] === undefined || was[1].replace(/\s/g, "") !== is?.[1]?.replace(/\s/g, "")) return false;
+  return [was, is].every((each) => each?.[2]?.includes(";")) && !CONTRACT.test(changed);
+}
+
+const MACRO = /^\s*#\s*define\s+\w+(\([^)]*\))(.*)$/s;
 
 /** What a header says of a variable that another file has is no variable. */
 function kindOf({ kind, isStatic }: Declaration, twin: Declaration | undefined, path: string): Touched["kind"] {
@@ -171,11 +178,10 @@ export function namedHunks(file: FileTexts, hunks: readonly LineHunk[], from: nu
         const twin = one.names.map((name) => others.get(`${one.kind} ${name}`)).find((other) => other !== undefined);
         const isNew = !one.names.some((name) => known.has(name));
         const isOther = isNew || twin === undefined || plainHead(twin) !== plainHead(one);
-        const contract = isOther || ((one.kind === "function" || one.kind === "macro") && CONTRACT.test(changed));
+        const contract = isOther || (one.kind === "function" && CONTRACT.test(changed));
         const kind = one.kind === "type" && twin !== undefined ? undefined : kindOf(one, twin, file.path);
-        const isGiven = one.kind === "call";
-        if (kind !== undefined)
-          for (const name of one.names) inside.push({ name, kind, isStatic: one.isStatic, contract, isOther, isGiven });
+        const more = { isStatic: one.isStatic, contract, isOther, isGiven: one.kind === "call", isBody: isBodyOnly(one, twin, changed) };
+        if (kind !== undefined) for (const name of one.names) inside.push({ name, kind, ...more });
         const members = [...one.members].filter(([name, text]) => twin?.members.get(name) !== text);
         const part = ENUM.test(one.head) ? "enumerator" : "member";
         for (const [name] of members) inside.push({ name, kind: part, isStatic: false, contract: true, isOther: true, of: one.names });
@@ -541,7 +547,7 @@ export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, dec
     for (const name of hunk.calls)
       for (const one of byName.get(name) ?? [])
         if (one.at !== at && !one.hunk.idle && one.touched.contract && one.touched.kind !== "other" && together(hunk, one))
-          union.join(at, one.at);
+          if (one.touched.isBody !== true || hunk.path === one.hunk.path) union.join(at, one.at);
   }
   for (const [a, b] of byWhatTheyDo(hunks)) union.join(a, b);
   for (const [a, b] of [...takenAndGivenBack(hunks, union)]) union.join(a, b);
