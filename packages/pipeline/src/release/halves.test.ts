@@ -110,6 +110,16 @@ test("locks by the same, however many files have a lock of that name", () => {
   expect(pairs([here, unit(1, "fs/nfs/b.c", lock("nfsi"), lock("nfsi").replace("a()", "b()"))], many)).toEqual([]);
 });
 
+test("a state that is saved and restored no more, and who of its folder begins to", () => {
+  const saves = F("store", "noio = memalloc_noio_save();", "work();");
+  const suspend = F("suspend", "wait();", "m->noio = memalloc_noio_save();");
+  const ceases = unit(0, "drivers/md/md.c", suspend, F("suspend", "wait();"));
+  const begins = (path: string) => unit(1, path, F("store", "work();"), saves);
+  const many = { memalloc_noio_save: 99, noio: 99 };
+  expect(pairs([ceases, begins("drivers/md/raid.c")], many)).toEqual(["0 1 memalloc_noio"]);
+  expect(pairs([ceases, begins("net/x/raid.c")], many)).toEqual([]);
+});
+
 test("a check that only goes, and whatever else changes in its file", () => {
   const other = F("fault", "x();");
   const file = (check: string, text: string): string => `${F("map", ...(check === "" ? [] : [check, "  return -EAGAIN;"]), "a();")}${text}`;

@@ -62,10 +62,11 @@ export function operationsIn(withStrings: string): Set<string> {
   return new Set([...called, ...membersIn([...code.matchAll(QUEUEING)].map(([, given = ""]) => given).join(";"))]);
 }
 
-/** Locks that are taken or let go, each with what it is of: `nfsi->rwsem`. */
+/** Locks that are taken or let go, each with what it is of: `nfsi->rwsem`; and states of a task that are saved and restored: `memalloc_noio`. */
 export function locksIn(code: string): Set<string> {
-  const found = code.matchAll(/\b\w*(?:lock|mutex|down|up)(?:_\w+)?\s*\(\s*&?(\w+(?:->|\.)\w+)\s*[,)]/g);
-  return new Set([...found].map(([, name = ""]) => name));
+  const locks = code.matchAll(/\b\w*(?:lock|mutex|down|up)(?:_\w+)?\s*\(\s*&?(\w+(?:->|\.)\w+)\s*[,)]/g);
+  const states = code.matchAll(/\b(\w+)_(?:save|restore)\s*\(/g);
+  return new Set([...locks, ...states].map(([, name = ""]) => name));
 }
 
 /** A kind of lock, not a lock. */
