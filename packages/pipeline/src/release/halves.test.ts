@@ -191,3 +191,39 @@ test("a member that is read as a number and was a pointer, and whatever else cha
   expect(pairs([reads, makes("drivers/ata/g.c")])).toContain("0 1 a member that is read otherwise in drivers/ata/g.c");
   expect(pairs([reads, makes("drivers/ata/h.c")])).toEqual([]);
 });
+
+test("what answers each other, however many files have its names", () => {
+  const many = new Proxy<Record<string, number>>({}, { get: () => 99 });
+  const asked = (a: [string, string, string], b: [string, string, string]): string[] =>
+    pairs(
+      [a, b].map(([path, before, after], n) => unit(n, path, F(`in_${n}`, "x();", before), F(`in_${n}`, "x();", after))),
+      many,
+    );
+  const gives: [string, string, string] = ["net/b/conn.c", "return NULL;", "return ERR_PTR(-ENOMEM);"];
+  const looks = (path: string): [string, string, string] => [path, "if (!c)", "if (IS_ERR(c))"];
+  expect(asked(gives, looks("net/b/event.c"))).toEqual(["0 1 errors that become pointers"]);
+  expect(asked(looks("net/b/event.c"), gives)).toEqual(["0 1 errors that become pointers"]);
+  expect(asked(gives, looks("net/c/event.c"))).toEqual([]);
+  expect(asked(gives, ["net/b/event.c", "if (IS_ERR(c))", "if (!c)"])).toEqual([]);
+
+  const dup: [string, string, string] = ["drivers/net/w/main.c", "p = kmemdup(a);", "p = devm_kmemdup(d, a);"];
+  expect(asked(dup, ["drivers/net/w/main.c", "kfree(p);", ""])).toEqual(["0 1 memory that goes with its device"]);
+  expect(asked(dup, ["drivers/net/w/other.c", "kfree(p);", ""])).toEqual([]);
+
+  const waits: [string, string, string] = ["kernel/bpf/ops.c", "call_rcu(&m->rcu, put);", "put(m);"];
+  expect(asked(waits, ["kernel/bpf/ops.c", "a();", "synchronize_rcu_mult(call_rcu, call_rcu_tasks);"])).toEqual([
+    "0 1 waiting for readers",
+  ]);
+  expect(asked(waits, ["kernel/bpf/ops.c", "a();", "b();"])).toEqual([]);
+
+  const set = (path: string, value: string): [string, string, string] => [path, "a();", `d->no_access = ${value};`];
+  expect(asked(set("drivers/gpu/drm/amd/dev.c", "false"), set("drivers/gpu/drm/amd/pm/smu.c", "true"))).toEqual([
+    "0 1 no_access, true and false",
+  ]);
+  expect(asked(set("drivers/gpu/drm/amd/dev.c", "true"), set("drivers/gpu/drm/amd/pm/smu.c", "true"))).toEqual([]);
+  expect(asked(set("drivers/gpu/drm/amd/dev.c", "false"), set("drivers/net/smu.c", "true"))).toEqual([]);
+
+  const bind: [string, string, string] = ["drivers/usb/g/f_fs.c", "opts->bound = true;", ""];
+  expect(asked(bind, ["drivers/usb/g/f_ecm.c", "if (opts->bound)", "if (is_there(opts))"])).toEqual(["0 1 bound, set and read no more"]);
+  expect(asked(bind, ["drivers/usb/h/f_ecm.c", "if (opts->bound)", "if (is_there(opts))"])).toEqual([]);
+});

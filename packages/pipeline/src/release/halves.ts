@@ -6,6 +6,7 @@
  * is in doubt. What is asked is only what keeps a unit out, so that it may be asked widely.
  */
 import { codeOf, sameTokens } from "../c/comments.ts";
+import { answering } from "./answering.ts";
 import { areNear } from "./near.ts";
 import type { NamedHunk } from "./pieces.ts";
 
@@ -74,6 +75,7 @@ export function halvesOf(units: readonly Part[], filesWith: (name: string) => nu
       }
   }
   for (const [one, other, name] of lockingAlike(units)) tie(one, other, { name, isStrong: true });
+  for (const [one, other, name] of answering(units)) tie(one, other, { name, isStrong: true });
   for (const [one, other, path] of losingChecks(units)) tie(one, other, { name: `a check in ${path} that goes`, isStrong: true });
   for (const [one, other, path] of readingOtherwise(units))
     tie(one, other, { name: `a member that is read otherwise in ${path}`, isStrong: true });

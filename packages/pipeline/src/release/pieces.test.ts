@@ -281,3 +281,11 @@ test("what a macro makes of its parameters is as a function's body: who uses it 
   const reader = { path: "a.c", before: F("f", "c(LIMIT, 1);"), after: F("f", "c(LIMIT, 2);") };
   expect(pieces([{ path: "include/l.h", before: limit(1), after: limit(2) }, reader])).toHaveLength(1);
 });
+
+test("an enumerator, and its word in a list of which a table is made", () => {
+  const header = (list: string, enumerator: string): string =>
+    `#define REASONS(FN)\t\\\n\tFN(ONE)\t\\\n${list}\tFN(LAST)\n\nenum drop_reason {\n\tREASON_ONE,\n\t/** one more */\n${enumerator}\tREASON_LAST,\n};\n`;
+  const before = header("", "");
+  expect(pieces([{ path: "include/d.h", before, after: header("\tFN(TC_CHAIN)\t\\\n", "\tREASON_TC_CHAIN,\n") }])).toHaveLength(1);
+  expect(pieces([{ path: "include/d.h", before, after: header("\tFN(OTHER)\t\\\n", "\tREASON_TC_CHAIN,\n") }])).toHaveLength(2);
+});

@@ -424,6 +424,21 @@ function* takenAndGivenBack(hunks: readonly NamedHunk[], union: Union): Generato
       if (!taking.has(`${union.find(at)} ${what}`)) for (const other of takers.get(`${path} ${what}`) ?? []) yield [other, at];
 }
 
+/** An enumerator and its word in a list for macros: `SKB_DROP_REASON_TC_CHAIN` and `FN(TC_CHAIN)`, of which tables are made. */
+function* enumeratorsInLists(hunks: readonly NamedHunk[]): Generator<[number, number]> {
+  const listed = new Map<string, number[]>();
+  for (const [at, { path, idle, old, now }] of hunks.entries())
+    for (const [, word] of idle ? [] : [...old, ...now].join("").matchAll(/\b\w+\s*\(\s*([A-Z][A-Z0-9_]*)\s*[,)]/g))
+      put(listed, `${path} ${word}`, at);
+  for (const [at, { path, idle, inside }] of hunks.entries())
+    for (const { kind, name } of idle ? [] : inside) {
+      if (kind !== "enumerator") continue;
+      const words = name.split("_");
+      for (const from of words.keys())
+        if (from > 0) for (const other of listed.get(`${path} ${words.slice(from).join("_")}`) ?? []) if (other !== at) yield [other, at];
+    }
+}
+
 /** Hunks of one file, of which one has a name among some, another among others. */
 function* sharingOneFile(
   hunks: readonly NamedHunk[],
@@ -549,6 +564,7 @@ export function piecesOf(hunks: readonly NamedHunk[], sees: (reader: string, dec
         if (one.at !== at && !one.hunk.idle && one.touched.contract && one.touched.kind !== "other" && together(hunk, one))
           if (one.touched.isBody !== true || hunk.path === one.hunk.path) union.join(at, one.at);
   }
+  for (const [a, b] of enumeratorsInLists(hunks)) union.join(a, b);
   for (const [a, b] of byWhatTheyDo(hunks)) union.join(a, b);
   for (const [a, b] of [...takenAndGivenBack(hunks, union)]) union.join(a, b);
   const groups = new Map<number, NamedHunk[]>();
