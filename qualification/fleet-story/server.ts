@@ -73,7 +73,7 @@ export class FleetServer {
   /** The two commands. @returns the invitation */
   async install(): Promise<string> {
     await this.type(`apt-get -qq -y install ${DEBS}/suture-fleet_*.deb 2>&1`);
-    const printed = await this.type("suture-fleet account ada --role admin");
+    const printed = await this.type("suture-fleet account ada --role admin --role releaser");
     const invitation = /\b[\w-]{20,}\b/.exec(printed)?.[0];
     if (invitation === undefined) throw new Error(`no invitation in ${printed}`);
     return invitation;
