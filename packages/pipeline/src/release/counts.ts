@@ -23,6 +23,7 @@ const CALL = /\b([A-Za-z]\w*)\s*\((?=([^;{}]*))/g;
 /** Of these the name says only that it is a count, and the member which. */
 const COUNT = /^(?:atomic|refcount|kref|percpu|local)/;
 const LAST_MEMBER = /(?:->|\.)([A-Za-z_]\w*)\s*[,)]/;
+const REFERENCES = /(\w+)\s*(?:->|\.)(?:ref|refs|refcnt|refcount|kref|usage|users)\s*[,)]/;
 const COUNTED = /(?:->|\.)([A-Za-z_]\w*)(?:\[[^\]]*\])?\s*(\+\+|--|\+=|-=)|(\+\+|--)\s*[\w>.\-[\]]*(?:->|\.)([A-Za-z_]\w*)/g;
 const READ = /\b(?:atomic\w*_read|refcount_read|kref_read)\s*\(([^;{}]*)/g;
 const SET = /\b(?:atomic\w*_set|refcount_set)\s*\(\s*([^,;{}]+?)\s*,\s*(-?\w+)\s*\)/g;
@@ -32,6 +33,17 @@ export interface Count {
   what: string;
   /** As it is written, with what it is given. */
   text: string;
+  /** Of a count of references, what they are to, as others may name it: atomic_inc(&event->refcount), and put_event(event). */
+  of?: string;
+}
+
+export function isOfSame(one: Count, other: Count): boolean {
+  return one.what === other.what || one.of === other.what || one.what === other.of;
+}
+
+function ofIn(given: string): { of?: string } {
+  const [, of] = REFERENCES.exec(`${given},`) ?? [];
+  return of === undefined ? {} : { of };
 }
 
 export function takes(code: string): Count[] {
@@ -60,7 +72,7 @@ function found(code: string, verbs: ReadonlySet<string>, sign: "+" | "-"): Count
     const stem = words.filter((word) => !verbs.has(word) && !MANNER.has(word)).join("_");
     const member = COUNT.test(name) ? LAST_MEMBER.exec(`${given},`)?.[1] : undefined;
     const text = `${name}(${given.split(/[,)]/, 1)[0]?.trim() ?? ""})`;
-    if (member !== undefined) all.push({ what: `count ${member}`, text });
+    if (member !== undefined) all.push({ what: `count ${member}`, text, ...ofIn(given) });
     else if (stem !== "") all.push({ what: stem, text });
   }
   for (const [text, after = "", sign1 = "", sign2 = "", before = ""] of code.matchAll(COUNTED))

@@ -1,5 +1,5 @@
 /** Counts and references that objects which exist already do not have: each as words where a change relies on them. */
-import { type Count, countsRead, countsSetTo, givesBack, takes } from "./counts.ts";
+import { type Count, countsRead, countsSetTo, givesBack, isOfSame, takes } from "./counts.ts";
 import { functionsOf, type NamedHunk } from "./pieces.ts";
 
 /** A count begins otherwise, and others than who begins it change as well. */
@@ -27,8 +27,8 @@ export function givenBackElsewhere(hunks: readonly NamedHunk[], old: readonly st
   };
   const taken = hunks.map((_, at) => only(takes, at));
   for (const [at, giver] of hunks.entries())
-    for (const { what, text } of only(givesBack, at)) {
-      const isOf = (count: Count): boolean => count.what === what;
+    for (const give of only(givesBack, at)) {
+      const isOf = (count: Count): boolean => isOfSame(count, give);
       if (taken[at]?.some(isOf) === true) continue;
       for (const [by, taker] of hunks.entries()) {
         const take = taken[by]?.find(isOf);
@@ -36,7 +36,7 @@ export function givenBackElsewhere(hunks: readonly NamedHunk[], old: readonly st
         if (take === undefined || gives.length === 0 || has.length === 0 || share(gives, has)) continue;
         // Of a caller and what it calls, the one gives back what the other has taken for it.
         if (has.some((name) => giver.callsByName.has(name)) || gives.some((name) => taker.callsByName.has(name))) continue;
-        return `${gives[0]} now has ${text}, for the ${take.text} that ${has[0]} has now`;
+        return `${gives[0]} now has ${give.text}, for the ${take.text} that ${has[0]} has now`;
       }
     }
   return undefined;

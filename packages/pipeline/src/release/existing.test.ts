@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { hunksBetween } from "./difference.ts";
-import { doubtOf } from "./existing.ts";
+import { doubtOf, doubtOfBoth } from "./existing.ts";
 import { namedHunks } from "./pieces.ts";
 
 const F = (name: string, ...body: string[]): string =>
@@ -148,4 +148,16 @@ test("a member that was a pointer, and is read as a number", () => {
   expect(doubt(before, after)).toContain("private_data is read as a number where it was a pointer");
   expect(doubt(after, before)).toContain("private_data is read as a number where it was a pointer");
   expect(doubt(before, before.replace("driver_data", "other"))).toBe("");
+});
+
+test("a reference that one of two units begins to take, by its count, and the other to give back", () => {
+  const hunks = (before: string, after: string) => namedHunks({ path: "net/x.c", before, after }, hunksBetween(before, after), 0);
+  const out = F("sched_out", "pending = 1;", "work(event);");
+  const pending = F("pending_task", "a();", "send(event);");
+  const takes = hunks(out, out.replace("work(event)", "atomic_long_inc_not_zero(&event->refcount);\n\twork(event)"));
+  const gives = hunks(pending, pending.replace("send(event);", "send(event);\n\tput_event(event);"));
+  expect(doubtOf(takes)).toBeUndefined();
+  expect(doubtOf(gives)).toBeUndefined();
+  expect(doubtOfBoth(takes, gives)?.message).toContain("pending_task now has put_event(event)");
+  expect(doubtOfBoth(takes, hunks(pending, pending.replace("send(event);", "send(event);\n\tput_other(event);")))).toBeUndefined();
 });

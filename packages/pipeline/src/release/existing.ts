@@ -26,6 +26,14 @@ export function doubtOf(hunks: readonly NamedHunk[]): SutureError | undefined {
   return why === undefined ? undefined : fail("CATCHUP_EXISTING", `objects that exist already: ${why}`, { file: hunks[0]?.path });
 }
 
+/** Of two units that may be halves: what one begins to take, and the other to give back. @returns undefined where nothing says so */
+export function doubtOfBoth(one: readonly NamedHunk[], other: readonly NamedHunk[]): SutureError | undefined {
+  const changing = [...one, ...other].filter(({ idle, creates }) => !idle && !creates);
+  const [old, now] = [changing.map(({ old }) => codeOf(old, false)), changing.map(({ now }) => codeOf(now, false))];
+  const why = givenBackElsewhere(changing, old, now);
+  return why === undefined ? undefined : fail("CATCHUP_EXISTING", `objects that exist already: ${why}`, { file: one[0]?.path });
+}
+
 /** In words. */
 function meetsExisting(hunks: readonly NamedHunk[]): string | undefined {
   const changing = hunks.filter(({ idle, creates }) => !idle && !creates);

@@ -9,7 +9,7 @@ import { linesOf } from "../patch/place.ts";
 import type { NameIndex } from "../reach/names/index.ts";
 import { indexOf } from "../reach/names/open.ts";
 import { changedPaths, hunksBetween, textIn } from "./difference.ts";
-import { doubtOf } from "./existing.ts";
+import { doubtOf, doubtOfBoth } from "./existing.ts";
 import { type Halves, halvesOf, type Part } from "./halves.ts";
 import { type ChangedHunk, changedHunks, type NamedHunk, namedHunks, piecesOf } from "./pieces.ts";
 import { Reaching } from "./reaching.ts";
@@ -88,6 +88,15 @@ export async function packageUnits(task: Task, kernel: KernelContext, own: Relea
     stage.note("what may be halves of one fix");
     const parts = groups.map((group, index) => ({ index, idle: units[index]?.idle === true, hunks: group }));
     const halves = halvesAmong(parts, await indexOf(task, kernel, graph, stage));
+    for (const [at, ties] of halves)
+      for (const [other, { isStrong }] of ties) {
+        const [one, two] = [units[at], units[other]];
+        if (!isStrong || at > other || one === undefined || two === undefined) continue;
+        const doubt = doubtOfBoth(groups[at] ?? [], groups[other] ?? []);
+        if (doubt === undefined) continue;
+        units[at] = { ...one, doubt: one.doubt ?? doubt };
+        units[other] = { ...two, doubt: two.doubt ?? doubt };
+      }
     const all = [...units, ...others.map((unit, at) => ({ ...unit, index: units.length + at }))];
     stage.result(
       `${hunks.length} changes in ${built.size} files make ${units.length} units; ${others.length} files are not in this kernel`,
