@@ -161,3 +161,29 @@ test("a reference that one of two units begins to take, by its count, and the ot
   expect(doubtOfBoth(takes, gives)?.message).toContain("pending_task now has put_event(event)");
   expect(doubtOfBoth(takes, hunks(pending, pending.replace("send(event);", "send(event);\n\tput_other(event);")))).toBeUndefined();
 });
+
+test("what is freed by what is called later moves there", () => {
+  const later = F("free_rcu", "free_it(p);");
+  const end = F("end", "kfree(p->ranges);", "a();", "call_rcu(&p->rcu, free_rcu);");
+  const moved = F("free_rcu", "kfree(p->ranges);", "free_it(p);") + F("end", "a();", "call_rcu(&p->rcu, free_rcu);");
+  expect(doubt(later + end, moved)).toContain("kfree(p->ranges) moves from end to free_rcu");
+});
+
+test("who waits is woken no more", () => {
+  const before = F("work", "a();", "rcuwait_wake_up(&event->work_wait);");
+  expect(doubt(before, F("work", "b();"))).toContain("rcuwait_wake_up(&event->work_wait) goes");
+  expect(doubt(before, F("work", "b();", "wake_up_all(&event->work_wait);"))).toBe("");
+  expect(doubt(before, F("work", "a();") + F("other", "rcuwait_wake_up(&event->work_wait);"))).toBe("");
+});
+
+test("an object is reckoned from another member", () => {
+  const timer = (member: string): string => F("fired", `struct sock *sk = from_timer(sk, t, ${member});`, "a();");
+  expect(doubt(timer("sk_timer"), timer("icsk_keepalive_timer"))).toContain("from its icsk_keepalive_timer, and was from its sk_timer");
+  const of = (member: string): string => F("fired", `x = container_of(t, struct sock, ${member});`, "a();");
+  expect(doubt(of("one"), of("two"))).toContain("from its two");
+  expect(doubt(of("one"), of("one").replace("a()", "b()"))).toBe("");
+});
+
+test("features of processors are settled when they come up", () => {
+  expect(doubt(F("init_zen", "a();"), F("init_zen", "a();", "clear_cpu_cap(c, X86_FEATURE_V);"))).toContain("features of the processors");
+});

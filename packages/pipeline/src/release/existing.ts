@@ -7,6 +7,7 @@ import { codeOf } from "../c/comments.ts";
 import { fail } from "../errors.ts";
 import { countedByCondition, countedFrom, driftedBefore, givenBackElsewhere, maskedBefore } from "./existing-counts.ts";
 import { emptiedBy, emptyRefused, setBy, testedElsewhere } from "./existing-members.ts";
+import { reckonedFrom, settledBefore, wokenNoMore } from "./existing-running.ts";
 import { functionsOf, type NamedHunk } from "./pieces.ts";
 import { readsAsNumber } from "./uses.ts";
 
@@ -53,6 +54,9 @@ function meetsExisting(hunks: readonly NamedHunk[]): string | undefined {
     testedElsewhere(changing, old, now) ??
     emptyRefused(changing, old, now) ??
     setBy(changing, now) ??
+    wokenNoMore(old, now) ??
+    reckonedFrom(old, now) ??
+    settledBefore(old, now) ??
     madeAtBoot(changing)
   );
 }
@@ -113,7 +117,8 @@ function freedElsewhere(hunks: readonly NamedHunk[], old: readonly string[], now
         before: new Map(),
         after: new Map(),
       };
-      for (const called of hunk.calls) known.calls.add(called);
+      // Not what is handed on: it may be called later.
+      for (const called of hunk.callsByName) known.calls.add(called);
       for (const [key, text] of givenBackIn(old[at] ?? "")) known.before.set(key, text);
       for (const [key, text] of givenBackIn(now[at] ?? "")) known.after.set(key, text);
       functions.set(`${hunk.path} ${name}`, known);
