@@ -61,6 +61,12 @@ export class Follower {
     return this.type("journalctl --no-pager --output=cat -u suture-agent-fetch -u suture-agent -u suture-agent-report -n 30 | tail -25");
   }
 
+  /** Somebody is let in before all of its units are done. */
+  async reboot(): Promise<void> {
+    await this.machine.reboot();
+    await this.type("systemctl is-system-running --wait");
+  }
+
   async close(): Promise<void> {
     await this.machine.close();
   }

@@ -219,7 +219,7 @@ class Story {
     const { server, transcript, followers } = this.#parts;
     transcript.heading("a machine is booted again, and the server's");
     const [berlin, , oslo] = followers;
-    for (const one of [berlin, oslo]) await one?.machine.reboot();
+    for (const one of [berlin, oslo]) await one?.reboot();
     this.claims.holds("nothing comes back", !(await this.#levelOf(0)).includes("level"));
     this.claims.holds("what is in effect is so from boot", (await this.#levelOf(2)).includes("level two"));
     await server.machine.reboot();

@@ -105,6 +105,7 @@ ${when(provider !== undefined, () => html`<p><a href="/login/oidc?${queryOf({ to
         body: html`<p>Put this key into an app for codes (TOTP), then choose a password of 12 characters or more.</p>
 <p class="box m">${secret.replace(/.{4}(?=.)/g, "$& ")}</p><p class="dim m">${address}</p>
 <form class="stack" method="post" action="/welcome/confirm"><input type="hidden" name="invitation" value="${invitation}">
+<input type="text" autocomplete="username" value="${name}" readonly hidden>
 <label>Password <input name="password" type="password" minlength="12" autocomplete="new-password" required></label>
 ${CODE}
 <button class="go">Set up</button></form>`,
