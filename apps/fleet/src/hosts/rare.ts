@@ -35,15 +35,16 @@ async function looks(sql: Sql, { status, label, cve }: Part): Promise<Found[]> {
   const list: Found[] = [];
   if (status === "never seen") list.push(neverSeen(sql));
   if (label !== undefined) list.push(sql`select id from host where labels @> array[${label}]::text[]`);
-  const wantsSilent = status === "silent" || cve?.standing === "unknown";
-  if (!wantsSilent || !(await isSwept(sql))) return list;
+  if ((status !== "silent" && cve?.standing !== "unknown") || !(await isSwept(sql))) return list;
   const silent: Found = sql`select host as id from host_state s where s.quiet and ${silentBefore(sql)}`;
   if (status === "silent") list.push(silent);
   if (cve?.standing === "unknown") {
     const levels = await sql<{ id: string }>`select id from level where id <> all(${[...cve.open, ...cve.closed]})`;
     const unknown = levels.map(({ id }) => id);
+    // Of a silent one that is open to it that is known.
     list.push(
-      sql`${neverSeen(sql)} union all ${silent} union all select host from host_state where level is null or level = any(${unknown})`,
+      sql`${neverSeen(sql)} union all ${silent} and s.level = any(${[...cve.closed]})
+        union all select host from host_state where level is null or level = any(${unknown})`,
     );
   }
   return list;

@@ -8,6 +8,7 @@ import { accountFor, manifestFor, NO_RECORD } from "../../test/catch-up.ts";
 import { BUILD_ID, STATE, send, TestMachine, tokenOf } from "../../test/machine.ts";
 import { Signed } from "../../test/repository.ts";
 import { dataFolder, Served } from "../../test/served.ts";
+import { sweepQuiet } from "../hosts/quiet.ts";
 
 let served: Served;
 let signed: Signed;
@@ -143,6 +144,7 @@ test("what is closed on a machine is not known when it is silent, or was last he
   const closed = async () => (await get("/v1/cves/CVE-2026-1001")).closed;
   for (const seen of ["now() - interval '4 hours'", "now() + interval '1 year'"]) {
     await sql.script(`update host_state set seen_at = ${seen} where host = '${machines.patched.host}'`);
+    await sweepQuiet(sql);
     await expect.poll(closed).toBe(1);
     expect(await names("cve=CVE-2026-1001&standing=closed")).toEqual(["newer"]);
     expect(await names("cve=CVE-2026-1001&standing=unknown")).toEqual(["other", "patched"]);
