@@ -39,6 +39,7 @@ export class Load {
   #deeds: string[] = [];
   /** Machines that were told that they are in the fleet. */
   #enrolled: string[] = [];
+  #newcomers = 0;
   #token = "";
   #policy: Policy | undefined;
   #ending = false;
@@ -70,7 +71,7 @@ export class Load {
     const { body } = await load.#as("olga", "POST", "v1/enrol-tokens", { name: "run", limit: null, days: 2, approve: true, labels: [] });
     load.#token = String(body.token);
     for (const [n, machine] of machines.entries())
-      if (!(await load.#enrol(machine, `10.0.0.${n}`))) throw new Error(`${machine.name} cannot enrol`);
+      if ((await load.#enrol(machine, `10.0.0.${n}`)) !== 200) throw new Error(`${machine.name} cannot enrol`);
     load.#works = [load.#watch(), load.#act(), ...machines.map((machine, n) => load.#live(machine, n))];
     return load;
   }
@@ -80,23 +81,25 @@ export class Load {
     await Promise.all(this.#works);
   }
 
-  async #enrol(machine: TestMachine, from: string): Promise<boolean> {
+  /** @returns the answer's status; 0 if there was none */
+  async #enrol(machine: TestMachine, from: string): Promise<number> {
     const [client] = this.#site.clients;
     const answer = await client?.ask("POST", "v1/enrol", machine.enrolment(this.#token), { from }).catch(() => undefined);
-    if (answer?.status !== 200) return false;
+    if (answer?.status !== 200) return answer?.status ?? 0;
     machine.host = String(answer.body.host);
     this.#enrolled.push(machine.host);
-    return true;
+    return 200;
   }
 
-  /** Machines that only enrol: each needs room of its own. @returns how many were taken */
+  /** Machines that only enrol, each from another place: each needs room of its own. @returns how many the server could not take: 503, or no answer */
   async newcomers(count: number): Promise<number> {
-    let taken = 0;
+    let failed = 0;
     for (let i = 0; i < count; i++) {
-      const n = this.#enrolled.length;
-      if (await this.#enrol(new TestMachine(`newcomer-${n}-${i}`), `10.1.${(n >> 8) & 255}.${n & 255}`)) taken += 1;
+      const n = this.#newcomers++;
+      const status = await this.#enrol(new TestMachine(`newcomer-${n}`), `10.1.${(n >> 8) & 255}.${n & 255}`);
+      if (status === 503 || status === 0) failed += 1;
     }
-    return taken;
+    return failed;
   }
 
   get reports(): number {

@@ -121,13 +121,13 @@ async function fullDisk(site: Site, load: Load): Promise<Found> {
       if (bavail > 0) spawnSync("fallocate", ["-l", String(bavail * bsize), filler]);
       const before = load.reports;
       // Reports take the place of those before them, and need no room for a while.
-      const taken = await load.newcomers(NEWCOMERS);
+      const failed = await load.newcomers(NEWCOMERS);
       const status = await client?.ask("GET", "healthz").then(
         (answer) => answer.status,
         () => 0,
       );
       await sleep(500);
-      if (taken < NEWCOMERS || load.reports === before || status !== 200) refused += 1;
+      if (failed > 0 || load.reports === before || status !== 200) refused += 1;
     }
     refusedFor += refused;
     for (const filler of fillers) rmSync(filler);

@@ -16,7 +16,7 @@ interface Changes {
 
 type Where = (one: string, other: string) => boolean;
 
-/** One side of a kind. Of one `key` there are two, or one that answers itself. */
+/** One side of a kind: of one `key` there are two. */
 interface Sign {
   key: string;
   side: "says" | "asks";

@@ -1,6 +1,6 @@
 /** What waits, is under way, or was settled once, when new code comes: each as words where a change forgets it. */
 
-const WAKES = /\b(?:wake_up\w*|swake_up\w*|rcuwait_wake_up|complete(?:_all)?|wake_up_process)\s*\(\s*([^;{}]*?)\)\s*;/g;
+const WAKES = /\b(?:wake_up\w*|swake_up\w*|rcuwait_wake_up|complete(?:_all)?)\s*\(\s*([^;{}]*?)\)\s*;/g;
 const CONTAINERS = /\b(?:container_of|from_timer|timer_container_of)\s*\(([^;{}()]*),([^;{}()]*),\s*([\w.[\]]+)\s*\)/g;
 const SETTLED = /\b(?:setup_)?(?:clear|set|force)_cpu_(?:cap|bug)\w*\s*\(/;
 
